@@ -1,0 +1,1 @@
+"""A Kubernetes cluster for tests and demonstrations: kind, an existing one, or a built-in node."""
