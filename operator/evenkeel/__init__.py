@@ -1,0 +1,3 @@
+"""Evenkeel: keeps machine-learning models in production on an even keel."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,32 @@
+"""The API: pydantic models, one file per kind, from which crds/ is generated."""
+
+from evenkeel.api.base import API_VERSION, GROUP, VERSION, Condition, Resource
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.retrainschedule import RetrainSchedule
+from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
+from evenkeel.api.trainingrun import TrainingRun
+
+KINDS: tuple[type[Resource], ...] = (
+    ModelDeployment,
+    RetrainSchedule,
+    TrainingRun,
+    ModelVersion,
+    ServingRuntime,
+    ClusterServingRuntime,
+)
+
+__all__ = [
+    "API_VERSION",
+    "GROUP",
+    "KINDS",
+    "VERSION",
+    "ClusterServingRuntime",
+    "Condition",
+    "ModelDeployment",
+    "ModelVersion",
+    "Resource",
+    "RetrainSchedule",
+    "ServingRuntime",
+    "TrainingRun",
+]

@@ -1,0 +1,225 @@
+"""Types that several kinds share: formats, metrics, causes, training templates, gates."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from evenkeel.api.base import (
+    ATOMIC,
+    Decimal,
+    Model,
+    Name,
+    OpenObject,
+    Rule,
+    Timestamp,
+    map_list,
+)
+
+
+CONTAINER = {
+    "type": "object",
+    "x-kubernetes-preserve-unknown-fields": True,
+    "required": ["name"],
+    "properties": {"name": {"type": "string", "minLength": 1, "maxLength": 63}},
+}
+"""Schema of a core/v1 Container, of which only the name is looked at before the pod exists."""
+
+
+URI_RULE = Rule(
+    "self.matches('^(pvc|s3|gs|http|https|hf|oci|file)://.+')",
+    "uri must begin with pvc://, s3://, gs://, http://, https://, hf://, oci:// or file:// "
+    "(baked into the runtime's image)",
+)
+
+
+class ModelFormat(Model):
+    """Format of the model artefact, matched against a runtime's supportedModelFormats."""
+
+    name: Annotated[
+        str, Field(min_length=1, max_length=63, description="Format, such as sklearn or onnx.")
+    ]
+    version: Annotated[
+        str | None, Field(max_length=63, description="Major version of the format.")
+    ] = None
+
+
+class Metric(Model):
+    """One measured figure of a model."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128, description="Name, e.g. accuracy.")]
+    value: Annotated[Decimal, Field(description="Value as a decimal string.")]
+
+
+Metrics = Annotated[
+    tuple[Metric, ...],
+    Field(max_length=64, description="Measured figures.", json_schema_extra=map_list("name")),
+]
+
+
+class Slice(Model):
+    """Figures of a part of the evaluation data (a region, a group of people, an hour)."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128, description="Name of the slice.")]
+    samples: Annotated[int, Field(ge=0, description="Evaluated records in the slice.")] = 0
+    metrics: Metrics = ()
+
+
+Slices = Annotated[
+    tuple[Slice, ...],
+    Field(
+        max_length=64, description="Figures by slice of the data.", json_schema_extra=map_list("name")
+    ),
+]
+
+
+class Alert(Model):
+    """An alert instance as Alertmanager reported it."""
+
+    fingerprint: Annotated[str, Field(max_length=64, description="Alertmanager's fingerprint.")]
+    starts_at: Annotated[str, Field(max_length=64, description="When it began to fire.")]
+    labels: Annotated[dict[str, str], Field(description="Labels of the alert.")] = Field(
+        default_factory=dict
+    )
+    summary: Annotated[str, Field(max_length=1024, description="Its summary annotation.")] = ""
+    generator_url: Annotated[
+        str, Field(max_length=2048, description="Link to the alerting expression.")
+    ] = ""
+
+
+CauseType = Literal["Alert", "Cron", "Manual"]
+
+
+class Cause(Model):
+    """Why a training run exists."""
+
+    type: Annotated[CauseType, Field(description="Kind of trigger.")] = "Manual"
+    trigger: Annotated[
+        str, Field(max_length=63, description="Name of the trigger in the RetrainSchedule.")
+    ] = ""
+    time: Annotated[Timestamp | None, Field(description="When the cause occurred.")] = None
+    message: Annotated[str, Field(max_length=1024, description="The cause in words.")] = ""
+    alert_count: Annotated[
+        int, Field(ge=0, description="Alerts that this run answers, including coalesced ones.")
+    ] = 0
+    alerts: Annotated[
+        tuple[Alert, ...],
+        Field(
+            max_length=10,
+            description="The first of the alerts; alertCount counts all.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = ()
+
+
+class ChampionComparison(Model):
+    """Compares a metric with that of the version now in production."""
+
+    better: Annotated[
+        Literal["Higher", "Lower"], Field(description="Which direction of the metric is better.")
+    ] = "Higher"
+    max_regression: Annotated[
+        Decimal,
+        Field(
+            description="How much worse than the champion the candidate may be, absolute; "
+            "a negative number demands an improvement."
+        ),
+    ] = "0"
+
+
+class Gate(Model):
+    """A check that a new model version must pass. A missing metric fails the gate."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.min) || has(self.max) || has(self.champion)",
+            "a gate needs at least one of min, max or champion",
+        ),
+    )
+    name: Annotated[Name, Field(description="Name of the gate.")]
+    metric: Annotated[
+        str, Field(min_length=1, max_length=128, description="Metric that the gate reads.")
+    ]
+    slice: Annotated[
+        str | None,
+        Field(max_length=128, description="Slice whose metric is read; \"*\" means every slice."),
+    ] = None
+    min_samples: Annotated[
+        int, Field(ge=0, description="Slices with fewer records than this are not judged.")
+    ] = 0
+    min: Annotated[Decimal | None, Field(description="Smallest acceptable value.")] = None
+    max: Annotated[Decimal | None, Field(description="Largest acceptable value.")] = None
+    champion: Annotated[
+        ChampionComparison | None,
+        Field(description="Comparison with the version now in production; passes if none is."),
+    ] = None
+
+
+Gates = Annotated[
+    tuple[Gate, ...],
+    Field(
+        max_length=32,
+        description="Checks that the new model version must pass.",
+        json_schema_extra=map_list("name"),
+    ),
+]
+
+Approval = Literal["Automatic", "Manual"]
+
+
+class TrainingTemplate(Model):
+    """The Job that trains the model."""
+
+    pod_template: Annotated[
+        TrainingPodTemplate,
+        Field(description="Pod of the training Job. The first container is the trainer."),
+    ]
+    parameters: Annotated[
+        dict[str, str],
+        Field(
+            max_length=64,
+            description="Handed to the trainer as environment variables of the same name and "
+            "together as JSON in EVENKEEL_PARAMETERS.",
+        ),
+    ] = Field(default_factory=dict)
+    timeout_seconds: Annotated[
+        int, Field(ge=1, le=2592000, description="The run fails when it takes longer.")
+    ] = 3600
+    retries: Annotated[
+        int, Field(ge=0, le=10, description="Further attempts of a failed training pod.")
+    ] = 2
+    ttl_seconds_after_finished: Annotated[
+        int, Field(ge=0, description="The finished Job is deleted after this time.")
+    ] = 86400
+
+
+class TrainingPodTemplate(Model):
+    """A pod template whose spec the API server validates when the Job is created."""
+
+    metadata: Annotated[
+        TemplateMeta | None, Field(description="Labels and annotations of the pod.")
+    ] = None
+    spec: Annotated[
+        OpenObject,
+        Field(
+            description="A core/v1 PodSpec with at least one container.",
+            json_schema_extra={
+                "required": ["containers"],
+                "properties": {"containers": {"type": "array", "minItems": 1, "items": CONTAINER}},
+            },
+        ),
+    ]
+
+
+class TemplateMeta(Model):
+    """Labels and annotations added to pods."""
+
+    labels: Annotated[dict[str, str], Field(description="Labels.")] = Field(default_factory=dict)
+    annotations: Annotated[dict[str, str], Field(description="Annotations.")] = Field(
+        default_factory=dict
+    )
+
+
+TrainingTemplate.model_rebuild()
+TrainingPodTemplate.model_rebuild()

@@ -1,0 +1,157 @@
+"""ModelVersion: the immutable record of one trained model and of what became of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from evenkeel.api.base import (
+    Column,
+    Conditions,
+    Model,
+    Name,
+    Resource,
+    Rule,
+    Timestamp,
+    map_list,
+    cel,
+)
+from evenkeel.api.common import URI_RULE, Approval, Cause, Gates, Metrics, ModelFormat, Slices
+
+
+class ApprovalDecision(Model):
+    """Whether and how the version may go to production."""
+
+    mode: Annotated[
+        Approval,
+        Field(
+            description="Automatic: approved once its gates pass. Manual: a person sets decision."
+        ),
+    ] = "Automatic"
+    decision: Annotated[
+        Literal["Approved", "Denied"] | None,
+        Field(description="A person's decision; Denied also overrules Automatic."),
+    ] = None
+    by: Annotated[str, Field(max_length=253, description="Who decided.")] = ""
+    comment: Annotated[str, Field(max_length=1024, description="Why.")] = ""
+
+
+class ModelVersionSpec(Model):
+    """What was trained, from what and why. Only approval can change."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.model == oldSelf.model && self.uri == oldSelf.uri "
+            "&& self.format == oldSelf.format "
+            "&& has(self.digest) == has(oldSelf.digest) "
+            "&& (!has(self.digest) || self.digest == oldSelf.digest)",
+            "a ModelVersion is immutable except for approval; create another ModelVersion",
+        ),
+    )
+    model: Annotated[Name, Field(description="Name of the model that this is a version of.")]
+    uri: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2048,
+            description="Where the artefact is.",
+            json_schema_extra=cel(URI_RULE),
+        ),
+    ]
+    format: Annotated[ModelFormat, Field(description="Format of the artefact.")]
+    digest: Annotated[
+        str | None,
+        Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the artefact."),
+    ] = None
+    data_revision: Annotated[
+        str, Field(max_length=253, description="Revision of the training data.")
+    ] = ""
+    code_revision: Annotated[
+        str, Field(max_length=253, description="Revision of the training code.")
+    ] = ""
+    parameters: Annotated[
+        dict[str, str], Field(max_length=64, description="Parameters of the training.")
+    ] = Field(default_factory=dict)
+    metrics: Metrics = ()
+    slices: Slices = ()
+    training_run: Annotated[
+        str, Field(max_length=253, description="TrainingRun that produced it.")
+    ] = ""
+    cause: Annotated[Cause | None, Field(description="Why it was trained.")] = None
+    gates: Gates = ()
+    approval: Annotated[ApprovalDecision, Field(description="The way to production.")] = (
+        ApprovalDecision()
+    )
+
+
+class GateResult(Model):
+    """What a gate found, once and for all."""
+
+    name: Annotated[str, Field(max_length=63, description="Name of the gate.")]
+    passed: Annotated[bool, Field(description="Whether the gate passed.")]
+    message: Annotated[str, Field(max_length=1024, description="Figures that were compared.")]
+
+
+class Rollout(Model):
+    """What became of the version in one ModelDeployment."""
+
+    deployment: Annotated[str, Field(max_length=253, description="The ModelDeployment.")]
+    revision: Annotated[str, Field(max_length=63, description="Revision that served it.")]
+    outcome: Annotated[
+        Literal["Progressing", "Promoted", "RolledBack", "Superseded"],
+        Field(description="How the rollout went."),
+    ]
+    time: Annotated[Timestamp, Field(description="When the outcome was reached.")]
+    reason: Annotated[str, Field(max_length=128, description="CamelCase reason.")] = ""
+    message: Annotated[str, Field(max_length=2048, description="The verdict with its counts.")] = ""
+
+
+class ModelVersionStatus(Model):
+    """Gate results, approval and rollouts."""
+
+    observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
+    conditions: Conditions = ()
+    champion: Annotated[
+        str | None, Field(max_length=253, description="Version that the gates compared with.")
+    ] = None
+    gates: Annotated[
+        tuple[GateResult, ...],
+        Field(max_length=32, description="Results.", json_schema_extra=map_list("name")),
+    ] = ()
+    rollouts: Annotated[
+        tuple[Rollout, ...],
+        Field(
+            max_length=64,
+            description="What became of it, by ModelDeployment.",
+            json_schema_extra=map_list("deployment"),
+        ),
+    ] = ()
+    lineage: Annotated[
+        str,
+        Field(
+            max_length=4096,
+            description="The chain from the cause to the verdict, for people.",
+        ),
+    ] = ""
+
+
+class ModelVersion(Resource):
+    """Immutable record of a trained model."""
+
+    kind: ClassVar[str] = "ModelVersion"
+    plural: ClassVar[str] = "modelversions"
+    short_names: ClassVar[tuple[str, ...]] = ("mdv",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Model", ".spec.model"),
+        Column("Validated", '.status.conditions[?(@.type=="Validated")].status'),
+        Column("Approved", '.status.conditions[?(@.type=="Approved")].status'),
+        Column("Rollout", ".status.rollouts[*].outcome"),
+        Column("Cause", ".spec.cause.message", wide=True),
+        Column("URI", ".spec.uri", wide=True),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    )
+    spec: Annotated[ModelVersionSpec, Field(description="What was trained, from what and why.")]
+    status: Annotated[ModelVersionStatus, Field(description="What became of it.")] = (
+        ModelVersionStatus()
+    )

@@ -1,0 +1,256 @@
+"""RetrainSchedule: when and how a model is trained again."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from evenkeel.api.base import (
+    ATOMIC,
+    Column,
+    Conditions,
+    Model,
+    Name,
+    Resource,
+    Rule,
+    Timestamp,
+    map_list,
+)
+from evenkeel.api.common import Alert, Approval, Gates, TrainingTemplate
+
+ConcurrencyPolicy = Literal["Forbid", "Queue", "Replace"]
+
+
+class Matcher(Model):
+    """An Alertmanager label matcher; a missing label counts as empty."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!(self.operator in ['=~', '!~']) || size(self.value) > 0",
+            "a regular expression matcher needs a value",
+        ),
+    )
+    name: Annotated[
+        str,
+        Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=128, description="Label name."),
+    ]
+    operator: Annotated[
+        Literal["=", "!=", "=~", "!~"],
+        Field(description="Comparison; regular expressions are anchored."),
+    ] = "="
+    value: Annotated[str, Field(max_length=512, description="Label value or RE2 expression.")]
+
+
+class AlertTrigger(Model):
+    """Fires on a firing alert that matches all matchers."""
+
+    matchers: Annotated[
+        tuple[Matcher, ...],
+        Field(
+            min_length=1,
+            max_length=16,
+            description="All must match.",
+            json_schema_extra=ATOMIC,
+        ),
+    ]
+
+
+class CronTrigger(Model):
+    """Fires at the times of a cron expression."""
+
+    schedule: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            description="Cron expression with five fields, such as 0 3 * * *.",
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    {
+                        "rule": "self.trim().split(' ').filter(f, size(f) > 0).size() == 5",
+                        "message": "schedule needs five fields: minute, hour, day of month, "
+                        "month, day of week, such as '0 3 * * *'",
+                    }
+                ]
+            },
+        ),
+    ]
+    time_zone: Annotated[
+        str, Field(min_length=1, max_length=64, description="IANA time zone.")
+    ] = "Etc/UTC"
+    starting_deadline_seconds: Annotated[
+        int,
+        Field(ge=10, le=31536000, description="A missed time is made up for within this time."),
+    ] = 3600
+
+
+class Trigger(Model):
+    """One reason to retrain."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("has(self.alert) != has(self.cron)", "a trigger needs exactly one of alert or cron"),
+    )
+    name: Annotated[Name, Field(description="Name of the trigger.")]
+    alert: Annotated[AlertTrigger | None, Field(description="Fires on alerts.")] = None
+    cron: Annotated[CronTrigger | None, Field(description="Fires at times.")] = None
+
+
+class Budget(Model):
+    """At most this many runs in this time."""
+
+    runs: Annotated[int, Field(ge=1, le=1000, description="Number of runs.")]
+    per_seconds: Annotated[
+        int, Field(ge=60, le=31536000, description="Length of the sliding window.")
+    ] = 86400
+
+
+class FailurePolicy(Model):
+    """What happens after failed runs: exponential back-off, then an open circuit."""
+
+    backoff_seconds: Annotated[
+        int, Field(ge=0, description="Wait after the first failure; doubles with each further.")
+    ] = 60
+    max_backoff_seconds: Annotated[int, Field(ge=0, description="Longest wait.")] = 3600
+    max_consecutive_failures: Annotated[
+        int, Field(ge=1, le=100, description="After this many the circuit opens.")
+    ] = 5
+    circuit_reset_seconds: Annotated[
+        int, Field(ge=1, description="After this time one run is tried again.")
+    ] = 86400
+
+
+class History(Model):
+    """How many finished runs are kept."""
+
+    succeeded: Annotated[int, Field(ge=1, le=100, description="Succeeded runs.")] = 3
+    failed: Annotated[int, Field(ge=1, le=100, description="Failed runs.")] = 3
+
+
+class RetrainScheduleSpec(Model):
+    """Triggers, limits, training and gates."""
+
+    model: Annotated[Name, Field(description="Name of the model.")]
+    suspend: Annotated[
+        bool, Field(description="No new runs; alerts are still answered and counted.")
+    ] = False
+    triggers: Annotated[
+        tuple[Trigger, ...],
+        Field(
+            min_length=1,
+            max_length=16,
+            description="Reasons to retrain.",
+            json_schema_extra=map_list("name"),
+        ),
+    ]
+    cooldown_seconds: Annotated[
+        int, Field(ge=0, le=31536000, description="Least time from one run's start to the next's.")
+    ] = 3600
+    budget: Annotated[Budget | None, Field(description="Limit on the number of runs.")] = None
+    concurrency_policy: Annotated[
+        ConcurrencyPolicy,
+        Field(
+            description="While a run is active: Forbid starts none (the cause is counted on the "
+            "active run), Queue starts one more afterwards, Replace stops the active one."
+        ),
+    ] = "Forbid"
+    failure_policy: Annotated[FailurePolicy, Field(description="After failed runs.")] = (
+        FailurePolicy()
+    )
+    training: Annotated[TrainingTemplate, Field(description="The Job.")]
+    gates: Gates = ()
+    approval: Annotated[
+        Approval, Field(description="Whether a person must approve the new version.")
+    ] = "Automatic"
+    history: Annotated[History, Field(description="How many finished runs are kept.")] = History()
+
+
+class LastRun(Model):
+    """The newest run of the schedule."""
+
+    name: Annotated[str, Field(max_length=253, description="The TrainingRun.")]
+    trigger: Annotated[str, Field(max_length=63, description="Its trigger.")] = ""
+    time: Annotated[Timestamp, Field(description="When it was created.")]
+    alert_count: Annotated[int, Field(description="Alerts that it answers.")] = 0
+
+
+class Pending(Model):
+    """A cause that waits for the active run, the cooldown or the budget (Queue policy)."""
+
+    trigger: Annotated[str, Field(max_length=63, description="Trigger of the cause.")]
+    since: Annotated[Timestamp, Field(description="When the first cause arrived.")]
+    alert_count: Annotated[int, Field(description="Alerts that wait.")] = 0
+    alerts: Annotated[
+        tuple[Alert, ...],
+        Field(max_length=10, description="The first of them.", json_schema_extra=ATOMIC),
+    ] = ()
+
+
+class TriggerStatus(Model):
+    """What a trigger saw."""
+
+    name: Annotated[str, Field(max_length=63, description="Name of the trigger.")]
+    received: Annotated[int, Field(description="Firing alerts received.")] = 0
+    last_schedule_time: Annotated[
+        Timestamp | None, Field(description="Last cron time that was handled.")
+    ] = None
+
+
+class RetrainScheduleStatus(Model):
+    """Runs, counts and what holds the next run back."""
+
+    observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
+    conditions: Conditions = ()
+    active: Annotated[
+        tuple[str, ...],
+        Field(max_length=64, description="Active TrainingRuns.", json_schema_extra=ATOMIC),
+    ] = ()
+    last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None
+    pending: Annotated[Pending | None, Field(description="A waiting cause.")] = None
+    triggers: Annotated[
+        tuple[TriggerStatus, ...],
+        Field(max_length=16, description="By trigger.", json_schema_extra=map_list("name")),
+    ] = ()
+    recent_runs: Annotated[
+        tuple[Timestamp, ...],
+        Field(
+            max_length=1000,
+            description="Start times within the budget's window.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = ()
+    consecutive_failures: Annotated[int, Field(description="Failed runs in a row.")] = 0
+    last_failure_time: Annotated[
+        Timestamp | None, Field(description="When the last of them ended.")
+    ] = None
+    counted_runs: Annotated[
+        tuple[str, ...],
+        Field(
+            max_length=256,
+            description="Finished runs already in consecutiveFailures.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = ()
+    next_schedule_time: Annotated[Timestamp | None, Field(description="Next cron time.")] = None
+
+
+class RetrainSchedule(Resource):
+    """When and how a model is trained again."""
+
+    kind: ClassVar[str] = "RetrainSchedule"
+    plural: ClassVar[str] = "retrainschedules"
+    short_names: ClassVar[tuple[str, ...]] = ("rts",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Model", ".spec.model"),
+        Column("Suspend", ".spec.suspend", "boolean"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Last Run", ".status.lastRun.name"),
+        Column("Last", ".status.lastRun.time", "date"),
+        Column("Next", ".status.nextScheduleTime", wide=True),
+        Column("Status", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    )
+    spec: Annotated[RetrainScheduleSpec, Field(description="Triggers, limits and training.")]
+    status: Annotated[RetrainScheduleStatus, Field(description="Runs and counts.")] = (
+        RetrainScheduleStatus()
+    )

@@ -1,0 +1,97 @@
+"""TrainingRun: one execution of a training, with its cause."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from evenkeel.api.base import SET, Column, Conditions, Model, Name, Resource, Rule, Timestamp
+from evenkeel.api.common import (
+    Approval,
+    Cause,
+    Gates,
+    Metrics,
+    ModelFormat,
+    Slices,
+    TrainingTemplate,
+)
+
+
+class TrainingRunSpec(Model):
+    """What to train and why. Immutable."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("self == oldSelf", "a TrainingRun is immutable; create another TrainingRun"),
+    )
+    model: Annotated[Name, Field(description="Name of the model to train.")]
+    schedule: Annotated[
+        str, Field(max_length=253, description="RetrainSchedule that created the run.")
+    ] = ""
+    cause: Annotated[Cause, Field(description="Why the run exists.")] = Cause()
+    replaces: Annotated[
+        tuple[str, ...],
+        Field(max_length=16, description="Runs that this one stops.", json_schema_extra=SET),
+    ] = ()
+    training: Annotated[TrainingTemplate, Field(description="The Job.")]
+    gates: Gates = ()
+    approval: Annotated[Approval, Field(description="Approval of the resulting version.")] = (
+        "Automatic"
+    )
+
+
+class TrainingResult(Model):
+    """What the trainer reported by its termination message (JSON with these fields)."""
+
+    uri: Annotated[str, Field(min_length=1, max_length=2048, description="The artefact.")]
+    format: Annotated[ModelFormat, Field(description="Format of the artefact.")]
+    digest: Annotated[
+        str | None,
+        Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the artefact."),
+    ] = None
+    metrics: Metrics = ()
+    slices: Slices = ()
+    data_revision: Annotated[
+        str, Field(max_length=253, description="Revision of the training data.")
+    ] = ""
+    code_revision: Annotated[
+        str, Field(max_length=253, description="Revision of the training code.")
+    ] = ""
+
+
+class TrainingRunStatus(Model):
+    """Progress and result."""
+
+    observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
+    conditions: Conditions = ()
+    job: Annotated[str | None, Field(max_length=253, description="The Job.")] = None
+    start_time: Annotated[Timestamp | None, Field(description="When the Job was started.")] = None
+    completion_time: Annotated[Timestamp | None, Field(description="When the run ended.")] = None
+    alert_count: Annotated[
+        int, Field(description="Alerts that this run answers, including coalesced ones.")
+    ] = 0
+    result: Annotated[TrainingResult | None, Field(description="The trainer's report.")] = None
+    model_version: Annotated[
+        str | None, Field(max_length=253, description="Resulting ModelVersion.")
+    ] = None
+
+
+class TrainingRun(Resource):
+    """One execution of a training, with its cause."""
+
+    kind: ClassVar[str] = "TrainingRun"
+    plural: ClassVar[str] = "trainingruns"
+    short_names: ClassVar[tuple[str, ...]] = ("trun",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Model", ".spec.model"),
+        Column("Cause", ".spec.cause.type"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Status", '.status.conditions[?(@.type=="Ready")].reason'),
+        Column("Version", ".status.modelVersion"),
+        Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    )
+    spec: Annotated[TrainingRunSpec, Field(description="What to train and why.")]
+    status: Annotated[TrainingRunStatus, Field(description="Progress and result.")] = (
+        TrainingRunStatus()
+    )

@@ -1,0 +1,52 @@
+"""The outcome of a plan: what shall be written, in a fixed order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from evenkeel.api.base import Model
+
+Manifest = dict[str, Any]
+"""A complete Kubernetes object as JSON."""
+
+
+class Ref(NamedTuple):
+    """An existing object; `uid` is the precondition of its deletion."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+
+
+class Event(NamedTuple):
+    """A Kubernetes Event on the planned object, sent after its writes succeeded."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one reconcile writes, in this order.
+
+    1. `creates` by POST, where AlreadyExists is success (deterministic names).
+    2. `status` of the planned object, if it differs: a decision is durable before its effect.
+    3. `foreign` status patches on other objects, `applies` by server-side apply.
+    4. `deletes` with UID preconditions, where NotFound is success.
+    5. `events`.
+
+    The same snapshot gives the same plan, so that a crash between any two writes is made good by
+    the next reconcile. `requeue_after` is in seconds; None means that only a change wakes it.
+    """
+
+    status: Model
+    creates: tuple[Manifest, ...] = ()
+    foreign: tuple[Manifest, ...] = ()
+    applies: tuple[Manifest, ...] = ()
+    deletes: tuple[Ref, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = field(default=None)

@@ -1,0 +1,71 @@
+"""Conditions: set by type, with the transition time kept while the status stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from evenkeel.api.base import Condition, ConditionStatus
+from evenkeel.policies.clock import timestamp
+
+
+class Observation(NamedTuple):
+    """A condition without its book-keeping."""
+
+    type: str
+    status: ConditionStatus
+    reason: str
+    message: str = ""
+
+
+def merge(
+    old: Iterable[Condition], new: Iterable[Observation], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """The conditions of `new`, each with the time at which its status last changed.
+
+    Types that `new` lacks are dropped: a plan states all its conditions each time.
+    """
+    before = {c.type: c for c in old}
+    merged = []
+    for o in new:
+        known = before.get(o.type)
+        since = (
+            known.last_transition_time
+            if known is not None and known.status == o.status
+            else timestamp(now)
+        )
+        merged.append(
+            Condition(
+                type=o.type,
+                status=o.status,
+                reason=o.reason,
+                message=o.message[:4096],
+                last_transition_time=since,
+                observed_generation=generation,
+            )
+        )
+    return tuple(merged)
+
+
+def find(conditions: Iterable[Condition], type_: str) -> Condition | None:
+    """The condition of that type, if it is there."""
+    return next((c for c in conditions if c.type == type_), None)
+
+
+def is_true(conditions: Iterable[Condition], type_: str) -> bool:
+    """Whether the condition is there and True."""
+    found = find(conditions, type_)
+    return found is not None and found.status == "True"
+
+
+def readiness(
+    status: ConditionStatus, reason: str, message: str, *, stalled: bool = False
+) -> tuple[Observation, ...]:
+    """`Ready`, with kstatus' Reconciling or Stalled beside it, which exist only while True."""
+    ready = Observation("Ready", status, reason, message)
+    if stalled:
+        return (ready, Observation("Stalled", "True", reason, message))
+    if status == "Unknown":
+        return (ready, Observation("Reconciling", "True", reason, message))
+    return (ready,)
