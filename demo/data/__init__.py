@@ -1,0 +1,1 @@
+"""Elec2, the New South Wales electricity market data set."""

@@ -1,0 +1,1 @@
+"""Replays the stream through the served model and measures what comes back."""

@@ -1,0 +1,110 @@
+"""Sends the stream's records to the model, one request each, at a bounded rate."""
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+import numpy as np
+
+from demo.data.elec2 import FEATURES, Elec2
+from demo.traffic.labels import DelayedLabels, Outcome
+from demo.traffic.metrics import Metrics
+from demo.traffic.psi import Reference
+from demo.traffic.settings import WEEK, Settings
+
+CONCURRENCY = 16
+TIMEOUT_SECONDS = 5.0
+CLASSES = ("down", "up")
+
+
+class Replay:
+    """One replay of the stream; `labels.labelled` says how far its labels are known."""
+
+    def __init__(self, chosen: Settings, data: Elec2, metrics: Metrics) -> None:
+        self._chosen = chosen
+        self._data = data
+        self._metrics = metrics
+        self.labels = DelayedLabels(max(0, chosen.start - chosen.delay), chosen.delay)
+        first = max(0, chosen.start - chosen.reference)
+        before = data.features[first : chosen.start]
+        self._references = [Reference(before[:, column]) for column in range(len(FEATURES))]
+
+    async def run(self, client: httpx.AsyncClient) -> int:
+        """Sends records until a bound is reached; returns how many were sent.
+
+        A request that cannot start in time waits for one of CONCURRENCY places, so that a slow
+        server slows the replay down and is never flooded.
+        """
+        places = asyncio.Semaphore(CONCURRENCY)
+        began = time.monotonic()
+        chosen = self._chosen
+        sent = 0
+        async with asyncio.TaskGroup() as group:
+            for record in range(chosen.start, chosen.start + chosen.records):
+                wait = began + sent / chosen.rate - time.monotonic()
+                await asyncio.sleep(max(0.0, wait))
+                await places.acquire()
+                if time.monotonic() - began >= chosen.seconds:
+                    places.release()
+                    break
+                task = group.create_task(self._one(client, record))
+                task.add_done_callback(lambda _: places.release())
+                sent += 1
+                self._after(record)
+        return sent
+
+    def _after(self, record: int) -> None:
+        model = self._chosen.model
+        self._metrics.record.labels(model).set(record)
+        for outcome in self.labels.arrived(record + 1):
+            correct = "true" if outcome.correct else "false"
+            self._metrics.labelled.labels(model, outcome.version, correct).inc()
+        seen = record + 1 - self._chosen.start
+        if seen >= WEEK and record % 24 == 0:
+            week = self._data.features[record + 1 - WEEK : record + 1]
+            for column, name in enumerate(FEATURES):
+                value = self._references[column].psi(week[:, column])
+                self._metrics.psi.labels(model, name).set(value)
+
+    async def _one(self, client: httpx.AsyncClient, record: int) -> None:
+        model = self._chosen.model
+        began = time.perf_counter()
+        try:
+            answer = await client.post(
+                f"{self._chosen.url}/v2/models/{model}/infer",
+                json=request(self._data.features[record]),
+            )
+        except httpx.HTTPError:
+            self._metrics.requests.labels(model, "error").inc()
+            return
+        self._metrics.latency.labels(model).observe(time.perf_counter() - began)
+        self._metrics.requests.labels(model, str(answer.status_code)).inc()
+        if answer.status_code != httpx.codes.OK:
+            return
+        predicted, version = prediction(answer.json())
+        self._metrics.predictions.labels(model, version, CLASSES[predicted]).inc()
+        correct = predicted == int(self._data.up[record])
+        self.labels.predicted(Outcome(record, version, correct))
+
+
+def request(features: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    """The record as a request of the Open Inference Protocol (V2)."""
+    tensor = {
+        "name": "predict",
+        "shape": [1, len(features)],
+        "datatype": "FP64",
+        "data": features.tolist(),
+    }
+    return {"inputs": [tensor]}
+
+
+def prediction(answer: dict[str, Any]) -> tuple[int, str]:
+    """(class 0 or 1, the model's version or "") of a V2 answer; ValueError for anything else."""
+    try:
+        value = int(answer["outputs"][0]["data"][0])
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"not an answer of the V2 protocol: {str(answer)[:200]}") from error
+    if value not in (0, 1):
+        raise ValueError(f"predicted class {value}; the model knows 0 (down) and 1 (up)")
+    return value, str(answer.get("model_version") or "")

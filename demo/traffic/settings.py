@@ -1,0 +1,68 @@
+"""The traffic's environment as one frozen value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.data.elec2 import MARKET_CHANGE, RECORDS, RECORDS_PER_DAY
+
+WEEK = 7 * RECORDS_PER_DAY
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to replay, and how fast.
+
+    start: first record sent; records, seconds: the replay ends at whichever bound comes first.
+    rate: records per second; delay: records between a prediction and its label.
+    reference: records before `start` that the features' PSI is measured against.
+    """
+
+    url: str
+    model: str
+    data: Path
+    start: int
+    records: int
+    seconds: float
+    rate: float
+    delay: int
+    reference: int
+    port: int
+
+
+def settings(env: Mapping[str, str]) -> Settings:
+    """Reads the settings; raises ValueError naming the variable and the remedy."""
+    url, model = env.get("SERVICE_URL", "").rstrip("/"), env.get("MODEL_NAME", "")
+    if not url.startswith(("http://", "https://")) or not model:
+        raise ValueError("set SERVICE_URL (http://HOST:PORT) and MODEL_NAME of the served model")
+    start = int(_number(env, "START", MARKET_CHANGE - WEEK))
+    records = int(_number(env, "RECORDS", 12 * WEEK))
+    rate = _number(env, "RATE", 20)
+    seconds = _number(env, "DURATION_SECONDS", 600)
+    if rate == 0 or rate > 200:
+        raise ValueError(f"RATE={rate:g}: give 1 to 200 records per second")
+    if not 0 < start < RECORDS:
+        raise ValueError(f"START={start}: the data set has records 1 to {RECORDS - 1} to start at")
+    return Settings(
+        url=url,
+        model=model,
+        data=Path(env.get("DATA_FILE", "/opt/demo/elec2.csv.gz")),
+        start=start,
+        records=min(records, RECORDS - start),
+        seconds=seconds,
+        rate=rate,
+        delay=int(_number(env, "LABEL_DELAY", RECORDS_PER_DAY)),
+        reference=int(_number(env, "REFERENCE", 12 * WEEK)),
+        port=int(_number(env, "METRICS_PORT", 9100)),
+    )
+
+
+def _number(env: Mapping[str, str], variable: str, default: float) -> float:
+    text = env.get(variable, str(default))
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{variable}={text!r}: give a number of at least 0")
+    return value
