@@ -186,7 +186,7 @@ class Rollout(Model):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.steps.all(s, self.steps.all(t, self.steps.indexOf(s) >= self.steps.indexOf(t) "
+            "!has(self.steps) || self.steps.all(s, self.steps.all(t, self.steps.indexOf(s) >= self.steps.indexOf(t) "
             "|| s.weight <= t.weight))",
             "weights of steps must not fall",
         ),
@@ -323,8 +323,8 @@ class ModelDeploymentSpec(Model):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!has(self.rollout) || !self.rollout.steps.exists(s, s.analysis) || "
-            "has(self.analysis)",
+            "has(self.analysis) || !has(self.rollout) || !has(self.rollout.steps) || "
+            "!self.rollout.steps.exists(s, s.analysis)",
             "a step with analysis needs spec.analysis; add it or set analysis: false in the step",
         ),
         Rule(

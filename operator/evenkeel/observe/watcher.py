@@ -1,0 +1,108 @@
+"""Keeps the store current for one kind: a paginated list, then a watch that resumes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Any
+
+from evenkeel.api.resources import ResourceType
+from evenkeel.client import ApiError, Client
+from evenkeel.observe.store import Key, Store
+
+log = logging.getLogger(__name__)
+
+Change = Callable[[str, dict[str, Any]], None]
+"""Called with the kind and the changed (or deleted) object."""
+
+
+class Watcher:
+    """Watches one kind with a server-side label selector.
+
+    `synced` is set after the first complete list. A list removes what is gone from the store, so
+    that no deletion is missed after a gap.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        type_: ResourceType,
+        on_change: Change,
+        *,
+        selector: str = "",
+        namespace: str = "",
+        optional: bool = False,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._type = type_
+        self._on_change = on_change
+        self._selector = selector
+        self._namespace = namespace
+        self._optional = optional
+        self.synced = asyncio.Event()
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        version = ""
+        failures = 0
+        while True:
+            try:
+                if not version:
+                    version = await self._list()
+                    self.synced.set()
+                version = await self._watch(version)
+                failures = 0
+            except ApiError as error:
+                if error.status == 410:
+                    version = ""
+                    continue
+                if error.status == 404 and self._optional:
+                    # The kind isn't installed (Gateway API): look again later.
+                    self.synced.set()
+                    await asyncio.sleep(60)
+                    continue
+                failures += 1
+                wait = min(30.0, 0.2 * 2 ** min(failures, 8)) * random.uniform(0.5, 1)
+                log.warning("watch of %s: %s; again in %.1f s", self._type.plural, error, wait)
+                await asyncio.sleep(wait)
+
+    async def _list(self) -> str:
+        items, version = await self._client.list(
+            self._type, namespace=self._namespace, selector=self._selector
+        )
+        seen = set()
+        for item in items:
+            meta = item["metadata"]
+            seen.add(Key(self._type.kind, meta.get("namespace", ""), meta["name"]))
+            if self._store.put(self._type.kind, item):
+                self._on_change(self._type.kind, item)
+        for key in self._store.keys(self._type.kind):
+            if key not in seen:
+                gone = self._store.remove(key)
+                if gone is not None:
+                    self._on_change(self._type.kind, gone)
+        return version
+
+    async def _watch(self, version: str) -> str:
+        async for event in self._client.watch(
+            self._type,
+            namespace=self._namespace,
+            selector=self._selector,
+            resource_version=version,
+        ):
+            obj = event["object"]
+            meta = obj["metadata"]
+            version = meta["resourceVersion"]
+            if event["type"] == "BOOKMARK":
+                continue
+            if event["type"] == "DELETED":
+                key = Key(self._type.kind, meta.get("namespace", ""), meta["name"])
+                if self._store.remove(key, meta.get("uid", "")) is not None:
+                    self._on_change(self._type.kind, obj)
+            elif self._store.put(self._type.kind, obj):
+                self._on_change(self._type.kind, obj)
+        return version
