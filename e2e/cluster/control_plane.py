@@ -66,12 +66,12 @@ class ControlPlane:
         self._controllers = controllers
         self._node = node
         self._say = say
-        self._ports = Ports(self.directory / "ports.json")
+        self.ports = Ports(self.directory / "ports.json")
 
     @property
     def server(self) -> str:
         """The API server's URL; KeyError before the first start."""
-        return f"https://127.0.0.1:{self._ports['kube-apiserver']}"
+        return f"https://127.0.0.1:{self.ports['kube-apiserver']}"
 
     @property
     def authority(self) -> Authority:
@@ -129,7 +129,7 @@ class ControlPlane:
             context = ssl.create_default_context(cafile=str(self.authority.pair.cert))
             context.load_cert_chain(client.cert, client.key)
             connection = http.client.HTTPSConnection(
-                "127.0.0.1", self._ports["kube-apiserver"], timeout=2, context=context
+                "127.0.0.1", self.ports["kube-apiserver"], timeout=2, context=context
             )
             connection.request("GET", "/readyz")
             return connection.getresponse().status == http.HTTPStatus.OK
@@ -171,10 +171,10 @@ class ControlPlane:
 
     def _start_etcd(self, binary: Path) -> None:
         if self.processes.pid("etcd") is None:
-            self._ports.reserve("etcd")
-            self._ports.reserve("etcd-peer")
-        client = f"http://127.0.0.1:{self._ports['etcd']}"
-        peer = f"http://127.0.0.1:{self._ports['etcd-peer']}"
+            self.ports.reserve("etcd")
+            self.ports.reserve("etcd-peer")
+        client = f"http://127.0.0.1:{self.ports['etcd']}"
+        peer = f"http://127.0.0.1:{self.ports['etcd-peer']}"
         argv = (
             str(binary),
             "--name=evenkeel",
@@ -192,7 +192,7 @@ class ControlPlane:
 
     def _start_apiserver(self, binary: Path) -> None:
         running = self.processes.pid("kube-apiserver") is not None
-        if running and self._port not in (None, self._ports["kube-apiserver"]):
+        if running and self._port not in (None, self.ports["kube-apiserver"]):
             self.processes.stop("kube-apiserver", grace_s=_APISERVER_GRACE_S)
             running = False
         if not running:
@@ -214,10 +214,10 @@ class ControlPlane:
                 "end that process, or leave --port out to get a free port",
             )
         if self._port is not None:
-            self._ports.assign("kube-apiserver", self._port)
+            self.ports.assign("kube-apiserver", self._port)
             return
         wanted = self._preferred_port
-        port = self._ports.reserve("kube-apiserver", wanted)
+        port = self.ports.reserve("kube-apiserver", wanted)
         if wanted is not None and port != wanted and not is_free(wanted):
             self._say(f"port {wanted} is held by {holder(wanted)}; using {port}")
 
@@ -241,8 +241,8 @@ class ControlPlane:
         ]
         serving = authority.issue("kube-apiserver", "kube-apiserver", hosts=hosts)
         arguments = [
-            f"--etcd-servers=http://127.0.0.1:{self._ports['etcd']}",
-            f"--secure-port={self._ports['kube-apiserver']}",
+            f"--etcd-servers=http://127.0.0.1:{self.ports['etcd']}",
+            f"--secure-port={self.ports['kube-apiserver']}",
             f"--bind-address={'0.0.0.0' if self._node else '127.0.0.1'}",
             f"--advertise-address={address}",
             f"--service-cluster-ip-range={SERVICE_CIDR}",

@@ -10,6 +10,7 @@ from cluster.errors import ClusterError
 PACKAGE = Path(__file__).resolve().parent
 # Linux holds a socket's path in 108 bytes, the terminating zero included.
 _SOCKET_PATH_LIMIT = 107
+_MARKER = ".evenkeel-cluster"
 _LONGEST_SOCKET = "kubelet/pod-resources/kubelet.sock.tmp"
 
 
@@ -30,14 +31,29 @@ def state_dir() -> Path:
 
 
 def prepare(directory: Path) -> Path:
-    """Make the state directory, private to its owner and ignored by git."""
+    """Make the state directory and mark it as ours; git ignores what is in it.
+
+    Raises ClusterError for a directory that holds something else, since `down --purge` would
+    remove that too.
+    """
     directory.mkdir(parents=True, exist_ok=True)
+    marker = directory / _MARKER
+    if not marker.exists():
+        if any(directory.iterdir()):
+            raise ClusterError(
+                f"{directory} holds files that are not a cluster's state",
+                "choose a new or an empty directory",
+            )
+        marker.touch()
+        (directory / ".gitignore").write_text("*\n")
     # Pods that do not run as root pass through to their volumes, hence x for all.
     directory.chmod(0o711)
-    ignore = directory / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")
     return directory
+
+
+def is_state(directory: Path) -> bool:
+    """Whether `prepare` made this directory."""
+    return (directory / _MARKER).exists()
 
 
 def cache_dir() -> Path:

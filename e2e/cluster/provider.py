@@ -14,8 +14,9 @@ from typing import Protocol
 
 from cluster import binaries
 from cluster.errors import ClusterError
+from cluster.kubectl import kubectl
 from cluster.node import Node
-from cluster.paths import prepare, state_dir
+from cluster.paths import is_state, prepare, state_dir
 
 Say = Callable[[str], None]
 NAMES = ("kubeconfig", "kind", "builtin")
@@ -121,7 +122,7 @@ def forget() -> None:
 def purge_state(say: Say) -> None:
     """Remove the state directory."""
     directory = state_dir()
-    if directory.exists():
+    if is_state(directory):
         shutil.rmtree(directory)
         say(f"removed {directory}")
 
@@ -131,23 +132,6 @@ def gateway_crds(say: Say) -> None:
     crds = binaries.module_file_dir("sigs.k8s.io/gateway-api") / "config" / "crd" / "standard"
     kubectl(current().kubeconfig, "apply", "--server-side", "-f", str(crds))
     say(f"Gateway API CRDs applied from {crds.parents[2].name}")
-
-
-def kubectl(kubeconfig: Path, *arguments: str) -> str:
-    """Run kubectl; its output, or ClusterError with what it said."""
-    tool = binaries.ensure(["kubectl"], lambda _line: None)["kubectl"]
-    done = subprocess.run(
-        [tool, f"--kubeconfig={kubeconfig}", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise ClusterError(
-            f"kubectl {arguments[0]} failed: {done.stderr.strip()}",
-            "check that the cluster is healthy: `status`",
-        )
-    return done.stdout
 
 
 class Existing:

@@ -70,6 +70,6 @@ func main() {
 		klog.Fatalf("make a client: %v", err)
 	}
 	controller.NewProvisionController(
-		klog.FromContext(ctx), client, *name, provisioner{root: *root}, controller.LeaderElection(false),
+		ctx, client, *name, provisioner{root: *root}, controller.LeaderElection(false),
 	).Run(ctx)
 }

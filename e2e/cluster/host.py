@@ -1,0 +1,205 @@
+"""What the built-in node asks of the machine, and what it gives back afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from cluster.errors import ClusterError
+
+# A shell that became root without a login shell often lacks the sbin directories.
+SEARCH_PATH = os.pathsep.join(
+    dict.fromkeys(
+        [*os.environ.get("PATH", "").split(os.pathsep), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    )
+)
+_PACKAGES = {
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "mount": "mount",
+}
+_CNI_DIRECTORIES = (Path("/opt/cni/bin"), Path("/usr/lib/cni"), Path("/usr/libexec/cni"))
+_CNI_PLUGINS = ("loopback", "ptp", "host-local", "portmap", "firewall")
+# What kubelet, kube-proxy and the CNI plugins set.
+_SYSCTLS = (
+    "net/ipv4/ip_forward",
+    "net/ipv4/conf/all/route_localnet",
+    "net/netfilter/nf_conntrack_tcp_be_liberal",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
+
+
+def program(name: str) -> str:
+    """The path of a program of the machine; ClusterError when it is missing."""
+    found = shutil.which(name, path=SEARCH_PATH)
+    if found is None:
+        package = _PACKAGES.get(name, name)
+        raise ClusterError(f"there is no `{name}` on PATH", f"install the package {package}")
+    return found
+
+
+def cni_directory() -> Path | None:
+    """The first usual directory that has the CNI plugins."""
+    for directory in _CNI_DIRECTORIES:
+        if all((directory / plugin).exists() for plugin in _CNI_PLUGINS):
+            return directory
+    return None
+
+
+def prepare(say: Callable[[str], None]) -> None:
+    """Check that a node can run here and install missing Debian packages."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        raise ClusterError(
+            "the built-in node needs root on Linux",
+            "run it as root, or use kind, or set KUBECONFIG",
+        )
+    _refuse_second_kubelet()
+    _require_cgroups()
+    missing = {pkg for name, pkg in _PACKAGES.items() if not shutil.which(name, path=SEARCH_PATH)}
+    if cni_directory() is None:
+        missing.add("containernetworking-plugins")
+    if missing:
+        _install(sorted(missing), say)
+    for name in _PACKAGES:
+        program(name)
+    if cni_directory() is None:
+        directories = ", ".join(map(str, _CNI_DIRECTORIES))
+        raise ClusterError(
+            f"the CNI plugins {', '.join(_CNI_PLUGINS)} are in none of {directories}",
+            "install containernetworking-plugins",
+        )
+
+
+def snapshotter(directory: Path) -> str:
+    """containerd's snapshotter: overlayfs, or native where the directory is on an overlay."""
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        parts = {name: Path(scratch, name) for name in ("lower", "upper", "work", "merged")}
+        for part in parts.values():
+            part.mkdir()
+        options = f"lowerdir={parts['lower']},upperdir={parts['upper']},workdir={parts['work']}"
+        merged = str(parts["merged"])
+        mount = [program("mount"), "-t", "overlay", "-o", options, "overlay", merged]
+        if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+            return "native"
+        subprocess.run([program("umount"), merged], check=True)
+    return "overlayfs"
+
+
+def save_sysctls(file: Path) -> None:
+    """Note the kernel settings that the node changes, unless they are noted already."""
+    if not file.exists():
+        found = {key: Path("/proc/sys", key) for key in _SYSCTLS}
+        values = {key: path.read_text().strip() for key, path in found.items() if path.exists()}
+        file.write_text(json.dumps(values, indent=1) + "\n")
+
+
+def restore_sysctls(file: Path) -> None:
+    """Put noted kernel settings back and drop the note."""
+    if file.exists():
+        for key, value in json.loads(file.read_text()).items():
+            path = Path("/proc/sys", key)
+            if path.exists() and path.read_text().strip() != value:
+                path.write_text(value)
+        file.unlink()
+
+
+def unmount_below(directory: Path) -> None:
+    """Unmount everything below the directory, the deepest first."""
+    for mount in sorted(mounts_below(directory), reverse=True):
+        subprocess.run([program("umount"), "-l", str(mount)], capture_output=True, check=False)
+
+
+def mounts_below(directory: Path) -> list[Path]:
+    """The mount points below the directory."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    # The kernel writes a space in a path as \040.
+    points = [Path(line.split()[4].replace("\\040", " ")) for line in lines]
+    return [point for point in points if directory in point.parents]
+
+
+def remove_pod_cgroups() -> None:
+    """Remove the cgroups that kubelet left, so far as nothing runs in them."""
+    root = Path("/sys/fs/cgroup")
+    for top in [root / "kubepods", *root.glob("*/kubepods")]:
+        for directory in sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True):
+            _rmdir(directory)
+        _rmdir(top)
+
+
+def _rmdir(directory: Path) -> None:
+    try:
+        directory.rmdir()
+    except OSError:
+        return  # in use, or gone already
+
+
+def _refuse_second_kubelet() -> None:
+    """Two kubelets on one machine would end each other's pods as unknown ones."""
+    ours = os.readlink("/proc/self/ns/mnt")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (process / "comm").read_text().strip()
+            same_machine = name == "kubelet" and os.readlink(process / "ns/mnt") == ours
+            owned = same_machine and b"--hostname-override=evenkeel" in (
+                process / "cmdline"
+            ).read_bytes()
+        except OSError:
+            continue
+        if same_machine and not owned:
+            raise ClusterError(
+                f"another kubelet (process {process.name}) runs on this machine",
+                "use its cluster by setting KUBECONFIG, or stop it first",
+            )
+
+
+def _require_cgroups() -> None:
+    root = Path("/sys/fs/cgroup")
+    unified = root / "cgroup.controllers"
+    if unified.exists():
+        controllers: Iterable[str] = unified.read_text().split()
+    else:
+        controllers = [p.name for p in root.iterdir() if p.is_dir()] if root.is_dir() else []
+    missing = {"cpu", "memory", "pids"} - set(controllers)
+    if missing:
+        raise ClusterError(
+            f"the cgroup controllers {', '.join(sorted(missing))} are not available in {root}",
+            "mount cgroups (in a container: run it privileged with its own cgroup namespace)",
+        )
+
+
+def _install(packages: list[str], say: Callable[[str], None]) -> None:
+    apt = shutil.which("apt-get", path=SEARCH_PATH)
+    if apt is None:
+        raise ClusterError(
+            f"these are missing and this system has no apt-get: {', '.join(packages)} "
+            "(Debian's package names)",
+            "install them with this system's package manager",
+        )
+    say(f"installing {', '.join(packages)}")
+    install = [apt, "install", "-y", "-q", "--no-install-recommends", *packages]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    first = subprocess.run(install, capture_output=True, check=False, env=environment)
+    if first.returncode == 0:
+        return
+    subprocess.run([apt, "update", "-q"], capture_output=True, check=False, env=environment)
+    again = subprocess.run(install, capture_output=True, text=True, check=False, env=environment)
+    if again.returncode != 0:
+        tail = "\n".join((again.stdout + again.stderr).strip().splitlines()[-10:])
+        raise ClusterError(
+            f"apt-get could not install {', '.join(packages)}:\n{tail}",
+            "install them by hand, then run this again",
+        )
