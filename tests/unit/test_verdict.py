@@ -11,7 +11,7 @@ from evenkeel.policies.verdict import (
     combine,
     judge,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ERRORS = Indicator("errors")
@@ -40,6 +40,7 @@ def test_no_data_is_undecided() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.just(0), st.just(0), st.integers(0, 9), st.integers(0, 10**6))))
 def test_stable_traffic_alone_never_passes_nor_fails(
     blocks: list[tuple[int, int, int, int]],
@@ -120,6 +121,7 @@ def test_more_bad_events_than_events_is_a_fault_of_the_queries() -> None:
         assert (wrong.value, wrong.reason) == (Value.UNDECIDED, "InconsistentCounts")
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 3000),
     st.integers(0, 30_000),

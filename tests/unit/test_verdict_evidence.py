@@ -10,7 +10,7 @@ from evenkeel.policies.evidence import Block, Bound, Evidence, EvidenceError, In
 from evenkeel.policies.verdict import Value, judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom  # type: ignore[attr-defined]
 
 # A threshold out of reach, so that no wealth is thrown away and expectations are exact.
 UNCAPPED = 1e-100
@@ -31,6 +31,7 @@ def scipy_log_evidence(grid: Grid, hits: int, trials: int, share: float) -> floa
     return float(np.logaddexp.reduce(terms))
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 500),
     st.integers(1, 5000),
@@ -227,7 +228,7 @@ blocks = st.tuples(
 ).map(lambda counts: Block(*counts))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(blocks, max_size=8), blocks, st.sampled_from([None, 0.2]))
 def test_evidence_survives_a_restart_exactly(
     before: list[Block], after: Block, max_ratio: float | None

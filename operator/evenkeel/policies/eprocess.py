@@ -4,7 +4,7 @@ Every test of the verdict is this one: of `trials` events, `hits` were of a kind
 `share` at the edge of the null hypothesis. A bet on odds `m` times as high pays
 `m**hits / (1 + share * (m - 1))**trials`, which under the null hypothesis is worth at most 1 on
 average. A grid of such bets is a nonnegative supermartingale, so its value passes 1/alpha with
-probability at most alpha, however often one looks (Ville 1939; Howard et al., arXiv 1810.08240).
+probability at most alpha, however often one looks (Ville 1939; Howard et al., arXiv 1808.03204).
 
 Bets are opened little by little: most of the stake with the first events, the rest as traffic
 goes by. A canary that breaks after an hour of good service then meets fresh bets, and not only
