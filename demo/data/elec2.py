@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 FEATURES = ("period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer")
 RECORDS = 45_312
 RECORDS_PER_DAY = 48
+RECORDS_PER_WEEK = 7 * RECORDS_PER_DAY
 FIRST_MOMENT = datetime(1996, 5, 7)
 # Until the market was widened, the three columns about Victoria hold one constant each.
 MARKET_CHANGE = 17_424

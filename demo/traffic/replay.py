@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import numpy as np
 
-from demo.data.elec2 import FEATURES, Elec2
+from demo.data.elec2 import FEATURES, RECORDS_PER_WEEK, Elec2
 from demo.traffic.labels import DelayedLabels, Outcome
 from demo.traffic.metrics import Metrics
 from demo.traffic.psi import Reference
-from demo.traffic.settings import WEEK, Settings
+from demo.traffic.settings import Settings
 
 CONCURRENCY = 16
 TIMEOUT_SECONDS = 5.0
@@ -61,8 +61,8 @@ class Replay:
             correct = "true" if outcome.correct else "false"
             self._metrics.labelled.labels(model, outcome.version, correct).inc()
         seen = record + 1 - self._chosen.start
-        if seen >= WEEK and record % 24 == 0:
-            week = self._data.features[record + 1 - WEEK : record + 1]
+        if seen >= RECORDS_PER_WEEK and record % 24 == 0:
+            week = self._data.features[record + 1 - RECORDS_PER_WEEK : record + 1]
             for column, name in enumerate(FEATURES):
                 value = self._references[column].psi(week[:, column])
                 self._metrics.psi.labels(model, name).set(value)

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.data.elec2 import MARKET_CHANGE, RECORDS, RECORDS_PER_DAY
-
-WEEK = 7 * RECORDS_PER_DAY
+from demo.data.elec2 import MARKET_CHANGE, RECORDS, RECORDS_PER_DAY, RECORDS_PER_WEEK
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,8 @@ def settings(env: Mapping[str, str]) -> Settings:
     url, model = env.get("SERVICE_URL", "").rstrip("/"), env.get("MODEL_NAME", "")
     if not url.startswith(("http://", "https://")) or not model:
         raise ValueError("set SERVICE_URL (http://HOST:PORT) and MODEL_NAME of the served model")
-    start = int(_number(env, "START", MARKET_CHANGE - WEEK))
-    records = int(_number(env, "RECORDS", 12 * WEEK))
+    start = int(_number(env, "START", MARKET_CHANGE - RECORDS_PER_WEEK))
+    records = int(_number(env, "RECORDS", 12 * RECORDS_PER_WEEK))
     rate = _number(env, "RATE", 20)
     seconds = _number(env, "DURATION_SECONDS", 600)
     if rate == 0 or rate > 200:
@@ -52,7 +50,7 @@ def settings(env: Mapping[str, str]) -> Settings:
         seconds=seconds,
         rate=rate,
         delay=int(_number(env, "LABEL_DELAY", RECORDS_PER_DAY)),
-        reference=int(_number(env, "REFERENCE", 12 * WEEK)),
+        reference=int(_number(env, "REFERENCE", 12 * RECORDS_PER_WEEK)),
         port=int(_number(env, "METRICS_PORT", 9100)),
     )
 

@@ -11,11 +11,11 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from demo.data.elec2 import FEATURES, RECORDS_PER_DAY, Elec2
 from demo.trainer.window import Window
 
-# Half-hours of a day, [first, last), by the network's own peak and off-peak tariffs.
+# Half-hours of a day, [first, last).
 SLICES: Mapping[str, tuple[int, int]] = {
     "night": (0, 14),
     "day": (14, 34),
-    "evening": (34, 44),
+    "evening": (34, 48),
 }
 
 

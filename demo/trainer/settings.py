@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.data.elec2 import RECORDS, RECORDS_PER_DAY
+from demo.data.elec2 import RECORDS, RECORDS_PER_WEEK
 
-WEEK = 7 * RECORDS_PER_DAY
 MISTAKES = ("", "extra-feature", "inverted-labels")
 
 
@@ -46,8 +45,8 @@ def settings(env: Mapping[str, str]) -> Settings:
         store=Path(env.get("STORE_DIR", "/models")),
         store_uri=env.get("STORE_URI", "pvc://models").rstrip("/"),
         until=env.get("DATA_UNTIL", str(RECORDS)),
-        window=_count(env, "DATA_WINDOW", 12 * WEEK),
-        holdout=_count(env, "DATA_HOLDOUT", WEEK),
+        window=_count(env, "DATA_WINDOW", 12 * RECORDS_PER_WEEK),
+        holdout=_count(env, "DATA_HOLDOUT", RECORDS_PER_WEEK),
         mistake=mistake,
         baseline=env.get("BASELINE_URI") or None,
         code_revision=env.get("CODE_REVISION", ""),

@@ -1,0 +1,72 @@
+"""Which images there are, and what each is made of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Image:
+    """tag: name under which manifests find it; dockerfile and sources: paths in the repository.
+
+    requirements, package, data: what the Dockerfile's stages `site`, `debian` and `data` provide.
+    """
+
+    name: str
+    tag: str
+    dockerfile: str
+    sources: tuple[str, ...] = ()
+    requirements: str | None = None
+    package: str | None = None
+    data: bool = False
+
+
+IMAGES = (
+    Image(
+        "operator",
+        "docker.io/evenkeel/operator:dev",
+        "operator/Dockerfile",
+        sources=("operator/evenkeel",),
+        requirements="requirements/operator.txt",
+    ),
+    Image(
+        "demo",
+        "docker.io/evenkeel/demo:dev",
+        "demo/Dockerfile",
+        sources=("demo/__init__.py", "demo/data", "demo/trainer", "demo/traffic"),
+        requirements="requirements/demo.txt",
+        data=True,
+    ),
+    Image(
+        "mlserver",
+        "docker.io/seldonio/mlserver:1.7.1",
+        "e2e/images/mlserver/Dockerfile",
+        requirements="requirements/mlserver.txt",
+    ),
+    Image(
+        "storage-initializer",
+        "docker.io/kserve/storage-initializer:v0.21.0",
+        "e2e/images/storage-initializer/Dockerfile",
+        sources=("e2e/images/storage-initializer",),
+        requirements="requirements/storage-initializer.txt",
+    ),
+    Image(
+        "prometheus",
+        "docker.io/prom/prometheus:v2.42.0",
+        "e2e/images/prometheus/Dockerfile",
+        package="prometheus",
+    ),
+    Image(
+        "alertmanager",
+        "docker.io/prom/alertmanager:v0.25.0",
+        "e2e/images/alertmanager/Dockerfile",
+        package="prometheus-alertmanager",
+    ),
+    Image(
+        "traefik",
+        "docker.io/library/traefik:v3.7.15",
+        "e2e/images/traefik/Dockerfile",
+        requirements="requirements/gateway.txt",
+    ),
+)
