@@ -1,5 +1,7 @@
 """What the verdict on a canary says, and when."""
 
+from typing import Any
+
 import pytest
 from evenkeel.policies.verdict import (
     Block,
@@ -153,6 +155,29 @@ def test_a_pass_is_lost_when_the_canary_turns_bad() -> None:
     assert judge(evidence, min_requests=0, step_requests=80).value is not Value.PASS
 
 
+CONFIRMED = Indicator("errors", confirmations=2)
+
+
+def test_an_incident_that_shows_on_the_canary_first_does_not_fail_a_confirmed_verdict() -> None:
+    healthy = [(0, 15, 0, 135)] * 10
+    canary_first = [*healthy, (7, 15, 0, 135)]
+    assert verdict(*canary_first).value is Value.FAIL
+    waiting = verdict(*canary_first, indicator=CONFIRMED)
+    assert (waiting.value, waiting.reason) == (Value.UNDECIDED, "AwaitingConfirmation")
+    assert "in 1 of 2 comparisons" in waiting.message
+    assert verdict(*canary_first, (15, 15, 135, 135), indicator=CONFIRMED).value is not Value.FAIL
+    assert verdict(*canary_first, (15, 15, 0, 135), indicator=CONFIRMED).value is Value.FAIL
+
+
+def test_an_incident_that_shows_on_stable_first_does_not_pass_a_confirmed_verdict() -> None:
+    stable_first = [(0, 15, 70, 135)]
+    assert verdict(*stable_first).value is Value.PASS
+    assert verdict(*stable_first, indicator=CONFIRMED).value is Value.UNDECIDED
+    later = verdict(*stable_first, (15, 15, 135, 135), indicator=CONFIRMED)
+    assert later.value is Value.UNDECIDED
+    assert verdict(*stable_first, (0, 15, 135, 135), indicator=CONFIRMED).value is Value.PASS
+
+
 PASSED = Verdict(Value.PASS, "WithinAcceptable", "fine", "latency")
 FAILED = Verdict(Value.FAIL, "WorseThanStable", "broken", "errors")
 OPEN = Verdict(Value.UNDECIDED, "NoData", "nothing yet", "drift")
@@ -192,8 +217,9 @@ def test_alpha_is_shared_over_the_indicators() -> None:
         ({"acceptable": 0.1, "max_ratio": 0.05}, "maxRatio must be from acceptable"),
         ({"alpha": 0.0}, "alpha must be between 0 and 1"),
         ({"beta": 1.0}, "beta must be between 0 and 1"),
+        ({"confirmations": 0}, "confirmations must be 1 or more"),
     ],
 )
-def test_an_indicator_out_of_range_is_refused(values: dict[str, float], message: str) -> None:
+def test_an_indicator_out_of_range_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Indicator("errors", **values)

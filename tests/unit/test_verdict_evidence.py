@@ -16,8 +16,8 @@ from scipy.stats import binom  # type: ignore[attr-defined]
 UNCAPPED = 1e-100
 
 
-def indicator(**values: float) -> Indicator:
-    return Indicator("errors", **{"alpha": UNCAPPED, "beta": UNCAPPED} | values)
+def indicator(tolerance: float = 0.5, acceptable: float = 0.005) -> Indicator:
+    return Indicator("errors", tolerance, acceptable, alpha=UNCAPPED, beta=UNCAPPED)
 
 
 def scipy_log_evidence(grid: Grid, hits: int, trials: int, share: float) -> float:

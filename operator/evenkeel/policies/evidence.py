@@ -30,6 +30,8 @@ class Indicator:
     max_ratio: bad/total ratio that fails whatever stable does. alpha: greatest probability that
         a canary within these limits ever fails. beta: greatest probability that a canary beyond
         them ever passes.
+    confirmations: successive comparisons with stable that must agree. 2 keeps an incident that
+        hits both sides, but shows on one a scrape earlier, from deciding; it costs one scrape.
     Raises ValueError if a value is out of its range.
     """
 
@@ -39,6 +41,7 @@ class Indicator:
     max_ratio: float | None = None
     alpha: float = 0.01
     beta: float = 0.05
+    confirmations: int = 1
 
     def __post_init__(self) -> None:
         if not (isfinite(self.tolerance) and self.tolerance >= 0):
@@ -55,6 +58,11 @@ class Indicator:
         for field, value in (("alpha", self.alpha), ("beta", self.beta)):
             if not 0 < value < 1:
                 raise ValueError(f"{self.name}: {field} must be between 0 and 1, not {value}")
+
+        if self.confirmations < 1:
+            raise ValueError(
+                f"{self.name}: confirmations must be 1 or more, not {self.confirmations}"
+            )
 
     @property
     def fail_threshold(self) -> float:
@@ -121,12 +129,14 @@ _COUNTS = {
     "stableBad": "stable_bad",
     "stableTotal": "stable_total",
 }
-_PENDING = {
+_MOMENTARY = {
     "pendingCanaryBad": "pending_canary_bad",
     "pendingCanaryTotal": "pending_canary_total",
     "pendingStableBad": "pending_stable_bad",
     "pendingStableTotal": "pending_stable_total",
     "heldBack": "held_back",
+    "worseInARow": "worse_in_a_row",
+    "betterInARow": "better_in_a_row",
 }
 _BOUNDS = {"stable": "vs_stable", "acceptable": "vs_acceptable", "maxRatio": "vs_max"}
 
@@ -137,7 +147,8 @@ class Evidence:
 
     pending_*: events since canary and stable were last compared. Their scrapes alternate, so
     counts wait until both sides have traffic; waiting depends on totals only, which keeps the
-    bound. held_back: bad canary events whose total has not arrived yet.
+    bound. held_back: bad canary events whose total has not arrived yet. *_in_a_row: latest
+    comparisons with stable that all ended beyond the threshold.
     """
 
     indicator: Indicator
@@ -150,6 +161,8 @@ class Evidence:
     pending_stable_bad: int = 0
     pending_stable_total: int = 0
     held_back: int = 0
+    worse_in_a_row: int = 0
+    better_in_a_row: int = 0
     vs_stable: Bound = _UNTESTED
     vs_acceptable: Bound = _UNTESTED
     vs_max: Bound = _UNTESTED
@@ -175,7 +188,7 @@ class Evidence:
         canary = self.pending_canary_total + block.canary_total
         stable_bad = self.pending_stable_bad + block.stable_bad
         stable = self.pending_stable_total + block.stable_total
-        vs_stable = self.vs_stable
+        vs_stable, worse, better = self.vs_stable, self.worse_in_a_row, self.better_in_a_row
         if canary and stable:
             hits, others = min(canary_bad, canary), min(stable_bad, stable)
             at_limit = canary * (1 + indicator.tolerance)
@@ -186,6 +199,8 @@ class Evidence:
                 at_limit / (at_limit + stable),
                 stake(after - canary, after),
             )
+            worse = worse + 1 if vs_stable.log_worse >= log(indicator.fail_threshold) else 0
+            better = better + 1 if vs_stable.log_better >= log(indicator.pass_threshold) else 0
             canary_bad, canary, stable_bad, stable = canary_bad - hits, 0, stable_bad - others, 0
 
         return Evidence(
@@ -199,6 +214,8 @@ class Evidence:
             pending_stable_bad=stable_bad,
             pending_stable_total=stable,
             held_back=held_back,
+            worse_in_a_row=worse,
+            better_in_a_row=better,
             vs_stable=vs_stable,
             vs_acceptable=vs_acceptable,
             vs_max=vs_max,
@@ -215,7 +232,7 @@ class Evidence:
     def to_status(self) -> dict[str, str | int]:
         """This evidence as it is kept in a resource's status: strings and integers only."""
         status: dict[str, str | int] = {"terms": self.indicator.terms}
-        for key, field in (_COUNTS | _PENDING).items():
+        for key, field in (_COUNTS | _MOMENTARY).items():
             if key in _COUNTS or getattr(self, field):
                 status[key] = getattr(self, field)
         for key, field in _BOUNDS.items():
@@ -238,8 +255,8 @@ class Evidence:
                 f" has {indicator.terms!r}: start new evidence"
             )
         counts = {
-            field: _count(status, key, indicator, optional=key in _PENDING)
-            for key, field in (_COUNTS | _PENDING).items()
+            field: _count(status, key, indicator, optional=key in _MOMENTARY)
+            for key, field in (_COUNTS | _MOMENTARY).items()
         }
         bounds = {
             field: Bound(

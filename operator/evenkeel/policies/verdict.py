@@ -77,7 +77,8 @@ def judge(evidence: Evidence, *, min_requests: int, step_requests: int) -> Verdi
 
     fail_at = log(indicator.fail_threshold)
     worse = min(stable.log_worse, acceptable.log_worse)
-    if worse >= fail_at:
+    confirmed = evidence.worse_in_a_row >= indicator.confirmations
+    if worse >= fail_at and confirmed:
         return verdict(Value.FAIL, "WorseThanStable", _reached(worse, indicator.fail_threshold))
     if ceiling.log_worse >= fail_at:
         return verdict(
@@ -85,6 +86,13 @@ def judge(evidence: Evidence, *, min_requests: int, step_requests: int) -> Verdi
             "AboveMaxRatio",
             f"above {indicator.max_ratio:.3g}; "
             + _reached(ceiling.log_worse, indicator.fail_threshold),
+        )
+    if worse >= fail_at:
+        return verdict(
+            Value.UNDECIDED,
+            "AwaitingConfirmation",
+            f"{_reached(worse, indicator.fail_threshold)} in {evidence.worse_in_a_row} of"
+            f" {indicator.confirmations} comparisons",
         )
     if not step_requests:
         return verdict(Value.UNDECIDED, "NoData", "no canary requests in this step")
@@ -95,7 +103,9 @@ def judge(evidence: Evidence, *, min_requests: int, step_requests: int) -> Verdi
             f"{step_requests} of {min_requests} canary requests in this step",
         )
     pass_at = log(indicator.pass_threshold)
-    best = max(stable.log_better, acceptable.log_better)
+    best = acceptable.log_better
+    if evidence.better_in_a_row >= indicator.confirmations:
+        best = max(best, stable.log_better)
     if best >= pass_at and (indicator.max_ratio is None or ceiling.log_better >= pass_at):
         reason = "WithinAcceptable" if acceptable.log_better >= pass_at else "NoWorseThanStable"
         return verdict(Value.PASS, reason, _reached(best, indicator.pass_threshold))
@@ -105,7 +115,7 @@ def judge(evidence: Evidence, *, min_requests: int, step_requests: int) -> Verdi
         Value.UNDECIDED,
         "NotEnoughEvidence",
         f"e={exp(worse):.3g} of {indicator.fail_threshold:.3g} to fail,"
-        f" e={exp(best):.3g} of {indicator.pass_threshold:.3g} to pass",
+        f" e={exp(max(best, stable.log_better)):.3g} of {indicator.pass_threshold:.3g} to pass",
     )
 
 
