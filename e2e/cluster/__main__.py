@@ -87,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-n", "--lines", type=int, default=100)
     logs.set_defaults(run=_logs)
 
-    load = verbs.add_parser("load", help="load image archives (docker-archive or OCI) into the node")
+    load = verbs.add_parser(
+        "load", help="load image archives (docker-archive or OCI) into the node"
+    )
     load.add_argument("archive", type=Path, nargs="+")
     load.set_defaults(run=_load)
 
@@ -141,7 +143,9 @@ def _tool(options: argparse.Namespace) -> None:
 
 def _logs(options: argparse.Namespace) -> None:
     file = provider.current().log(options.component)
-    os.execvp("tail", ["tail", f"-n{options.lines}", *(["-F"] if options.follow else []), str(file)])
+    os.execvp(
+        "tail", ["tail", f"-n{options.lines}", *(["-F"] if options.follow else []), str(file)]
+    )
 
 
 def _load(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Kubernetes, etcd, CoreDNS and Helm, built from locked Go modules and kept by their locks' hash."""
+"""Kubernetes, etcd, CoreDNS and Helm, built from locked Go modules and cached by the lock."""
 
 from __future__ import annotations
 

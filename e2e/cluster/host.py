@@ -41,6 +41,17 @@ _SYSCTLS = (
     "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes",
 )
+# Fixed paths that kubelet, kube-controller-manager, containerd and CNI use besides their own
+# directories, and the files that they leave there.
+_FOOTPRINT = (
+    "/etc/cni",
+    "/run/containerd",
+    "/usr/libexec/kubernetes",
+    "/var/lib/cni",
+    "/var/lib/kubelet",
+    "/var/log/containers",
+)
+_FOOTPRINT_FILES = {"cni.lock", "kubelet.sock", "kubelet_internal_checkpoint", "DEPRECATION"}
 
 
 def program(name: str) -> str:
@@ -60,14 +71,14 @@ def cni_directory() -> Path | None:
     return None
 
 
-def prepare(say: Callable[[str], None]) -> None:
-    """Check that a node can run here and install missing Debian packages."""
+def prepare(kubelet_root: Path, say: Callable[[str], None]) -> None:
+    """Check that a node with this kubelet directory can run here; install missing packages."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         raise ClusterError(
             "the built-in node needs root on Linux",
             "run it as root, or use kind, or set KUBECONFIG",
         )
-    _refuse_second_kubelet()
+    _refuse_second_kubelet(kubelet_root)
     _require_cgroups()
     missing = {pkg for name, pkg in _PACKAGES.items() if not shutil.which(name, path=SEARCH_PATH)}
     if cni_directory() is None:
@@ -117,6 +128,25 @@ def restore_sysctls(file: Path) -> None:
         file.unlink()
 
 
+def save_absent(file: Path) -> None:
+    """Note which of the fixed paths do not exist yet, unless they are noted already."""
+    if not file.exists():
+        file.write_text(json.dumps([p for p in _FOOTPRINT if not Path(p).exists()]) + "\n")
+
+
+def remove_absent(file: Path) -> None:
+    """Remove the paths that were noted as absent, so far as nobody else put files there."""
+    if file.exists():
+        for top in map(Path, json.loads(file.read_text())):
+            for path in sorted(top.rglob("*"), reverse=True):
+                if path.name in _FOOTPRINT_FILES:
+                    path.unlink()
+                elif path.is_dir():
+                    _rmdir(path)
+            _rmdir(top)
+        file.unlink()
+
+
 def unmount_below(directory: Path) -> None:
     """Unmount everything below the directory, the deepest first."""
     for mount in sorted(mounts_below(directory), reverse=True):
@@ -147,19 +177,20 @@ def _rmdir(directory: Path) -> None:
         return  # in use, or gone already
 
 
-def _refuse_second_kubelet() -> None:
+def _refuse_second_kubelet(kubelet_root: Path) -> None:
     """Two kubelets on one machine would end each other's pods as unknown ones."""
-    ours = os.readlink("/proc/self/ns/mnt")
+    machine = os.readlink("/proc/self/ns/mnt")
+    ours = f"--root-dir={kubelet_root}".encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            name = (process / "comm").read_text().strip()
-            same_machine = name == "kubelet" and os.readlink(process / "ns/mnt") == ours
-            owned = same_machine and b"--hostname-override=evenkeel" in (
-                process / "cmdline"
-            ).read_bytes()
+            if (process / "comm").read_text().strip() != "kubelet":
+                continue
+            # A kubelet inside a container, such as kind's, has mounts of its own.
+            other = os.readlink(process / "ns/mnt") != machine
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if same_machine and not owned:
+        if not other and arguments != [b""] and ours not in arguments:
             raise ClusterError(
                 f"another kubelet (process {process.name}) runs on this machine",
                 "use its cluster by setting KUBECONFIG, or stop it first",

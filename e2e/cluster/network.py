@@ -85,9 +85,7 @@ def _rules(family: str) -> list[tuple[str, list[str]]]:
 
 
 def _saved(family: str) -> list[tuple[str, str]]:
-    done = subprocess.run(
-        [program(f"{family}-save")], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([program(f"{family}-save")], capture_output=True, text=True, check=False)
     table, lines = "", []
     for line in done.stdout.splitlines():
         if line.startswith("*"):
@@ -114,9 +112,7 @@ def _clashing_route() -> str | None:
 
 
 def _ip(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [program("ip"), *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([program("ip"), *arguments], capture_output=True, text=True, check=False)
     if check and done.returncode != 0:
         raise ClusterError(
             f"ip {' '.join(arguments)} failed: {done.stderr.strip()}",

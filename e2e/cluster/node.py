@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fcntl
 import http.client
 import json
@@ -35,6 +36,7 @@ COMPONENTS = (
 )
 _API_PORT = 6443
 _DRAIN_S = 30.0
+_KILL_AFTER_S = 6.0
 _LOG_REMEDY = "read the log; running `up` again starts what ended"
 
 
@@ -55,17 +57,19 @@ class Node:
 
     def up(self, say: Say) -> None:
         """Start what does not run as configured; wait until pods can run and resolve names."""
-        host.prepare(say)
+        host.prepare(self._layout.kubelet, say)
         prepare(self._layout.root)
         with self._locked():
             paths = binaries.ensure(binaries.NODE, say)
             host.save_sysctls(self._layout.root / "sysctls.json")
+            host.save_absent(self._layout.root / "absent.json")
             network.save_chains(self._layout.root / "chains.json")
             network.add_node_address()
             self._plane.start()
             say(f"API server ready at {self._plane.server}")
             self._plane.start_controllers(paths["kube-controller-manager"])
             self._configure()
+            self._apply_addons()
             self._start_daemons(paths, say)
             self._wait(say)
 
@@ -88,6 +92,7 @@ class Node:
             network.remove_node_address()
             network.remove_chains(self._layout.root / "chains.json")
             host.restore_sysctls(self._layout.root / "sysctls.json")
+            host.remove_absent(self._layout.root / "absent.json")
             say("components stopped, network and mounts removed")
 
     def status(self) -> int:
@@ -171,7 +176,9 @@ class Node:
         for name, text in files.items():
             file = layout.config / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            # kube-proxy ends when its file is written, even with the same content.
+            if not file.exists() or file.read_text() != text:
+                file.write_text(text)
         layout.volumes.mkdir(exist_ok=True)
 
     def _start_daemons(self, paths: dict[str, Path], say: Say) -> None:
@@ -194,13 +201,17 @@ class Node:
             self._containerd.load(archive, self._snapshotter())
             archive.unlink()
 
-    def _wait(self, say: Say) -> None:
+    def _apply_addons(self) -> None:
+        """Grant the rights before the daemons ask for them, since a refusal makes them back off."""
         objects = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests()})
         kubectl(
             self.kubeconfig,
-            *("apply", "--server-side", "--field-manager=evenkeel-cluster", "-f", "-"),
+            *("apply", "--server-side", "--validate=false", "--field-manager=evenkeel-cluster"),
+            *("-f", "-"),
             stdin=objects,
         )
+
+    def _wait(self, say: Say) -> None:
         for name, ready, what in (
             ("kubelet", self._node_ready, "waiting for the node to be Ready"),
             ("coredns", self._dns_ready, "waiting for CoreDNS to be ready"),
@@ -217,11 +228,16 @@ class Node:
                 raise ClusterError(f"{name} ended.\n{self._processes.tail(name)}", _LOG_REMEDY)
 
     def _node_ready(self) -> bool:
-        conditions = (
-            "jsonpath={.items[?(@.metadata.name=='%s')].status.conditions"
-            "[?(@.type=='Ready')].status}" % NODE_NAME
-        )
-        return kubectl(self.kubeconfig, "get", "nodes", "-o", conditions) == "True"
+        """Whether the kubelet that runs now has called the node Ready; an earlier one's word is
+        still in the API after a restart."""
+        paths = f".items[?(@.metadata.name=='{NODE_NAME}')].status.conditions[?(@.type=='Ready')]"
+        query = f"jsonpath={{{paths}.status}} {{{paths}.lastHeartbeatTime}}"
+        status, _, heartbeat = kubectl(self.kubeconfig, "get", "nodes", "-o", query).partition(" ")
+        if status != "True":
+            return False
+        said_at = datetime.datetime.fromisoformat(heartbeat).timestamp()
+        # The API keeps whole seconds.
+        return said_at >= int(self._processes.started_at("kubelet"))
 
     def _has_default_account(self) -> bool:
         found = kubectl(self.kubeconfig, "get", "serviceaccounts", "-n", "default", "-o", "name")
@@ -258,13 +274,18 @@ class Node:
                 *("delete", "pods", "--all", "--all-namespaces"),
                 *("--grace-period=1", "--wait=false"),
             )
-        deadline = time.monotonic() + _DRAIN_S
-        while self._pods_remain() and time.monotonic() < deadline:
+        began = time.monotonic()
+        killed = False
+        while self._pods_remain() and (waited := time.monotonic() - began) < _DRAIN_S:
+            # A pod that was being deleted already keeps the longer grace that it was given.
+            if waited > _KILL_AFTER_S and not killed:
+                self._containerd.kill_all()
+                killed = True
             time.sleep(0.2)
 
     def _pods_remain(self) -> bool:
         leases = self._layout.cni_leases / network.CNI_NETWORK
-        addresses = [file for file in leases.glob("*.*.*.*")] if leases.exists() else []
+        addresses = list(leases.glob("*.*.*.*")) if leases.exists() else []
         mounts = host.mounts_below(self._layout.kubelet)
         return bool(self._containerd.tasks() or addresses or mounts)
 
@@ -285,9 +306,7 @@ class Node:
         proxy = binaries.path("kube-proxy")
         if proxy.exists():
             environment = {"PATH": host.SEARCH_PATH}
-            subprocess.run(
-                [proxy, "--cleanup"], capture_output=True, check=False, env=environment
-            )
+            subprocess.run([proxy, "--cleanup"], capture_output=True, check=False, env=environment)
 
     def _end_shims(self) -> None:
         """End containerd's helpers, which outlive a containerd that was killed."""

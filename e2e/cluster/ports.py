@@ -36,7 +36,9 @@ def holder(port: int) -> str:
             rows = [line.split() for line in Path(table).read_text().splitlines()[1:]]
         except OSError:
             continue
-        inodes |= {r[9] for r in rows if r[3] == _LISTEN and int(r[1].rsplit(":", 1)[1], 16) == port}
+        inodes |= {
+            r[9] for r in rows if r[3] == _LISTEN and int(r[1].rsplit(":", 1)[1], 16) == port
+        }
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for process in Path("/proc").glob("[0-9]*"):
         try:

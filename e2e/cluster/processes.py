@@ -89,6 +89,10 @@ class Processes:
             return None
         return record["pid"]
 
+    def started_at(self, name: str) -> float:
+        """When the named daemon was started, in seconds since the epoch."""
+        return (self._run / f"{name}.pid").stat().st_mtime
+
     def ensure(self, daemon: Daemon) -> bool:
         """Start the daemon unless it runs as described; True when it was started."""
         if self.pid(daemon.name) is not None:
