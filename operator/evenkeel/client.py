@@ -52,9 +52,13 @@ class Client:
         """In a pod its service account, elsewhere KUBECONFIG or ~/.kube/config."""
         configuration = Configuration()
         try:
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
         except config.ConfigException:
-            await config.load_kube_config(client_configuration=configuration)
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
         return cls(configuration)
 
     async def __aenter__(self) -> Self:
@@ -70,7 +74,7 @@ class Client:
     async def _headers(self) -> dict[str, str]:
         auth = await self._configuration.auth_settings()
         token = auth.get("BearerToken")
-        return {"Authorization": token["value"]} if token else {}
+        return {"Authorization": str(token["value"])} if token else {}
 
     async def request(
         self,
@@ -142,9 +146,7 @@ class Client:
             content_type="application/apply-patch+yaml",
         )
 
-    async def replace(
-        self, type_: ResourceType, namespace: str, name: str, body: JSON
-    ) -> JSON:
+    async def replace(self, type_: ResourceType, namespace: str, name: str, body: JSON) -> JSON:
         """Replaces the object at its resourceVersion. Raises ApiError(409) on a lost race."""
         return await self.request("PUT", type_.path(namespace, name), body=body)
 

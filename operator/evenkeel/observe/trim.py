@@ -23,7 +23,7 @@ _META = (
 _SPEC_KEPT = {
     "Deployment": ("replicas",),
     "Job": ("backoffLimit", "suspend"),
-    "Service": ("selector",),
+    "Service": ("selector", "ports"),
     "HTTPRoute": ("rules",),
     "HorizontalPodAutoscaler": ("scaleTargetRef",),
     "PodDisruptionBudget": (),
@@ -53,7 +53,7 @@ def trimmed(kind: str, obj: JSON) -> JSON:
 
 
 def spec_digest(obj: JSON) -> str:
-    """Changes whenever the object's spec changes: the generation, or a digest where none is kept."""
+    """Changes whenever the spec changes: the generation, or a digest where there is none."""
     generation = obj["metadata"].get("generation")
     if generation:
         return str(generation)

@@ -69,3 +69,16 @@ def readiness(
     if status == "Unknown":
         return (ready, Observation("Reconciling", "True", reason, message))
     return (ready,)
+
+
+def troubled(
+    conditions: tuple[Condition, ...], message: str, generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """The conditions with Ready=False for a write that the API server refuses."""
+    others = [
+        Observation(c.type, c.status, c.reason, c.message)
+        for c in conditions
+        if c.type not in ("Ready", "Reconciling", "Stalled")
+    ]
+    ready = readiness("False", "ApplyFailed", message, stalled=True)
+    return merge(conditions, (*ready, *others), generation, now)

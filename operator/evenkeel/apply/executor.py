@@ -1,0 +1,155 @@
+"""Carries out a plan: the only place that writes to the cluster.
+
+Writes that would change nothing are left out, so that a quiet cluster sees none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import Any
+
+from evenkeel.api.base import API_VERSION
+from evenkeel.api.resources import BY_KIND
+from evenkeel.client import FIELD_MANAGER, ApiError, Client
+from evenkeel.observe.store import Key, Store
+from evenkeel.observe.trim import SPEC_DIGEST
+from evenkeel.plan.types import Foreign, Manifest, Plan, Ref
+
+log = logging.getLogger(__name__)
+
+JSON = dict[str, Any]
+
+
+class Superseded(Exception):
+    """The planned object is gone or was written by another; plan again from what is there."""
+
+
+class Executor:
+    """Writes plans with one field manager and remembers what it has applied."""
+
+    def __init__(self, client: Client, store: Store) -> None:
+        self._client = client
+        self._store = store
+        self._applied: dict[Key, tuple[str, str, str]] = {}
+        self._patched: dict[tuple[Key, str], str] = {}
+
+    async def run(self, key: Key, owner: JSON, plan: Plan) -> None:
+        """Writes the plan in its order. Raises ApiError, or Superseded."""
+        for manifest in plan.creates:
+            await self._create(manifest)
+        await self._status(key, owner, plan)
+        for foreign in plan.foreign:
+            await self._foreign(foreign)
+        for manifest in plan.applies:
+            await self._apply(manifest)
+        for ref, replicas in plan.scales:
+            await self._scale(ref, replicas)
+        for ref in plan.deletes:
+            await self._delete(ref)
+
+    async def _create(self, manifest: Manifest) -> None:
+        type_ = BY_KIND[manifest["kind"]]
+        meta = manifest["metadata"]
+        key = Key(manifest["kind"], meta.get("namespace", ""), meta["name"])
+        if self._store.get(key) is not None:
+            return
+        try:
+            created = await self._client.create(type_, key.namespace, manifest)
+        except ApiError as error:
+            if error.status != 409 or error.reason != "AlreadyExists":
+                raise
+            created = await self._client.get(type_, key.namespace, key.name)
+        self._store.put(key.kind, created)
+
+    async def _status(self, key: Key, owner: JSON, plan: Plan) -> None:
+        status = {k: v for k, v in plan.status.wire().items() if k not in plan.shared_status}
+        current = owner.get("status", {})
+        if {k: v for k, v in current.items() if k not in plan.shared_status} == status:
+            return
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": key.kind,
+            "metadata": {
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": owner["metadata"]["uid"],
+                "resourceVersion": owner["metadata"]["resourceVersion"],
+            },
+            "status": status,
+        }
+        try:
+            written = await self._client.apply(
+                BY_KIND[key.kind], key.namespace, key.name, body, subresource="status"
+            )
+        except ApiError as error:
+            if error.status in (404, 409):
+                raise Superseded(str(error)) from error
+            raise
+        self._store.put(key.kind, written)
+
+    async def _foreign(self, foreign: Foreign) -> None:
+        manifest, manager = foreign
+        meta = manifest["metadata"]
+        key = Key(manifest["kind"], meta["namespace"], meta["name"])
+        text = _digest(manifest)
+        if self._store.get(key) is None or self._patched.get((key, manager)) == text:
+            return
+        written = await self._client.apply(
+            BY_KIND[key.kind],
+            key.namespace,
+            key.name,
+            manifest,
+            subresource="status",
+            manager=manager,
+        )
+        self._store.put(key.kind, written)
+        self._patched[key, manager] = text
+
+    async def _apply(self, manifest: Manifest) -> None:
+        meta = manifest["metadata"]
+        key = Key(manifest["kind"], meta["namespace"], meta["name"])
+        text = _digest(manifest)
+        known = self._store.get(key)
+        if known is not None and self._applied.get(key) == (
+            text,
+            known["metadata"]["uid"],
+            known[SPEC_DIGEST],
+        ):
+            return
+        written = await self._client.apply(BY_KIND[key.kind], key.namespace, key.name, manifest)
+        self._store.put(key.kind, written)
+        now = self._store.get(key)
+        if now is not None:
+            self._applied[key] = (text, now["metadata"]["uid"], now[SPEC_DIGEST])
+
+    async def _scale(self, ref: Ref, replicas: int) -> None:
+        known = self._store.get(Key(ref.kind, ref.namespace, ref.name))
+        if known is not None and known["spec"].get("replicas") == replicas:
+            return
+        body = {
+            "apiVersion": ref.api_version,
+            "kind": ref.kind,
+            "metadata": {"name": ref.name, "namespace": ref.namespace},
+            "spec": {"replicas": replicas},
+        }
+        written = await self._client.apply(
+            BY_KIND[ref.kind], ref.namespace, ref.name, body, manager=f"{FIELD_MANAGER}-scale"
+        )
+        self._store.put(ref.kind, written)
+
+    async def _delete(self, ref: Ref) -> None:
+        await self._client.delete(BY_KIND[ref.kind], ref.namespace, ref.name, ref.uid)
+        key = Key(ref.kind, ref.namespace, ref.name)
+        self._store.remove(key, ref.uid)
+        self._applied.pop(key, None)
+
+    def forget(self, key: Key) -> None:
+        """Drops what is remembered of a deleted object."""
+        self._applied.pop(key, None)
+
+
+def _digest(manifest: JSON) -> str:
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,362 @@
+"""The plan of a ModelDeployment: next rollout state, children that follow from it, conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from evenkeel.api.base import API_VERSION
+from evenkeel.api.modeldeployment import ModelDeployment, ModelDeploymentStatus
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.modelversion import Rollout as VersionRollout
+from evenkeel.plan import children
+from evenkeel.plan.labels import digest
+from evenkeel.plan.podtemplate import PodSettings, pod_template
+from evenkeel.plan.revision import revision_name
+from evenkeel.plan.rollout import Pods, Rollout, advance, full_replicas, wanted_replicas
+from evenkeel.plan.types import Foreign, Manifest, Plan, Ref
+from evenkeel.policies.clock import timestamp
+from evenkeel.policies.conditions import Observation, merge, readiness
+from evenkeel.policies.judgement import Observations
+from evenkeel.policies.model_source import Target
+from evenkeel.policies.refusal import Refused
+from evenkeel.policies.runtime_selection import Selected
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """An observed child. `revision` is empty where it belongs to all revisions."""
+
+    ref: Ref
+    revision: str = ""
+    pods: Pods = Pods()
+    stuck: str = ""
+    """Message of a Deployment that has exceeded its progress deadline."""
+    ports: tuple[str, ...] = ()
+    """Port names of a Service."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSnapshot:
+    """All that the plan of a ModelDeployment depends on."""
+
+    deployment: ModelDeployment
+    target: Target | Refused
+    runtime: Selected | Refused
+    children: tuple[Child, ...]
+    versions: tuple[ModelVersion, ...]
+    seen: Observations
+    settings: PodSettings
+    now: datetime
+
+
+def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
+    """What to write for a ModelDeployment."""
+    wanted = _wanted(snapshot)
+    if isinstance(wanted, Refused):
+        return _plan(snapshot, "", None, wanted)
+    revision, template = wanted
+    return _plan(snapshot, revision, template, None)
+
+
+def _wanted(snapshot: DeploymentSnapshot) -> tuple[str, Manifest] | Refused:
+    """The wanted revision and its pod template."""
+    md, target, runtime = snapshot.deployment, snapshot.target, snapshot.runtime
+    if isinstance(target, Refused):
+        return target
+    if isinstance(runtime, Refused):
+        return runtime
+    revision = revision_name(md.metadata.name, target, runtime.spec, md.spec)
+    template = pod_template(md, revision, target, runtime.spec, snapshot.settings)
+    if isinstance(template, Refused):
+        return template
+    return revision, template
+
+
+def _plan(
+    snapshot: DeploymentSnapshot, revision: str, template: Manifest | None, refused: Refused | None
+) -> Plan:
+    md, now = snapshot.deployment, snapshot.now
+    pods = {c.revision: c.pods for c in snapshot.children if c.ref.kind == "Deployment"}
+    status = md.status
+    if refused is None:
+        assert isinstance(snapshot.target, Target)
+        rollout = advance(md, revision, snapshot.target, pods, snapshot.seen, now)
+    elif status.stable is not None:
+        # What runs goes on, and a canary on trial may still go back, but nothing new begins.
+        current = status.canary or status.stable
+        target = Target(current.uri, current.version, current.format)
+        rollout = advance(md, current.revision, target, pods, snapshot.seen, now)
+    else:
+        rollout = Rollout(None, None, status.old, status.history)
+    stable = rollout.stable
+    stable_pods = pods.get(stable.revision, Pods()) if stable else Pods()
+    if stable is not None:
+        stable = stable.model_copy(update={"ready_replicas": stable_pods.ready})
+    observations = _conditions(snapshot, revision, rollout, stable_pods, refused)
+    runtime = snapshot.runtime
+    new_status = ModelDeploymentStatus(
+        observed_generation=md.metadata.generation,
+        conditions=merge(status.conditions, observations, md.metadata.generation, now),
+        url=_url(md) if stable is not None else None,
+        replicas=sum(p.ready for p in pods.values()),
+        runtime=status.runtime if isinstance(runtime, Refused) else runtime.name,
+        stable=stable,
+        canary=rollout.canary,
+        old=rollout.old,
+        history=rollout.history,
+    )
+    applies, scales = _children(snapshot, revision, template, rollout, pods)
+    return Plan(
+        status=new_status,
+        foreign=_verdicts(snapshot, rollout, stable_pods),
+        applies=tuple(applies),
+        scales=tuple(scales),
+        deletes=tuple(_deletes(snapshot, rollout)),
+        events=rollout.events,
+        requeue_after=rollout.wake,
+    )
+
+
+def _has_traffic(rollout: Rollout, pods: dict[str, Pods]) -> bool:
+    canary = rollout.canary
+    return canary is not None and canary.weight > 0 and pods.get(canary.revision, Pods()).ready > 0
+
+
+def _children(
+    snapshot: DeploymentSnapshot,
+    revision: str,
+    template: Manifest | None,
+    rollout: Rollout,
+    pods: dict[str, Pods],
+) -> tuple[list[Manifest], list[tuple[Ref, int]]]:
+    """Children by the rollout's state alone.
+
+    Only the wanted revision's template is known; the others' Deployments stay as they are but
+    for their replicas.
+    """
+    md, stable, canary = snapshot.deployment, rollout.stable, rollout.canary
+    if stable is None:
+        return [], []
+    applies: list[Manifest] = []
+    scales: list[tuple[Ref, int]] = []
+    full = full_replicas(md, pods.get(stable.revision, Pods()))
+    shares = {stable.revision: None if md.spec.autoscaling else full}
+    if canary is not None:
+        shares[canary.revision] = wanted_replicas(md, canary, full)
+    for name, replicas in shares.items():
+        if template is not None and name == revision:
+            # An autoscaler will own the number: it is set by another field manager then, since a
+            # field that is no longer applied would fall back to its default.
+            own = None if md.spec.autoscaling else replicas
+            applies.append(children.deployment(md, name, template, own))
+        exists = name in pods or (template is not None and name == revision)
+        if replicas is not None and exists and (md.spec.autoscaling or name != revision):
+            scales.append((Ref("apps/v1", "Deployment", md.metadata.namespace, name), replicas))
+    ports = template or _observed_ports(snapshot)
+    gateway = md.spec.traffic.gateway is not None
+    open_to_canary = _has_traffic(rollout, pods)
+    everyone = open_to_canary and not gateway
+    applies.append(children.service(md, ports, None if everyone else stable.revision))
+    if gateway:
+        applies += [children.revision_service(md, name, ports) for name in shares]
+        weight = canary.weight if canary is not None and open_to_canary else 0
+        route = children.http_route(
+            md, stable.revision, canary.revision if canary is not None and weight else None, weight
+        )
+        if route is not None:
+            applies.append(route)
+    applies += [c for c in (children.hpa(md, stable.revision), children.pdb(md)) if c is not None]
+    return applies, scales
+
+
+def _observed_ports(snapshot: DeploymentSnapshot) -> Manifest:
+    """A stand-in for the pod template, of which Services need the port names only."""
+    name = snapshot.deployment.metadata.name
+    main = next(
+        (c for c in snapshot.children if c.ref.kind == "Service" and c.ref.name == name), None
+    )
+    names = main.ports if main is not None else ("http",)
+    ports = [{"name": port, "containerPort": 1} for port in names]
+    return {"spec": {"containers": [{"name": "model", "ports": ports}]}}
+
+
+def _deletes(snapshot: DeploymentSnapshot, rollout: Rollout) -> list[Ref]:
+    """Children of revisions that are no more, and kinds of children no longer asked for."""
+    md = snapshot.deployment
+    if rollout.stable is None:
+        return []
+    kept = {rollout.stable.revision, *(o.revision for o in rollout.old)}
+    if rollout.canary is not None:
+        kept.add(rollout.canary.revision)
+    unwanted_kinds = {
+        kind
+        for kind, wanted in (
+            ("HorizontalPodAutoscaler", md.spec.autoscaling),
+            ("PodDisruptionBudget", md.spec.disruption_budget),
+            ("HTTPRoute", md.spec.traffic.gateway),
+        )
+        if wanted is None
+    }
+    return [
+        c.ref
+        for c in snapshot.children
+        if c.ref.kind in unwanted_kinds
+        or (c.revision and c.revision not in kept)
+        or (c.revision and c.ref.kind == "Service" and md.spec.traffic.gateway is None)
+    ]
+
+
+def _verdicts(
+    snapshot: DeploymentSnapshot, rollout: Rollout, stable_pods: Pods
+) -> tuple[Foreign, ...]:
+    """What became of each ModelVersion here, written where it says something else yet."""
+    md, now = snapshot.deployment, snapshot.now
+    entries: dict[str, VersionRollout] = {}
+    name = md.metadata.name
+    for outcome in reversed(rollout.history):
+        if outcome.version:
+            entries[outcome.version] = VersionRollout(
+                deployment=name,
+                revision=outcome.revision,
+                outcome=outcome.outcome,
+                time=outcome.time,
+                reason=outcome.reason,
+                message=outcome.message,
+            )
+    stable, canary = rollout.stable, rollout.canary
+    if stable is not None and stable.version and stable_pods.ready:
+        entries.setdefault(
+            stable.version,
+            VersionRollout(
+                deployment=name,
+                revision=stable.revision,
+                outcome="Promoted",
+                time=timestamp(now),
+                reason="FirstRevision",
+                message="the first revision serves at once, without a canary",
+            ),
+        )
+    if canary is not None and canary.version:
+        entries[canary.version] = VersionRollout(
+            deployment=name,
+            revision=canary.revision,
+            outcome="Progressing",
+            time=timestamp(now),
+            reason=canary.stage,
+        )
+    return tuple(
+        _foreign(md, version, entries[version.metadata.name])
+        for version in snapshot.versions
+        if version.metadata.name in entries and not _same(version, entries[version.metadata.name])
+    )
+
+
+def _same(version: ModelVersion, entry: VersionRollout) -> bool:
+    return any(
+        r.model_copy(update={"time": ""}) == entry.model_copy(update={"time": ""})
+        for r in version.status.rollouts
+    )
+
+
+def _foreign(md: ModelDeployment, version: ModelVersion, entry: VersionRollout) -> Foreign:
+    return Foreign(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "ModelVersion",
+            "metadata": {"name": version.metadata.name, "namespace": md.metadata.namespace},
+            "status": {"rollouts": [entry.wire()]},
+        },
+        manager=f"evenkeel-rollout-{digest(md.metadata.uid)}",
+    )
+
+
+def _url(md: ModelDeployment) -> str:
+    gateway = md.spec.traffic.gateway
+    if gateway is not None and gateway.hostnames:
+        return f"http://{gateway.hostnames[0]}"
+    return f"http://{md.metadata.name}.{md.metadata.namespace}.svc"
+
+
+def _conditions(
+    snapshot: DeploymentSnapshot,
+    revision: str,
+    rollout: Rollout,
+    stable_pods: Pods,
+    refused: Refused | None,
+) -> tuple[Observation, ...]:
+    md = snapshot.deployment
+    if refused is None:
+        resolved = Observation("ModelResolved", "True", "Resolved", f"revision {revision}")
+    else:
+        resolved = Observation("ModelResolved", "False", refused.reason, refused.message)
+    return (
+        *_ready(snapshot, revision, rollout, stable_pods, refused),
+        resolved,
+        _available(md, rollout, stable_pods),
+        _healthy(rollout),
+    )
+
+
+def _available(md: ModelDeployment, rollout: Rollout, pods: Pods) -> Observation:
+    if rollout.stable is None:
+        return Observation("Available", "False", "NoRevision", "no revision serves yet")
+    message = f"{pods.ready} of {pods.wanted} pods of {rollout.stable.revision} are ready"
+    if pods.ready > 0:
+        return Observation("Available", "True", "PodsReady", message)
+    if md.spec.replicas == 0 and md.spec.autoscaling is None:
+        return Observation("Available", "True", "ScaledToZero", "spec.replicas is 0")
+    return Observation("Available", "False", "NoReadyPods", message)
+
+
+def _healthy(rollout: Rollout) -> Observation:
+    """Whether the present or else the last rollout is going or went well."""
+    canary = rollout.canary
+    if canary is not None:
+        where = f"{canary.revision} at {canary.weight} %: {canary.message}"
+        return Observation("RolloutHealthy", "True", canary.reason or canary.stage, where)
+    if not rollout.history:
+        return Observation("RolloutHealthy", "True", "NoRollout", "no rollout yet")
+    last = rollout.history[0]
+    return Observation(
+        "RolloutHealthy",
+        "False" if last.outcome == "RolledBack" else "True",
+        last.outcome,
+        f"{last.revision}: {last.reason}: {last.message}",
+    )
+
+
+def _ready(
+    snapshot: DeploymentSnapshot,
+    revision: str,
+    rollout: Rollout,
+    pods: Pods,
+    refused: Refused | None,
+) -> tuple[Observation, ...]:
+    md, stable, canary = snapshot.deployment, rollout.stable, rollout.canary
+    if refused is not None:
+        if refused.reason == "NoApprovedVersion":
+            return readiness("Unknown", refused.reason, refused.message)
+        return readiness("False", refused.reason, refused.message, stalled=True)
+    assert stable is not None
+    if canary is not None:
+        return readiness(
+            "Unknown",
+            "RolloutInProgress",
+            f"{canary.revision}, {canary.stage} at {canary.weight} %: {canary.message}",
+        )
+    if stable.revision != revision and md.spec.model.follow is None:
+        last = rollout.history[0]
+        return readiness(
+            "False", "RolledBack", f"{last.revision}: {last.reason}: {last.message}", stalled=True
+        )
+    if pods.ready < pods.wanted or pods == Pods():
+        if md.spec.replicas == 0 and md.spec.autoscaling is None:
+            return readiness("True", "ScaledToZero", "spec.replicas is 0")
+        stuck = next(
+            (c.stuck for c in snapshot.children if c.stuck and c.revision == stable.revision), ""
+        )
+        if stuck:
+            return readiness("False", "ProgressDeadlineExceeded", stuck, stalled=True)
+        return readiness("Unknown", "PodsStarting", f"{pods.ready} of {pods.wanted} pods are ready")
+    return readiness("True", "Serving", f"{pods.ready} pods serve revision {stable.revision}")

@@ -1,0 +1,124 @@
+"""The reconcile loop: watches feed a queue, workers plan and write."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from evenkeel.apply import events
+from evenkeel.apply.executor import Executor, Superseded
+from evenkeel.client import ApiError, Client
+from evenkeel.observe.store import Key, Store
+from evenkeel.plan.types import Plan
+from evenkeel.policies.conditions import troubled
+from evenkeel.runtime import metrics
+from evenkeel.runtime.queue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+JSON = dict[str, Any]
+Reconcile = Callable[[Key, JSON], Awaitable[Plan]]
+"""Observes and plans one object."""
+Written = Callable[[Key, Plan], None]
+"""Told after a plan was written."""
+Dependents = Callable[[str, JSON], Iterable[Key]]
+"""The keys that a change of an object concerns."""
+
+MAX_BACKOFF = 60.0
+
+
+class Controller:
+    """Reconciles the operator's own kinds, one worker a key at a time."""
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        reconciles: dict[str, Reconcile],
+        dependents: Dependents,
+        written: Written,
+    ) -> None:
+        self.queue = WorkQueue()
+        self._client = client
+        self._store = store
+        self._executor = Executor(client, store)
+        self._reconciles = reconciles
+        self._dependents = dependents
+        self._written = written
+        self._failures: dict[Key, int] = {}
+        self._troubles: dict[Key, str] = {}
+        self.started = False
+
+    def changed(self, kind: str, obj: JSON) -> None:
+        """Queues whatever the change concerns."""
+        for key in self._dependents(kind, obj):
+            self.queue.add(key, urgent=self.started)
+
+    async def work(self) -> None:
+        """Reconciles keys until cancelled."""
+        while True:
+            key = await self.queue.get()
+            started = time.perf_counter()
+            result = "error"
+            try:
+                result = await self._one(key)
+            except Exception:
+                log.exception("%s %s/%s", *key)
+                self._retry(key)
+            finally:
+                self.queue.done(key)
+                metrics.RECONCILES.labels(key.kind, result).inc()
+                metrics.RECONCILE_SECONDS.labels(key.kind).observe(time.perf_counter() - started)
+
+    async def _one(self, key: Key) -> str:
+        obj = self._store.get(key)
+        if obj is None:
+            self._failures.pop(key, None)
+            self._troubles.pop(key, None)
+            self._executor.forget(key)
+            return "gone"
+        plan = await self._reconciles[key.kind](key, obj)
+        if (trouble := self._troubles.get(key)) is not None:
+            plan = _with_trouble(plan, obj, trouble)
+        try:
+            await self._executor.run(key, obj, plan)
+        except Superseded:
+            # The watch brings the newer object; should it be late, look again soon.
+            self.queue.add_after(key, 0.2)
+            return "superseded"
+        except ApiError as error:
+            log.warning("%s %s/%s: %s", *key, error)
+            if 400 <= error.status < 500 and error.status not in (409, 429):
+                self._troubles[key] = f"the API server refused a write: {error.message}"
+            self._retry(key)
+            return "refused"
+        if self._troubles.pop(key, None) is not None:
+            self.queue.add(key)
+        self._failures.pop(key, None)
+        self._written(key, plan)
+        await events.send(self._client, key, obj, plan.events)
+        if plan.requeue_after is not None:
+            if plan.requeue_after <= 0:
+                self.queue.add(key)
+            else:
+                self.queue.add_after(key, plan.requeue_after)
+        return "ok"
+
+    def _retry(self, key: Key) -> None:
+        failures = self._failures.get(key, 0) + 1
+        self._failures[key] = failures
+        self.queue.add_after(key, min(MAX_BACKOFF, 0.25 * 2 ** min(failures, 10)))
+
+
+def _with_trouble(plan: Plan, obj: JSON, trouble: str) -> Plan:
+    """The plan with a refused write told in its conditions, which are written before it."""
+    generation = obj["metadata"].get("generation", 0)
+    conditions = troubled(
+        getattr(plan.status, "conditions", ()), trouble, generation, datetime.now(UTC)
+    )
+    return replace(plan, status=plan.status.model_copy(update={"conditions": conditions}))

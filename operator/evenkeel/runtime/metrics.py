@@ -1,0 +1,29 @@
+"""The operator's own Prometheus metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECONCILES = Counter("evenkeel_reconcile", "Reconciles by kind and result.", ["kind", "result"])
+RECONCILE_SECONDS = Histogram(
+    "evenkeel_reconcile_duration_seconds",
+    "Duration of a reconcile.",
+    ["kind"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+QUEUE_DEPTH = Gauge("evenkeel_queue_depth", "Keys that wait for a worker.")
+QUEUE_OLDEST = Gauge(
+    "evenkeel_queue_oldest_seconds", "Age of the longest waiting or worked key in seconds."
+)
+WEBHOOK_ALERTS = Counter(
+    "evenkeel_webhook_alerts", "Alerts received, by what became of them.", ["result"]
+)
+ROLLOUTS = Counter("evenkeel_rollouts", "Ended rollouts by outcome.", ["outcome"])
+TRAINING_RUNS = Counter("evenkeel_training_runs", "Ended training runs by result.", ["result"])
+CANARY_WEIGHT = Gauge(
+    "evenkeel_canary_weight",
+    "Share of requests for the canary in percent; absent without a canary.",
+    ["namespace", "deployment"],
+)
+LEADER = Gauge("evenkeel_leader", "1 while this process is the leader.")
+OBJECTS = Gauge("evenkeel_objects", "Objects known, by kind.", ["kind"])
