@@ -14,7 +14,6 @@ import httpx
 import yaml
 from cluster import binaries
 from cluster.control_plane import ControlPlane
-
 from evenkeel.api.resources import BY_KIND
 
 ROOT = Path(__file__).resolve().parent.parent

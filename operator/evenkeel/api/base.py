@@ -60,11 +60,24 @@ class Resource(Model):
     has_status: ClassVar[bool] = True
 
     metadata: ObjectMeta
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            r"self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') "
+            "&& size(self.metadata.name) <= 63",
+            "metadata.name becomes a label: it needs lower-case letters, digits and hyphens, "
+            "at most 63 characters",
+        ),
+    )
 
 
 def cel(*items: Rule) -> dict[str, Any]:
     """CEL rules for a field (`Field(json_schema_extra=...)`)."""
     return {"x-kubernetes-validations": [r._asdict() for r in items]}
+
+
+def says(message: str) -> dict[str, Any]:
+    """What the API server answers when the field does not match its `pattern`."""
+    return {"x-message": message}
 
 
 def map_list(*keys: str) -> dict[str, Any]:
@@ -84,15 +97,61 @@ OpenObject = Annotated[
 """A core Kubernetes object (a container, a pod spec) that the API server validates later."""
 
 Name = Annotated[
-    str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        json_schema_extra=says("a name needs lower-case letters, digits and hyphens"),
+    ),
 ]
 """A DNS label."""
 
-Decimal = Annotated[str, Field(max_length=32, pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
+Decimal = Annotated[
+    str,
+    Field(
+        max_length=32,
+        pattern=r"^-?[0-9]+(\.[0-9]+)?$",
+        json_schema_extra=says('write a decimal number in quotes, such as "0.9"'),
+    ),
+]
 """A decimal number as a string (Kubernetes APIs carry no floats)."""
 
-Ratio = Annotated[str, Field(max_length=16, pattern=r"^(0(\.[0-9]+)?|1(\.0+)?)$")]
+Ratio = Annotated[
+    str,
+    Field(
+        max_length=16,
+        pattern=r"^(0(\.[0-9]+)?|1(\.0+)?)$",
+        json_schema_extra=says('write a share from 0 to 1 in quotes, such as "0.05" for 5 %'),
+    ),
+]
 """A share from 0 to 1 as a decimal string, such as "0.01"."""
+
+Seconds = Annotated[
+    str,
+    Field(
+        max_length=32,
+        pattern=r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.[0-9]*[1-9][0-9]*)$",
+        json_schema_extra=says('write seconds, greater than 0, in quotes, such as "0.25"'),
+    ),
+]
+"""A positive time in seconds as a decimal string."""
+
+Digest = Annotated[
+    str,
+    Field(
+        max_length=71,
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        json_schema_extra=says("write sha256: and 64 hexadecimal digits"),
+    ),
+]
+"""SHA-256 of an artefact."""
+
+Labels = Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)]
+"""Kubernetes labels, also a node selector."""
+
+Annotations = Annotated[dict[str, Annotated[str, Field(max_length=16384)]], Field(max_length=64)]
+"""Kubernetes annotations."""
 
 Timestamp = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 """RFC 3339 time in UTC."""

@@ -8,29 +8,53 @@ from pydantic import Field
 
 from evenkeel.api.base import (
     ATOMIC,
+    Annotations,
     Decimal,
+    Labels,
     Model,
     Name,
     OpenObject,
     Rule,
     Timestamp,
+    cel,
     map_list,
 )
-
 
 CONTAINER = {
     "type": "object",
     "x-kubernetes-preserve-unknown-fields": True,
     "required": ["name"],
-    "properties": {"name": {"type": "string", "minLength": 1, "maxLength": 63}},
+    "properties": {
+        "name": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 63,
+            "description": "Name of the container.",
+        }
+    },
 }
 """Schema of a core/v1 Container, of which only the name is looked at before the pod exists."""
 
 
-URI_RULE = Rule(
-    "self.matches('^(pvc|s3|gs|http|https|hf|oci|file)://.+')",
-    "uri must begin with pvc://, s3://, gs://, http://, https://, hf://, oci:// or file:// "
-    "(baked into the runtime's image)",
+URI_RULES = (
+    Rule(
+        "self.matches('^(pvc|s3|gs|http|https|hf|oci|file)://.+')",
+        "uri must begin with pvc://, s3://, gs://, http://, https://, hf://, oci:// or file:// "
+        "(baked into the runtime's image)",
+    ),
+    Rule(
+        "!self.startsWith('pvc://') || self.matches('^pvc://[^/]+/.+')",
+        "write pvc://CLAIM/PATH, with the model's path within the claim",
+    ),
+    Rule(
+        "!self.startsWith('file://') || self.matches('^file:///.+')",
+        "write file:///PATH, an absolute path in the runtime's image",
+    ),
+    Rule(
+        "self.startsWith('file://') || !self.contains(':///')",
+        "uri needs a bucket's, host's, repository's or claim's name after the scheme",
+    ),
+    Rule("!self.matches('[[:space:]]')", "uri must have no spaces; write %20"),
 )
 
 
@@ -69,7 +93,9 @@ class Slice(Model):
 Slices = Annotated[
     tuple[Slice, ...],
     Field(
-        max_length=64, description="Figures by slice of the data.", json_schema_extra=map_list("name")
+        max_length=64,
+        description="Figures by slice of the data.",
+        json_schema_extra=map_list("name"),
     ),
 ]
 
@@ -79,9 +105,10 @@ class Alert(Model):
 
     fingerprint: Annotated[str, Field(max_length=64, description="Alertmanager's fingerprint.")]
     starts_at: Annotated[str, Field(max_length=64, description="When it began to fire.")]
-    labels: Annotated[dict[str, str], Field(description="Labels of the alert.")] = Field(
-        default_factory=dict
-    )
+    labels: Annotated[
+        dict[str, Annotated[str, Field(max_length=1024)]],
+        Field(max_length=64, description="Labels of the alert."),
+    ] = Field(default_factory=dict)
     summary: Annotated[str, Field(max_length=1024, description="Its summary annotation.")] = ""
     generator_url: Annotated[
         str, Field(max_length=2048, description="Link to the alerting expression.")
@@ -136,6 +163,11 @@ class Gate(Model):
             "has(self.min) || has(self.max) || has(self.champion)",
             "a gate needs at least one of min, max or champion",
         ),
+        Rule(
+            "!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)",
+            "min must not exceed max",
+        ),
+        Rule("self.minSamples == 0 || has(self.slice)", "minSamples goes with slice; add slice"),
     )
     name: Annotated[Name, Field(description="Name of the gate.")]
     metric: Annotated[
@@ -143,7 +175,7 @@ class Gate(Model):
     ]
     slice: Annotated[
         str | None,
-        Field(max_length=128, description="Slice whose metric is read; \"*\" means every slice."),
+        Field(max_length=128, description='Slice whose metric is read; "*" means every slice.'),
     ] = None
     min_samples: Annotated[
         int, Field(ge=0, description="Slices with fewer records than this are not judged.")
@@ -176,11 +208,18 @@ class TrainingTemplate(Model):
         Field(description="Pod of the training Job. The first container is the trainer."),
     ]
     parameters: Annotated[
-        dict[str, str],
+        dict[str, Annotated[str, Field(max_length=4096)]],
         Field(
             max_length=64,
             description="Handed to the trainer as environment variables of the same name and "
             "together as JSON in EVENKEEL_PARAMETERS.",
+            json_schema_extra=cel(
+                Rule(
+                    "self.all(name, name.matches('^[-._a-zA-Z][-._a-zA-Z0-9]*$'))",
+                    "a parameter becomes an environment variable: its name needs letters, digits, "
+                    "hyphens, dots and underscores, no digit first",
+                )
+            ),
         ),
     ] = Field(default_factory=dict)
     timeout_seconds: Annotated[
@@ -206,7 +245,21 @@ class TrainingPodTemplate(Model):
             description="A core/v1 PodSpec with at least one container.",
             json_schema_extra={
                 "required": ["containers"],
-                "properties": {"containers": {"type": "array", "minItems": 1, "items": CONTAINER}},
+                "properties": {
+                    "containers": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 16,
+                        "items": CONTAINER,
+                        "description": "Containers; the first is the trainer.",
+                        **map_list("name"),
+                    },
+                    "restartPolicy": {
+                        "type": "string",
+                        "enum": ["Never", "OnFailure"],
+                        "description": "A Job's pods end, so Always is not allowed.",
+                    },
+                },
             },
         ),
     ]
@@ -215,8 +268,8 @@ class TrainingPodTemplate(Model):
 class TemplateMeta(Model):
     """Labels and annotations added to pods."""
 
-    labels: Annotated[dict[str, str], Field(description="Labels.")] = Field(default_factory=dict)
-    annotations: Annotated[dict[str, str], Field(description="Annotations.")] = Field(
+    labels: Annotated[Labels, Field(description="Labels.")] = Field(default_factory=dict)
+    annotations: Annotated[Annotations, Field(description="Annotations.")] = Field(
         default_factory=dict
     )
 

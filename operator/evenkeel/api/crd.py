@@ -43,8 +43,11 @@ def structural(model: type[BaseModel]) -> Schema:
         if "$ref" in node:
             target = definitions[node["$ref"].rsplit("/", 1)[1]]
             node = {**target, **{k: v for k, v in node.items() if k != "$ref"}}
-        if node.pop("x-int-or-string", False):
-            return {"x-kubernetes-int-or-string": True, "description": node["description"]}
+        if "x-int-or-string" in node:
+            node = {k: v for k, v in node.items() if k not in ("x-int-or-string", "anyOf")}
+            node["x-kubernetes-int-or-string"] = True
+        if "x-message" in node:
+            node = _with_message(node)
         if "anyOf" in node:
             (kept,) = [o for o in node["anyOf"] if o.get("type") != "null"]
             outer = {k: v for k, v in node.items() if k != "anyOf"}
@@ -63,6 +66,14 @@ def structural(model: type[BaseModel]) -> Schema:
 
     result: Schema = _without_null_defaults(resolve(root))
     return result
+
+
+def _with_message(node: Schema) -> Schema:
+    """A pattern as a rule: a failed pattern shows the expression, a rule says what to write."""
+    rule = {"rule": f"self.matches(r'{node['pattern']}')", "message": node["x-message"]}
+    kept = {k: v for k, v in node.items() if k not in ("pattern", "x-message")}
+    validations = [*kept.get("x-kubernetes-validations", ()), rule]
+    return {**kept, "x-kubernetes-validations": validations}
 
 
 def _without_null_defaults(node: Any) -> Any:

@@ -10,18 +10,21 @@ from evenkeel.api.base import (
     ATOMIC,
     Column,
     Conditions,
-    Decimal,
+    Labels,
     Model,
     Name,
     OpenObject,
     Ratio,
     Resource,
     Rule,
+    Seconds,
     Timestamp,
-    map_list,
     cel,
+    map_list,
+    says,
 )
-from evenkeel.api.common import URI_RULE, ModelFormat, TemplateMeta
+from evenkeel.api.common import URI_RULES, ModelFormat, TemplateMeta
+
 
 class Storage(Model):
     """Credentials and resources of the download."""
@@ -56,7 +59,7 @@ class ModelSource(Model):
             max_length=2048,
             description="The artefact: pvc://CLAIM/PATH, s3://, gs://, http(s)://, hf://, "
             "oci://IMAGE (an image volume) or file:///PATH (baked into the runtime's image).",
-            json_schema_extra=cel(URI_RULE),
+            json_schema_extra=cel(*URI_RULES),
         ),
     ] = None
     version: Annotated[Name | None, Field(description="Name of a ModelVersion.")] = None
@@ -97,6 +100,24 @@ class Autoscaling(Model):
     behavior: Annotated[OpenObject | None, Field(description="autoscaling/v2 behavior.")] = None
 
 
+PodsOrPercentage = Annotated[
+    int | str,
+    Field(
+        json_schema_extra={
+            "x-int-or-string": True,
+            "maxLength": 4,
+            **cel(
+                Rule(
+                    "type(self) == int ? self >= 0 : self.matches('^([0-9]{1,2}|100)%$')",
+                    "write a number of pods or a percentage, such as 1 or 50%",
+                )
+            ),
+        }
+    ),
+]
+"""A number of pods, or a share of them such as 50%."""
+
+
 class DisruptionBudget(Model):
     """A PodDisruptionBudget over all revisions' pods."""
 
@@ -106,13 +127,9 @@ class DisruptionBudget(Model):
             "give either minAvailable or maxUnavailable",
         ),
     )
-    min_available: Annotated[
-        int | str | None,
-        Field(description="Pods or percentage.", json_schema_extra={"x-int-or-string": True}),
-    ] = None
+    min_available: Annotated[PodsOrPercentage | None, Field(description="Pods that stay.")] = None
     max_unavailable: Annotated[
-        int | str | None,
-        Field(description="Pods or percentage.", json_schema_extra={"x-int-or-string": True}),
+        PodsOrPercentage | None, Field(description="Pods that may be gone.")
     ] = None
 
 
@@ -139,6 +156,17 @@ class ParentRef(Model):
     section_name: Annotated[str | None, Field(max_length=253, description="Its listener.")] = None
 
 
+HostName = Annotated[
+    str,
+    Field(
+        max_length=253,
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        json_schema_extra=says("write a host name without scheme, port and path"),
+    ),
+]
+"""A DNS name, or *. before one."""
+
+
 class Gateway(Model):
     """Weights by Gateway API HTTPRoute."""
 
@@ -147,7 +175,7 @@ class Gateway(Model):
         Field(min_length=1, max_length=8, description="Gateways.", json_schema_extra=ATOMIC),
     ]
     hostnames: Annotated[
-        tuple[str, ...],
+        tuple[HostName, ...],
         Field(max_length=16, description="Host names of the route.", json_schema_extra=ATOMIC),
     ] = ()
 
@@ -186,8 +214,7 @@ class Rollout(Model):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!has(self.steps) || self.steps.all(s, self.steps.all(t, self.steps.indexOf(s) >= self.steps.indexOf(t) "
-            "|| s.weight <= t.weight))",
+            "!has(self.steps) || self.steps.map(s, s.weight).isSorted()",
             "weights of steps must not fall",
         ),
         Rule(
@@ -221,9 +248,9 @@ class Rollout(Model):
         Name | None,
         Field(description="Revision to promote at once, whatever the verdict; others ignore it."),
     ] = None
-    abort: Annotated[
-        Name | None, Field(description="Revision to roll back; others ignore it.")
-    ] = None
+    abort: Annotated[Name | None, Field(description="Revision to roll back; others ignore it.")] = (
+        None
+    )
 
 
 class Prometheus(Model):
@@ -241,6 +268,17 @@ class Prometheus(Model):
     ] = None
 
 
+Tolerance = Annotated[
+    str,
+    Field(
+        max_length=16,
+        pattern=r"^[0-9]+(\.[0-9]+)?$",
+        json_schema_extra=says('write a decimal number, at least 0, in quotes, such as "0.25"'),
+    ),
+]
+"""A margin as a decimal string, at least 0."""
+
+
 class IndicatorSpec(Model):
     """A service-level indicator that stable and canary are compared by."""
 
@@ -250,6 +288,18 @@ class IndicatorSpec(Model):
             "a custom indicator needs total and one of bad or good",
         ),
         Rule("!(has(self.bad) && has(self.good))", "give either bad or good, not both"),
+        Rule(
+            "!has(self.maxRatio) || double(self.acceptable) <= double(self.maxRatio)",
+            "acceptable must not exceed maxRatio; lower acceptable (0.005 by default)",
+        ),
+        Rule(
+            "self.name != 'errors' || has(self.total) || !has(self.thresholdSeconds)",
+            "thresholdSeconds belongs to latency, errors has none",
+        ),
+        Rule(
+            "self.name != 'latency' || has(self.total) || has(self.thresholdSeconds)",
+            "latency needs thresholdSeconds, the slowest acceptable answer",
+        ),
     )
     name: Annotated[
         str,
@@ -264,7 +314,7 @@ class IndicatorSpec(Model):
         Field(description="Whose metrics are read where no queries are given."),
     ] = "Runtime"
     threshold_seconds: Annotated[
-        Decimal | None,
+        Seconds | None,
         Field(description="Requests slower than this are bad; a bucket bound of the histogram."),
     ] = None
     total: Annotated[
@@ -277,7 +327,7 @@ class IndicatorSpec(Model):
         str | None, Field(max_length=2048, description="PromQL of the good events, as counters.")
     ] = None
     tolerance: Annotated[
-        Decimal,
+        Tolerance,
         Field(description="How much worse than stable, as a share of stable's bad ratio."),
     ] = "0.25"
     acceptable: Annotated[
@@ -336,6 +386,11 @@ class ModelDeploymentSpec(Model):
             "has(self.runtime) || !has(self.model.uri) || has(self.model.format)",
             "model.uri needs model.format or a runtime, so that a model server can be chosen",
         ),
+        Rule(
+            "!has(self.autoscaling) || self.replicas > 0",
+            "replicas: 0 stops the model, autoscaling keeps it running: remove replicas or "
+            "autoscaling",
+        ),
     )
     model: Annotated[ModelSource, Field(description="Which model is served.")]
     runtime: Annotated[
@@ -343,7 +398,12 @@ class ModelDeploymentSpec(Model):
         Field(description="Model server; without it one is chosen by the format."),
     ] = None
     replicas: Annotated[
-        int, Field(ge=0, le=10000, description="Replicas of the stable revision.")
+        int,
+        Field(
+            ge=0,
+            le=10000,
+            description="Replicas of the stable revision; autoscaling overrules it.",
+        ),
     ] = 1
     autoscaling: Annotated[Autoscaling | None, Field(description="Autoscaling.")] = None
     disruption_budget: Annotated[
@@ -361,7 +421,14 @@ class ModelDeploymentSpec(Model):
                 "items": {
                     "type": "object",
                     "required": ["name"],
-                    "properties": {"name": {"type": "string", "minLength": 1}},
+                    "properties": {
+                        "name": {
+                            "type": "string",
+                            "minLength": 1,
+                            "maxLength": 253,
+                            "description": "Name of the variable.",
+                        }
+                    },
                     "x-kubernetes-preserve-unknown-fields": True,
                 },
                 **map_list("name"),
@@ -371,8 +438,8 @@ class ModelDeploymentSpec(Model):
     service_account_name: Annotated[
         str | None, Field(max_length=253, description="ServiceAccount of the pods.")
     ] = None
-    node_selector: Annotated[dict[str, str], Field(description="Node selector of the pods.")] = (
-        Field(default_factory=dict)
+    node_selector: Annotated[Labels, Field(description="Node selector of the pods.")] = Field(
+        default_factory=dict
     )
     tolerations: Annotated[
         tuple[OpenObject, ...],
@@ -438,6 +505,9 @@ class CanaryStatus(Model):
     weight: Annotated[int, Field(ge=0, le=100, description="Share of requests in percent.")] = 0
     start_time: Annotated[Timestamp, Field(description="When the rollout began.")]
     stage_time: Annotated[Timestamp, Field(description="When the stage or step began.")]
+    look_time: Annotated[
+        Timestamp | None, Field(description="When the evidence was last written.")
+    ] = None
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
     reason: Annotated[str, Field(max_length=128, description="Reason of the verdict.")] = ""
     message: Annotated[str, Field(max_length=2048, description="The verdict in words.")] = ""
@@ -472,9 +542,7 @@ class ModelDeploymentStatus(Model):
 
     observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
     conditions: Conditions = ()
-    url: Annotated[str | None, Field(max_length=2048, description="Where to send requests.")] = (
-        None
-    )
+    url: Annotated[str | None, Field(max_length=2048, description="Where to send requests.")] = None
     replicas: Annotated[int, Field(description="Ready pods of all revisions.")] = 0
     runtime: Annotated[str, Field(max_length=253, description="The runtime in use.")] = ""
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
@@ -500,6 +568,14 @@ class ModelDeploymentStatus(Model):
 class ModelDeployment(Resource):
     """The desired serving of one model."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            r"self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') "
+            "&& size(self.metadata.name) <= 63",
+            "metadata.name becomes a Service's: it needs lower-case letters, digits and hyphens, "
+            "a letter first, at most 63 characters",
+        ),
+    )
     kind: ClassVar[str] = "ModelDeployment"
     plural: ClassVar[str] = "modeldeployments"
     short_names: ClassVar[tuple[str, ...]] = ("md",)
@@ -518,5 +594,3 @@ class ModelDeployment(Resource):
     status: Annotated[ModelDeploymentStatus, Field(description="What is served.")] = (
         ModelDeploymentStatus()
     )
-
-

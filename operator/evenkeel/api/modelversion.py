@@ -9,15 +9,16 @@ from pydantic import Field
 from evenkeel.api.base import (
     Column,
     Conditions,
+    Digest,
     Model,
     Name,
     Resource,
     Rule,
     Timestamp,
-    map_list,
     cel,
+    map_list,
 )
-from evenkeel.api.common import URI_RULE, Approval, Cause, Gates, Metrics, ModelFormat, Slices
+from evenkeel.api.common import URI_RULES, Approval, Cause, Gates, Metrics, ModelFormat, Slices
 
 
 class ApprovalDecision(Model):
@@ -37,15 +38,33 @@ class ApprovalDecision(Model):
     comment: Annotated[str, Field(max_length=1024, description="Why.")] = ""
 
 
+_OPTIONAL = (
+    "digest",
+    "dataRevision",
+    "codeRevision",
+    "parameters",
+    "metrics",
+    "slices",
+    "trainingRun",
+    "cause",
+    "gates",
+)
+_UNCHANGED = " && ".join(
+    [f"self.{name} == oldSelf.{name}" for name in ("model", "uri", "format")]
+    + [
+        f"has(self.{name}) == has(oldSelf.{name}) "
+        f"&& (!has(self.{name}) || self.{name} == oldSelf.{name})"
+        for name in _OPTIONAL
+    ]
+)
+
+
 class ModelVersionSpec(Model):
     """What was trained, from what and why. Only approval can change."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "self.model == oldSelf.model && self.uri == oldSelf.uri "
-            "&& self.format == oldSelf.format "
-            "&& has(self.digest) == has(oldSelf.digest) "
-            "&& (!has(self.digest) || self.digest == oldSelf.digest)",
+            _UNCHANGED,
             "a ModelVersion is immutable except for approval; create another ModelVersion",
         ),
     )
@@ -56,13 +75,13 @@ class ModelVersionSpec(Model):
             min_length=1,
             max_length=2048,
             description="Where the artefact is.",
-            json_schema_extra=cel(URI_RULE),
+            json_schema_extra=cel(*URI_RULES),
         ),
     ]
     format: Annotated[ModelFormat, Field(description="Format of the artefact.")]
     digest: Annotated[
-        str | None,
-        Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the artefact."),
+        Digest | None,
+        Field(description="Digest of the artefact."),
     ] = None
     data_revision: Annotated[
         str, Field(max_length=253, description="Revision of the training data.")
@@ -71,7 +90,8 @@ class ModelVersionSpec(Model):
         str, Field(max_length=253, description="Revision of the training code.")
     ] = ""
     parameters: Annotated[
-        dict[str, str], Field(max_length=64, description="Parameters of the training.")
+        dict[str, Annotated[str, Field(max_length=4096)]],
+        Field(max_length=64, description="Parameters of the training."),
     ] = Field(default_factory=dict)
     metrics: Metrics = ()
     slices: Slices = ()
@@ -108,7 +128,10 @@ class Rollout(Model):
 
 
 class ModelVersionStatus(Model):
-    """Gate results, approval and rollouts."""
+    """Gate results, approval and rollouts.
+
+    Two writers share it: `rollouts` belongs to the ModelDeployment's reconcile.
+    """
 
     observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
     conditions: Conditions = ()

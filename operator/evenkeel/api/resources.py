@@ -38,9 +38,7 @@ POD = ResourceType("", "v1", "pods", "Pod")
 EVENT = ResourceType("", "v1", "events", "Event")
 SECRET = ResourceType("", "v1", "secrets", "Secret")
 JOB = ResourceType("batch", "v1", "jobs", "Job")
-HPA = ResourceType(
-    "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"
-)
+HPA = ResourceType("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 PDB = ResourceType("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 HTTP_ROUTE = ResourceType("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 LEASE = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")

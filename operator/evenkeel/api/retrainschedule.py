@@ -16,8 +16,10 @@ from evenkeel.api.base import (
     Rule,
     Timestamp,
     map_list,
+    says,
 )
 from evenkeel.api.common import Alert, Approval, Gates, TrainingTemplate
+from evenkeel.api.cron import CRON
 
 ConcurrencyPolicy = Literal["Forbid", "Queue", "Replace"]
 
@@ -45,6 +47,13 @@ class Matcher(Model):
 class AlertTrigger(Model):
     """Fires on a firing alert that matches all matchers."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.matchers.exists(m, m.operator in ['=', '=~'] && size(m.value) > 0)",
+            "a trigger without a matcher of operator = or =~ and a value matches every alert; "
+            "add one, such as alertname",
+        ),
+    )
     matchers: Annotated[
         tuple[Matcher, ...],
         Field(
@@ -65,19 +74,22 @@ class CronTrigger(Model):
             min_length=1,
             max_length=128,
             description="Cron expression with five fields, such as 0 3 * * *.",
-            json_schema_extra={
-                "x-kubernetes-validations": [
-                    {
-                        "rule": "self.trim().split(' ').filter(f, size(f) > 0).size() == 5",
-                        "message": "schedule needs five fields: minute, hour, day of month, "
-                        "month, day of week, such as '0 3 * * *'",
-                    }
-                ]
-            },
+            pattern=CRON,
+            json_schema_extra=says(
+                "schedule needs five fields: minute (0-59), hour (0-23), day of month (1-31), "
+                "month (1-12 or JAN-DEC), day of week (0-7 or SUN-SAT), such as '0 3 * * *'"
+            ),
         ),
     ]
     time_zone: Annotated[
-        str, Field(min_length=1, max_length=64, description="IANA time zone.")
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+            description="IANA time zone.",
+            json_schema_extra=says("timeZone must be an IANA time zone such as Europe/Berlin"),
+        ),
     ] = "Etc/UTC"
     starting_deadline_seconds: Annotated[
         int,
@@ -108,6 +120,13 @@ class Budget(Model):
 class FailurePolicy(Model):
     """What happens after failed runs: exponential back-off, then an open circuit."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.backoffSeconds) || !has(self.maxBackoffSeconds) || "
+            "self.backoffSeconds <= self.maxBackoffSeconds",
+            "backoffSeconds must not exceed maxBackoffSeconds",
+        ),
+    )
     backoff_seconds: Annotated[
         int, Field(ge=0, description="Wait after the first failure; doubles with each further.")
     ] = 60
@@ -132,7 +151,7 @@ class RetrainScheduleSpec(Model):
 
     model: Annotated[Name, Field(description="Name of the model.")]
     suspend: Annotated[
-        bool, Field(description="No new runs; alerts are still answered and counted.")
+        bool, Field(description="No new runs; alerts are still accepted and counted.")
     ] = False
     triggers: Annotated[
         tuple[Trigger, ...],
@@ -150,7 +169,7 @@ class RetrainScheduleSpec(Model):
     concurrency_policy: Annotated[
         ConcurrencyPolicy,
         Field(
-            description="While a run is active: Forbid starts none (the cause is counted on the "
+            description="While a run is active: Forbid starts none (alerts are counted on the "
             "active run), Queue starts one more afterwards, Replace stops the active one."
         ),
     ] = "Forbid"
@@ -175,10 +194,10 @@ class LastRun(Model):
 
 
 class Pending(Model):
-    """A cause that waits for the active run, the cooldown or the budget (Queue policy)."""
+    """Alerts that wait for the active run, the cooldown or the budget (Queue policy)."""
 
-    trigger: Annotated[str, Field(max_length=63, description="Trigger of the cause.")]
-    since: Annotated[Timestamp, Field(description="When the first cause arrived.")]
+    trigger: Annotated[str, Field(max_length=63, description="Trigger of the first alert.")]
+    since: Annotated[Timestamp, Field(description="When the first of them began to fire.")]
     alert_count: Annotated[int, Field(description="Alerts that wait.")] = 0
     alerts: Annotated[
         tuple[Alert, ...],
@@ -192,8 +211,15 @@ class TriggerStatus(Model):
     name: Annotated[str, Field(max_length=63, description="Name of the trigger.")]
     received: Annotated[int, Field(description="Firing alerts received.")] = 0
     last_schedule_time: Annotated[
-        Timestamp | None, Field(description="Last cron time that was handled.")
+        Timestamp | None, Field(description="Cron times up to this one need no run any more.")
     ] = None
+
+
+class RecentRun(Model):
+    """A run that uses up the budget, remembered after the run itself is deleted."""
+
+    name: Annotated[str, Field(max_length=253, description="The TrainingRun.")]
+    time: Annotated[Timestamp, Field(description="When it was created.")]
 
 
 class RetrainScheduleStatus(Model):
@@ -211,26 +237,20 @@ class RetrainScheduleStatus(Model):
         tuple[TriggerStatus, ...],
         Field(max_length=16, description="By trigger.", json_schema_extra=map_list("name")),
     ] = ()
+    suppressed: Annotated[
+        int, Field(description="Alerts that no run answers: held back or suspended.")
+    ] = 0
     recent_runs: Annotated[
-        tuple[Timestamp, ...],
+        tuple[RecentRun, ...],
         Field(
             max_length=1000,
-            description="Start times within the budget's window.",
-            json_schema_extra=ATOMIC,
+            description="Runs within the budget's window.",
+            json_schema_extra=map_list("name"),
         ),
     ] = ()
-    consecutive_failures: Annotated[int, Field(description="Failed runs in a row.")] = 0
-    last_failure_time: Annotated[
-        Timestamp | None, Field(description="When the last of them ended.")
-    ] = None
-    counted_runs: Annotated[
-        tuple[str, ...],
-        Field(
-            max_length=256,
-            description="Finished runs already in consecutiveFailures.",
-            json_schema_extra=ATOMIC,
-        ),
-    ] = ()
+    consecutive_failures: Annotated[
+        int, Field(description="Failed runs since the last that succeeded.")
+    ] = 0
     next_schedule_time: Annotated[Timestamp | None, Field(description="Next cron time.")] = None
 
 

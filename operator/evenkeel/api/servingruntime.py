@@ -9,7 +9,19 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from evenkeel.api.base import ATOMIC, Column, Model, OpenObject, Resource, Rule, map_list
+from evenkeel.api.base import (
+    ATOMIC,
+    Annotations,
+    Column,
+    Labels,
+    Model,
+    OpenObject,
+    Resource,
+    Rule,
+    Seconds,
+    map_list,
+    says,
+)
 from evenkeel.api.common import CONTAINER
 
 
@@ -32,9 +44,11 @@ class MetricQuery(Model):
     """A service-level indicator as two counters.
 
     Placeholders: {{namespace}}, {{deployment}}, {{revision}}, {{pods}} (a regular expression that
-    matches the revision's pods), {{service}} (the revision's Service), {{route}} (the HTTPRoute)
-    and {{threshold}} (seconds, latency indicators). Both queries return one series for each
-    counting process, so that restarts are seen.
+    matches the revision's pods), {{service}} (the revision's Service), {{route}} (the HTTPRoute);
+    for latency {{threshold}} (seconds) and {{le}}, {{leMillis}}, {{leMicros}} (a regular
+    expression that matches the bucket's label in that unit). Both queries return one series for
+    each counting process, so that restarts are seen. Prefer good to bad: a series that is missing
+    then never looks like health.
     """
 
     name: Annotated[
@@ -54,7 +68,7 @@ class MetricQuery(Model):
         Field(max_length=2048, description="PromQL: the good events, where bad has no counter."),
     ] = None
     thresholds: Annotated[
-        tuple[str, ...],
+        tuple[Seconds, ...],
         Field(
             max_length=64,
             description="Bucket bounds that the histogram has, in seconds.",
@@ -72,7 +86,15 @@ class RuntimeMetrics(Model):
     port: Annotated[str, Field(max_length=15, description="Name of the container port.")] = (
         "metrics"
     )
-    path: Annotated[str, Field(max_length=256, description="HTTP path.")] = "/metrics"
+    path: Annotated[
+        str,
+        Field(
+            max_length=256,
+            pattern=r"^/",
+            description="HTTP path.",
+            json_schema_extra=says("a path begins with /"),
+        ),
+    ] = "/metrics"
     indicators: Annotated[
         tuple[MetricQuery, ...],
         Field(
@@ -96,17 +118,17 @@ class ServingRuntimeSpec(Model):
     ] = ()
     disabled: Annotated[bool, Field(description="Whether the runtime is out of use.")] = False
     protocol_versions: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Field(max_length=63)], ...],
         Field(
             max_length=8,
             description="Inference protocols, such as v2.",
             json_schema_extra=ATOMIC,
         ),
     ] = ()
-    annotations: Annotated[dict[str, str], Field(description="Annotations of the pods.")] = Field(
+    annotations: Annotated[Annotations, Field(description="Annotations of the pods.")] = Field(
         default_factory=dict
     )
-    labels: Annotated[dict[str, str], Field(description="Labels of the pods.")] = Field(
+    labels: Annotated[Labels, Field(description="Labels of the pods.")] = Field(
         default_factory=dict
     )
     containers: Annotated[
@@ -115,10 +137,10 @@ class ServingRuntimeSpec(Model):
             min_length=1,
             max_length=16,
             description="Containers; the model server is the one named model or "
-            "kserve-container, otherwise the first. {{.Name}}, {{.Namespace}} and {{.Model}} are "
-            "replaced. It needs a port named http (or its first port) and a readiness probe "
-            "that tests the loaded model.",
-            json_schema_extra={"items": CONTAINER, "x-kubernetes-list-type": "atomic"},
+            "kserve-container, otherwise the first. {{.Name}}, {{.Namespace}}, {{.Model}} and "
+            "{{.ModelPath}} are replaced. It needs a port named http (or its first port) and a "
+            "readiness probe that tests the loaded model.",
+            json_schema_extra={"items": CONTAINER, **map_list("name")},
         ),
     ]
     volumes: Annotated[
@@ -130,7 +152,13 @@ class ServingRuntimeSpec(Model):
         Field(description="Further fields of the PodSpec (tolerations, securityContext...)."),
     ] = Field(default_factory=dict)
     model_mount_path: Annotated[
-        str, Field(max_length=256, pattern=r"^/", description="Where the model is mounted.")
+        str,
+        Field(
+            max_length=256,
+            pattern=r"^/",
+            description="Where the model is mounted.",
+            json_schema_extra=says("a path begins with /"),
+        ),
     ] = "/mnt/models"
     metrics: Annotated[
         RuntimeMetrics | None, Field(description="The runtime's Prometheus metrics.")
@@ -162,5 +190,3 @@ class ClusterServingRuntime(Resource):
     has_status: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...]] = ServingRuntime.columns
     spec: Annotated[ServingRuntimeSpec, Field(description="The model server.")]
-
-

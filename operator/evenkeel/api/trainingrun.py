@@ -6,7 +6,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from evenkeel.api.base import SET, Column, Conditions, Model, Name, Resource, Rule, Timestamp
+from evenkeel.api.base import (
+    SET,
+    Column,
+    Conditions,
+    Digest,
+    Model,
+    Name,
+    Resource,
+    Rule,
+    Timestamp,
+)
 from evenkeel.api.common import (
     Approval,
     Cause,
@@ -46,8 +56,8 @@ class TrainingResult(Model):
     uri: Annotated[str, Field(min_length=1, max_length=2048, description="The artefact.")]
     format: Annotated[ModelFormat, Field(description="Format of the artefact.")]
     digest: Annotated[
-        str | None,
-        Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the artefact."),
+        Digest | None,
+        Field(description="Digest of the artefact."),
     ] = None
     metrics: Metrics = ()
     slices: Slices = ()

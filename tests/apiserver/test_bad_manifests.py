@@ -1,0 +1,291 @@
+"""What a user can get wrong is refused by the API server, with a message that says what to do."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.api_server import ApiServer
+from tests.apiserver.manifests import MINIMAL, manifest
+
+
+class Bad(NamedTuple):
+    """Fields put over the smallest valid manifest, and what the refusal must say."""
+
+    what: str
+    kind: str
+    spec: str
+    message: str
+    name: str = "example"
+
+
+MD, RS, TR, MV, SR, CSR = MINIMAL
+STEPS = "analysis: {indicators: [{name: errors}]}\nrollout: "
+GATE = "gates: [{name: g, metric: accuracy, %s}]"
+INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
+CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
+MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
+
+BAD = [
+    # Names
+    Bad("name too long for labels", MD, "", "at most 63 characters", name="a" * 64),
+    Bad("name with dots", MD, "", "lower-case letters, digits and hyphens", name="fraud.v2"),
+    Bad("name too long for labels", RS, "", "at most 63 characters", name="a" * 64),
+    Bad("name too long for labels", TR, "", "at most 63 characters", name="a" * 64),
+    Bad("name too long for labels", MV, "", "at most 63 characters", name="a" * 64),
+    Bad("name too long for labels", SR, "", "at most 63 characters", name="a" * 64),
+    Bad("name with dots", CSR, "", "lower-case letters, digits and hyphens", name="mls.v2"),
+    # Typing errors
+    Bad("unknown field", MD, "replica: 2", 'unknown field "spec.replica"'),
+    Bad("unknown nested field", MD, STEPS + "{stepz: []}", 'unknown field "spec.rollout.stepz"'),
+    Bad("unknown field", RS, "cooldown: 5", 'unknown field "spec.cooldown"'),
+    Bad("unknown field", MV, "sha: x", 'unknown field "spec.sha"'),
+    Bad("no spec field", RS, "training: null", "spec.training: Required value"),
+    Bad("unknown enum value", RS, "concurrencyPolicy: Allow", '"Forbid", "Queue", "Replace"'),
+    Bad("unknown enum value", TR, "approval: Yes please", '"Automatic", "Manual"'),
+    Bad(
+        "unknown enum value",
+        MD,
+        "analysis: {onUndecided: Abort, indicators: [{name: errors}]}",
+        '"Hold", "Promote", "Rollback"',
+    ),
+    Bad("number for a word", MD, "model: {follow: 7}", "must be of type string"),
+    # Model source
+    Bad("no source", MD, "model: {}", "exactly one of uri, version (a ModelVersion) or follow"),
+    Bad("two sources", MD, "model: {follow: a, version: b}", "exactly one of uri, version"),
+    Bad("no scheme", MD, "model: {uri: models/x, format: {name: onnx}}", "uri must begin with"),
+    Bad("scheme", MD, "model: {uri: 'ftp://h/x', format: {name: onnx}}", "s3://, gs://, http"),
+    Bad("claim only", MD, "model: {uri: 'pvc://claim', format: {name: onnx}}", "pvc://CLAIM/PATH"),
+    Bad("claim, no path", MV, "uri: pvc://claim/", "pvc://CLAIM/PATH"),
+    Bad("relative file", MV, "uri: file://models/x", "file:///PATH"),
+    Bad("bucket missing", MV, "uri: s3:///x", "name after the scheme"),
+    Bad("space in uri", MV, "uri: 's3://models/a b'", "no spaces"),
+    Bad("no format", MD, "model: {uri: 's3://m/x'}", "model.uri needs model.format or a runtime"),
+    Bad("format of a version", MD, "model: {version: a, format: {name: onnx}}", "format goes with"),
+    Bad(
+        "upper case model",
+        MD,
+        "model: {follow: Fraud}",
+        "needs lower-case letters, digits and hyphens",
+    ),
+    # Replicas
+    Bad("negative replicas", MD, "replicas: -1", "greater than or equal to 0"),
+    Bad("min > max", MD, "autoscaling: {minReplicas: 3, maxReplicas: 2}", "must not exceed"),
+    Bad("no max", MD, "autoscaling: {minReplicas: 3}", "maxReplicas: Required value"),
+    Bad("replicas 0 with HPA", MD, "replicas: 0\nautoscaling: {maxReplicas: 2}", "remove replicas"),
+    Bad(
+        "both bounds of disruption",
+        MD,
+        "disruptionBudget: {minAvailable: 1, maxUnavailable: 1}",
+        "give either minAvailable or maxUnavailable",
+    ),
+    Bad("empty disruption budget", MD, "disruptionBudget: {}", "give either minAvailable or"),
+    Bad("not a percentage", MD, "disruptionBudget: {minAvailable: half}", "such as 1 or 50%"),
+    Bad("negative pods", MD, "disruptionBudget: {maxUnavailable: -1}", "such as 1 or 50%"),
+    Bad("twice the same variable", MD, "env: [{name: A}, {name: A}]", "Duplicate value"),
+    Bad("no gateway", MD, "traffic: {gateway: {parentRefs: []}}", "at least 1 items"),
+    Bad(
+        "host name",
+        MD,
+        "traffic: {gateway: {parentRefs: [{name: g}], hostnames: ['https://a.example']}}",
+        "without scheme, port and path",
+    ),
+    # Rollout
+    Bad("falling weights", MD, STEPS + "{steps: [{weight: 50}, {weight: 10}]}", "must not fall"),
+    Bad("weight 100", MD, STEPS + "{steps: [{weight: 100}]}", "less than or equal to 99"),
+    Bad("weight 0", MD, STEPS + "{steps: [{weight: 0}]}", "greater than or equal to 1"),
+    Bad("percentage", MD, STEPS + "{steps: [{weight: 10%}]}", "must be of type integer"),
+    Bad("negative pause", MD, STEPS + "{steps: [{weight: 5, pauseSeconds: -1}]}", "equal to 0"),
+    Bad("duration", MD, STEPS + "{steps: [{weight: 5, pauseSeconds: 5m}]}", "type integer"),
+    Bad("promote and abort", MD, "rollout: {promote: r1, abort: r1}", "remove one"),
+    Bad("no analysis", MD, "rollout: {steps: [{weight: 5}]}", "add it or set analysis: false"),
+    # Analysis
+    Bad("no indicator", MD, "analysis: {indicators: []}", "at least 1 items"),
+    Bad(
+        "url",
+        MD,
+        "analysis: {prometheus: {url: 'prom:9090'}, indicators: [{name: errors}]}",
+        "http:// or https://",
+    ),
+    Bad("same twice", MD, "analysis: {indicators: [{name: a}, {name: a}]}", "Duplicate value"),
+    Bad("ratio above 1", MD, INDICATOR % "maxRatio: '1.5'", "a share from 0 to 1 in quotes"),
+    Bad("a float", MD, INDICATOR % "maxRatio: 0.05", "must be of type string"),
+    Bad("percentage", MD, INDICATOR % "acceptable: 5%", "a share from 0 to 1 in quotes"),
+    Bad("negative tolerance", MD, INDICATOR % "tolerance: '-0.1'", "at least 0, in quotes"),
+    Bad(
+        "acceptable above max",
+        MD,
+        INDICATOR % "acceptable: '0.1', maxRatio: '0.05'",
+        "acceptable must not exceed maxRatio",
+    ),
+    Bad(
+        "threshold of errors",
+        MD,
+        INDICATOR % "thresholdSeconds: '0.5'",
+        "thresholdSeconds belongs to latency",
+    ),
+    Bad(
+        "latency without threshold",
+        MD,
+        "analysis: {indicators: [{name: latency}]}",
+        "latency needs thresholdSeconds",
+    ),
+    Bad(
+        "zero threshold",
+        MD,
+        "analysis: {indicators: [{name: latency, thresholdSeconds: '0'}]}",
+        "greater than 0",
+    ),
+    Bad("total alone", MD, INDICATOR % "total: sum(x)", "needs total and one of bad or good"),
+    Bad("bad alone", MD, INDICATOR % "bad: sum(x)", "needs total and one of bad or good"),
+    Bad("bad and good", MD, INDICATOR % "total: a, bad: b, good: c", "either bad or good"),
+    Bad(
+        "gateway metrics without gateway",
+        MD,
+        INDICATOR % "source: Istio",
+        "indicators from a gateway need traffic.gateway",
+    ),
+    # Triggers
+    Bad("no triggers", RS, "triggers: []", "at least 1 items"),
+    Bad("six fields", RS, CRON % "0 0 3 * * *", "schedule needs five fields"),
+    Bad("macro", RS, CRON % "@daily", "schedule needs five fields"),
+    Bad("not a cron", RS, CRON % "61 o * * *", "minute (0-59), hour (0-23)"),
+    Bad(
+        "time zone",
+        RS,
+        "triggers: [{name: t, cron: {schedule: 0 3 * * *, timeZone: +01:00}}]",
+        "IANA time zone such as Europe/Berlin",
+    ),
+    Bad(
+        "alert and cron",
+        RS,
+        "triggers: [{name: t, cron: {schedule: 0 3 * * *}, "
+        "alert: {matchers: [{name: alertname, value: Drift}]}}]",
+        "exactly one of alert or cron",
+    ),
+    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert or cron"),
+    Bad(
+        "same name twice",
+        RS,
+        "triggers:\n- {name: t, cron: {schedule: 0 3 * * *}}\n- {name: t, cron: {schedule: 0 4 * * *}}",
+        "Duplicate value",
+    ),
+    Bad("no matchers", RS, "triggers: [{name: t, alert: {matchers: []}}]", "at least 1 items"),
+    Bad("only empty matchers", RS, MATCHER % "value: ''", "matches every alert"),
+    Bad("only negative matchers", RS, MATCHER % "operator: '!=', value: A", "matches every alert"),
+    Bad("regex without value", RS, MATCHER % "operator: '=~', value: ''", "needs a value"),
+    Bad("operator", RS, MATCHER % "operator: '==', value: A", '"=", "!=", "=~", "!~"'),
+    Bad(
+        "label name",
+        RS,
+        "triggers: [{name: t, alert: {matchers: [{name: alert-name, value: A}]}}]",
+        "matchers[0].name",
+    ),
+    # Limits
+    Bad("negative cooldown", RS, "cooldownSeconds: -5", "greater than or equal to 0"),
+    Bad("no runs", RS, "budget: {runs: 0}", "greater than or equal to 1"),
+    Bad("short window", RS, "budget: {runs: 1, perSeconds: 5}", "greater than or equal to 60"),
+    Bad(
+        "back-off",
+        RS,
+        "failurePolicy: {backoffSeconds: 60, maxBackoffSeconds: 5}",
+        "backoffSeconds must not exceed maxBackoffSeconds",
+    ),
+    # Training
+    Bad(
+        "no container", TR, "training: {podTemplate: {spec: {containers: []}}}", "at least 1 items"
+    ),
+    Bad(
+        "nameless container",
+        TR,
+        "training: {podTemplate: {spec: {containers: [{image: a}]}}}",
+        "containers[0].name: Required value",
+    ),
+    Bad(
+        "no time",
+        TR,
+        "training: {timeoutSeconds: 0, podTemplate: {spec: {containers: [{name: a}]}}}",
+        "greater than or equal to 1",
+    ),
+    Bad(
+        "parameter name",
+        TR,
+        "training: {parameters: {learning rate: '1'}, "
+        "podTemplate: {spec: {containers: [{name: a}]}}}",
+        "letters, digits, ",
+    ),
+    Bad(
+        "restart policy",
+        TR,
+        "training: {podTemplate: {spec: {restartPolicy: Always, containers: [{name: a}]}}}",
+        "restartPolicy",
+    ),
+    # Gates
+    Bad("no bound", RS, GATE % "slice: a", "at least one of min, max or champion"),
+    Bad("min above max", MV, GATE % "min: '0.9', max: '0.5'", "min must not exceed max"),
+    Bad("float bound", TR, GATE % "min: 0.9", "must be of type string"),
+    Bad("comma", RS, GATE % "min: '0,9'", "a decimal number in quotes"),
+    Bad(
+        "samples without slice", RS, GATE % "min: '0', minSamples: 5", "minSamples goes with slice"
+    ),
+    Bad(
+        "same gate twice",
+        RS,
+        "gates: [{name: g, metric: a, min: '1'}, {name: g, metric: b, min: '1'}]",
+        "Duplicate value",
+    ),
+    # Versions
+    Bad("short digest", MV, "digest: 'sha256:abc'", "sha256: and 64 hexadecimal digits"),
+    Bad("bare digest", MV, f"digest: {'a' * 64}", "sha256: and 64 hexadecimal digits"),
+    Bad("float metric", MV, "metrics: [{name: accuracy, value: 0.9}]", "must be of type string"),
+    Bad(
+        "same metric twice",
+        MV,
+        "metrics: [{name: a, value: '1'}, {name: a, value: '2'}]",
+        "Duplicate value",
+    ),
+    Bad("no format", MV, "format: null", "spec.format: Required value"),
+    Bad("format without name", MV, "format: {version: '1'}", "spec.format.name: Required value"),
+    # Runtimes
+    Bad("no container", SR, "containers: []", "at least 1 items"),
+    Bad("no container", CSR, "containers: null", "spec.containers: Required value"),
+    Bad("same container twice", SR, "containers: [{name: a}, {name: a}]", "Duplicate value"),
+    Bad("relative mount", SR, "modelMountPath: models", "a path begins with /"),
+    Bad(
+        "good and bad",
+        SR,
+        "metrics: {indicators: [{name: e, total: a, good: b, bad: c}]}",
+        "give either good or bad",
+    ),
+    Bad("neither", CSR, "metrics: {indicators: [{name: e, total: a}]}", "give either good or bad"),
+    Bad(
+        "bucket bound",
+        CSR,
+        "metrics: {indicators: [{name: e, total: a, bad: b, thresholds: [100ms]}]}",
+        "seconds, greater than 0, in quotes",
+    ),
+    Bad("format without name", SR, "supportedModelFormats: [{version: '1'}]", "Required value"),
+    Bad("metrics path", SR, "metrics: {path: metrics}", "a path begins with /"),
+]
+
+
+@pytest.mark.parametrize(
+    "bad", BAD, ids=[f"{bad.kind}-{bad.what}".replace(" ", "-") for bad in BAD]
+)
+def test_refused_with_a_remedy(api_server: ApiServer, bad: Bad) -> None:
+    answer = api_server.create(
+        manifest(bad.kind, bad.spec, bad.name), namespace="default", dry_run=True
+    )
+    assert answer.status_code in (400, 422), answer.text
+    assert bad.message in answer.json()["message"]
+
+
+def test_every_kind_is_tried() -> None:
+    assert {bad.kind for bad in BAD} == set(MINIMAL)
+
+
+@pytest.mark.parametrize("kind", MINIMAL)
+def test_the_manifest_that_is_changed_is_good(api_server: ApiServer, kind: str) -> None:
+    answer = api_server.create(manifest(kind), namespace="default", dry_run=True)
+    assert answer.status_code == 201, answer.text
