@@ -115,6 +115,8 @@ def _up(options: argparse.Namespace) -> None:
     say = say_since_start()
     cluster = provider.choose(options.provider)
     say(f"provider: {cluster.name}")
+    if cluster.name != "kubeconfig":
+        provider.remember(cluster)  # before, so that `down` finds what a failure leaves
     cluster.up(say)
     provider.remember(cluster)
     say(f"ready; export KUBECONFIG={cluster.kubeconfig}")

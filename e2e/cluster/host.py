@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -161,10 +164,29 @@ def mounts_below(directory: Path) -> list[Path]:
     return [point for point in points if directory in point.parents]
 
 
-def remove_pod_cgroups() -> None:
-    """Remove the cgroups that kubelet left, so far as nothing runs in them."""
+def end_pod_processes() -> None:
+    """Kill what runs in the pods' cgroups; this machine has no second kubelet whose they were."""
+    deadline = time.monotonic() + 10
+    while (alive := _pod_processes()) and time.monotonic() < deadline:
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _pod_processes() -> set[int]:
+    files = (file for top in _pod_cgroups() for file in top.rglob("cgroup.procs"))
+    return {int(pid) for file in files for pid in file.read_text().split()}
+
+
+def _pod_cgroups() -> list[Path]:
     root = Path("/sys/fs/cgroup")
-    for top in [root / "kubepods", *root.glob("*/kubepods")]:
+    return [path for path in (root / "kubepods", *root.glob("*/kubepods")) if path.is_dir()]
+
+
+def remove_pod_cgroups() -> None:
+    """Remove the cgroups that kubelet left."""
+    for top in _pod_cgroups():
         for directory in sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True):
             _rmdir(directory)
         _rmdir(top)

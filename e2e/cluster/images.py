@@ -83,17 +83,6 @@ class Containerd:
     def containers(self) -> list[str]:
         return self._checked("containers", "ls", "-q").split()
 
-    def network_namespaces(self) -> list[Path]:
-        """The files of the pods' network namespaces."""
-        found = set()
-        for container in self.containers():
-            spec = json.loads(self._checked("containers", "info", container)).get("Spec", {})
-            for namespace in spec.get("linux", {}).get("namespaces", []):
-                path = Path(namespace.get("path", ""))
-                if namespace["type"] == "network" and path.name.startswith("cni-"):
-                    found.add(path)
-        return sorted(found)
-
     def remove(self, container: str) -> None:
         """Kill and remove one container."""
         self._ctr("tasks", "delete", "--force", container)

@@ -17,6 +17,8 @@ NODE_ADDRESS = "10.200.0.1"
 POD_CIDR = "10.244.0.0/24"
 CNI_NETWORK = "evenkeel"
 _CHAIN_PREFIXES = ("KUBE-", "CNI-")
+# Where the CNI library keeps the result of each pod's network until the pod is torn down.
+_CNI_RESULTS = Path("/var/lib/cni/results")
 _FAMILIES = ("iptables", "ip6tables")
 
 
@@ -68,10 +70,19 @@ def remove_chains(file: Path) -> None:
     file.unlink()
 
 
-def remove_namespace(path: Path) -> None:
-    """Remove a pod's network namespace, and with it the pod's end of its veth pair."""
-    subprocess.run([program("umount"), "-l", str(path)], capture_output=True, check=False)
-    path.unlink(missing_ok=True)
+def remove_namespaces() -> None:
+    """Remove the network namespaces of pods that were not torn down, and with them their links."""
+    results = {file: file.read_text() for file in _CNI_RESULTS.glob("*")}
+    for file, text in results.items():
+        if not file.name.startswith(f"{CNI_NETWORK}-"):
+            continue
+        for interface in json.loads(text)["result"].get("interfaces", []):
+            if sandbox := interface.get("sandbox"):
+                subprocess.run([program("umount"), "-l", sandbox], capture_output=True, check=False)
+                Path(sandbox).unlink(missing_ok=True)
+                # The pod's loopback device has a result of its own.
+                for other in [f for f, t in results.items() if sandbox in t]:
+                    other.unlink(missing_ok=True)
 
 
 def _chains(family: str) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import datetime
 import fcntl
 import http.client
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,7 @@ class Node:
         self._processes = self._plane.processes
         self._containerd = Containerd(self._layout.containerd_socket)
         self._ports = self._plane.ports
+        self._chains_file = directory / "chains.json"
         self.kubeconfig = self._plane.kubeconfig
 
     def up(self, say: Say) -> None:
@@ -63,7 +65,7 @@ class Node:
             paths = binaries.ensure(binaries.NODE, say)
             host.save_sysctls(self._layout.root / "sysctls.json")
             host.save_absent(self._layout.root / "absent.json")
-            network.save_chains(self._layout.root / "chains.json")
+            network.save_chains(self._chains_file)
             network.add_node_address()
             self._plane.start()
             say(f"API server ready at {self._plane.server}")
@@ -75,7 +77,10 @@ class Node:
 
     def down(self, say: Say, *, purge: bool) -> None:
         """End the pods, then the components; remove what they made outside the directory."""
-        if not self._layout.root.exists():
+        # Written when `up` begins to change the machine. Without it, what there is to remove
+        # belongs to the cluster of another checkout.
+        if not self._chains_file.exists():
+            say("nothing was started")
             return
         with self._locked():
             self._drain(say)
@@ -87,12 +92,15 @@ class Node:
             self._clean_up_proxy()
             self._plane.stop()
             self._end_shims()
+            host.end_pod_processes()
+            network.remove_namespaces()
+            shutil.rmtree(self._layout.cni_leases, ignore_errors=True)
             host.unmount_below(self._layout.root)
             host.remove_pod_cgroups()
             network.remove_node_address()
-            network.remove_chains(self._layout.root / "chains.json")
             host.restore_sysctls(self._layout.root / "sysctls.json")
             host.remove_absent(self._layout.root / "absent.json")
+            network.remove_chains(self._chains_file)
             say("components stopped, network and mounts removed")
 
     def status(self) -> int:
@@ -293,14 +301,11 @@ class Node:
         """Remove what kubelet could not."""
         if self._processes.pid("containerd") is None:
             return
-        namespaces = self._containerd.network_namespaces()
-        running = set(self._containerd.tasks())
+        running = len(self._containerd.tasks())
         for container in self._containerd.containers():
             self._containerd.remove(container)
-        for namespace in namespaces:
-            network.remove_namespace(namespace)
         if running:
-            say(f"removed {len(running)} containers that did not end in time")
+            say(f"removed {running} containers that did not end in time")
 
     def _clean_up_proxy(self) -> None:
         proxy = binaries.path("kube-proxy")

@@ -76,14 +76,14 @@ def choose(wanted: str) -> Cluster:
     """The cluster for a --provider value; `auto` keeps the one that runs, else picks."""
     running = remembered()
     given = os.environ.get("KUBECONFIG")
-    ours = running is not None and (not given or Path(given).resolve() == running.kubeconfig)
+    made = running if running is not None and running.name != "kubeconfig" else None
     if wanted == "auto":
-        if running is not None and ours:
-            return running
+        if made is not None and (not given or Path(given).resolve() == made.kubeconfig):
+            return made
         wanted = pick(_facts(os.environ))
-    if running is not None and running.name != wanted and running.name != "kubeconfig":
+    if made is not None and made.name != wanted:
         raise ClusterError(
-            f"a {running.name} cluster of this checkout is up", "take it down first: `down`"
+            f"a {made.name} cluster of this checkout is up", "take it down first: `down`"
         )
     if wanted == "kubeconfig" and not given:
         raise ClusterError("KUBECONFIG is not set", "set it to a cluster's kubeconfig")
