@@ -231,6 +231,47 @@ def delays(runs: int, seed: int) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
+def shared_incident(runs: int, seed: int) -> list[dict[str, object]]:
+    """A minute of errors on both sides alike, scraped out of step, at 10 % weight."""
+    rows: list[dict[str, object]] = []
+    for interval in (15, 5, 2, 1):
+        for rate in (10, 100):
+            shares = {}
+            for confirmations in (1, 2):
+                random = np.random.default_rng(seed)
+                limits = Indicator("errors", confirmations=confirmations)
+                failed = sum(_incident_fails(random, limits, interval, rate) for _ in range(runs))
+                shares[f"{confirmations} confirmation{'s' * (confirmations > 1)}"] = (
+                    f"{failed / runs:.1%}"
+                )
+            rows.append({"scrape interval": f"{interval} s", "req/s": rate, **shares})
+    return rows
+
+
+def _incident_fails(
+    random: np.random.Generator, limits: Indicator, interval: int, rate: int
+) -> bool:
+    seconds, start = 240, int(random.integers(100, 115))
+    begins = int(random.integers(0, interval)), int(random.integers(0, interval))
+    sides = [random.poisson(rate * share, seconds) for share in (0.1, 0.9)]
+    incident = np.zeros(seconds, int)
+    incident[start : start + 60] = 1
+    evidence, last = Evidence(limits), [0, 0]
+    for second in range(seconds):
+        counts = [0, 0, 0, 0]
+        for side, total in enumerate(sides):
+            if second % interval == begins[side]:
+                window = slice(last[side], second)
+                counts[2 * side] = int((total * incident)[window].sum())
+                counts[2 * side + 1] = int(total[window].sum())
+                last[side] = second
+        evidence = evidence.fold(Block(*counts))
+        found = judge(evidence, min_requests=0, step_requests=evidence.canary_total)
+        if found.value is Value.FAIL:
+            return True
+    return False
+
+
 def speed() -> list[dict[str, object]]:
     """Best of seven timings of fold and judge, and the size of an indicator in status."""
     rows: list[dict[str, object]] = []
@@ -265,6 +306,10 @@ def main() -> int:
         (f"Canary 3 % against 1 %, {LOOKS} looks, {runs} runs", lambda: power(runs, seed)),
         ("3,600 looks, one a second", lambda: one_second_looks(max(20, runs // 20), seed)),
         ("Canary requests until the verdict", lambda: delays(runs // 4, seed)),
+        (
+            "Good canaries failed in a shared incident, scrapes out of step",
+            lambda: shared_incident(max(20, runs // 10), seed),
+        ),
         ("Speed", speed),
     )
     for title, table in tasks:
