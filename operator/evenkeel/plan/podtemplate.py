@@ -17,9 +17,9 @@ from evenkeel.plan.labels import (
 )
 from evenkeel.plan.placeholders import fill, unknown
 from evenkeel.plan.podsecurity import restricted
-from evenkeel.plan.revision import Target
 from evenkeel.plan.storage import ModelFiles, model_files
 from evenkeel.plan.types import Manifest
+from evenkeel.policies.model_source import Target
 from evenkeel.policies.overlay import overlay
 from evenkeel.policies.refusal import Refused
 
