@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from evenkeel.api.base import Model
-from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeployment import ModelDeploymentSpec
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.plan.labels import child_name, digest
+from evenkeel.policies.model_source import Target
 
 NAME_LIMIT = 46
 """Longest name of a revision.
@@ -35,20 +35,6 @@ _SPEC_PARTS = {
     "tolerations",
     "affinity",
 }
-
-
-class Target(NamedTuple):
-    """The model that is to be served, once versions and aliases are resolved.
-
-    version: name of the ModelVersion, "" for a plain URI. digest: of the artefact, if known.
-    model: the model's name (ModelVersion.spec.model), "" for a plain URI.
-    """
-
-    uri: str
-    version: str = ""
-    format: ModelFormat | None = None
-    digest: str = ""
-    model: str = ""
 
 
 def revision_name(

@@ -72,13 +72,17 @@ def readiness(
 
 
 def troubled(
-    conditions: tuple[Condition, ...], message: str, generation: int, now: datetime
+    before: Iterable[Condition],
+    planned: Iterable[Condition],
+    message: str,
+    generation: int,
+    now: datetime,
 ) -> tuple[Condition, ...]:
-    """The conditions with Ready=False for a write that the API server refuses."""
+    """The planned conditions with Ready=False for a write that the API server refuses."""
     others = [
         Observation(c.type, c.status, c.reason, c.message)
-        for c in conditions
+        for c in planned
         if c.type not in ("Ready", "Reconciling", "Stalled")
     ]
     ready = readiness("False", "ApplyFailed", message, stalled=True)
-    return merge(conditions, (*ready, *others), generation, now)
+    return merge(before, (*ready, *others), generation, now)

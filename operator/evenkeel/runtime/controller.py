@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from evenkeel.api import Condition
 from evenkeel.apply import events
 from evenkeel.apply.executor import Executor, Superseded
 from evenkeel.client import ApiError, Client
@@ -118,7 +118,7 @@ class Controller:
 def _with_trouble(plan: Plan, obj: JSON, trouble: str) -> Plan:
     """The plan with a refused write told in its conditions, which are written before it."""
     generation = obj["metadata"].get("generation", 0)
-    conditions = troubled(
-        getattr(plan.status, "conditions", ()), trouble, generation, datetime.now(UTC)
-    )
+    before = [Condition.model_validate(c) for c in obj.get("status", {}).get("conditions") or ()]
+    planned = getattr(plan.status, "conditions", ())
+    conditions = troubled(before, planned, trouble, generation, datetime.now(UTC))
     return replace(plan, status=plan.status.model_copy(update={"conditions": conditions}))

@@ -1,0 +1,101 @@
+"""Observe and plan, by kind."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from evenkeel.api import ModelVersion, RetrainSchedule, TrainingRun
+from evenkeel.observe.modeldeployment import observe
+from evenkeel.observe.prometheus import Prometheus
+from evenkeel.observe.store import Key, Store
+from evenkeel.plan import labels
+from evenkeel.plan.modeldeployment import plan_deployment
+from evenkeel.plan.modelversion import VersionSnapshot, plan_version
+from evenkeel.plan.podtemplate import PodSettings
+from evenkeel.plan.retrainschedule import ScheduleSnapshot, plan_schedule
+from evenkeel.plan.trainingrun import RunSnapshot, plan_run
+from evenkeel.plan.types import Plan
+from evenkeel.runtime.controller import Reconcile
+from evenkeel.runtime.inbox import Inbox
+
+JSON = dict[str, Any]
+
+
+class Reconciles:
+    """The reconcile of each kind, over one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        inbox: Inbox,
+        prometheus: Prometheus,
+        prometheus_url: str,
+        pods: PodSettings,
+    ) -> None:
+        self._store = store
+        self._inbox = inbox
+        self._prometheus = prometheus
+        self._prometheus_url = prometheus_url
+        self._pods = pods
+
+    def by_kind(self) -> dict[str, Reconcile]:
+        """The table that the controller works by."""
+        return {
+            "ModelDeployment": self._deployment,
+            "RetrainSchedule": self._schedule,
+            "TrainingRun": self._run,
+            "ModelVersion": self._version,
+        }
+
+    async def _deployment(self, key: Key, obj: JSON) -> Plan:
+        return plan_deployment(
+            await observe(self._store, self._prometheus, self._prometheus_url, self._pods, obj)
+        )
+
+    async def _schedule(self, key: Key, obj: JSON) -> Plan:
+        runs = self._store.labelled("TrainingRun", key.namespace, labels.SCHEDULE, key.name)
+        return plan_schedule(
+            ScheduleSnapshot(
+                schedule=RetrainSchedule.model_validate(obj),
+                runs=tuple(TrainingRun.model_validate(r) for r in runs),
+                alerts=self._inbox.take(key),
+                now=datetime.now(UTC),
+            )
+        )
+
+    async def _run(self, key: Key, obj: JSON) -> Plan:
+        run = TrainingRun.model_validate(obj)
+        schedule = self._store.get(Key("RetrainSchedule", key.namespace, run.spec.schedule))
+        siblings = self._store.labelled(
+            "TrainingRun", key.namespace, labels.SCHEDULE, run.spec.schedule
+        )
+        replaced_by = next(
+            (
+                s["metadata"]["name"]
+                for s in siblings
+                if key.name in (s["spec"].get("replaces") or ())
+            ),
+            None,
+        )
+        versions = self._store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
+        return plan_run(
+            RunSnapshot(
+                run=run,
+                schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
+                job=self._store.get(Key("Job", key.namespace, key.name)),
+                pods=tuple(self._store.labelled("Pod", key.namespace, labels.RUN, key.name)),
+                replaced_by=replaced_by,
+                version_exists=bool(versions),
+                now=datetime.now(UTC),
+            )
+        )
+
+    async def _version(self, key: Key, obj: JSON) -> Plan:
+        version = ModelVersion.model_validate(obj)
+        siblings = tuple(
+            ModelVersion.model_validate(o)
+            for o in self._store.all("ModelVersion", key.namespace)
+            if o["spec"]["model"] == version.spec.model and o["metadata"]["name"] != key.name
+        )
+        return plan_version(VersionSnapshot(version, siblings, datetime.now(UTC)))
