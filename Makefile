@@ -1,0 +1,70 @@
+# Evenkeel: `make demo` shows the whole loop, `make test` proves it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON ?= python3
+RUN := PYTHONPATH=operator:e2e:. $(VENV)/bin/python
+KUBECONFIG_BUILTIN := $(or $(EVENKEEL_CLUSTER_DIR),.cluster)/kubeconfig
+
+.PHONY: help
+help: ## Lists the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/.installed: requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+.PHONY: demo
+demo: $(VENV)/.installed ## The loop on a real cluster: serve, drift, retrain, canary, promote, roll back
+	$(RUN) -m demo
+
+.PHONY: cluster
+cluster: $(VENV)/.installed ## A real cluster: KUBECONFIG's, kind's, or the built-in one
+	$(RUN) -m cluster up
+
+.PHONY: test
+test: lint unit apiserver e2e ## All checks and tests
+
+.PHONY: lint
+lint: $(VENV)/.installed ## Style, types, layers, generated files
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy operator/evenkeel
+	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy -p cluster -p demo
+	PYTHONPATH=operator $(VENV)/bin/lint-imports
+
+.PHONY: unit
+unit: $(VENV)/.installed ## Tests of pure decisions and single parts
+	$(RUN) -m pytest tests/unit tests/cluster tests/demo
+
+.PHONY: apiserver
+apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
+	$(RUN) -m pytest tests/apiserver tests/chart
+
+.PHONY: e2e
+e2e: $(VENV)/.installed ## The loop on a real node with real Prometheus, gateway and model servers
+	$(RUN) -m pytest e2e/tests
+
+.PHONY: bench
+bench: $(VENV)/.installed ## Figures against the design's table
+	$(RUN) -m bench
+
+.PHONY: crds
+crds: $(VENV)/.installed ## Generates crds/ from the pydantic models
+	$(RUN) -m evenkeel.api.crd crds
+
+.PHONY: lock
+lock: $(VENV)/.installed ## Compiles the requirements files with hashes
+	cd requirements && for f in *.in; do \
+	  ../$(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $$f -o $${f%.in}.txt; done
+
+.PHONY: clean
+clean: ## Stops the cluster and removes everything that was made here
+	if [ -d $(VENV) ]; then $(RUN) -m cluster down --purge --purge-cache; fi
+	rm -rf $(VENV) .cluster build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
