@@ -168,7 +168,7 @@ BAD = [
     Bad(
         "same name twice",
         RS,
-        "triggers:\n- {name: t, cron: {schedule: 0 3 * * *}}\n- {name: t, cron: {schedule: 0 4 * * *}}",
+        "triggers: [{name: t, cron: &c {schedule: 0 3 * * *}}, {name: t, cron: *c}]",
         "Duplicate value",
     ),
     Bad("no matchers", RS, "triggers: [{name: t, alert: {matchers: []}}]", "at least 1 items"),

@@ -1,0 +1,120 @@
+"""A real API server takes the shipped runtimes and everything that serves a ModelDeployment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cluster import binaries
+from evenkeel.api import ClusterServingRuntime
+from evenkeel.plan import children
+from evenkeel.policies.model_source import Target
+
+from tests.api_server import ROOT, ApiServer
+from tests.unit.serving_examples import REVISION, SETTINGS, built, model_deployment
+
+RUNTIMES = {
+    path.stem: ClusterServingRuntime.model_validate(yaml.safe_load(path.read_text()))
+    for path in sorted(Path(ROOT, "config", "runtimes").glob("*.yaml"))
+    if path.name != "kustomization.yaml"
+}
+URIS = (
+    "pvc://claim/fraud/7",
+    "pvc://claim",
+    "s3://models/fraud/7",
+    "oci://example.test/models/fraud:7",
+    "file:///opt/model",
+)
+SPEC: dict[str, Any] = {
+    "traffic": {"gateway": {"parentRefs": [{"name": "gw"}], "hostnames": ["fraud.example.test"]}},
+    "autoscaling": {"minReplicas": 2, "maxReplicas": 3},
+    "disruptionBudget": {"maxUnavailable": "50%"},
+}
+
+
+@pytest.fixture(scope="module")
+def with_gateway_api(api_server: ApiServer) -> ApiServer:
+    crds = binaries.module_file_dir("sigs.k8s.io/gateway-api") / "config" / "crd" / "standard"
+    api_server.kubectl("apply", "--server-side", "-f", str(crds))
+    api_server.kubectl(
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "crd/httproutes.gateway.networking.k8s.io",
+    )
+    return api_server
+
+
+@pytest.fixture
+def restricted(api_server: ApiServer, namespace: str) -> str:
+    """A namespace that takes only pods of Pod Security's level "restricted"."""
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    api_server.kubectl("label", "namespace", namespace, label)
+    api_server.kubectl("create", "serviceaccount", "default", "-n", namespace)
+    return namespace
+
+
+def dry_run(server: ApiServer, manifest: dict[str, Any], namespace: str) -> None:
+    """Server-side apply with strict validation; a warning is a failure too."""
+    placed = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+    done = server.kubectl(
+        "apply",
+        "--server-side",
+        "--dry-run=server",
+        "--validate=strict",
+        "-f",
+        "-",
+        stdin=yaml.safe_dump(placed),
+    )
+    assert "Warning" not in done.stderr, done.stderr
+
+
+def test_the_shipped_runtimes_are_accepted(api_server: ApiServer) -> None:
+    folder = str(ROOT / "config" / "runtimes")
+    done = api_server.kubectl(
+        "apply", "--server-side", "--dry-run=server", "--validate=strict", "-k", folder
+    )
+    assert len(done.stdout.splitlines()) == len(RUNTIMES)
+
+
+def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) -> None:
+    md = model_deployment(**SPEC)
+    template = built(md, RUNTIMES["mlserver-sklearn"].spec)
+    for child in (
+        children.deployment(md, REVISION, template, None),
+        children.service(md, template, None),
+        children.revision_service(md, REVISION, template),
+        children.hpa(md, REVISION),
+        children.pdb(md),
+        children.http_route(md, REVISION, "fraud-9876543210", 10),
+    ):
+        assert child is not None
+        dry_run(with_gateway_api, child, namespace)
+
+
+@pytest.mark.parametrize("uri", URIS)
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
+def test_deployments_and_their_pods_meet_the_restricted_level(
+    api_server: ApiServer, restricted: str, runtime: str, uri: str
+) -> None:
+    md = model_deployment()
+    template = built(md, RUNTIMES[runtime].spec, Target(uri))
+    dry_run(api_server, children.deployment(md, REVISION, template, 1), restricted)
+    pod = {"apiVersion": "v1", "kind": "Pod", **template}
+    pod["metadata"] = {**template["metadata"], "name": "pod"}
+    dry_run(api_server, pod, restricted)
+
+
+def test_the_restricted_level_is_enforced(api_server: ApiServer, restricted: str) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "pod", "namespace": restricted},
+        "spec": {"containers": [{"name": "a", "image": SETTINGS.storage_initializer_image}]},
+    }
+    done = api_server.kubectl(
+        "apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(pod), check=False
+    )
+    assert "violates PodSecurity" in done.stderr
