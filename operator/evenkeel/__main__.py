@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 import threading
+from typing import Any
 
 import kopf
 
@@ -48,6 +49,10 @@ def _run(settings: Settings) -> int:
         operator = Operator(await Client.from_environment(), configured, on_lost)
         running.append(operator)
         await operator.start()
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_via_client(**kwargs)
 
     @kopf.on.cleanup(registry=registry)
     async def stop_(**_: object) -> None:
