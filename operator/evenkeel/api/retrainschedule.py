@@ -228,7 +228,7 @@ class RetrainScheduleStatus(Model):
     observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
     conditions: Conditions = ()
     active: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Field(max_length=253)], ...],
         Field(max_length=64, description="Active TrainingRuns.", json_schema_extra=ATOMIC),
     ] = ()
     last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None

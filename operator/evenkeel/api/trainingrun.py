@@ -40,7 +40,7 @@ class TrainingRunSpec(Model):
     ] = ""
     cause: Annotated[Cause, Field(description="Why the run exists.")] = Cause()
     replaces: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Field(max_length=253)], ...],
         Field(max_length=16, description="Runs that this one stops.", json_schema_extra=SET),
     ] = ()
     training: Annotated[TrainingTemplate, Field(description="The Job.")]
