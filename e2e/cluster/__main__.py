@@ -138,7 +138,7 @@ def _down(options: argparse.Namespace) -> None:
 
 def _tool(options: argparse.Namespace) -> None:
     cluster = provider.current()
-    tool = binaries.ensure([options.verb], lambda line: print(line, file=sys.stderr))[options.verb]
+    tool = binaries.client(options.verb, lambda line: print(line, file=sys.stderr))
     environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
     os.execve(tool, [options.verb, *options.rest], environment)
 

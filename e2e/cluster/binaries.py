@@ -93,6 +93,17 @@ def ensure(names: Iterable[str], say: Callable[[str], None]) -> dict[str, Path]:
     return wanted
 
 
+def client(name: str, say: Callable[[str], None]) -> Path:
+    """kubectl or helm: the cached one, else the one on PATH, else it is built.
+
+    A machine that only uses somebody else's cluster needs no Go for it.
+    """
+    installed = shutil.which(name)
+    if installed is not None and not path(name).exists():
+        return Path(installed)
+    return ensure([name], say)[name]
+
+
 def module_file_dir(module_path: str) -> Path:
     """The directory of a module that tools-extra/go.mod locks, downloaded when needed."""
     out = _go(

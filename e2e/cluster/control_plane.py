@@ -201,11 +201,20 @@ class ControlPlane:
             self._say("kube-apiserver started")
         self.processes.wait_for(
             "kube-apiserver",
-            self.ready,
+            self._ready_with_store,
             60,
             "waiting for the API server to be ready",
             "read the log; `down --purge` and then `up` begins with an empty store",
         )
+
+    def _ready_with_store(self) -> bool:
+        """`ready`; raises when etcd has ended, for which the API server would wait in vain."""
+        if self.processes.pid("etcd") is None:
+            raise ClusterError(
+                f"etcd ended.\n{self.processes.tail('etcd')}",
+                f"read the log; removing {self.directory / 'etcd'} begins with an empty store",
+            )
+        return self.ready()
 
     def _reserve_api_port(self) -> None:
         if self._port is not None and not is_free(self._port):

@@ -14,7 +14,7 @@ def kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None) -> str:
 
     Raises ClusterError with what kubectl said when it fails.
     """
-    tool = binaries.ensure(["kubectl"], lambda _line: None)["kubectl"]
+    tool = binaries.client("kubectl", lambda _line: None)
     done = subprocess.run(
         [tool, f"--kubeconfig={kubeconfig}", *arguments],
         input=stdin,

@@ -148,7 +148,7 @@ class Existing:
                 f"KUBECONFIG names {self.kubeconfig}, which is not a file",
                 "set KUBECONFIG to one kubeconfig file, or unset it to get a cluster of its own",
             )
-        binaries.ensure(["kubectl"], say)
+        binaries.client("kubectl", say)
         try:
             kubectl(self.kubeconfig, "get", "--raw=/readyz", "--request-timeout=10s")
         except ClusterError as error:
