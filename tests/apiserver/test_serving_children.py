@@ -56,9 +56,12 @@ def restricted(api_server: ApiServer, namespace: str) -> str:
     return namespace
 
 
-def dry_run(server: ApiServer, manifest: dict[str, Any], namespace: str) -> None:
+def dry_run(server: ApiServer, namespace: str, *manifests: dict[str, Any]) -> None:
     """Server-side apply with strict validation; a warning is a failure too."""
-    placed = {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+    placed = [
+        {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+        for manifest in manifests
+    ]
     done = server.kubectl(
         "apply",
         "--server-side",
@@ -66,8 +69,9 @@ def dry_run(server: ApiServer, manifest: dict[str, Any], namespace: str) -> None
         "--validate=strict",
         "-f",
         "-",
-        stdin=yaml.safe_dump(placed),
+        stdin=yaml.safe_dump_all(placed),
     )
+    assert len(done.stdout.splitlines()) == len(placed)
     assert "Warning" not in done.stderr, done.stderr
 
 
@@ -82,29 +86,38 @@ def test_the_shipped_runtimes_are_accepted(api_server: ApiServer) -> None:
 def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) -> None:
     md = model_deployment(**SPEC)
     template = built(md, RUNTIMES["mlserver-sklearn"].spec)
-    for child in (
+    made = (
         children.deployment(md, REVISION, template, None),
         children.service(md, template, None),
         children.revision_service(md, REVISION, template),
         children.hpa(md, REVISION),
         children.pdb(md),
         children.http_route(md, REVISION, "fraud-9876543210", 10),
-    ):
-        assert child is not None
-        dry_run(with_gateway_api, child, namespace)
+    )
+    wanted = [child for child in made if child is not None]
+    assert len(wanted) == len(made)
+    dry_run(with_gateway_api, namespace, *wanted)
 
 
-@pytest.mark.parametrize("uri", URIS)
 @pytest.mark.parametrize("runtime", sorted(RUNTIMES))
 def test_deployments_and_their_pods_meet_the_restricted_level(
-    api_server: ApiServer, restricted: str, runtime: str, uri: str
+    api_server: ApiServer, restricted: str, runtime: str
 ) -> None:
     md = model_deployment()
-    template = built(md, RUNTIMES[runtime].spec, Target(uri))
-    dry_run(api_server, children.deployment(md, REVISION, template, 1), restricted)
-    pod = {"apiVersion": "v1", "kind": "Pod", **template}
-    pod["metadata"] = {**template["metadata"], "name": "pod"}
-    dry_run(api_server, pod, restricted)
+    revisions = {f"fraud-{i}": Target(uri) for i, uri in enumerate(URIS)}
+    templates = {
+        revision: built(md, RUNTIMES[runtime].spec, target, revision)
+        for revision, target in revisions.items()
+    }
+    dry_run(
+        api_server,
+        restricted,
+        *(children.deployment(md, name, t, 1) for name, t in templates.items()),
+        *(
+            {**t, "apiVersion": "v1", "kind": "Pod", "metadata": {**t["metadata"], "name": name}}
+            for name, t in templates.items()
+        ),
+    )
 
 
 def test_the_restricted_level_is_enforced(api_server: ApiServer, restricted: str) -> None:
