@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.host import program
@@ -52,6 +53,41 @@ def write_archive(
             tar.addfile(entry, io.BytesIO(content_bytes))
 
 
+def names_in(archive: Path) -> list[str]:
+    """The image names in a docker-archive or OCI tar.
+
+    Raises ClusterError when it is neither, or names no image: no pod could refer to it.
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            names = _names(tar)
+    except (tarfile.TarError, json.JSONDecodeError, OSError) as error:
+        raise ClusterError(
+            f"{archive} cannot be read as an image archive: {error}",
+            "give a docker-archive or OCI tar, such as `docker save NAME:TAG` writes",
+        ) from error
+    if not names:
+        raise ClusterError(
+            f"{archive} names no image", "write it with a name, such as `docker save NAME:TAG`"
+        )
+    return names
+
+
+def _names(tar: tarfile.TarFile) -> list[str]:
+    members = set(tar.getnames())
+
+    def read(name: str) -> Any:
+        file = tar.extractfile(name) if name in members else None
+        return json.load(file) if file else None
+
+    tags = [tag for image in read("manifest.json") or [] for tag in image.get("RepoTags") or []]
+    if tags:
+        return tags
+    found = (m.get("annotations", {}) for m in (read("index.json") or {}).get("manifests", []))
+    keys = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+    return [name for a in found if (name := next((a[k] for k in keys if k in a), None))]
+
+
 class Containerd:
     """The namespace that kubelet uses in one containerd, reached by `ctr`."""
 
@@ -66,10 +102,10 @@ class Containerd:
         return self._checked("images", "ls", "-q").split()
 
     def load(self, archive: Path, snapshotter: str) -> list[str]:
-        """Import and unpack an archive; the references of its images."""
-        arguments = ("images", "import", "--snapshotter", snapshotter, str(archive.resolve()))
-        said = self._checked(*arguments)
-        return [line.split()[1] for line in said.splitlines() if line.startswith("unpacking ")]
+        """Import and unpack an archive; its image names. ClusterError when it names none."""
+        names = names_in(archive)
+        self._checked("images", "import", "--snapshotter", snapshotter, str(archive.resolve()))
+        return names
 
     def tasks(self) -> list[str]:
         """The containers that run, pods' sandboxes included."""

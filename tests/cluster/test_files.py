@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -12,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster import binaries, paths
+from cluster import binaries, host, paths
 from cluster.errors import ClusterError
-from cluster.images import write_archive
+from cluster.images import names_in, write_archive
 from cluster.pki import Authority, signing_key
 from cluster.ports import Ports, free_port, holder, is_free
 from cryptography import x509
@@ -96,6 +97,56 @@ def test_image_archive_has_matching_digests(tmp_path: Path) -> None:
     assert image["RepoTags"] == ["localhost/some:1"]
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
     assert config["config"]["Cmd"] == ["/bin/program"]
+
+
+class TestImageNames:
+    def archive(self, directory: Path, name: str, content: object) -> Path:
+        data = json.dumps(content).encode()
+        with tarfile.open(directory / "image.tar", "w") as tar:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+        return directory / "image.tar"
+
+    def test_docker_archive(self, tmp_path: Path) -> None:
+        archive = self.archive(tmp_path, "manifest.json", [{"RepoTags": ["localhost/a:1"]}])
+        assert names_in(archive) == ["localhost/a:1"]
+
+    def test_oci(self, tmp_path: Path) -> None:
+        annotations = {"org.opencontainers.image.ref.name": "localhost/a:1"}
+        index = {"manifests": [{"annotations": annotations}]}
+        assert names_in(self.archive(tmp_path, "index.json", index)) == ["localhost/a:1"]
+
+    @pytest.mark.parametrize("tags", [None, []])
+    def test_an_image_without_a_name_is_refused(self, tmp_path: Path, tags: object) -> None:
+        archive = self.archive(tmp_path, "manifest.json", [{"RepoTags": tags}])
+        with pytest.raises(ClusterError, match="names no image"):
+            names_in(archive)
+
+    def test_another_file_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "image.tar").write_text("no tar")
+        with pytest.raises(ClusterError, match="cannot be read"):
+            names_in(tmp_path / "image.tar")
+
+
+class TestFootprint:
+    def test_only_what_was_absent_and_stays_unused_is_removed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        used, old, fresh = (tmp_path / name for name in ("used", "old", "fresh"))
+        monkeypatch.setattr(host, "_FOOTPRINT", tuple(map(str, (used, old, fresh))))
+        old.mkdir()
+        note = tmp_path / "absent.json"
+        host.save_absent(note)
+        (fresh / "device-plugins").mkdir(parents=True)
+        (fresh / "device-plugins" / "kubelet.sock").touch()
+        used.mkdir()
+        (used / "somebody's").touch()
+        host.remove_absent(note)
+        assert not fresh.exists()
+        assert old.is_dir()
+        assert (used / "somebody's").exists()
+        assert not note.exists()
 
 
 class TestState:
