@@ -256,8 +256,8 @@ class TrainingPodTemplate(Model):
                     },
                     "restartPolicy": {
                         "type": "string",
-                        "enum": ["Never", "OnFailure"],
-                        "description": "A Job's pods end, so Always is not allowed.",
+                        "enum": ["Never"],
+                        "description": "A failed pod is replaced by a new one; see retries.",
                     },
                 },
             },

@@ -10,19 +10,27 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
 from evenkeel.api.base import Model
-from evenkeel.api.common import Slice
+from evenkeel.api.common import URI_RULES, Slice
 from evenkeel.api.trainingrun import TrainingResult
 
 MESSAGE_BYTES = 4096
 """The kubelet cuts a termination message here."""
 
-_URI = re.compile(r"(pvc|s3|gs|https?|hf|oci|file)://.+", re.DOTALL)
+_URI_CHECKS: tuple[Callable[[str], object], ...] = (
+    lambda uri: re.match(r"(pvc|s3|gs|http|https|hf|oci|file)://.+", uri),
+    lambda uri: not uri.startswith("pvc://") or re.match(r"pvc://[^/]+/.+", uri),
+    lambda uri: not uri.startswith("file://") or re.match(r"file:///.+", uri),
+    lambda uri: uri.startswith("file://") or ":///" not in uri,
+    lambda uri: not re.search(r"\s", uri),
+)
+"""The same as the CEL rules, so that the API server takes the ModelVersion."""
 _EXAMPLE = (
     'write one JSON object to /dev/termination-log, such as {"uri": "s3://models/m/1", '
     '"format": {"name": "sklearn"}, "metrics": {"accuracy": 0.93}}'
@@ -62,11 +70,9 @@ def parse_result(message: str) -> TrainingResult:
         result = TrainingResult.model_validate(_shaped(data))
     except ValidationError as problem:
         raise InvalidResult(f"the trainer's report is invalid: {_first(problem)}") from None
-    if not _URI.fullmatch(result.uri):
-        raise InvalidResult(
-            f"uri {result.uri[:200]!r} must begin with pvc://, s3://, gs://, http://, https://, "
-            "hf://, oci:// or file://"
-        )
+    for rule, holds in zip(URI_RULES, _URI_CHECKS, strict=True):
+        if not holds(result.uri):
+            raise InvalidResult(f"uri {result.uri[:200]!r}: {rule.message}")
     return result
 
 

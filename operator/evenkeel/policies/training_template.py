@@ -7,7 +7,7 @@ import re
 from evenkeel.api.common import TrainingTemplate
 
 RESERVED = "EVENKEEL_"
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
 def problem(training: TrainingTemplate) -> str | None:
@@ -26,10 +26,9 @@ def problem(training: TrainingTemplate) -> str | None:
         )
     for name in training.parameters:
         if not _ENV_NAME.fullmatch(name):
-            remedy = re.sub(r"[^A-Za-z0-9_]", "_", name)
             return (
-                f"training.parameters: {name!r} cannot be an environment variable; use letters, "
-                f"digits and _, such as {remedy if _ENV_NAME.fullmatch(remedy) else '_' + remedy!r}"
+                f"training.parameters: {name!r} cannot be an environment variable: its name needs "
+                "letters, digits, hyphens, dots and underscores, no digit first"
             )
         if name.startswith(RESERVED):
             return f"training.parameters: {name!r} begins with {RESERVED}, which is reserved"
