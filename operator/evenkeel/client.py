@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any, Self
@@ -56,9 +57,16 @@ class Client:
                 client_configuration=configuration
             )
         except config.ConfigException:
-            await config.load_kube_config(  # type: ignore[no-untyped-call]
-                client_configuration=configuration
-            )
+            return await cls.from_kubeconfig(os.environ.get("KUBECONFIG"))
+        return cls(configuration)
+
+    @classmethod
+    async def from_kubeconfig(cls, file: str | None) -> Self:
+        """The current context of that file; ~/.kube/config without one."""
+        configuration = Configuration()
+        await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=file, client_configuration=configuration
+        )
         return cls(configuration)
 
     async def __aenter__(self) -> Self:

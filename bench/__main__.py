@@ -1,0 +1,63 @@
+"""`make bench`: the operator's figures on one real API server, against the design's table.
+
+Everything runs on this machine at once, so the times to compare are the ratios: what the operator
+needs against what the bare writes of the same children need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cluster import binaries
+from cluster.control_plane import ControlPlane
+
+from bench import alerts, deployments
+from bench.operator import OperatorProcess, Row
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(count: int) -> list[Row]:
+    """All figures."""
+    folder = Path(tempfile.mkdtemp(prefix="evenkeel-bench-"))
+    try:
+        with ControlPlane(folder / "cp", die_with_parent=True, controllers=False) as plane:
+            os.environ["KUBECONFIG"] = str(plane.kubeconfig)
+            subprocess.run(
+                [binaries.path("kubectl"), "apply", "--server-side", "-f", str(ROOT / "crds")],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+            time.sleep(2)
+            raw = asyncio.run(deployments.raw_writes(count))
+            with OperatorProcess(folder, str(plane.kubeconfig)) as operator:
+                rows = asyncio.run(deployments.measure(operator, count, raw))
+                return rows + asyncio.run(alerts.measure(operator))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    started = time.monotonic()
+    rows = run(count)
+    print(f"\n{'figure':<52}{'measured':>14}{'target':>14}")
+    for row in rows:
+        mark = "" if row.met else "   MISSED"
+        print(f"{row.name:<52}{row.value:>14}{row.target:>14}{mark}")
+    Path("build").mkdir(exist_ok=True)
+    Path("build/bench.json").write_text(json.dumps([row._asdict() for row in rows], indent=1))
+    print(f"\n{time.monotonic() - started:.0f} s in all")
+    return 0 if all(row.met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

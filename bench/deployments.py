@@ -1,0 +1,179 @@
+"""Many ModelDeployments at once, then none: reconcile time, idle writes, memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from evenkeel.api.resources import DEPLOYMENT, OWN, SERVICE, ResourceType
+from evenkeel.client import Client
+
+from bench.operator import OperatorProcess, Row
+
+IDLE_SECONDS = 60
+MEBIBYTE = 2**20
+PARALLEL = 50
+
+
+def _runtime() -> dict[str, Any]:
+    return {
+        "apiVersion": "evenkeel.dev/v1alpha1",
+        "kind": "ClusterServingRuntime",
+        "metadata": {"name": "bench"},
+        "spec": {
+            "supportedModelFormats": [{"name": "sklearn", "autoSelect": True}],
+            "containers": [
+                {
+                    "name": "model",
+                    "image": "example/model:1",
+                    "ports": [{"name": "http", "containerPort": 8080}],
+                    "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}},
+                }
+            ],
+        },
+    }
+
+
+def _deployment(index: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "evenkeel.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": f"bench-{index}", "namespace": "default"},
+        "spec": {"model": {"uri": f"pvc://models/{index}", "format": {"name": "sklearn"}}},
+    }
+
+
+def _raw_children(index: int) -> list[tuple[ResourceType, dict[str, Any]]]:
+    name, labels = f"raw-{index}", {"app": f"raw-{index}"}
+    container = {"name": "model", "image": "example/model:1"}
+    return [
+        (
+            DEPLOYMENT,
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": name, "namespace": "default"},
+                "spec": {
+                    "selector": {"matchLabels": labels},
+                    "template": {
+                        "metadata": {"labels": labels},
+                        "spec": {"containers": [container]},
+                    },
+                },
+            },
+        ),
+        (
+            SERVICE,
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": name, "namespace": "default"},
+                "spec": {"selector": labels, "ports": [{"port": 80}]},
+            },
+        ),
+    ]
+
+
+async def raw_writes(count: int) -> float:
+    """Seconds that the same numbers of bare creations and applies take, without an operator."""
+    limit = asyncio.Semaphore(PARALLEL)
+    async with await Client.from_environment() as client:
+
+        async def one(index: int) -> None:
+            async with limit:
+                configmap = ResourceType("", "v1", "configmaps", "ConfigMap")
+                body = {
+                    "apiVersion": "v1",
+                    "kind": "ConfigMap",
+                    "metadata": {"name": f"raw-{index}", "namespace": "default"},
+                }
+                await client.create(configmap, "default", body)
+                for type_, manifest in _raw_children(index):
+                    await client.apply(type_, "default", manifest["metadata"]["name"], manifest)
+                await client.apply(
+                    configmap, "default", f"raw-{index}", {**body, "data": {"status": "written"}}
+                )
+
+        started = time.perf_counter()
+        await asyncio.gather(*(one(i) for i in range(count)))
+        taken = time.perf_counter() - started
+        for type_ in (DEPLOYMENT, SERVICE):
+            for item, _ in ((i, 0) for i in (await client.list(type_, namespace="default"))[0]):
+                name = item["metadata"]["name"]
+                if name.startswith("raw-"):
+                    await client.delete(type_, "default", name, "")
+        return taken
+
+
+async def measure(operator: OperatorProcess, count: int, raw: float) -> list[Row]:
+    """Creates `count` ModelDeployments and waits for their children and status."""
+    kind = OWN["ModelDeployment"]
+    empty = operator.rss()
+    limit = asyncio.Semaphore(PARALLEL)
+    async with await Client.from_environment() as client:
+        await client.apply(OWN["ClusterServingRuntime"], "", "bench", _runtime())
+
+        async def create(index: int) -> None:
+            async with limit:
+                await client.create(kind, "default", _deployment(index))
+
+        cpu = operator.cpu_seconds()
+        started = time.perf_counter()
+        await asyncio.gather(*(create(i) for i in range(count)))
+        posted = time.perf_counter() - started
+        await _until_served(client, count)
+        taken = time.perf_counter() - started
+        cpu = operator.cpu_seconds() - cpu
+        await asyncio.sleep(2)
+        before = await _versions(client)
+        await asyncio.sleep(IDLE_SECONDS)
+        after = await _versions(client)
+    writes = sum(before.get(key) != version for key, version in after.items())
+    rss = operator.rss()
+    allowed = 120 * MEBIBYTE + 20 * 1024 * count * 3
+    return [
+        Row(f"{count} ModelDeployments posted", f"{posted:.1f} s", "", True),
+        Row("  children exist and status written", f"{taken:.1f} s", "5.0 s", taken <= 5.0),
+        Row("  ratio to the bare writes", f"{taken / raw:.2f}", "1.50 (goal)", True),
+        Row("  processor time of the operator", f"{cpu:.1f} s", "", True),
+        Row(f"writes while idle for {IDLE_SECONDS} s", str(writes), "0", writes == 0),
+        Row("memory (RSS) before", f"{empty / MEBIBYTE:.0f} MiB", "", True),
+        Row(
+            "memory (RSS) after",
+            f"{rss / MEBIBYTE:.0f} MiB",
+            f"{allowed / MEBIBYTE:.0f} MiB",
+            rss <= allowed,
+        ),
+    ]
+
+
+async def _until_served(client: Client, count: int) -> None:
+    """Polls sparsely, since each poll takes time from what is measured."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        services, _ = await client.list(
+            SERVICE, namespace="default", selector="app.kubernetes.io/managed-by=evenkeel"
+        )
+        if len(services) >= count:
+            deployments, _ = await client.list(
+                DEPLOYMENT, namespace="default", selector="app.kubernetes.io/managed-by=evenkeel"
+            )
+            objects, _ = await client.list(OWN["ModelDeployment"], namespace="default")
+            written = sum(1 for o in objects if o.get("status", {}).get("conditions"))
+            if len(deployments) >= count and written >= count:
+                return
+        await asyncio.sleep(0.2)
+    raise TimeoutError(f"{count} ModelDeployments were not served within 300 s")
+
+
+async def _versions(client: Client) -> dict[str, str]:
+    """The resourceVersion of all that the operator could write, but for its own Lease."""
+    found = {}
+    for type_ in (DEPLOYMENT, SERVICE, *OWN.values()):
+        items, _ = await client.list(type_)
+        for item in items:
+            meta = item["metadata"]
+            key = f"{type_.kind}/{meta.get('namespace', '')}/{meta['name']}"
+            found[key] = meta["resourceVersion"]
+    return found
