@@ -1,6 +1,6 @@
 """Error rates, power and speed of the canary verdict, by simulation of the shipped code.
 
-    python bench/verdict.py [--runs 4000] [--seed 1] [--json FILE]
+    python -m bench.verdict [--runs 4000] [--seed 1] [--json FILE]
 
 Needs numpy. Prints Markdown tables; exits with 1 if an error rate is above its bound by more than
 three standard errors. About ten minutes on one core at the default 4,000 runs.
