@@ -6,7 +6,7 @@ plan never misses what was just created.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -24,6 +24,9 @@ class Key(NamedTuple):
     name: str
 
 
+BURIALS = 4096
+"""How many deletions are remembered; answers to writes arrive within far fewer."""
+
 INDEXED_LABELS = (labels.DEPLOYMENT, labels.SCHEDULE, labels.MODEL, labels.RUN)
 
 
@@ -33,8 +36,10 @@ class Store:
     def __init__(self) -> None:
         self._objects: dict[str, dict[tuple[str, str], JSON]] = defaultdict(dict)
         self._index: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
-        # The answer to a write may arrive after the watch has reported the deletion.
-        self._buried: deque[str] = deque(maxlen=4096)
+        # By UID the version up to which an object is gone: the answer to a write may arrive after
+        # the watch has reported the deletion. An object that merely lost the selected label is
+        # reported as deleted too, and comes back with a later version.
+        self._buried: OrderedDict[str, int] = OrderedDict()
 
     def get(self, key: Key) -> JSON | None:
         """The object, if it is known."""
@@ -64,10 +69,12 @@ class Store:
         meta = obj["metadata"]
         pair = (meta.get("namespace", ""), meta["name"])
         known = self._objects[kind].get(pair)
-        if meta.get("uid") in self._buried:
+        if version_of(obj) <= self._buried.get(meta.get("uid", ""), -1):
             return False
         if known is not None:
-            if known["metadata"].get("uid") == meta.get("uid") and _version(known) >= _version(obj):
+            if known["metadata"].get("uid") == meta.get("uid") and version_of(known) >= version_of(
+                obj
+            ):
                 return False
             self._forget(kind, pair, known)
         obj = trimmed(kind, obj)
@@ -76,14 +83,24 @@ class Store:
             self._index[kind, pair[0], label, value].add(pair[1])
         return True
 
-    def remove(self, key: Key, uid: str = "") -> JSON | None:
-        """Forgets the object (only the one with that UID, if given) and returns it."""
+    def remove(self, key: Key, uid: str = "", version: int = 0) -> JSON | None:
+        """Forgets the object (only the one with that UID, if given) and returns it.
+
+        version: the one at which it was gone, if known; later ones of the same UID are taken.
+        """
         pair = (key.namespace, key.name)
         known = self._objects[key.kind].get(pair)
-        if known is None or (uid and known["metadata"].get("uid") != uid):
+        held = known["metadata"].get("uid", "") if known is not None else ""
+        if buried := uid or held:
+            last = max(version, self._buried.pop(buried, 0))
+            if known is not None and held == buried:
+                last = max(last, version_of(known))
+            self._buried[buried] = last
+            while len(self._buried) > BURIALS:
+                self._buried.popitem(last=False)
+        if known is None or (uid and held != uid):
             return None
         self._forget(key.kind, pair, known)
-        self._buried.append(known["metadata"].get("uid", ""))
         return known
 
     def _forget(self, kind: str, pair: tuple[str, str], known: JSON) -> None:
@@ -102,6 +119,7 @@ class Store:
                 yield label, own[label]
 
 
-def _version(obj: JSON) -> int:
+def version_of(obj: JSON) -> int:
+    """The object's resourceVersion as a number."""
     # Comparable since Kubernetes 1.35 by contract (KEP-5504), and numeric with etcd always.
     return int(obj["metadata"].get("resourceVersion") or 0)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 
 from evenkeel.api.resources import ResourceType
 from evenkeel.client import ApiError, Client
-from evenkeel.observe.store import Key, Store
+from evenkeel.observe.store import Key, Store, version_of
 
 log = logging.getLogger(__name__)
 
 Change = Callable[[str, dict[str, Any]], None]
 """Called with the kind and the changed (or deleted) object."""
+
+SHORT_WATCH = 1.0
+"""Seconds; a server that ends watches sooner is asked again with growing pauses."""
+MAX_WAIT = 30.0
+"""Seconds; longest of these pauses, and how long a broken watch has worked if it counts as new."""
 
 
 class Watcher:
@@ -46,29 +52,39 @@ class Watcher:
         self.synced = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled; whatever goes wrong, it tries again with growing pauses."""
         version = ""
         failures = 0
         while True:
+            started = time.monotonic()
+            fault: Exception | None = None
             try:
                 if not version:
                     version = await self._list()
                     self.synced.set()
                 version = await self._watch(version)
-                failures = 0
             except ApiError as error:
-                if error.status == 410:
-                    version = ""
-                    continue
                 if error.status == 404 and self._optional:
                     # The kind isn't installed (Gateway API): look again later.
                     self.synced.set()
                     await asyncio.sleep(60)
                     continue
-                failures += 1
-                wait = min(30.0, 0.2 * 2 ** min(failures, 8)) * random.uniform(0.5, 1)
-                log.warning("watch of %s: %s; again in %.1f s", self._type.plural, error, wait)
-                await asyncio.sleep(wait)
+                if error.status == 410:
+                    version = ""
+                fault = error
+            except Exception as error:
+                # A dead watch would go unnoticed: whatever the answer was, list again.
+                log.exception("watch of %s", self._type.plural)
+                version, fault = "", error
+            lasted = time.monotonic() - started
+            if lasted >= (SHORT_WATCH if fault is None else MAX_WAIT):
+                failures = 0
+                continue
+            failures += 1
+            wait = min(MAX_WAIT, 0.1 * 2 ** min(failures, 9)) * random.uniform(0.5, 1)
+            cause = fault or "the server ended it at once"
+            log.warning("watch of %s: %s; again in %.1f s", self._type.plural, cause, wait)
+            await asyncio.sleep(wait)
 
     async def _list(self) -> str:
         items, version = await self._client.list(
@@ -81,10 +97,14 @@ class Watcher:
             if self._store.put(self._type.kind, item):
                 self._on_change(self._type.kind, item)
         for key in self._store.keys(self._type.kind):
-            if key not in seen:
-                gone = self._store.remove(key)
-                if gone is not None:
-                    self._on_change(self._type.kind, gone)
+            known = self._store.get(key)
+            assert known is not None
+            elsewhere = self._namespace and key.namespace != self._namespace
+            # What was written meanwhile is newer than the list.
+            if key in seen or elsewhere or version_of(known) > int(version):
+                continue
+            self._store.remove(key, version=int(version))
+            self._on_change(self._type.kind, known)
         return version
 
     async def _watch(self, version: str) -> str:
@@ -101,7 +121,7 @@ class Watcher:
                 continue
             if event["type"] == "DELETED":
                 key = Key(self._type.kind, meta.get("namespace", ""), meta["name"])
-                if self._store.remove(key, meta.get("uid", "")) is not None:
+                if self._store.remove(key, meta.get("uid", ""), int(version)) is not None:
                     self._on_change(self._type.kind, obj)
             elif self._store.put(self._type.kind, obj):
                 self._on_change(self._type.kind, obj)
