@@ -102,7 +102,7 @@ def _compare(
     champion: Figures | None,
 ) -> _Finding:
     if champion is None:
-        return _Finding(True, "no champion in production to compare with")
+        return _Finding(True, "has no champion in production to compare with")
     reference = "it reported no such slice" if metrics is None else _value(metrics, metric)
     if isinstance(reference, str):
         return _Finding(
