@@ -70,7 +70,8 @@ def serve(metrics: Metrics, labelled: Callable[[], int], port: int) -> WSGIServe
         if environ["PATH_INFO"] == "/labelled":
             start_response("200 OK", [("Content-Type", "text/plain")])
             return [str(labelled()).encode()]
-        return exposition(environ, start_response)
+        answer: Iterable[bytes] = exposition(environ, start_response)
+        return answer
 
     server = make_server("", port, app, server_class=_Server, handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()

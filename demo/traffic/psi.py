@@ -31,4 +31,5 @@ class Reference:
         bins = len(self._edges) + 1
         counts = np.bincount(np.digitize(values, self._edges), minlength=bins)
         # Half a count in each bin keeps the logarithm finite where a bin is empty.
-        return (counts + 0.5) / (values.size + 0.5 * bins)
+        shares: Floats = (counts + 0.5) / np.float64(values.size + 0.5 * bins)
+        return shares

@@ -52,20 +52,25 @@ class Replay:
                 task.add_done_callback(lambda _: places.release())
                 sent += 1
                 self._after(record)
+        # Answers to the last records may have come after the loop looked.
+        self._judge(chosen.start + sent)
         return sent
 
     def _after(self, record: int) -> None:
         model = self._chosen.model
         self._metrics.record.labels(model).set(record)
-        for outcome in self.labels.arrived(record + 1):
-            correct = "true" if outcome.correct else "false"
-            self._metrics.labelled.labels(model, outcome.version, correct).inc()
+        self._judge(record + 1)
         seen = record + 1 - self._chosen.start
         if seen >= RECORDS_PER_WEEK and record % 24 == 0:
             week = self._data.features[record + 1 - RECORDS_PER_WEEK : record + 1]
             for column, name in enumerate(FEATURES):
                 value = self._references[column].psi(week[:, column])
                 self._metrics.psi.labels(model, name).set(value)
+
+    def _judge(self, sent: int) -> None:
+        for outcome in self.labels.arrived(sent):
+            correct = "true" if outcome.correct else "false"
+            self._metrics.labelled.labels(self._chosen.model, outcome.version, correct).inc()
 
     async def _one(self, client: httpx.AsyncClient, record: int) -> None:
         model = self._chosen.model

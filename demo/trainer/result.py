@@ -23,8 +23,9 @@ def result(
     metrics = [
         _metric("accuracy", evaluation.accuracy),
         _metric("log_loss", evaluation.log_loss),
-        _metric("roc_auc", evaluation.roc_auc),
     ]
+    if evaluation.roc_auc is not None:
+        metrics.append(_metric("roc_auc", evaluation.roc_auc))
     if baseline is not None:
         metrics.append(_metric("baseline_accuracy", baseline.accuracy))
     document = {
@@ -44,8 +45,8 @@ def result(
         "codeRevision": code_revision,
     }
     text = json.dumps(document, separators=(",", ":"))
-    if len(text.encode()) >= LIMIT:
-        raise ValueError(f"the result has {len(text.encode())} bytes; a termination message {LIMIT}")
+    if (size := len(text.encode())) >= LIMIT:
+        raise ValueError(f"the result has {size} bytes; a termination message is cut at {LIMIT}")
     return text
 
 

@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 
 import joblib
-from sklearn.ensemble import HistGradientBoostingClassifier
+
+from demo.trainer.model import Classifier
 
 MODEL_FILE = "model.joblib"
 
 
-def save(model: HistGradientBoostingClassifier, name: str, version: str, store: Path) -> Path:
+def save(model: Classifier, name: str, version: str, store: Path) -> Path:
     """Writes store/name/version with the model and MLServer's settings; returns the folder.
 
     The folder appears complete or not at all. A repeated run of the same version replaces it.
@@ -21,7 +22,7 @@ def save(model: HistGradientBoostingClassifier, name: str, version: str, store: 
     part = store / name / f".{version}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    joblib.dump(model, part / MODEL_FILE)
+    joblib.dump(model, part / MODEL_FILE)  # type: ignore[no-untyped-call]
     # No name: the one that the serving pod's MLSERVER_MODEL_NAME gives would lose against it.
     served = {
         "implementation": "mlserver_sklearn.SKLearnModel",
@@ -33,9 +34,10 @@ def save(model: HistGradientBoostingClassifier, name: str, version: str, store: 
     return folder
 
 
-def load(folder: Path) -> HistGradientBoostingClassifier:
+def load(folder: Path) -> Classifier:
     """The model of a version's folder; raises FileNotFoundError when there is none."""
-    return joblib.load(folder / MODEL_FILE)
+    model: Classifier = joblib.load(folder / MODEL_FILE)  # type: ignore[no-untyped-call]
+    return model
 
 
 def digest(folder: Path) -> str:

@@ -27,9 +27,9 @@ def window(until: int, window: int, holdout: int, records: int) -> Window:
         raise ValueError(f"DATA_UNTIL={until}: the data set has records 1 to {records}")
     split = until - holdout
     start = max(0, split - window)
-    if split - start < holdout:
+    if (left := split - start) < holdout:
         raise ValueError(
-            f"DATA_UNTIL={until} leaves {max(0, split - start)} records to train on, fewer than the "
+            f"DATA_UNTIL={until} leaves {max(0, left)} records to train on, fewer than the "
             f"{holdout} held out: wait for more labels or lower DATA_HOLDOUT"
         )
     return Window(start, split, until)

@@ -34,6 +34,8 @@ def archive(image: Image, cache: Path) -> Path:
     paths += [REPOSITORY / source for source in image.sources]
     if image.requirements:
         paths.append(REPOSITORY / image.requirements)
+    if image.module:
+        paths.append(REPOSITORY / image.module)
     if image.data:
         paths.append(REPOSITORY / "requirements/demo-data.txt")
     return cache / f"{image.name}-{content_hash(paths, repr(image))}.tar"
@@ -52,6 +54,8 @@ def build(image: Image, cache: Path) -> Path:
         contexts["site"] = parts.site(image.requirements, cache)
     if image.package:
         contexts["debian"] = parts.debian(image.package, cache)
+    if image.module:
+        contexts["go"] = parts.go(image.module, cache)
     if image.data:
         contexts["data"] = parts.data(cache)
     print(f"{image.name}: building", flush=True)

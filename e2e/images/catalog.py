@@ -10,7 +10,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Image:
     """tag: name under which manifests find it; dockerfile and sources: paths in the repository.
 
-    requirements, package, data: what the Dockerfile's stages `site`, `debian` and `data` provide.
+    requirements, package, module, data: what the Dockerfile's stages `site`, `debian`, `go` and
+    `data` provide.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Image:
     sources: tuple[str, ...] = ()
     requirements: str | None = None
     package: str | None = None
+    module: str | None = None
     data: bool = False
 
 
@@ -53,9 +55,9 @@ IMAGES = (
     ),
     Image(
         "prometheus",
-        "docker.io/prom/prometheus:v2.42.0",
+        "docker.io/prom/prometheus:v3.16.0",
         "e2e/images/prometheus/Dockerfile",
-        package="prometheus",
+        module="e2e/images/prometheus",
     ),
     Image(
         "alertmanager",

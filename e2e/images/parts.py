@@ -1,8 +1,9 @@
-"""What the Dockerfiles' stages `site`, `debian` and `data` provide, made here and cached.
+"""What the Dockerfiles' stages `site`, `debian`, `go` and `data` provide, made here and cached.
 
 Each function answers a folder that stands in for the stage's root.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -53,6 +54,23 @@ def debian(package: str, cache: Path) -> Path:
         archive.unlink()
 
     return _cached(cache, f"debian-{package}", content_hash([Path(__file__)], package), make)
+
+
+def go(module: str, cache: Path) -> Path:
+    """Builds the tools that a Go module locks into <folder>/go/bin."""
+    source = REPOSITORY / module
+
+    def make(folder: Path) -> None:
+        command = next(
+            json.loads(line)
+            for line in (source / "Dockerfile").read_text().replace("RUN ", "").splitlines()
+            if line.startswith('["go", "build"')
+        )
+        command[command.index("/go/bin/")] = f"{folder}/go/bin/"
+        (folder / "go" / "bin").mkdir(parents=True)
+        run("env", "CGO_ENABLED=0", *command, cwd=source)
+
+    return _cached(cache, f"go-{source.name}", content_hash([source]), make)
 
 
 def data(cache: Path) -> Path:

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from kserve_storage import Storage
+from kserve_storage import Storage  # type: ignore[import-not-found]
 
 
 def main() -> None:

@@ -1,0 +1,2 @@
+// Package tools has no code: go.mod locks the Prometheus server as a tool.
+package tools

@@ -1,0 +1,172 @@
+"""The replay against a real HTTP server, and its measures against known answers."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from demo.data.elec2 import Elec2
+from demo.traffic.labels import DelayedLabels, Outcome
+from demo.traffic.metrics import Metrics, serve
+from demo.traffic.psi import Reference
+from demo.traffic.replay import Replay, prediction
+from demo.traffic.settings import Settings, settings
+
+ENV = {"SERVICE_URL": "http://127.0.0.1:1", "MODEL_NAME": "elec2"}
+
+
+def test_psi_is_zero_for_the_same_values_and_high_for_others() -> None:
+    values = np.random.default_rng(3).random(5000)
+    reference = Reference(values)
+    assert reference.psi(values) == pytest.approx(0, abs=1e-9)
+    assert reference.psi(np.random.default_rng(4).random(5000)) < 0.02
+    assert reference.psi(values * 0.5) > 0.2
+
+
+def test_psi_matches_a_hand_calculation() -> None:
+    # Quantile bins of 0..9: one value in each of ten. Twice the first five values: shares move
+    # from 1.5/15 to 2.5/15 in five bins and to 0.5/15 in the others.
+    reference = Reference(np.arange(10.0))
+    moved = reference.psi(np.repeat(np.arange(5.0), 2))
+    expected = 5 * (1 / 15) * np.log(2.5 / 1.5) + 5 * (-1 / 15) * np.log(0.5 / 1.5)
+    assert moved == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.9])
+def test_psi_sees_a_constant_feature_move_either_way(value: float) -> None:
+    reference = Reference(np.full(100, 0.5))
+    assert reference.psi(np.full(100, 0.5)) == pytest.approx(0, abs=1e-9)
+    assert reference.psi(np.full(100, value)) > 1
+
+
+def test_labels_arrive_after_the_delay_whatever_the_order_of_answers() -> None:
+    labels = DelayedLabels(first=0, delay=3)
+    for record in (1, 0, 2):
+        labels.predicted(Outcome(record, "v1", True))
+    assert list(labels.arrived(3)) == []
+    assert [outcome.record for outcome in labels.arrived(5)] == [1, 0]
+    assert labels.labelled == 2
+    labels.predicted(Outcome(1, "v1", False))
+    assert [outcome.record for outcome in labels.arrived(5)] == [1]
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"outputs": []}, {"outputs": [{"data": [2]}]}, {"outputs": [{"data": ["x"]}]}]
+)
+def test_an_answer_of_another_shape_is_refused(answer: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"V2|class|invalid literal"):
+        prediction(answer)
+
+
+@pytest.mark.parametrize(
+    ("env", "variable"),
+    [
+        ({"SERVICE_URL": "elec2"}, "SERVICE_URL"),
+        ({"MODEL_NAME": ""}, "MODEL_NAME"),
+        ({"RATE": "0"}, "RATE"),
+        ({"RATE": "1000"}, "RATE"),
+        ({"START": "99999"}, "START"),
+        ({"LABEL_DELAY": "soon"}, "LABEL_DELAY"),
+        ({"DURATION_SECONDS": "nan"}, "DURATION_SECONDS"),
+    ],
+)
+def test_bad_settings_name_the_variable(env: dict[str, str], variable: str) -> None:
+    with pytest.raises(ValueError, match=variable):
+        settings({**ENV, **env})
+
+
+class _Model(BaseHTTPRequestHandler):
+    """Predicts up where the second feature is above the third; fails every fifth record."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        data = body["inputs"][0]["data"]
+        assert self.path == "/v2/models/elec2/infer"
+        answer = {"model_version": "v7", "outputs": [{"data": [int(data[1] > data[2])]}]}
+        content = json.dumps(answer).encode()
+        self.send_response(500 if data[0] else 200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Model)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def data() -> Elec2:
+    features = np.random.default_rng(5).random((200, 6))
+    features[:, 0] = [record % 5 == 0 for record in range(200)]
+    up = (features[:, 1] > features[:, 2]).astype(np.int64)
+    up[100:] = 1 - up[100:]
+    return Elec2(features, up)
+
+
+def _settings(url: str, **changes: object) -> Settings:
+    bounds = {"start": 50, "records": 100, "seconds": 30.0, "rate": 200.0, "delay": 10}
+    fixed = {"url": url, "model": "elec2", "data": Path(), "reference": 50, "port": 0}
+    return Settings(**{**fixed, **bounds, **changes})  # type: ignore[arg-type]
+
+
+async def test_replay_counts_answers_errors_and_delayed_outcomes(url: str, data: Elec2) -> None:
+    registry = CollectorRegistry()
+    replay = Replay(_settings(url), data, Metrics(registry))
+    async with httpx.AsyncClient() as client:
+        assert await replay.run(client) == 100
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(name, {"model": "elec2", **labels})
+
+    assert value("demo_requests_total", code="200") == 80
+    assert value("demo_requests_total", code="500") == 20
+    assert value("demo_request_duration_seconds_count") == 100
+    # Records 50 to 139 have labels; each fifth failed; the stream turns over at record 100.
+    assert replay.labels.labelled == 140
+    assert value("demo_predictions_labelled_total", version="v7", correct="true") == 40
+    assert value("demo_predictions_labelled_total", version="v7", correct="false") == 32
+    assert value("demo_record") == 149
+
+
+async def test_replay_stops_at_its_time_bound(url: str, data: Elec2) -> None:
+    replay = Replay(_settings(url, seconds=0.5, rate=20.0), data, Metrics(CollectorRegistry()))
+    began = time.monotonic()
+    async with httpx.AsyncClient() as client:
+        sent = await replay.run(client)
+    assert 5 <= sent <= 11
+    assert time.monotonic() - began < 5
+
+
+async def test_no_answer_counts_as_an_error(data: Elec2) -> None:
+    registry = CollectorRegistry()
+    settings = _settings("http://127.0.0.1:1", records=5)
+    async with httpx.AsyncClient() as client:
+        await Replay(settings, data, Metrics(registry)).run(client)
+    labels = {"model": "elec2", "code": "error"}
+    assert registry.get_sample_value("demo_requests_total", labels) == 5
+
+
+def test_serves_metrics_and_the_number_of_labelled_records() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.record.labels("elec2").set(17)
+    server = serve(metrics, lambda: 42, 0)
+    base = f"http://127.0.0.1:{server.server_port}"
+    assert httpx.get(f"{base}/labelled").text == "42"
+    assert 'demo_record{model="elec2"} 17.0' in httpx.get(f"{base}/metrics").text
+    server.shutdown()
+    server.server_close()
