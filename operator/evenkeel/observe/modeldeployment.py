@@ -58,10 +58,10 @@ async def observe(
     )
     seen: Observations = {}
     canary = status.canary
-    if md.spec.analysis is not None and canary is not None and status.stable is not None:
-        if canary.stage in ("Stepping", "Promoting"):
-            url = md.spec.analysis.prometheus.url or prometheus_url
-            seen = await _look(prometheus, url, md, runtime)
+    judged = canary is not None and canary.stage in ("Stepping", "Promoting")
+    if judged and md.spec.analysis is not None and status.stable is not None:
+        url = md.spec.analysis.prometheus.url or prometheus_url
+        seen = await _look(prometheus, url, md, runtime)
     return DeploymentSnapshot(
         deployment=md,
         target=target,
@@ -174,7 +174,15 @@ async def _side(prometheus: Prometheus, url: str, queries: Queries) -> dict[str,
 
 
 def counts(total: dict[str, int], other: dict[str, int], *, good: bool) -> dict[str, Counts]:
-    """All and bad events by series; a series that `other` lacks has counted none there."""
+    """All and bad events by series; a series that `other` lacks has counted none there.
+
+    Raises PrometheusError for a series that `total` lacks: its events would be overlooked.
+    """
+    if stray := sorted(other.keys() - total.keys()):
+        raise PrometheusError(
+            f"{'good' if good else 'bad'} has the series {{{stray[0]}}} and total has not: both "
+            "queries must give the same labels, for example by sum by (pod)"
+        )
     return {
         key: (n, max(0, n - other.get(key, 0)) if good else min(n, other.get(key, 0)))
         for key, n in total.items()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)
+KEY_LENGTH = 480
+"""Characters of a series' labels that are kept; a digest tells longer ones apart."""
 
 
 class PrometheusError(Exception):
@@ -15,13 +19,17 @@ class PrometheusError(Exception):
 
 
 class Prometheus:
-    """One connection pool for all Prometheus servers."""
+    """One connection pool for all Prometheus servers.
 
-    def __init__(self, token: str = "") -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+    `token` is asked before each query, since mounted tokens rotate. Its bearer token goes to
+    `trusted_url` only: a ModelDeployment may name any other.
+    """
+
+    def __init__(self, token: Callable[[], str] = lambda: "", trusted_url: str = "") -> None:
+        self._token = token
+        self._trusted_url = trusted_url.rstrip("/")
         self._http = httpx.AsyncClient(
             timeout=TIMEOUT,
-            headers=headers,
             limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
         )
 
@@ -35,26 +43,46 @@ class Prometheus:
         NaN and infinite values are left out, as if the series were absent.
         Raises PrometheusError.
         """
+        url = url.rstrip("/")
+        try:
+            token = self._token() if url == self._trusted_url else ""
+        except Exception as error:
+            raise PrometheusError(f"{url}: {error}") from error
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
             response = await self._http.post(
-                f"{url.rstrip('/')}/api/v1/query", data={"query": query}
+                f"{url}/api/v1/query", data={"query": query}, headers=headers
             )
             body: dict[str, Any] = response.json()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PrometheusError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
         except ValueError as error:
             raise PrometheusError(f"{url} answered {response.status_code} without JSON") from error
-        if body.get("status") != "success":
-            raise PrometheusError(f"{url} refused {query!r}: {body.get('error', response.text)}")
-        data = body["data"]
-        if data.get("resultType") != "vector":
-            raise PrometheusError(
-                f"{query!r} gives a {data.get('resultType')}; an indicator needs an instant vector"
-            )
-        found: dict[str, int] = {}
-        for sample in data["result"]:
-            value = float(sample["value"][1])
-            if math.isfinite(value) and value >= 0:
-                key = ",".join(f"{k}={v}" for k, v in sorted(sample["metric"].items()))
-                found[key[:480]] = round(value)
-        return found
+        try:
+            return _counters(url, query, body)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise PrometheusError(f"{url}: the answer to {query!r} is not understood") from error
+
+
+def _counters(url: str, query: str, body: dict[str, Any]) -> dict[str, int]:
+    if body.get("status", "success") != "success":
+        raise PrometheusError(f"{url} refused {query!r}: {body.get('error', '')}")
+    data = body["data"]
+    if data["resultType"] != "vector":
+        raise PrometheusError(
+            f"{query!r} gives a {data['resultType']}; an indicator needs an instant vector"
+        )
+    found: dict[str, int] = {}
+    for sample in data["result"]:
+        value = float(sample["value"][1])
+        if math.isfinite(value) and value >= 0:
+            found[_key(sample["metric"])] = round(value)
+    return found
+
+
+def _key(metric: dict[str, str]) -> str:
+    text = ",".join(f"{k}={v}" for k, v in sorted(metric.items()))
+    if len(text) <= KEY_LENGTH:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{text[: KEY_LENGTH - 17]}~{digest}"

@@ -55,7 +55,10 @@ class Operator:
         self._on_lost = on_lost
         self._store = Store()
         self._inbox = Inbox()
-        self._prometheus = Prometheus(settings.read_token(settings.prometheus_token_file))
+        settings.read_token(settings.prometheus_token_file)  # A wrong file shows at the start.
+        self._prometheus = Prometheus(
+            lambda: settings.read_token(settings.prometheus_token_file), settings.prometheus_url
+        )
         reconciles = Reconciles(
             self._store,
             self._inbox,
