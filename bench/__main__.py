@@ -20,7 +20,7 @@ from cluster import binaries
 from cluster.control_plane import ControlPlane
 
 from bench import alerts, deployments
-from bench.operator import OperatorProcess, Row
+from bench.process import OperatorProcess, Row
 
 ROOT = Path(__file__).parent.parent
 

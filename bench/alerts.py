@@ -11,7 +11,7 @@ import httpx
 from evenkeel.api.resources import JOB, OWN
 from evenkeel.client import Client
 
-from bench.operator import OperatorProcess, Row
+from bench.process import OperatorProcess, Row
 
 RUNS = 100
 STORM = 10_000

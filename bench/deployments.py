@@ -9,7 +9,7 @@ from typing import Any
 from evenkeel.api.resources import DEPLOYMENT, OWN, SERVICE, ResourceType
 from evenkeel.client import Client
 
-from bench.operator import OperatorProcess, Row
+from bench.process import OperatorProcess, Row
 
 IDLE_SECONDS = 60
 MEBIBYTE = 2**20

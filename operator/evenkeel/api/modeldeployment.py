@@ -359,6 +359,16 @@ class Analysis(Model):
             json_schema_extra=map_list("name"),
         ),
     ]
+    confirmations: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=10,
+            description="Successive scrapes that must agree before a verdict. With scrapes more "
+            "than 2 s apart 2 is advised, since an incident that both revisions suffer is seen "
+            "on one of them first.",
+        ),
+    ] = 1
     on_undecided: Annotated[
         Literal["Hold", "Promote", "Rollback"],
         Field(

@@ -17,6 +17,7 @@ from evenkeel.plan.labels import (
 )
 from evenkeel.plan.placeholders import fill, unknown
 from evenkeel.plan.podsecurity import restricted
+from evenkeel.plan.podshape import malformed
 from evenkeel.plan.storage import ModelFiles, model_files
 from evenkeel.plan.types import Manifest
 from evenkeel.policies.model_source import Target
@@ -58,7 +59,8 @@ def pod_template(
 ) -> Manifest | Refused:
     """`{"metadata": ..., "spec": ...}` of a revision's pods.
 
-    Refuses a runtime with unknown placeholders or without a port, and an unusable model URI.
+    Refuses a runtime with unknown placeholders or without a port, a PodSpec of the wrong shape and
+    an unusable model URI.
     """
     values = placeholder_values(md, target)
     mount_path = fill(runtime.model_mount_path, values)
@@ -72,31 +74,30 @@ def pod_template(
     if isinstance(files, Refused):
         return files
     values["ModelPath"] = files.path
-    written = [
-        list(runtime.containers),
-        list(runtime.volumes),
-        runtime.pod_spec,
-        runtime.labels,
-        runtime.annotations,
-    ]
+    own = {"containers": list(runtime.containers), "volumes": list(runtime.volumes)}
+    written = [runtime.pod_spec, own, runtime.labels, runtime.annotations]
     if (refused := unknown([written, runtime.model_mount_path], values)) is not None:
         return refused
-    containers, volumes, pod_spec, labels, annotations = fill(written, values)
+    pod_spec, own, labels, annotations = fill(written, values)
+    base = overlay(pod_spec, own)
+    if (refused := malformed(base, "the runtime's spec")) is not None:
+        return refused
 
-    at = _model_server(containers)
-    containers[at] = _with_model(containers[at], md, target, files, settings)
+    at = _model_server(base["containers"])
+    base["containers"][at] = _with_model(base["containers"][at], md, target, files, settings)
     spec: dict[str, Any] = {
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": settings.termination_grace_period_seconds,
-        **pod_spec,
-        "containers": containers,
-        "volumes": [*pod_spec.get("volumes", ()), *volumes, *files.volumes],
-        "initContainers": [*files.init_containers, *pod_spec.get("initContainers", ())],
+        **base,
+        "volumes": [*base["volumes"], *files.volumes],
+        "initContainers": [*files.init_containers, *base.get("initContainers", ())],
     }
     spec = overlay(spec, _scheduling(md))
     overlaid = md.spec.pod_template
     if overlaid is not None:
         spec = overlay(spec, overlaid.spec)
+        if (refused := malformed(spec, "spec.podTemplate.spec")) is not None:
+            return refused
         if overlaid.metadata is not None:
             labels |= overlaid.metadata.labels
             annotations |= overlaid.metadata.annotations
@@ -104,7 +105,9 @@ def pod_template(
         spec.setdefault("automountServiceAccountToken", False)
     spec = {key: value for key, value in restricted(spec).items() if value != []}
 
-    spec["containers"][at] = _with_named_port(spec["containers"][at])
+    if port_number(spec, HTTP) is None:
+        spec["containers"][at] = _with_named_port(spec["containers"][at])
+    spec["containers"][at] = _with_readiness(spec["containers"][at])
     if port_number(spec, HTTP) is None:
         return Refused(
             "RuntimeWithoutPort",
@@ -141,11 +144,11 @@ def pod_labels(md: ModelDeployment, revision: str, target: Target) -> dict[str, 
 
 
 def port_number(pod_spec: dict[str, Any], name: str) -> int | None:
-    """The number of the model server's container port of that name."""
-    container = pod_spec["containers"][_model_server(pod_spec["containers"])]
+    """The number of the container port that a Service's `targetPort: name` leads to."""
     return next(
         (
             port.get("containerPort")
+            for container in pod_spec["containers"]
             for port in container.get("ports", ())
             if port.get("name") == name
         ),
@@ -198,7 +201,7 @@ def _scheduling(md: ModelDeployment) -> dict[str, Any]:
 def _with_named_port(container: dict[str, Any]) -> dict[str, Any]:
     """The container with its serving port named http, so that one Service fits all revisions."""
     ports = container.get("ports") or []
-    if not ports or any(port.get("name") == HTTP for port in ports):
+    if not ports:
         return container
     old = ports[0].get("name")
     renamed = {**container, "ports": [{**ports[0], "name": HTTP}, *ports[1:]]}
@@ -208,6 +211,15 @@ def _with_named_port(container: dict[str, Any]) -> dict[str, Any]:
             if action and old and action.get("port") == old:
                 renamed[probe] = {**renamed[probe], handler: {**action, "port": HTTP}}
     return renamed
+
+
+def _with_readiness(container: dict[str, Any]) -> dict[str, Any]:
+    """Without any probe a pod would be ready, and get requests, before it listens."""
+    ports = container.get("ports") or []
+    port = next((p for p in ports if p.get("name") == HTTP), ports[0] if ports else None)
+    if port is None:
+        return container
+    return {"readinessProbe": {"tcpSocket": {"port": port.get("containerPort")}}, **container}
 
 
 def _scrape(runtime: ServingRuntimeSpec, spec: dict[str, Any]) -> dict[str, str]:

@@ -203,7 +203,11 @@ def _step(
         case Move.PROMOTE:
             return _promoted(state, canary, stable, decision, now)
         case Move.HOLD:
-            return replace(held, canary=_held(canary, decision, indicators, own.ready, now))
+            # Confirmations count comparisons, so each must be kept.
+            each = spec.analysis is not None and spec.analysis.confirmations > 1
+            patience = 0.0 if each else LOOK_IS_KEPT_AFTER
+            moved = _held(canary, decision, indicators, own.ready, now, patience)
+            return replace(held, canary=moved)
         case Move.WARM_UP:
             update = {"stage": "WarmingUp", "weight": steps[0].weight}
         case Move.STEP:
@@ -232,6 +236,7 @@ def _held(
     indicators: tuple[IndicatorStatus, ...],
     ready: int,
     now: datetime,
+    patience: float,
 ) -> CanaryStatus:
     """The canary's status while it holds: new evidence is written once in a while only.
 
@@ -239,8 +244,8 @@ def _held(
     """
     update: dict[str, object] = {"ready_replicas": ready}
     first = bool(indicators) and not any(i.evidence for i in canary.indicators)
-    since = seconds_since(canary.look_time, now) if canary.look_time else LOOK_IS_KEPT_AFTER
-    if decision.reason != canary.reason or first or since >= LOOK_IS_KEPT_AFTER:
+    since = seconds_since(canary.look_time, now) if canary.look_time else patience
+    if decision.reason != canary.reason or first or since >= patience:
         if canary.stage != "Promoting":
             update |= {"reason": decision.reason, "message": decision.message[:2048]}
         if indicators != canary.indicators:

@@ -45,9 +45,7 @@ def assess(
     verdicts: list[Verdict] = []
     statuses: list[IndicatorStatus] = []
     for spec in analysis.indicators:
-        verdict, status = _one(
-            spec, kept.get(spec.name), seen.get(spec.name), alpha, analysis.min_requests
-        )
+        verdict, status = _one(spec, kept.get(spec.name), seen.get(spec.name), alpha, analysis)
         verdicts.append(verdict)
         statuses.append(status)
     return combine(verdicts), tuple(statuses)
@@ -58,7 +56,7 @@ def next_step(indicators: tuple[IndicatorStatus, ...]) -> tuple[IndicatorStatus,
     return tuple(i.model_copy(update={"step_requests": 0}) for i in indicators)
 
 
-def indicator(spec: IndicatorSpec, alpha: float) -> Indicator:
+def indicator(spec: IndicatorSpec, alpha: float, confirmations: int) -> Indicator:
     """The statistical form of an indicator. Raises ValueError for limits that contradict."""
     return Indicator(
         name=spec.name,
@@ -66,6 +64,7 @@ def indicator(spec: IndicatorSpec, alpha: float) -> Indicator:
         acceptable=float(spec.acceptable),
         max_ratio=float(spec.max_ratio) if spec.max_ratio is not None else None,
         alpha=alpha,
+        confirmations=confirmations,
     )
 
 
@@ -74,11 +73,11 @@ def _one(
     kept: IndicatorStatus | None,
     seen: Look | Unobserved | None,
     alpha: float,
-    min_requests: int,
+    analysis: Analysis,
 ) -> tuple[Verdict, IndicatorStatus]:
     kept = kept or IndicatorStatus(name=spec.name)
     try:
-        limits = indicator(spec, alpha)
+        limits = indicator(spec, alpha, analysis.confirmations)
     except ValueError as error:
         return _blind(kept, Unobserved("InvalidIndicator", str(error)))
     if not isinstance(seen, Look):
@@ -95,7 +94,7 @@ def _one(
     block, after = advance(before, seen)
     evidence = evidence.fold(block)
     step_requests = kept.step_requests + block.canary_total
-    verdict = judge(evidence, min_requests=min_requests, step_requests=step_requests)
+    verdict = judge(evidence, min_requests=analysis.min_requests, step_requests=step_requests)
     status = IndicatorStatus(
         name=spec.name,
         value=verdict.value.value,
