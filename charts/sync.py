@@ -68,9 +68,7 @@ def manifests(helm: str) -> dict[Path, str]:
         "--set=webhook.existingSecret=evenkeel-webhook",
     )
     runtimes = "".join(
-        f"---\n{text}"
-        for path, text in copies().items()
-        if path.parent.name == "runtimes"
+        f"---\n{text}" for path, text in copies().items() if path.parent.name == "runtimes"
     )
     # Who applies these manifests is not Helm.
     install = install.replace("managed-by: Helm", "managed-by: kubectl")

@@ -1,0 +1,87 @@
+"""A release over its life: installation, upgrade and removal on a real API server."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+
+import pytest
+from cluster.control_plane import ControlPlane
+from evenkeel.api import KINDS
+
+from tests.api_server import ApiServer
+from tests.chart.conftest import CHART, Helm
+
+NAMESPACE = "evenkeel-system"
+
+
+@pytest.fixture(scope="module")
+def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An API server that has never seen Evenkeel."""
+    with ControlPlane(tmp_path_factory.mktemp("empty"), die_with_parent=True) as plane:
+        server = ApiServer(plane)
+        yield server
+        server.http.close()
+
+
+@pytest.fixture
+def run(empty_server: ApiServer, helm: Helm) -> Iterator[Callable[..., str]]:
+    """Runs helm against the empty server; removes the release and the CRDs in the end."""
+
+    def helm_on_server(*arguments: str) -> str:
+        return helm(
+            *arguments, f"--kubeconfig={empty_server.kubeconfig}", f"--namespace={NAMESPACE}"
+        ).stdout
+
+    yield helm_on_server
+    empty_server.kubectl("delete", "crd", "--all")
+
+
+def _get(server: ApiServer, *arguments: str) -> str:
+    return server.kubectl("get", f"--namespace={NAMESPACE}", *arguments).stdout
+
+
+def _token(server: ApiServer) -> str:
+    return base64.b64decode(
+        _get(server, "secret", "evenkeel-webhook", "-o", "jsonpath={.data.token}")
+    ).decode()
+
+
+def test_install_upgrade_uninstall(empty_server: ApiServer, run: Callable[..., str]) -> None:
+    run("install", "evenkeel", str(CHART), "--create-namespace")
+    token = _token(empty_server)
+    assert len(token) == 48
+    runtimes = _get(empty_server, "clusterservingruntimes", "-o", "name").split()
+    assert len(runtimes) == len([*(CHART / "files" / "runtimes").iterdir()])
+    uids = _get(empty_server, "clusterservingruntimes", "-o", "jsonpath={.items[*].metadata.uid}")
+
+    run("upgrade", "evenkeel", str(CHART), "--set=replicas=2", "--set=crds.keep=true")
+    assert _token(empty_server) == token
+    assert _get(empty_server, "deployment", "evenkeel", "-o", "jsonpath={.spec.replicas}") == "2"
+    # The runtimes were taken over, not made again.
+    assert uids == _get(
+        empty_server, "clusterservingruntimes", "-o", "jsonpath={.items[*].metadata.uid}"
+    )
+    assert "ClusterServingRuntime" in run("get", "manifest", "evenkeel")
+
+    run("upgrade", "evenkeel", str(CHART), "--set=runtimes.enabled=false")
+    assert not _get(empty_server, "clusterservingruntimes", "-o", "name")
+
+    run("uninstall", "evenkeel")
+    crds = empty_server.kubectl("get", "crd", "-o", "name").stdout.split()
+    assert len(crds) == len(KINDS)
+    assert not _get(empty_server, "deployments,services,secrets", "-o", "name")
+
+    # What was kept does not stand in the way of the next installation.
+    run("install", "evenkeel", str(CHART), "--set=crds.keep=false")
+    run("uninstall", "evenkeel")
+    empty_server.kubectl("wait", "--for=delete", "crd", "--all", "--timeout=60s")
+
+
+def test_plain_manifests(empty_server: ApiServer) -> None:
+    deploy = CHART.parents[1] / "deploy"
+    empty_server.kubectl("apply", "--server-side", "-f", str(deploy / "install.yaml"))
+    empty_server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    done = empty_server.kubectl("apply", "--server-side", "-f", str(deploy / "runtimes.yaml"))
+    assert done.stdout.count("serverside-applied") == len([*(CHART / "files/runtimes").iterdir()])
+    empty_server.kubectl("delete", "-f", str(deploy / "install.yaml"), "--wait=false")
