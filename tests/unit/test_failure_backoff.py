@@ -77,7 +77,7 @@ def test_the_budget_is_never_exceeded_nor_held_longer_than_needed(
 
 
 def test_only_replace_does_not_wait_for_an_active_run() -> None:
-    assert [waits(p, True) for p in ("Forbid", "Queue", "Replace")] == [True, True, False]  # type: ignore[arg-type]
+    assert [waits(p, True) for p in ("Forbid", "Queue", "Replace")] == [True, True, False]
     assert not waits("Forbid", False)
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 
 def holds(operator: str, value: str, **labels: str) -> bool:
-    return matches([Matcher.model_construct(name="a", operator=operator, value=value)], labels)
+    matcher = Matcher.model_validate({"name": "a", "operator": operator, "value": value})
+    return matches([matcher], labels)
 
 
 @pytest.mark.parametrize(
