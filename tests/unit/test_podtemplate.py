@@ -6,6 +6,8 @@ import pytest
 from evenkeel.plan.podtemplate import pod_template, port_number
 from evenkeel.policies.model_source import Target
 from evenkeel.policies.refusal import Refused
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.serving_examples import (
     REVISION,
@@ -125,10 +127,29 @@ class TestModelServer:
         assert found["readinessProbe"]["httpGet"]["port"] == "http"
         assert found["livenessProbe"]["httpGet"]["port"] == "x"
 
+    def test_one_without_a_readiness_probe_is_ready_once_it_listens(self) -> None:
+        assert server(built())["readinessProbe"] == {"tcpSocket": {"port": 8080}}
+
     def test_one_without_ports_is_refused(self) -> None:
         result = refused(runtime_spec(containers=[{"name": "server"}]))
         assert result.reason == "RuntimeWithoutPort"
         assert "'server'" in result.message
+
+    def test_a_proxy_before_it_may_take_the_requests(self) -> None:
+        proxy = {"name": "proxy", "ports": [{"name": "http", "containerPort": 9999}]}
+        runtime = runtime_spec(
+            containers=[{"name": "server", "ports": [{"name": "own", "containerPort": 8080}]}]
+        )
+        template = built(model_deployment(podTemplate={"spec": {"containers": [proxy]}}), runtime)
+        assert port_number(template["spec"], "http") == 9999
+        assert server(template)["ports"][0]["name"] == "own"
+        assert server(template)["readinessProbe"] == {"tcpSocket": {"port": 8080}}
+
+    def test_a_container_of_the_user_does_not_become_the_model_server(self) -> None:
+        sidecar = {"spec": {"containers": [{"name": "model", "image": "x"}]}}
+        template = built(model_deployment(podTemplate=sidecar))
+        assert "volumeMounts" in server(template)
+        assert "volumeMounts" not in server(template, "model")
 
     def test_it_drains_before_it_ends(self) -> None:
         template = built()
@@ -255,6 +276,68 @@ class TestWishes:
         first = built(md, runtime)
         assert (md.model_dump(), runtime.model_dump()) == before
         assert built(md, runtime) == first
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text("{.}/xN", max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "containers",
+                    "initContainers",
+                    "volumes",
+                    "ports",
+                    "env",
+                    "volumeMounts",
+                    "securityContext",
+                    "capabilities",
+                    "readinessProbe",
+                    "httpGet",
+                    "lifecycle",
+                    "resources",
+                    "name",
+                    "containerPort",
+                    "mountPath",
+                    "serviceAccountName",
+                ]
+            ),
+            inner,
+            max_size=4,
+        ),
+    ),
+    max_leaves=12,
+)
+OBJECTS = JSON.filter(lambda node: isinstance(node, dict))
+
+
+class TestMalformed:
+    @given(OBJECTS, OBJECTS, OBJECTS)
+    def test_anything_gives_pods_or_a_refusal(
+        self, pod_spec: dict[str, Any], container: dict[str, Any], overlaid: dict[str, Any]
+    ) -> None:
+        runtime = runtime_spec(
+            podSpec=pod_spec, containers=[{**container, "name": "server", "ports": PORTS}]
+        )
+        result = pod_template(
+            model_deployment(podTemplate={"spec": overlaid}), REVISION, TARGET, runtime, SETTINGS
+        )
+        assert isinstance(result, dict | Refused)
+
+    def test_a_wrong_shape_is_named(self) -> None:
+        md = model_deployment(
+            podTemplate={"spec": {"containers": [{"name": "server", "ports": "8080"}]}}
+        )
+        assert pod_template(md, REVISION, TARGET, runtime_spec(), SETTINGS) == Refused(
+            "InvalidPodSpec", "spec.podTemplate.spec.containers.ports must be a list of objects"
+        )
+
+    def test_no_container_is_left(self) -> None:
+        md = model_deployment(podTemplate={"spec": {"containers": None}})
+        assert pod_template(md, REVISION, TARGET, runtime_spec(), SETTINGS) == Refused(
+            "InvalidPodSpec", "spec.podTemplate.spec leaves no container in the pod"
+        )
 
 
 def test_an_unusable_uri_is_refused() -> None:
