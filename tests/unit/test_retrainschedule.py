@@ -306,6 +306,20 @@ def test_cron_starts_at_its_time_and_wakes_for_it() -> None:
     assert len(cluster.started) == 1
 
 
+def test_a_cron_run_that_no_status_records_is_entered_even_after_its_deadline() -> None:
+    cluster = Cluster(schedule(DRIFT, nightly("5 9 * * *", startingDeadlineSeconds=600)))
+    cluster.settle()
+    cluster.pass_time(minutes=5)
+    with pytest.raises(Crash):
+        cluster.reconcile(alerts(3, cluster.now), writes=1)
+    cluster.pass_time(hours=2)
+    plan = cluster.reconcile()
+    assert (plan.creates, plan.events) == ((), ())
+    assert cluster.status.last_run is not None
+    assert cluster.status.last_run.name == cluster.started[0]
+    assert cluster.received == cluster.accounted == 3
+
+
 def test_only_the_newest_missed_time_runs_within_the_deadline() -> None:
     trigger = nightly("*/10 * * * *", startingDeadlineSeconds=300)
     cluster = Cluster(schedule(trigger, cooldownSeconds=0))
