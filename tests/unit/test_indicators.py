@@ -66,6 +66,14 @@ def test_the_indicators_own_queries_come_first() -> None:
     )
 
 
+def test_both_queries_can_be_asked_at_once() -> None:
+    assert Queries("errors", total="t", good="g").together == (
+        'label_replace(t, "evenkeel_part", "total", "", "") or '
+        'label_replace(g, "evenkeel_part", "counted", "", "")'
+    )
+    assert '(b, "evenkeel_part", "counted"' in Queries("errors", total="t", bad="b").together
+
+
 def test_the_sides_differ_by_revision_only() -> None:
     other = resolve(indicator(), METRICS, SIDE._replace(revision="fraud-9876543210"))
     assert isinstance(other, Queries)

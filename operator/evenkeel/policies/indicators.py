@@ -12,6 +12,8 @@ from evenkeel.api.servingruntime import MetricQuery, RuntimeMetrics
 from evenkeel.policies.gateway_indicators import GATEWAYS
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+PART = "evenkeel_part"
+"""Label that tells the series of `Queries.together` apart."""
 _OF_THRESHOLD = frozenset({"threshold", "le", "leMillis", "leMicros"})
 
 
@@ -34,6 +36,19 @@ class Queries(NamedTuple):
     total: str
     bad: str | None = None
     good: str | None = None
+
+    @property
+    def together(self) -> str:
+        """Both as one query, whose series carry "total" or "counted" in the label PART.
+
+        Prometheus evaluates a query on one snapshot. Two queries may have a scrape between them,
+        and the requests of that scrape would look all bad.
+        """
+        counted = self.good if self.bad is None else self.bad
+        return " or ".join(
+            f'label_replace({query}, "{PART}", "{part}", "", "")'
+            for query, part in ((self.total, "total"), (counted, "counted"))
+        )
 
 
 class UnresolvedIndicator(NamedTuple):
