@@ -255,6 +255,25 @@ def test_a_crash_after_the_creation_and_a_retried_webhook_give_the_same_run(
     assert cluster.received == cluster.accounted
 
 
+def test_a_retry_within_the_second_of_the_run_s_creation_queues_no_second_run() -> None:
+    cluster = Cluster(schedule(concurrencyPolicy="Queue"), now=NOW + timedelta(seconds=0.9))
+    storm = alerts(3, NOW + timedelta(seconds=0.5))
+    with pytest.raises(Crash):
+        cluster.reconcile(storm, writes=1)
+    cluster.reconcile(storm)
+    assert cluster.status.pending is None
+    assert cluster.received == cluster.accounted == 6
+
+
+def test_a_schedule_that_is_being_deleted_starts_nothing() -> None:
+    cluster = Cluster(schedule())
+    meta = cluster.schedule.metadata.model_copy(
+        update={"deletion_timestamp": "2026-01-31T09:00:00Z"}
+    )
+    cluster.schedule = cluster.schedule.model_copy(update={"metadata": meta})
+    assert not cluster.reconcile(alerts(1)).creates
+
+
 def test_a_run_that_no_status_records_is_entered_without_its_webhook() -> None:
     cluster = Cluster(schedule())
     with pytest.raises(Crash):

@@ -396,6 +396,12 @@ def test_a_lost_job_fails_the_run_instead_of_training_twice() -> None:
     assert (ready(lost).reason, lost.creates) == ("JobLost", ())
 
 
+def test_a_run_that_is_being_deleted_starts_nothing() -> None:
+    meta = run().metadata.model_copy(update={"deletion_timestamp": timestamp(NOW)})
+    leaving = run().model_copy(update={"metadata": meta})
+    assert plan(leaving) == Plan(status=leaving.status)
+
+
 def test_a_job_of_another_owner_is_left_alone() -> None:
     conflict = plan(run(), job(uid="stranger"))
     assert (ready(conflict).reason, conflict.deletes) == ("JobConflict", ())

@@ -60,6 +60,8 @@ def plan_run(snapshot: RunSnapshot) -> Plan:
     run, job = snapshot.run, snapshot.job
     if finished(run):
         return _afterwards(snapshot)
+    if run.metadata.deletion_timestamp is not None:
+        return Plan(status=run.status)
     fault = training_template.problem(run.spec.training)
     if fault is not None:
         return _failure(snapshot, "InvalidTemplate", fault)

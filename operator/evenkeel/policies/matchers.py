@@ -33,9 +33,14 @@ def _compiled(pattern: str) -> Any:
         raise InvalidMatcher(f"{pattern!r} is not an RE2 regular expression: {text}") from None
 
 
+@lru_cache(maxsize=4096)
+def _full_match(pattern: str, value: str) -> bool:
+    return _compiled(pattern).fullmatch(_valid(value)) is not None
+
+
 def _valid(text: str) -> str:
     """JSON can carry lone surrogates, which UTF-8 and so RE2 cannot."""
-    return text.encode(errors="replace").decode()
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def check(matchers: Iterable[Matcher]) -> None:
@@ -50,7 +55,11 @@ def matches(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
 
     Raises InvalidMatcher if a regular expression that is reached is invalid.
     """
-    return all(_matches(m, labels.get(m.name, "")) for m in matchers)
+    # A loop, since a storm brings every alert to every schedule.
+    for matcher in matchers:  # noqa: SIM110
+        if not _matches(matcher, labels.get(matcher.name, "")):
+            return False
+    return True
 
 
 def _matches(matcher: Matcher, value: str) -> bool:
@@ -60,6 +69,6 @@ def _matches(matcher: Matcher, value: str) -> bool:
         case "!=":
             return value != matcher.value
         case "=~":
-            return _compiled(matcher.value).fullmatch(_valid(value)) is not None
+            return _full_match(matcher.value, value)
         case "!~":
-            return _compiled(matcher.value).fullmatch(_valid(value)) is None
+            return not _full_match(matcher.value, value)

@@ -26,11 +26,10 @@ def first_match(triggers: Iterable[Trigger], labels: Mapping[str, str]) -> str |
         if trigger.alert is None:
             continue
         try:
-            matchers.check(trigger.alert.matchers)
+            if matchers.matches(trigger.alert.matchers, labels):
+                return trigger.name
         except matchers.InvalidMatcher:
             continue
-        if matchers.matches(trigger.alert.matchers, labels):
-            return trigger.name
     return None
 
 
