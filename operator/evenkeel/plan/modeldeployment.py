@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from evenkeel.api.base import API_VERSION
@@ -29,7 +29,7 @@ class Child:
 
     ref: Ref
     revision: str = ""
-    pods: Pods = Pods()
+    pods: Pods = field(default_factory=Pods)
     stuck: str = ""
     """Message of a Deployment that has exceeded its progress deadline."""
     ports: tuple[str, ...] = ()
@@ -51,7 +51,9 @@ class DeploymentSnapshot:
 
 
 def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
-    """What to write for a ModelDeployment."""
+    """What to write for a ModelDeployment; nothing while it is being deleted."""
+    if snapshot.deployment.metadata.deletion_timestamp is not None:
+        return Plan(status=snapshot.deployment.status)
     wanted = _wanted(snapshot)
     if isinstance(wanted, Refused):
         return _plan(snapshot, "", None, wanted)
@@ -71,6 +73,21 @@ def _wanted(snapshot: DeploymentSnapshot) -> tuple[str, Manifest] | Refused:
     if isinstance(template, Refused):
         return template
     return revision, template
+
+
+def _stable_template(snapshot: DeploymentSnapshot) -> Manifest | None:
+    """The stable revision's pod template, if runtime and spec still give the same revision."""
+    md, runtime, stable = snapshot.deployment, snapshot.runtime, snapshot.deployment.status.stable
+    if stable is None or isinstance(runtime, Refused):
+        return None
+    target = Target(stable.uri, stable.version, stable.format)
+    version = next((v for v in snapshot.versions if v.metadata.name == stable.version), None)
+    if version is not None:
+        target = target._replace(digest=version.spec.digest or "", model=version.spec.model)
+    if revision_name(md.metadata.name, target, runtime.spec, md.spec) != stable.revision:
+        return None
+    template = pod_template(md, stable.revision, target, runtime.spec, snapshot.settings)
+    return None if isinstance(template, Refused) else template
 
 
 def _plan(
@@ -132,8 +149,8 @@ def _children(
 ) -> tuple[list[Manifest], list[tuple[Ref, int]]]:
     """Children by the rollout's state alone.
 
-    Only the wanted revision's template is known; the others' Deployments stay as they are but
-    for their replicas.
+    Only the wanted revision's template is sure to be known; the others' Deployments stay as they
+    are but for their replicas. A stable one that was deleted is made again where possible.
     """
     md, stable, canary = snapshot.deployment, rollout.stable, rollout.canary
     if stable is None:
@@ -144,14 +161,18 @@ def _children(
     shares = {stable.revision: None if md.spec.autoscaling else full}
     if canary is not None:
         shares[canary.revision] = wanted_replicas(md, canary, full)
+    templates = {revision: template} if template is not None else {}
+    if stable.revision not in pods and stable.revision != revision:
+        lost = _stable_template(snapshot)
+        templates |= {stable.revision: lost} if lost is not None else {}
     for name, replicas in shares.items():
-        if template is not None and name == revision:
+        if name in templates:
             # An autoscaler will own the number: it is set by another field manager then, since a
             # field that is no longer applied would fall back to its default.
             own = None if md.spec.autoscaling else replicas
-            applies.append(children.deployment(md, name, template, own))
-        exists = name in pods or (template is not None and name == revision)
-        if replicas is not None and exists and (md.spec.autoscaling or name != revision):
+            applies.append(children.deployment(md, name, templates[name], own))
+        exists = name in pods or name in templates
+        if replicas is not None and exists and (md.spec.autoscaling or name not in templates):
             scales.append((Ref("apps/v1", "Deployment", md.metadata.namespace, name), replicas))
     ports = template or _observed_ports(snapshot)
     gateway = md.spec.traffic.gateway is not None
@@ -346,7 +367,7 @@ def _ready(
             f"{canary.revision}, {canary.stage} at {canary.weight} %: {canary.message}",
         )
     if stable.revision != revision and md.spec.model.follow is None:
-        last = rollout.history[0]
+        last = next(o for o in rollout.history if o.revision == revision)
         return readiness(
             "False", "RolledBack", f"{last.revision}: {last.reason}: {last.message}", stalled=True
         )

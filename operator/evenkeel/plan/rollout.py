@@ -145,6 +145,15 @@ def _ended(
     message: str,
     now: datetime,
 ) -> Rollout:
+    event = Event(
+        "Normal" if outcome == "Promoted" else "Warning",
+        outcome,
+        f"revision {canary.revision}: {reason}: {message}",
+    )
+    state = replace(state, canary=None, events=(*state.events, event))
+    if outcome == "Superseded" and _was_rolled_back(state, canary.revision):
+        # An unfinished second trial does not make up for the first.
+        return state
     entry = Outcome(
         revision=canary.revision,
         version=canary.version,
@@ -154,12 +163,7 @@ def _ended(
         time=timestamp(now),
     )
     history = (entry, *(o for o in state.history if o.revision != canary.revision))[:HISTORY]
-    event = Event(
-        "Normal" if outcome == "Promoted" else "Warning",
-        outcome,
-        f"revision {canary.revision}: {reason}: {message}",
-    )
-    return replace(state, canary=None, history=history, events=(*state.events, event))
+    return replace(state, history=history)
 
 
 def _step(

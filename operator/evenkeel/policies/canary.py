@@ -12,8 +12,8 @@ from enum import Enum
 from math import ceil
 
 from evenkeel.api.modeldeployment import Analysis, CanaryStatus, Rollout, Step
-from evenkeel.policies.clock import seconds_since
-from evenkeel.policies.verdict import Value, Verdict
+from evenkeel.policies.clock import precise, seconds_since
+from evenkeel.policies.verdict import NO_EVIDENCE, Value, Verdict
 
 
 class Move(Enum):
@@ -118,7 +118,8 @@ def _starting(facts: Facts) -> Decision:
 
 
 def _unready(facts: Facts) -> Decision:
-    since = facts.unready_since or facts.canary.stage_time
+    # A Deployment that is gone or not yet marked has lost its pods just now.
+    since = facts.unready_since or precise(facts.now)
     late = _overdue(facts, since)
     if late >= 0:
         return Decision(
@@ -137,9 +138,11 @@ def _warming_up(facts: Facts) -> Decision:
 
 
 def _stepping(facts: Facts) -> Decision:
-    steps, index = facts.rollout.steps, facts.canary.step
-    if index >= len(steps):
-        return Decision(Move.PREPARE_PROMOTION, "StepsDone", "all steps are done")
+    steps = facts.rollout.steps
+    if not steps:
+        return Decision(Move.PREPARE_PROMOTION, "NoSteps", "there are no steps any more")
+    # Steps may have been taken away meanwhile: the last one left has still to be passed.
+    index = min(facts.canary.step, len(steps) - 1)
     step = steps[index]
     look = float(facts.analysis.interval_seconds) if facts.analysis else None
     if facts.rollout.paused:
@@ -177,12 +180,6 @@ def _undecided(facts: Facts, step: Step, elapsed: float, where: str, look: float
             return _next(facts, "Undecided", late)
         case _:
             return Decision(Move.HOLD, reason, late, look)
-
-
-NO_EVIDENCE = frozenset(
-    {"NoData", "NoIndicators", "InconsistentCounts", "PrometheusUnavailable", "InvalidIndicator"}
-)
-"""Reasons of an undecided verdict that never promote, whatever onUndecided says."""
 
 
 def _next(facts: Facts, reason: str, message: str) -> Decision:

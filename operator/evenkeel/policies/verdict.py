@@ -13,6 +13,7 @@ from math import exp, log
 from evenkeel.policies.evidence import Block, Evidence, EvidenceError, Indicator
 
 __all__ = [
+    "NO_EVIDENCE",
     "Block",
     "Evidence",
     "EvidenceError",
@@ -23,6 +24,12 @@ __all__ = [
     "combine",
     "judge",
 ]
+
+
+NO_EVIDENCE = frozenset(
+    {"NoData", "NoIndicators", "InconsistentCounts", "PrometheusUnavailable", "InvalidIndicator"}
+)
+"""Reasons of an undecided verdict that never promote, whatever onUndecided says."""
 
 
 class Value(StrEnum):
@@ -123,8 +130,10 @@ def combine(verdicts: Sequence[Verdict]) -> Verdict:
     """The verdict of all indicators: any fail fails, all must pass, else undecided."""
     if not verdicts:
         return Verdict(Value.UNDECIDED, "NoIndicators", "there is no indicator to judge by")
+    # Of the undecided ones that without data speaks, since it must not be promoted.
+    told = sorted(verdicts, key=lambda one: one.reason not in NO_EVIDENCE)
     for value in (Value.FAIL, Value.UNDECIDED):
-        for one in verdicts:
+        for one in told:
             if one.value is value:
                 return Verdict(value, one.reason, f"{one.indicator}: {one.message}", one.indicator)
     message = "; ".join(f"{one.indicator}: {one.message}" for one in verdicts)
