@@ -1,0 +1,230 @@
+"""The operator's rights: each that it needs works on a real API server, others are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from evenkeel.api.resources import BY_KIND, EVENT, HTTP_ROUTE, LEASE, ResourceType
+from evenkeel.client import ApiError, Client
+
+from tests.api_server import ApiServer
+from tests.apiserver.manifests import MINIMAL, manifest
+from tests.chart.conftest import Render
+
+JSON = dict[str, Any]
+
+CHILDREN = {
+    "Deployment": "{selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: "
+    "{containers: [{name: c, image: i}]}}}",
+    "Service": "{ports: [{port: 80}]}",
+    "Job": "{template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}",
+    "HorizontalPodAutoscaler": "{maxReplicas: 2, scaleTargetRef: "
+    "{apiVersion: apps/v1, kind: Deployment, name: d}}",
+    "PodDisruptionBudget": "{minAvailable: 1}",
+}
+
+
+class Rights:
+    """A namespace that the operator watches, one that it does not, and the operator's account."""
+
+    def __init__(
+        self, server: ApiServer, user: str, kubeconfig: Path, watched: str, other: str
+    ) -> None:
+        self.server = server
+        self.user = user
+        self.kubeconfig = kubeconfig
+        self.watched = watched
+        self.other = other
+
+    def client(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KUBECONFIG", str(self.kubeconfig))
+
+    def can(self, verb: str, resource: str, namespace: str) -> bool:
+        """`resource` is plural[.group][/subresource]."""
+        typed, _, subresource = resource.partition("/")
+        plural, _, group = typed.partition(".")
+        attributes = {
+            "verb": verb,
+            "group": group,
+            "resource": plural,
+            "subresource": subresource,
+            "namespace": namespace,
+        }
+        review = {"spec": {"user": self.user, "resourceAttributes": attributes}}
+        answer = self.server.http.post(
+            "/apis/authorization.k8s.io/v1/subjectaccessreviews", json=review
+        )
+        return bool(answer.raise_for_status().json()["status"]["allowed"])
+
+
+@pytest.fixture(params=["cluster", "namespaces"], scope="module")
+def rights(
+    request: pytest.FixtureRequest, api_server: ApiServer, render: Render
+) -> Iterator[Rights]:
+    release = f"rights-{request.param}"
+    home, watched, other = (f"{release}-{part}" for part in ("home", "watched", "other"))
+    for namespace in (home, watched, other):
+        api_server.kubectl("create", "namespace", namespace)
+    values = ["fullnameOverride=" + release, "crds.enabled=false", "runtimes.enabled=false"]
+    if request.param == "namespaces":
+        values.append(f"watchNamespaces={{{watched}}}")
+    objects = render(*values, options=(f"--namespace={home}",))
+    bound = [made for made in objects if "rbac" in made["apiVersion"]]
+    api_server.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(bound))
+    user = f"system:serviceaccount:{home}:{release}"
+    yield Rights(api_server, user, api_server.kubeconfig_for(user), watched, other)
+    api_server.kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all(bound))
+
+
+def _child(kind: str, namespace: str) -> JSON:
+    return {
+        "apiVersion": BY_KIND[kind].api_version,
+        "kind": kind,
+        "metadata": {"name": "child", "namespace": namespace},
+        "spec": yaml.safe_load(CHILDREN[kind]),
+    }
+
+
+@pytest.mark.parametrize("kind", CHILDREN)
+async def test_children_are_applied_and_deleted(
+    rights: Rights, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rights.client(monkeypatch)
+    async with await Client.from_environment() as client:
+        for _ in range(2):
+            made = await client.apply(
+                BY_KIND[kind], rights.watched, "child", _child(kind, rights.watched)
+            )
+        items, version = await client.list(BY_KIND[kind], namespace=rights.watched)
+        assert [item["metadata"]["name"] for item in items] == ["child"]
+        await _watch(client, BY_KIND[kind], rights.watched, version)
+        await client.delete(BY_KIND[kind], rights.watched, "child", made["metadata"]["uid"])
+
+
+async def _watch(client: Client, type_: ResourceType, namespace: str, version: str) -> None:
+    """Opens a watch; raises ApiError where that is not allowed."""
+    async for _ in client.watch(
+        type_, namespace=namespace, resource_version=version, timeout_seconds=1
+    ):
+        return
+
+
+async def test_runs_versions_status_and_events(
+    rights: Rights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rights.client(monkeypatch)
+    namespace = rights.watched
+    for kind in ("ModelDeployment", "RetrainSchedule"):
+        rights.server.create(manifest(kind), namespace).raise_for_status()
+    async with await Client.from_environment() as client:
+        for kind in ("TrainingRun", "ModelVersion"):
+            await client.create(BY_KIND[kind], namespace, manifest(kind))
+        for kind in ("ModelDeployment", "RetrainSchedule", "TrainingRun", "ModelVersion"):
+            body = {
+                "apiVersion": "evenkeel.dev/v1alpha1",
+                "kind": kind,
+                "status": {"observedGeneration": 1},
+            }
+            made = await client.apply(
+                BY_KIND[kind], namespace, "example", body, subresource="status"
+            )
+            assert made["status"] == {"observedGeneration": 1}
+        run = await client.get(BY_KIND["TrainingRun"], namespace, "example")
+        await client.delete(BY_KIND["TrainingRun"], namespace, "example", run["metadata"]["uid"])
+        for kind in MINIMAL:
+            where = namespace if BY_KIND[kind].namespaced else ""
+            _, version = await client.list(BY_KIND[kind], namespace=where)
+            await _watch(client, BY_KIND[kind], where, version)
+        await client.create(
+            EVENT,
+            namespace,
+            {
+                "metadata": {"name": "e", "namespace": namespace},
+                "involvedObject": {"namespace": namespace},
+            },
+        )
+
+
+async def test_the_lease(rights: Rights, monkeypatch: pytest.MonkeyPatch) -> None:
+    rights.client(monkeypatch)
+    home = rights.watched.removesuffix("watched") + "home"
+    async with await Client.from_environment() as client:
+        lease = await client.create(LEASE, home, {"metadata": {"name": "evenkeel"}, "spec": {}})
+        lease = await client.get(LEASE, home, "evenkeel")
+        await client.replace(LEASE, home, "evenkeel", lease)
+        await client.create(LEASE, home, {"metadata": {"name": "another"}, "spec": {}})
+        with pytest.raises(ApiError, match="403"):
+            await client.get(LEASE, home, "another")
+
+
+@pytest.mark.parametrize("verb", ["get", "list", "watch", "create", "patch", "delete"])
+def test_routes(rights: Rights, verb: str) -> None:
+    resource = f"{HTTP_ROUTE.plural}.{HTTP_ROUTE.group}"
+    assert rights.can(verb, resource, rights.watched)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "modeldeployments.evenkeel.dev/finalizers",
+        "retrainschedules.evenkeel.dev/finalizers",
+        "trainingruns.evenkeel.dev/finalizers",
+    ],
+)
+def test_owner_references_may_block_deletion(rights: Rights, resource: str) -> None:
+    assert rights.can("update", resource, rights.watched)
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [
+        ("get", "secrets"),
+        ("list", "secrets"),
+        ("get", "configmaps"),
+        ("create", "pods"),
+        ("delete", "pods"),
+        ("create", "pods/exec"),
+        ("patch", "modeldeployments.evenkeel.dev"),
+        ("update", "modeldeployments.evenkeel.dev"),
+        ("create", "modeldeployments.evenkeel.dev"),
+        ("patch", "retrainschedules.evenkeel.dev"),
+        ("delete", "modelversions.evenkeel.dev"),
+        ("patch", "modelversions.evenkeel.dev"),
+        ("patch", "trainingruns.evenkeel.dev"),
+        ("create", "servingruntimes.evenkeel.dev"),
+        ("patch", "clusterservingruntimes.evenkeel.dev"),
+        ("create", "serviceaccounts"),
+        ("create", "rolebindings.rbac.authorization.k8s.io"),
+        ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
+        ("get", "nodes"),
+        ("deletecollection", "deployments.apps"),
+    ],
+)
+def test_nothing_more(rights: Rights, verb: str, resource: str) -> None:
+    assert not rights.can(verb, resource, rights.watched)
+
+
+@pytest.mark.parametrize("resource", ["modeldeployments.evenkeel.dev", "deployments.apps", "pods"])
+def test_other_namespaces_only_without_a_list(rights: Rights, resource: str) -> None:
+    everywhere = "cluster" in rights.watched
+    assert rights.can("list", resource, rights.other) == everywhere
+    assert rights.can("list", resource, rights.watched)
+
+
+def test_users_roles_are_aggregated(render: Render) -> None:
+    by_name = {made["metadata"]["name"]: made for made in render() if made["kind"] == "ClusterRole"}
+    prefix = "rbac.authorization.k8s.io/aggregate-to-"
+    for name, roles in (("view", ("view", "edit", "admin")), ("edit", ("edit", "admin"))):
+        labels = by_name[f"evenkeel-{name}"]["metadata"]["labels"]
+        assert {r for r in ("view", "edit", "admin") if labels.get(prefix + r) == "true"} == {
+            *roles
+        }
+    verbs = {verb for rule in by_name["evenkeel-view"]["rules"] for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+    written = {r for rule in by_name["evenkeel-edit"]["rules"] for r in rule["resources"]}
+    assert "clusterservingruntimes" not in written
+    assert not any("/" in resource for resource in written)
