@@ -10,38 +10,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from images import wheels
 from images.catalog import REPOSITORY
-from images.tools import BuildError, content_hash, discard_others, run
-
-# Left out of wheels: what no server imports.
-UNUSED_FOLDERS = ("tests", "test", "testing", "benchmarks", "examples", "include")
-# These name a part of the package that is imported at run time.
-KEPT = ("numpy/testing", "numpy/_core/tests", "sklearn/utils/_testing", "pandas/testing")
-UNUSED_FILES = ("*.pyi", "*.pxd", "*.pyx", "*.c", "*.cpp", "*.h", "*.a")
+from images.tools import content_hash, discard_others, run
 
 
 def site(requirements: str, cache: Path) -> Path:
-    """Installs a locked requirements file into <folder>/site, with bytecode."""
-    if sys.version_info[:2] != (3, 11):
-        raise BuildError("the images run Python 3.11: build them with Python 3.11")
+    """Installs a locked requirements file into <folder>/site."""
     source = REPOSITORY / requirements
-    name = f"site-{source.stem}"
 
     def make(folder: Path) -> None:
-        target = folder / "site"
-        run(
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps"),
-            *("--require-hashes", "--target", target, "--requirement", source),
-        )
-        _strip(target)
-        for script in (target / "bin").glob("*"):
-            _run_with_images_python(script)
-        run(
-            *(sys.executable, "-m", "compileall", "-q", "-s", target, "-p", "/opt/site"),
-            *("--invalidation-mode", "unchecked-hash", target),
-        )
+        wheels.install(source, folder / "site")
 
-    return _cached(cache, name, content_hash([source, Path(__file__)]), make)
+    digest = content_hash([source, Path(wheels.__file__)])
+    return _cached(cache, f"site-{source.stem}", digest, make)
 
 
 def debian(package: str, cache: Path) -> Path:
@@ -53,7 +35,7 @@ def debian(package: str, cache: Path) -> Path:
         run("dpkg", "--extract", archive, folder / "debian")
         archive.unlink()
 
-    return _cached(cache, f"debian-{package}", content_hash([Path(__file__)], package), make)
+    return _cached(cache, f"debian-{package}", content_hash([], package), make)
 
 
 def go(module: str, cache: Path) -> Path:
@@ -96,21 +78,3 @@ def _cached(cache: Path, name: str, digest: str, make: Callable[[Path], None]) -
         os.replace(part, folder)
         discard_others(folder, f"{name}-????????????")
     return folder
-
-
-def _strip(target: Path) -> None:
-    for folder in sorted(target.rglob("*")):
-        inside = folder.relative_to(target).as_posix()
-        if folder.name in UNUSED_FOLDERS and inside not in KEPT and folder.is_dir():
-            if (folder / "__init__.py").exists() and folder.name not in ("tests", "benchmarks"):
-                continue
-            shutil.rmtree(folder)
-    for pattern in UNUSED_FILES:
-        for file in target.rglob(pattern):
-            file.unlink()
-
-
-def _run_with_images_python(script: Path) -> None:
-    content = script.read_bytes()
-    if content.startswith(b"#!") and b"python" in content.split(b"\n", 1)[0]:
-        script.write_bytes(b"#!/usr/bin/python3\n" + content.split(b"\n", 1)[1])
