@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from evenkeel.api.retrainschedule import CronTrigger
 from evenkeel.policies.cron import InvalidCron, check, deadline, due_time, next_time
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -65,6 +65,7 @@ def test_due_after_a_long_downtime_is_found(schedule: str) -> None:
     assert next_time(trigger(schedule), found) > now
 
 
+@settings(deadline=None)
 @given(
     zone=st.sampled_from(["Europe/Berlin", "America/Santiago", "Australia/Lord_Howe"]),
     schedule=st.sampled_from(["30 2 * * *", "*/20 * * * *", "0 0-3 * * *", "45 1 * * 6,0"]),
@@ -107,6 +108,7 @@ def test_what_cannot_be_used_is_refused_with_the_cause(cron: CronTrigger, messag
     assert message in str(refused.value)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789*/,-#LWJANMO ", max_size=30))
 def test_no_expression_raises_anything_else(schedule: str) -> None:
     with contextlib.suppress(InvalidCron):

@@ -10,7 +10,7 @@ from evenkeel.policies.budget import budget_end, within_window
 from evenkeel.policies.concurrency import answered_by, waits
 from evenkeel.policies.cooldown import cooldown_end
 from evenkeel.policies.failure_backoff import Failures, Outcome, circuit_open, retry_at, streak
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -39,6 +39,7 @@ def test_without_failures_nothing_holds_back() -> None:
     assert not circuit_open(Failures(0, None), POLICY, NOW)
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=20), st.randoms())
 def test_the_streak_is_the_failures_since_the_last_success(results: list[bool], random) -> None:  # type: ignore[no-untyped-def]
     outcomes = [Outcome(NOW + timedelta(hours=i), ok) for i, ok in enumerate(results)]
@@ -53,6 +54,7 @@ def test_cooldown_counts_from_the_newest_start() -> None:
     assert cooldown_end([NOW, NOW - timedelta(hours=1)], 60) == NOW + timedelta(minutes=1)
 
 
+@settings(deadline=None)
 @given(
     ages=st.lists(st.integers(0, 10_000), max_size=30),
     runs=st.integers(1, 5),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from evenkeel.api.common import Gate, Metric, Slice
 from evenkeel.policies.gates import Figures, evaluate
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SMALL = st.decimals(-100, 100, places=3)
@@ -136,6 +136,7 @@ def test_a_long_message_fits_the_status() -> None:
     assert (passed, len(message)) == (False, 1024)
 
 
+@settings(deadline=None)
 @given(candidate=SMALL, champion=SMALL, slack=SMALL, better=st.sampled_from(["Higher", "Lower"]))
 def test_a_worse_figure_never_passes_where_a_better_one_fails(
     candidate: Any, champion: Any, slack: Any, better: str

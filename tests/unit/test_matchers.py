@@ -8,7 +8,7 @@ import pytest
 from evenkeel.api.retrainschedule import Matcher, Trigger
 from evenkeel.policies.matchers import InvalidMatcher, check, matches
 from evenkeel.policies.triggers import first_match, problems
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -52,6 +52,7 @@ def test_all_matchers_must_hold() -> None:
     assert not matches(both, {"a": "1", "b": "2"})
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_equality_and_its_negation_exclude_each_other(value: str, label: str) -> None:
     assert holds("=", value, a=label) is not holds("!=", value, a=label) is (value != label)

@@ -401,6 +401,7 @@ STEP = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(policy=POLICIES, cooldown=st.sampled_from([0, 60, 3600]), steps=st.lists(STEP, max_size=25))
 def test_no_alert_is_lost_whatever_happens(
     policy: str, cooldown: int, steps: list[tuple[str, object, int]]
@@ -442,6 +443,7 @@ def test_no_alert_is_lost_whatever_happens(
         assert policy == "Replace" or len(cluster.active) <= 1
 
 
+@settings(deadline=None)
 @given(
     policy=POLICIES,
     before=st.integers(0, 3),

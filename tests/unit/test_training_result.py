@@ -9,7 +9,7 @@ import pytest
 from evenkeel.api.base import Model
 from evenkeel.api.common import Metric
 from evenkeel.policies.training_result import InvalidResult, parse_result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 GOOD: dict[str, Any] = {"uri": "s3://models/elec/7", "format": {"name": "sklearn"}}
@@ -70,6 +70,7 @@ def test_numbers_become_decimals_of_at_most_32_characters(number: str, text: str
     assert values(result.metrics) == {"m": text}
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e28, max_value=1e28))
 def test_every_float_is_kept_to_ten_digits_or_thirty_decimals(number: float) -> None:
     (metric,) = parse_result(report(metrics={"m": number})).metrics
@@ -126,6 +127,7 @@ def test_what_is_refused_names_its_cause(message: str, reason: str) -> None:
     assert reason in refusal(message)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text() | st.integers(),
