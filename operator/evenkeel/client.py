@@ -159,14 +159,17 @@ class Client:
         return await self.request("PUT", type_.path(namespace, name), body=body)
 
     async def delete(self, type_: ResourceType, namespace: str, name: str, uid: str) -> None:
-        """Deletes exactly that object, its children in the background; gone is success."""
+        """Deletes exactly that object, its children in the background; gone is success.
+
+        Raises ApiError(409) if another object has taken the name.
+        """
         body: JSON = {"propagationPolicy": "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
         try:
             await self.request("DELETE", type_.path(namespace, name), body=body)
         except ApiError as error:
-            if error.status not in (404, 409):
+            if error.status != 404:
                 raise
 
     async def list(

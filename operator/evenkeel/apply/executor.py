@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from evenkeel.api.base import API_VERSION
@@ -22,16 +23,25 @@ log = logging.getLogger(__name__)
 JSON = dict[str, Any]
 
 
+Wrote = Callable[[str, JSON, Key | None], None]
+"""Told of a written status or a created object: its kind, the object, and the key whose plan knows
+of the write already."""
+
+
 class Superseded(Exception):
     """The planned object is gone or was written by another; plan again from what is there."""
 
 
 class Executor:
-    """Writes plans with one field manager and remembers what it has applied."""
+    """Writes plans with one field manager and remembers what it has applied.
 
-    def __init__(self, client: Client, store: Store) -> None:
+    The watch does not report these writes again, since their answers are in the store already.
+    """
+
+    def __init__(self, client: Client, store: Store, wrote: Wrote) -> None:
         self._client = client
         self._store = store
+        self._wrote = wrote
         self._applied: dict[Key, tuple[str, str, str]] = {}
         self._patched: dict[tuple[Key, str], str] = {}
 
@@ -62,6 +72,7 @@ class Executor:
                 raise
             created = await self._client.get(type_, key.namespace, key.name)
         self._store.put(key.kind, created)
+        self._wrote(key.kind, created, None)
 
     async def _status(self, key: Key, owner: JSON, plan: Plan) -> None:
         status = {k: v for k, v in plan.status.wire().items() if k not in plan.shared_status}
@@ -88,6 +99,7 @@ class Executor:
                 raise Superseded(str(error)) from error
             raise
         self._store.put(key.kind, written)
+        self._wrote(key.kind, written, key)
 
     async def _foreign(self, foreign: Foreign) -> None:
         manifest, manager = foreign
@@ -106,6 +118,7 @@ class Executor:
         )
         self._store.put(key.kind, written)
         self._patched[key, manager] = text
+        self._wrote(key.kind, written, None)
 
     async def _apply(self, manifest: Manifest) -> None:
         meta = manifest["metadata"]
@@ -140,7 +153,12 @@ class Executor:
         self._store.put(ref.kind, written)
 
     async def _delete(self, ref: Ref) -> None:
-        await self._client.delete(BY_KIND[ref.kind], ref.namespace, ref.name, ref.uid)
+        try:
+            await self._client.delete(BY_KIND[ref.kind], ref.namespace, ref.name, ref.uid)
+        except ApiError as error:
+            if error.status == 409:
+                raise Superseded(str(error)) from error
+            raise
         key = Key(ref.kind, ref.namespace, ref.name)
         self._store.remove(key, ref.uid)
         self._applied.pop(key, None)

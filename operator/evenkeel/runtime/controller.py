@@ -46,7 +46,7 @@ class Controller:
         self.queue = WorkQueue()
         self._client = client
         self._store = store
-        self._executor = Executor(client, store)
+        self._executor = Executor(client, store, self._wrote)
         self._reconciles = reconciles
         self._dependents = dependents
         self._written = written
@@ -58,6 +58,11 @@ class Controller:
         """Queues whatever the change concerns."""
         for key in self._dependents(kind, obj):
             self.queue.add(key, urgent=self.started)
+
+    def _wrote(self, kind: str, obj: JSON, knows: Key | None) -> None:
+        for key in self._dependents(kind, obj):
+            if key != knows:
+                self.queue.add(key)
 
     async def work(self) -> None:
         """Reconciles keys until cancelled."""

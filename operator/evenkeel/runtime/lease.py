@@ -58,16 +58,19 @@ class Lease:
     async def keep(self) -> None:
         """Renews until leadership is lost, then returns."""
         while True:
-            await asyncio.sleep(self._retry)
+            await asyncio.sleep(min(self._retry, self._left()))
             try:
-                async with asyncio.timeout(self._retry + 1):
+                async with asyncio.timeout(min(self._retry + 1, self._left())):
                     await self._try()
             except TimeoutError:
                 log.warning("the lease could not be renewed in time")
-            if not self.held or time.monotonic() - self._renewed > self._renew_deadline:
+            if not self.held or self._left() <= 0:
                 self.held = False
                 log.error("%s no longer leads", self._identity)
                 return
+
+    def _left(self) -> float:
+        return self._renew_deadline - (time.monotonic() - self._renewed)
 
     async def release(self) -> None:
         """Gives leadership up, so that another takes over at once."""
@@ -100,8 +103,8 @@ class Lease:
             await self._client.replace(LEASE, self._namespace, self._name, self._body(lease))
             return self._won(started)
         except ApiError as error:
-            if error.status == 409:
-                self.held = False
+            # A lost race isn't a lost lease: it may be with the own renewal whose answer was lost.
+            # The next look tells.
             log.warning("lease: %s", error)
             return False
 

@@ -74,6 +74,7 @@ class Operator:
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
         self._leads = False
+        self._workers: list[asyncio.Task[None]] = []
 
     def _make_watchers(self) -> list[Watcher]:
         namespaces = self._settings.watch_namespaces or ("",)
@@ -129,16 +130,33 @@ class Operator:
             await self._lease.acquire()
         self._leads = True
         self._controller.started = True
-        self._spawn(*(self._controller.work() for _ in range(self._settings.workers)))
+        self._workers = self._spawn(
+            *(self._controller.work() for _ in range(self._settings.workers))
+        )
         if self._settings.leader_election:
             await self._lease.keep()
-            self._leads = False
-            # Half-done work must not go on beside the new leader's: the process ends.
-            self._on_lost()
+            self._resign()
 
-    def _spawn(self, *coroutines: object) -> None:
+    def _resign(self) -> None:
+        # Half-done work must not go on beside the new leader's: the process ends.
+        self._leads = False
+        for worker in self._workers:
+            worker.cancel()
+        self._on_lost()
+
+    def _spawn(self, *coroutines: object) -> list[asyncio.Task[None]]:
+        started = len(self._tasks)
         for coroutine in coroutines:
-            self._tasks.append(asyncio.create_task(coroutine))  # type: ignore[arg-type]
+            task: asyncio.Task[None] = asyncio.create_task(coroutine)  # type: ignore[arg-type]
+            task.add_done_callback(self._watch_over)
+            self._tasks.append(task)
+        return self._tasks[started:]
+
+    def _watch_over(self, task: asyncio.Task[None]) -> None:
+        # Above all the lease's: a leader that has stopped renewing must not go on.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("the process ends after an unforeseen error", exc_info=error)
+            self._resign()
 
     async def _serve(self, app: web.Application, port: int) -> None:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
@@ -168,8 +186,6 @@ class Operator:
 
     def _written(self, key: Key, plan: Plan) -> None:
         self._inbox.settle(key)
-        for manifest in plan.creates:
-            self._controller.changed(manifest["kind"], manifest)
         status = plan.status
         if isinstance(status, ModelDeploymentStatus):
             for event in plan.events:

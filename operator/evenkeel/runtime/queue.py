@@ -45,6 +45,10 @@ class WorkQueue:
             return
         self._due[key] = due
         heapq.heappush(self._delayed, (due, key))
+        if len(self._delayed) > 2 * len(self._due) + 64:
+            # Most are void, since their keys came earlier.
+            self._delayed = [(at, waiting) for waiting, at in self._due.items()]
+            heapq.heapify(self._delayed)
         self._wake.set()
 
     async def get(self) -> Key:

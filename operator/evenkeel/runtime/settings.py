@@ -10,6 +10,8 @@ from typing import Self
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
 
 class SettingsError(Exception):
     """A setting has a wrong value; the message names it."""
@@ -43,7 +45,7 @@ class Settings:
 
         def number(name: str, default: int) -> int:
             value = text(name, str(default))
-            if not value.isdigit() or not 0 < int(value) < 65536:
+            if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
                 raise SettingsError(f"EVENKEEL_{name} must be a number from 1 to 65535: {value!r}")
             return int(value)
 
@@ -59,6 +61,11 @@ class Settings:
         log_format = text("LOG_FORMAT", cls.log_format)
         if log_format not in ("json", "plain"):
             raise SettingsError(f"EVENKEEL_LOG_FORMAT must be json or plain, not {log_format!r}")
+        log_level = text("LOG_LEVEL", cls.log_level).lower()
+        if log_level not in LOG_LEVELS:
+            raise SettingsError(
+                f"EVENKEEL_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {log_level!r}"
+            )
         return cls(
             namespace=text("NAMESPACE", namespace),
             identity=text("POD_NAME", f"{socket.gethostname()}-{os.getpid()}"),
@@ -70,7 +77,7 @@ class Settings:
             webhook_token_file=text("WEBHOOK_TOKEN_FILE", ""),
             http_port=number("HTTP_PORT", cls.http_port),
             metrics_port=number("METRICS_PORT", cls.metrics_port),
-            log_level=text("LOG_LEVEL", cls.log_level).lower(),
+            log_level=log_level,
             log_format=log_format,
             storage_initializer_image=text(
                 "STORAGE_INITIALIZER_IMAGE", cls.storage_initializer_image
@@ -83,6 +90,10 @@ class Settings:
         if not file:
             return ""
         try:
-            return Path(file).read_text().strip()
-        except OSError as error:
+            token = Path(file).read_text().strip()
+        except (OSError, ValueError) as error:
             raise SettingsError(f"cannot read the token file {file}: {error}") from error
+        if not token:
+            # Compared with an empty token, every request would be let in.
+            raise SettingsError(f"the token file {file} is empty; put the token into it")
+        return token

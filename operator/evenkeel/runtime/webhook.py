@@ -10,6 +10,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable
+from itertools import islice
 from typing import Literal
 
 from aiohttp import web
@@ -98,7 +99,7 @@ class Webhook:
         return await self._deliver(notification)
 
     async def _deliver(self, notification: Notification) -> web.Response:
-        matched = self._match(notification)
+        matched, unmatched = self._match(notification)
         deliveries = []
         for key, alerts in matched.items():
             deliveries.append((key, self._inbox.put(key, tuple(alerts))))
@@ -113,31 +114,34 @@ class Webhook:
             metrics.WEBHOOK_ALERTS.labels("refused").inc(count)
             return _busy("the cause could not be written in time; send again")
         metrics.WEBHOOK_ALERTS.labels("accepted").inc(count)
-        metrics.WEBHOOK_ALERTS.labels("unmatched").inc(len(notification.alerts) - count)
+        metrics.WEBHOOK_ALERTS.labels("unmatched").inc(unmatched)
         return web.json_response({"received": len(notification.alerts), "matched": count})
 
-    def _match(self, notification: Notification) -> dict[Key, list[MatchedAlert]]:
-        """Firing alerts by schedule."""
+    def _match(self, notification: Notification) -> tuple[dict[Key, list[MatchedAlert]], int]:
+        """Firing alerts by schedule, and how many alerts concern none."""
         schedules = [RetrainSchedule.model_validate(o) for o in self._store.all("RetrainSchedule")]
         matched: dict[Key, list[MatchedAlert]] = {}
+        unmatched = 0
         for alert in notification.alerts:
-            if alert.status != "firing":
-                continue
-            for schedule in schedules:
+            concerned = False
+            for schedule in schedules if alert.status == "firing" else ():
                 trigger = first_match(schedule.spec.triggers, alert.labels)
                 if trigger is None:
                     continue
+                concerned = True
                 meta = schedule.metadata
                 key = Key("RetrainSchedule", meta.namespace, meta.name)
                 matched.setdefault(key, []).append(MatchedAlert(trigger, _short(alert)))
-        return matched
+            unmatched += not concerned
+        return matched, unmatched
 
 
 def _short(alert: _Alert) -> Alert:
+    # Cut to what the API keeps: Prometheus' labels have no limits.
     return Alert(
         fingerprint=alert.fingerprint[:64],
         starts_at=alert.starts_at[:64],
-        labels=alert.labels,
+        labels={k: v[:1024] for k, v in islice(alert.labels.items(), 64)},
         summary=alert.annotations.get("summary", "")[:1024],
         generator_url=alert.generator_url[:2048],
     )
