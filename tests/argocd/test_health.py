@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from evenkeel.api import GROUP, KINDS
-from lupa import lua51
+from lupa import lua51  # type: ignore[import-untyped]
 
 ARGOCD = Path(__file__).resolve().parents[2] / "deploy" / "argocd"
 CHECKS = ARGOCD / "resource_customizations" / GROUP
