@@ -54,7 +54,12 @@ BAD = [
     # Model source
     Bad("no source", MD, "model: {}", "exactly one of uri, version (a ModelVersion) or follow"),
     Bad("two sources", MD, "model: {follow: a, version: b}", "exactly one of uri, version"),
-    Bad("no scheme", MD, "model: {uri: models/x, format: {name: onnx}}", "uri must begin with"),
+    Bad(
+        "no scheme",
+        MD,
+        "model: {uri: models/x, format: {name: onnx}}",
+        "uri must begin with",
+    ),
     Bad("scheme", MD, "model: {uri: 'ftp://h/x', format: {name: onnx}}", "s3://, gs://, http"),
     Bad("claim only", MD, "model: {uri: 'pvc://claim', format: {name: onnx}}", "pvc://CLAIM/PATH"),
     Bad("claim, no path", MV, "uri: pvc://claim/", "pvc://CLAIM/PATH"),

@@ -149,6 +149,7 @@ def test_defaults_of_a_canary(api_server: ApiServer) -> None:
         "prometheus": {},
         "intervalSeconds": 1,
         "minRequests": 50,
+        "confirmations": 1,
         "onUndecided": "Rollback",
         "indicators": [
             {"name": "errors", "source": "Runtime", "tolerance": "0.25", "acceptable": "0.005"}
