@@ -120,7 +120,7 @@ class Cluster:
         run = self.runs[name]
         status = "True" if reason == "Succeeded" else "False"
         ready = Condition(
-            type="Ready", status=status, reason=reason, last_transition_time=timestamp(self.now)
+            type="Succeeded", status=status, reason=reason, last_transition_time=timestamp(self.now)
         )
         ended = run.status.model_copy(
             update={"conditions": (ready,), "completion_time": timestamp(self.now)}

@@ -45,6 +45,8 @@ def test_a_time_that_the_clock_skips_runs_after_the_gap_and_one_that_comes_twice
     first = next_time(berlin, utc(2026, 10, 24, 12))
     assert first == utc(2026, 10, 25, 0, 30)
     assert next_time(berlin, first) == utc(2026, 10, 26, 1, 30)
+    second_pass = utc(2026, 10, 25, 1, 10)
+    assert next_time(berlin, second_pass) == utc(2026, 10, 26, 1, 30)
 
 
 def test_due_is_the_newest_time_after_the_handled_one() -> None:

@@ -22,7 +22,7 @@ def run(
     if ended is not None:
         time = timestamp(NOW + timedelta(minutes=ended))
         ready = {
-            "type": "Ready",
+            "type": "Succeeded",
             "status": "True" if reason == "Succeeded" else "False",
             "reason": reason,
             "lastTransitionTime": time,

@@ -47,6 +47,22 @@ def test_a_complete_report() -> None:
     assert (result.data_revision, result.code_revision) == ("d1", "c1")
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "pvc://claim/m",
+        "file:///m",
+        "s3://b/m",
+        "gs://b",
+        "https://h:8/m?x=1",
+        "hf://o/m",
+        "oci://r/m:1",
+    ],
+)
+def test_uris(uri: str) -> None:
+    assert parse_result(report(uri=uri)).uri == uri
+
+
 def test_metrics_as_the_api_lists_them_and_null_as_nothing() -> None:
     result = parse_result(report(metrics=[{"name": "auc", "value": 0.5}], digest=None))
     assert (values(result.metrics), result.digest) == ({"auc": "0.5"}, None)
@@ -115,12 +131,13 @@ def test_every_float_is_kept_to_ten_digits_or_thirty_decimals(number: float) -> 
         (report(uri=7), "uri"),
         (report(digest="md5:0"), "digest"),
         ('{"uri": "s3://a/b", "uri": "s3://a/c"}', "a JSON object has 'uri' twice"),
-        (report(uri="ftp://a/b"), "must begin with pvc://"),
-        (report(uri="/models/a"), "must begin with pvc://"),
-        (report(uri="pvc://claim"), "write pvc://CLAIM/PATH"),
-        (report(uri="file://models/a"), "write file:///PATH"),
-        (report(uri="s3:///a"), "needs a bucket's"),
-        (report(uri="s3://a/b c"), "must have no spaces"),
+        (report(uri="ftp://a/b"), "uri 'ftp://a/b' must be pvc://CLAIM/PATH"),
+        (report(uri="/models/a"), "must be pvc://CLAIM/PATH"),
+        (report(uri="pvc://claim"), "must be pvc://CLAIM/PATH"),
+        (report(uri="file://models/a"), "file:///PATH"),
+        (report(uri="s3:///a"), "a bucket's"),
+        (report(uri="http://a/b:///c"), "a bucket's"),
+        (report(uri="s3://a/b c"), "a space is %20"),
     ],
 )
 def test_what_is_refused_names_its_cause(message: str, reason: str) -> None:

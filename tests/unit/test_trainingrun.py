@@ -15,6 +15,8 @@ from evenkeel.plan.trainingjob import training_job
 from evenkeel.plan.trainingrun import RunSnapshot, plan_run, version_name
 from evenkeel.plan.types import Plan
 from evenkeel.policies.clock import timestamp
+from evenkeel.policies.conditions import troubled
+from evenkeel.policies.run_state import finished, succeeded
 from retraining import TRAINING, schedule
 
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -394,6 +396,27 @@ def test_a_lost_job_fails_the_run_instead_of_training_twice() -> None:
     assert (ready(soon).status, soon.creates, soon.requeue_after) == ("Unknown", (), 40)
     lost = plan(started(), None, now=NOW + timedelta(seconds=60))
     assert (ready(lost).reason, lost.creates) == ("JobLost", ())
+
+
+@pytest.mark.parametrize("message", [REPORT, "no report"])
+def test_a_refused_write_does_not_change_how_the_run_ended(message: str) -> None:
+    done = plan(started(), job(COMPLETE), finished_pod(message))
+    ended = after(started(), done)
+    conditions = troubled(ended.status.conditions, ended.status.conditions, "403", 1, NOW)
+    status = ended.status.model_copy(update={"conditions": conditions})
+    told = ended.model_copy(update={"status": status})
+    assert (finished(told), succeeded(told)) == (True, message == REPORT)
+    assert plan(told).status == done.status
+
+
+@pytest.mark.parametrize("now", [NOW, NOW + timedelta(minutes=5)])
+def test_a_refused_write_does_not_end_the_run(now: datetime) -> None:
+    running = started()
+    conditions = troubled(running.status.conditions, running.status.conditions, "403", 1, NOW)
+    status = running.status.model_copy(update={"conditions": conditions})
+    told = running.model_copy(update={"status": status})
+    assert not finished(told)
+    assert ready(plan(told, job(active=1), now=now)).reason == "Pending"
 
 
 def test_a_run_that_is_being_deleted_starts_nothing() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from evenkeel.api.base import API_VERSION
+from evenkeel.api.base import API_VERSION, Condition
 from evenkeel.api.modelversion import ApprovalDecision, ModelVersion, ModelVersionSpec
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingResult, TrainingRun, TrainingRunStatus
@@ -19,9 +19,9 @@ from evenkeel.plan.trainingjob import run_labels, trainer_name, training_job
 from evenkeel.plan.types import Event, Manifest, Plan, Ref
 from evenkeel.policies import training_template
 from evenkeel.policies.clock import parse, timestamp
-from evenkeel.policies.conditions import Observation, find, merge, readiness
+from evenkeel.policies.conditions import Observation, merge, readiness
 from evenkeel.policies.job_outcome import job_state
-from evenkeel.policies.run_state import REPLACED, ended, finished
+from evenkeel.policies.run_state import REPLACED, ended, finished, replaced, result
 from evenkeel.policies.training_result import InvalidResult, parse_result
 
 UNSEEN_SECONDS = 60
@@ -127,9 +127,9 @@ def _without_job(snapshot: RunSnapshot) -> Plan:
     )
 
 
-def _reported(snapshot: RunSnapshot, report: str) -> Plan:
+def _reported(snapshot: RunSnapshot, message: str) -> Plan:
     try:
-        result = parse_result(report)
+        report = parse_result(message)
     except InvalidResult as problem:
         return _failure(snapshot, "InvalidResult", str(problem))
     name = version_name(snapshot.run)
@@ -138,28 +138,28 @@ def _reported(snapshot: RunSnapshot, report: str) -> Plan:
             snapshot,
             readiness("True", "Succeeded", f"ModelVersion {name}"),
             completion_time=timestamp(snapshot.now),
-            result=result,
+            report=report,
             model_version=name,
         ),
-        creates=() if snapshot.version_exists else (_version(snapshot, name, result),),
-        events=(Event("Normal", "Succeeded", f"ModelVersion {name} from {result.uri}"),),
+        creates=() if snapshot.version_exists else (_version(snapshot, name, report),),
+        events=(Event("Normal", "Succeeded", f"ModelVersion {name} from {report.uri}"),),
         requeue_after=float(snapshot.run.spec.training.ttl_seconds_after_finished),
     )
 
 
-def _version(snapshot: RunSnapshot, name: str, result: TrainingResult) -> Manifest:
+def _version(snapshot: RunSnapshot, name: str, report: TrainingResult) -> Manifest:
     """The record outlives run and schedule, so it has no owner."""
     run = snapshot.run
     spec = ModelVersionSpec(
         model=run.spec.model,
-        uri=result.uri,
-        format=result.format,
-        digest=result.digest,
-        data_revision=result.data_revision,
-        code_revision=result.code_revision,
+        uri=report.uri,
+        format=report.format,
+        digest=report.digest,
+        data_revision=report.data_revision,
+        code_revision=report.code_revision,
         parameters=run.spec.training.parameters,
-        metrics=result.metrics,
-        slices=result.slices,
+        metrics=report.metrics,
+        slices=report.slices,
         training_run=run.metadata.name,
         cause=run.spec.cause.model_copy(update={"alert_count": _alert_count(snapshot)}),
         gates=run.spec.gates,
@@ -213,17 +213,31 @@ def _progress(
 def _afterwards(snapshot: RunSnapshot) -> Plan:
     """Of a finished run only the count of alerts still moves, and its Job is deleted in the end."""
     run = snapshot.run
-    ready = find(run.status.conditions, "Ready")
-    assert ready is not None
     left = 0.0
-    if ready.reason != REPLACED:
+    if not replaced(run):
         life = timedelta(seconds=run.spec.training.ttl_seconds_after_finished)
         left = (ended(run) + life - snapshot.now).total_seconds()
     over = left <= 0
     return Plan(
-        status=run.status.model_copy(update={"alert_count": _alert_count(snapshot)}),
+        status=run.status.model_copy(
+            update={"alert_count": _alert_count(snapshot), "conditions": _restated(snapshot)}
+        ),
         deletes=_delete_job(snapshot) if over else (),
         requeue_after=None if over or snapshot.job is None else left,
+    )
+
+
+def _restated(snapshot: RunSnapshot) -> tuple[Condition, ...]:
+    """Ready as the run ended, in place of a refused write that it may have told of since."""
+    run = snapshot.run
+    end = result(run)
+    assert end is not None
+    ready = readiness(end.status, end.reason, end.message, stalled=end.status == "False")
+    return merge(
+        run.status.conditions,
+        (*ready, Observation("Succeeded", end.status, end.reason, end.message)),
+        run.metadata.generation,
+        snapshot.now,
     )
 
 
@@ -260,18 +274,20 @@ def _status(
     observations: tuple[Observation, ...],
     *,
     completion_time: str | None = None,
-    result: TrainingResult | None = None,
+    report: TrainingResult | None = None,
     model_version: str | None = None,
 ) -> TrainingRunStatus:
     run, generation = snapshot.run, snapshot.run.metadata.generation
+    ready = observations[0]
+    record = Observation("Succeeded", ready.status, ready.reason, ready.message)
     no_job = snapshot.job is None and run.status.job is None and completion_time is not None
     return TrainingRunStatus(
         observed_generation=generation,
-        conditions=merge(run.status.conditions, observations, generation, snapshot.now),
+        conditions=merge(run.status.conditions, (*observations, record), generation, snapshot.now),
         job=None if no_job else run.metadata.name,
         start_time=run.status.start_time or (None if no_job else timestamp(snapshot.now)),
         completion_time=completion_time,
         alert_count=_alert_count(snapshot),
-        result=result,
+        result=report,
         model_version=model_version,
     )

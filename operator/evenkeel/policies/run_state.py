@@ -1,34 +1,42 @@
-"""How a training run stands, read from its Ready condition."""
+"""How a training run stands, read from its Succeeded condition.
+
+Ready may meanwhile tell of something else, such as a write that the API server refused.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
 
+from evenkeel.api.base import Condition
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.policies.clock import parse
-from evenkeel.policies.conditions import find
+from evenkeel.policies.conditions import find, is_true
 from evenkeel.policies.failure_backoff import Outcome
 
 REPLACED = "Replaced"
 
 
+def result(run: TrainingRun) -> Condition | None:
+    """The Succeeded condition once the run has ended."""
+    found = find(run.status.conditions, "Succeeded")
+    return None if found is None or found.status == "Unknown" else found
+
+
 def finished(run: TrainingRun) -> bool:
     """Whether the run ended, in whatever way."""
-    ready = find(run.status.conditions, "Ready")
-    return ready is not None and ready.status != "Unknown"
+    return result(run) is not None
 
 
 def succeeded(run: TrainingRun) -> bool:
     """Whether the run ended with a model version."""
-    ready = find(run.status.conditions, "Ready")
-    return ready is not None and ready.status == "True"
+    return is_true(run.status.conditions, "Succeeded")
 
 
 def replaced(run: TrainingRun) -> bool:
     """Whether a newer run stopped this one, which is no failure of the training."""
-    ready = find(run.status.conditions, "Ready")
-    return ready is not None and ready.reason == REPLACED
+    found = result(run)
+    return found is not None and found.reason == REPLACED
 
 
 def created(run: TrainingRun) -> datetime:
@@ -38,10 +46,7 @@ def created(run: TrainingRun) -> datetime:
 
 def ended(run: TrainingRun) -> datetime:
     """When the run finished; of an unfinished one, when it was created."""
-    ready = find(run.status.conditions, "Ready")
-    if run.status.completion_time:
-        return parse(run.status.completion_time)
-    return parse(ready.last_transition_time) if ready else created(run)
+    return parse(run.status.completion_time) if run.status.completion_time else created(run)
 
 
 def outcomes(runs: Iterable[TrainingRun]) -> list[Outcome]:
