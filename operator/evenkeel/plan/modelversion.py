@@ -8,7 +8,7 @@ from datetime import datetime
 from evenkeel.api.modelversion import GateResult, ModelVersion, ModelVersionStatus
 from evenkeel.plan.types import Event, Plan
 from evenkeel.policies.champion import champion
-from evenkeel.policies.conditions import Observation, find, is_true, merge, readiness
+from evenkeel.policies.conditions import Observation, find, merge, readiness
 from evenkeel.policies.gates import Figures, evaluate
 from evenkeel.policies.lineage import lineage
 
@@ -57,11 +57,6 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         events=tuple(events),
         shared_status=SHARED_STATUS,
     )
-
-
-def approved(version: ModelVersion) -> bool:
-    """Whether the version may go to production, by the conditions in its status."""
-    return is_true(version.status.conditions, "Approved")
 
 
 def _recorded(version: ModelVersion) -> Observation | None:
