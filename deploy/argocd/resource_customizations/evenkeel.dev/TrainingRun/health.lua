@@ -10,8 +10,9 @@ end
 
 local status = obj.status or {}
 local ready = condition("Ready")
-if ready.reason == "Replaced" then
-  return { status = "Healthy", message = ready.message }
+local ended = condition("Succeeded")
+if ended.reason == "Replaced" then
+  return { status = "Healthy", message = ended.message }
 end
 if ready.status == nil or status.observedGeneration ~= obj.metadata.generation then
   return { status = "Progressing", message = "waiting for the operator" }
