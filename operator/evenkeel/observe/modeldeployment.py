@@ -17,7 +17,7 @@ from evenkeel.plan.podtemplate import PodSettings
 from evenkeel.plan.rollout import Pods
 from evenkeel.plan.types import Ref
 from evenkeel.policies.counters import Counts, Look
-from evenkeel.policies.indicators import Queries, Side, UnresolvedIndicator, resolve
+from evenkeel.policies.indicators import PART, Queries, Side, UnresolvedIndicator, resolve
 from evenkeel.policies.judgement import Observations, Unobserved
 from evenkeel.policies.model_source import resolve as resolve_model
 from evenkeel.policies.refusal import Refused
@@ -168,9 +168,8 @@ async def _indicator(
 
 
 async def _side(prometheus: Prometheus, url: str, queries: Queries) -> dict[str, Counts]:
-    parts = [queries.total, queries.bad or queries.good or ""]
-    total, other = await asyncio.gather(*(prometheus.series(url, q) for q in parts))
-    return counts(total, other, good=queries.bad is None)
+    parts = await prometheus.split(url, queries.together, PART)
+    return counts(parts.get("total", {}), parts.get("counted", {}), good=queries.bad is None)
 
 
 def counts(total: dict[str, int], other: dict[str, int], *, good: bool) -> dict[str, Counts]:

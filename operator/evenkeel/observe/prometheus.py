@@ -43,6 +43,10 @@ class Prometheus:
         NaN and infinite values are left out, as if the series were absent.
         Raises PrometheusError.
         """
+        return (await self.split(url, query, "")).get("", {})
+
+    async def split(self, url: str, query: str, label: str) -> dict[str, dict[str, int]]:
+        """The same by the value of one label, which is left out of the series' own labels."""
         url = url.rstrip("/")
         try:
             token = self._token() if url == self._trusted_url else ""
@@ -59,12 +63,12 @@ class Prometheus:
         except ValueError as error:
             raise PrometheusError(f"{url} answered {response.status_code} without JSON") from error
         try:
-            return _counters(url, query, body)
+            return _counters(url, query, body, label)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise PrometheusError(f"{url}: the answer to {query!r} is not understood") from error
 
 
-def _counters(url: str, query: str, body: dict[str, Any]) -> dict[str, int]:
+def _counters(url: str, query: str, body: dict[str, Any], label: str) -> dict[str, dict[str, int]]:
     if body.get("status", "success") != "success":
         raise PrometheusError(f"{url} refused {query!r}: {body.get('error', '')}")
     data = body["data"]
@@ -72,11 +76,13 @@ def _counters(url: str, query: str, body: dict[str, Any]) -> dict[str, int]:
         raise PrometheusError(
             f"{query!r} gives a {data['resultType']}; an indicator needs an instant vector"
         )
-    found: dict[str, int] = {}
+    found: dict[str, dict[str, int]] = {}
     for sample in data["result"]:
         value = float(sample["value"][1])
         if math.isfinite(value) and value >= 0:
-            found[_key(sample["metric"])] = round(value)
+            metric = dict(sample["metric"])
+            part = metric.pop(label, "")
+            found.setdefault(part, {})[_key(metric)] = round(value)
     return found
 
 

@@ -26,7 +26,8 @@ def advance(before: Mapping[str, Counts] | None, look: Look) -> tuple[Block, dic
 
     `before` is None at the first look, which only remembers: events from before the analysis
     don't count. Afterwards
-    - a counter that fell has been restarted: its new value is the increase;
+    - a total that fell has been restarted: its new value is the increase. Bad events that fell
+      alone have not (they may be a difference of two counters), and add nothing;
     - a canary series not seen before is a new process, which counts from zero;
     - a stable series not seen before is only remembered, since its age is unknown;
     - a vanished series keeps its last value, for it may come back.
@@ -43,7 +44,7 @@ def advance(before: Mapping[str, Counts] | None, look: Look) -> tuple[Block, dic
             old_total, old_bad = known or (0, 0)
             restarted = total < old_total
             totals[side][0] += total if restarted else total - old_total
-            totals[side][1] += bad if restarted or bad < old_bad else bad - old_bad
+            totals[side][1] += bad if restarted else max(0, bad - old_bad)
     return (
         Block(
             canary_bad=totals[CANARY][1],

@@ -1,0 +1,1 @@
+"""Everything that a loop needs on a cluster, installed as a user would: chart and manifests."""

@@ -1,0 +1,191 @@
+"""Installs the operator's chart, Prometheus, Alertmanager and the gateway; safe to run again."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cluster import binaries, provider
+from cluster.errors import ClusterError
+from cluster.kubectl import kubectl
+from cluster.provider import Cluster
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFESTS = ROOT / "demo" / "manifests"
+OPERATOR_NAMESPACE = "evenkeel-system"
+MONITORING = "monitoring"
+IMAGES = (
+    "operator",
+    "demo",
+    "mlserver",
+    "storage-initializer",
+    "prometheus",
+    "alertmanager",
+    "traefik",
+)
+
+Say = Callable[[str], None]
+
+
+class Stack:
+    """One cluster and what is installed on it."""
+
+    def __init__(self, cluster: Cluster, say: Say) -> None:
+        self.cluster = cluster
+        self.kubeconfig = cluster.kubeconfig
+        self._say = say
+
+    @classmethod
+    def on_cluster(cls, say: Say, provider_name: str = "auto") -> Stack:
+        """Brings a cluster up (or uses KUBECONFIG's). Raises ClusterError."""
+        cluster = provider.choose(provider_name)
+        say(f"cluster: {cluster.name}")
+        if cluster.name != "kubeconfig":
+            provider.remember(cluster)
+        cluster.up(say)
+        provider.remember(cluster)
+        return cls(cluster, say)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """kubectl's output. Raises ClusterError with what it said."""
+        return kubectl(self.kubeconfig, *arguments, stdin=stdin)
+
+    def images(self, names: Sequence[str] = IMAGES) -> None:
+        """Builds what is not current and loads it into the node.
+
+        On a cluster of the user's own the published images are pulled instead.
+        """
+        if self.cluster.name == "kubeconfig":
+            return
+        archives = []
+        for name in names:
+            self._say(f"image {name}")
+            done = subprocess.run(
+                [sys.executable, str(ROOT / "e2e" / "images" / "build.py"), name],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                raise ClusterError(
+                    f"the image {name} could not be built: {done.stdout[-2000:]}",
+                    f"run `python e2e/images/build.py {name}` to see all of its output",
+                )
+            archives.append(Path(done.stdout.strip().splitlines()[-1]))
+        # Beside the node's own state, so that both go together.
+        loaded = self.kubeconfig.parent / "loaded"
+        loaded.mkdir(exist_ok=True)
+        fresh = [a for a in archives if not (loaded / a.name).exists()]
+        self.cluster.load(fresh, self._say)
+        for archive in fresh:
+            (loaded / archive.name).touch()
+
+    def namespace(self, name: str, *, enforce: str = "restricted") -> None:
+        """A namespace under that Pod Security level."""
+        self.apply(
+            f"""\
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: {name}
+  labels:
+    pod-security.kubernetes.io/enforce: {enforce}
+"""
+        )
+
+    def apply(self, manifests: str | Path) -> None:
+        """Server-side applies a text or a file."""
+        arguments = ("apply", "--server-side", "--force-conflicts", "-f")
+        if isinstance(manifests, Path):
+            self.kubectl(*arguments, str(manifests))
+        else:
+            self.kubectl(*arguments, "-", stdin=manifests)
+
+    def operator(self, *values: str) -> None:
+        """Installs or upgrades the chart; `values` are helm's --set arguments."""
+        self._say("operator: helm chart")
+        tag = [] if self.cluster.name == "kubeconfig" else ["image.tag=dev"]
+        sets = [
+            *tag,
+            f"prometheus.url=http://prometheus.{MONITORING}.svc:9090",
+            *values,
+        ]
+        helm = binaries.client("helm", self._say)
+        command = [
+            str(helm),
+            "upgrade",
+            "--install",
+            "evenkeel",
+            str(ROOT / "charts" / "evenkeel"),
+            f"--namespace={OPERATOR_NAMESPACE}",
+            "--create-namespace",
+            f"--kubeconfig={self.kubeconfig}",
+            "--wait",
+            "--timeout=5m",
+        ]
+        command += [f"--set={s}" for s in sets]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise ClusterError(
+                f"helm could not install the operator: {done.stderr.strip()[-2000:]}",
+                f"look at its pods: `kubectl -n {OPERATOR_NAMESPACE} get pods`",
+            )
+
+    def monitoring(self) -> None:
+        """Prometheus and Alertmanager; Alertmanager gets the operator's webhook token."""
+        self._say("monitoring: Prometheus and Alertmanager")
+        self.namespace(MONITORING)
+        self.namespace(OPERATOR_NAMESPACE)
+        self._webhook_token()
+        self.apply(MANIFESTS / "prometheus.yaml")
+        self.apply(MANIFESTS / "alertmanager.yaml")
+        for name in ("prometheus", "alertmanager"):
+            self.rollout(MONITORING, name)
+
+    def _webhook_token(self) -> None:
+        """One token for both ends, made once."""
+        known = self.kubectl(
+            "-n", MONITORING, "get", "secret", "evenkeel-webhook", "--ignore-not-found", "-oname"
+        )
+        if known:
+            return
+        token = secrets.token_hex(32)
+        for namespace in (MONITORING, OPERATOR_NAMESPACE):
+            self.apply(
+                f"""\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: evenkeel-webhook
+  namespace: {namespace}
+stringData:
+  token: {token}
+"""
+            )
+
+    def gateway(self) -> None:
+        """The Gateway API's CRDs and Traefik."""
+        self._say("gateway: Gateway API and Traefik")
+        provider.gateway_crds(self._say)
+        self.apply(MANIFESTS / "traefik.yaml")
+        self.rollout("traefik", "traefik")
+
+    def rollout(self, namespace: str, deployment: str, seconds: int = 180) -> None:
+        """Waits until the Deployment is available."""
+        self.kubectl(
+            f"--namespace={namespace}",
+            "rollout",
+            "status",
+            f"deployment/{deployment}",
+            f"--timeout={seconds}s",
+        )
+
+    def everything(self) -> None:
+        """Images, monitoring, gateway and operator."""
+        self.images()
+        self.monitoring()
+        self.gateway()
+        self.operator("webhook.existingSecret=evenkeel-webhook")
