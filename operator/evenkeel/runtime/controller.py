@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import Condition
+from evenkeel.api.base import Model
 from evenkeel.apply import events
 from evenkeel.apply.executor import Executor, Superseded
 from evenkeel.client import ApiError, Client
@@ -22,8 +23,8 @@ from evenkeel.runtime.queue import WorkQueue
 log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
-Reconcile = Callable[[Key, JSON], Awaitable[Plan]]
-"""Observes and plans one object."""
+Reconcile = Callable[[Key, JSON, str | None], Awaitable[Plan]]
+"""Observes and plans one object, given what the API server last called invalid, if anything."""
 Written = Callable[[Key, Plan], None]
 """Told after a plan was written."""
 Dependents = Callable[[str, JSON], Iterable[Key]]
@@ -51,7 +52,7 @@ class Controller:
         self._dependents = dependents
         self._written = written
         self._failures: dict[Key, int] = {}
-        self._troubles: dict[Key, str] = {}
+        self._troubles: dict[Key, ApiError] = {}
         self.started = False
 
     def changed(self, kind: str, obj: JSON) -> None:
@@ -87,9 +88,11 @@ class Controller:
             self._troubles.pop(key, None)
             self._executor.forget(key)
             return "gone"
-        plan = await self._reconciles[key.kind](key, obj)
-        if (trouble := self._troubles.get(key)) is not None:
-            plan = _with_trouble(plan, obj, trouble)
+        trouble = self._troubles.get(key)
+        invalid = trouble.message if trouble and trouble.status == 422 else None
+        plan = await self._reconciles[key.kind](key, obj, invalid)
+        if trouble is not None:
+            plan = replace(plan, status=_with_trouble(plan.status, obj, trouble))
         try:
             await self._executor.run(key, obj, plan)
         except Superseded:
@@ -99,7 +102,8 @@ class Controller:
         except ApiError as error:
             log.warning("%s %s/%s: %s", *key, error)
             if 400 <= error.status < 500 and error.status not in (409, 429):
-                self._troubles[key] = f"the API server refused a write: {error.message}"
+                self._troubles[key] = error
+                await self._tell(key, plan, error)
             self._retry(key)
             return "refused"
         if self._troubles.pop(key, None) is not None:
@@ -114,16 +118,29 @@ class Controller:
                 self.queue.add_after(key, plan.requeue_after)
         return "ok"
 
+    async def _tell(self, key: Key, plan: Plan, trouble: ApiError) -> None:
+        """Tells of the refusal in the status as it stands: the plan's own may not be true yet."""
+        obj = self._store.get(key)
+        if obj is None:
+            return
+        standing = type(plan.status).model_validate(obj.get("status", {}))
+        told = Plan(_with_trouble(standing, obj, trouble), shared_status=plan.shared_status)
+        try:
+            await self._executor.run(key, obj, told)
+        except (ApiError, Superseded) as error:
+            log.warning("%s %s/%s: %s", *key, error)
+
     def _retry(self, key: Key) -> None:
         failures = self._failures.get(key, 0) + 1
         self._failures[key] = failures
         self.queue.add_after(key, min(MAX_BACKOFF, 0.25 * 2 ** min(failures, 10)))
 
 
-def _with_trouble(plan: Plan, obj: JSON, trouble: str) -> Plan:
-    """The plan with a refused write told in its conditions, which are written before it."""
+def _with_trouble(status: Model, obj: JSON, trouble: ApiError) -> Model:
+    """The status with a refused write told in its conditions."""
     generation = obj["metadata"].get("generation", 0)
     before = [Condition.model_validate(c) for c in obj.get("status", {}).get("conditions") or ()]
-    planned = getattr(plan.status, "conditions", ())
-    conditions = troubled(before, planned, trouble, generation, datetime.now(UTC))
-    return replace(plan, status=plan.status.model_copy(update={"conditions": conditions}))
+    message = f"the API server refused a write: {trouble.message}"
+    planned = getattr(status, "conditions", ())
+    conditions = troubled(before, planned, message, generation, datetime.now(UTC))
+    return status.model_copy(update={"conditions": conditions})

@@ -32,7 +32,10 @@ class Dependents:
                 for replaced in obj["spec"].get("replaces") or ():
                     yield Key("TrainingRun", namespace, replaced)
             case "RetrainSchedule":
-                for name in obj.get("status", {}).get("active") or ():
+                status = obj.get("status", {})
+                last = status.get("lastRun", {}).get("name")
+                # The last run may have ended while alerts were still counted on it.
+                for name in {*(status.get("active") or ()), *([last] if last else ())}:
                     yield Key("TrainingRun", namespace, name)
             case "ModelVersion":
                 yield from self._of_version(obj)

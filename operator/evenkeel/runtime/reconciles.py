@@ -48,12 +48,12 @@ class Reconciles:
             "ModelVersion": self._version,
         }
 
-    async def _deployment(self, key: Key, obj: JSON) -> Plan:
+    async def _deployment(self, key: Key, obj: JSON, invalid: str | None) -> Plan:
         return plan_deployment(
             await observe(self._store, self._prometheus, self._prometheus_url, self._pods, obj)
         )
 
-    async def _schedule(self, key: Key, obj: JSON) -> Plan:
+    async def _schedule(self, key: Key, obj: JSON, invalid: str | None) -> Plan:
         runs = self._store.labelled("TrainingRun", key.namespace, labels.SCHEDULE, key.name)
         return plan_schedule(
             ScheduleSnapshot(
@@ -64,7 +64,7 @@ class Reconciles:
             )
         )
 
-    async def _run(self, key: Key, obj: JSON) -> Plan:
+    async def _run(self, key: Key, obj: JSON, invalid: str | None) -> Plan:
         run = TrainingRun.model_validate(obj)
         schedule = self._store.get(Key("RetrainSchedule", key.namespace, run.spec.schedule))
         siblings = self._store.labelled(
@@ -88,10 +88,11 @@ class Reconciles:
                 replaced_by=replaced_by,
                 version_exists=bool(versions),
                 now=datetime.now(UTC),
+                rejection=invalid,
             )
         )
 
-    async def _version(self, key: Key, obj: JSON) -> Plan:
+    async def _version(self, key: Key, obj: JSON, invalid: str | None) -> Plan:
         version = ModelVersion.model_validate(obj)
         siblings = tuple(
             ModelVersion.model_validate(o)
