@@ -48,7 +48,7 @@ def settings(env: Mapping[str, str]) -> Settings:
         window=_count(env, "DATA_WINDOW", 12 * RECORDS_PER_WEEK),
         holdout=_count(env, "DATA_HOLDOUT", RECORDS_PER_WEEK),
         mistake=mistake,
-        baseline=env.get("BASELINE_URI") or None,
+        baseline=env.get("BASELINE_URI") or env.get("EVENKEEL_CHAMPION_URI") or None,
         code_revision=env.get("CODE_REVISION", ""),
         result=Path(env.get("RESULT_FILE", "/dev/termination-log")),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from evenkeel.api.common import Gate, Metric, Slice
+from evenkeel.api.common import ChampionComparison, Gate, Metric, Slice
 from evenkeel.policies.gates import Figures, evaluate
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -149,3 +149,23 @@ def test_a_worse_figure_never_passes_where_a_better_one_fails(
 
     improved = candidate + 1 if better == "Higher" else candidate - 1
     assert passes(improved) or not passes(candidate)
+
+
+def test_the_champion_may_be_judged_on_the_same_data_by_the_training_itself() -> None:
+    """After a drift the figure that the champion was validated with says nothing any more."""
+    gate = Gate(
+        name="better",
+        metric="accuracy",
+        champion=ChampionComparison(reported_as="champion_accuracy"),
+    )
+    champion = Figures("elec-1", [Metric(name="accuracy", value="0.90")], ())
+    reported = [
+        Metric(name="accuracy", value="0.75"),
+        Metric(name="champion_accuracy", value="0.63"),
+    ]
+    (passed,) = evaluate([gate], Figures("elec-2", reported, ()), champion)
+    assert passed.passed
+    assert "0.63" in passed.message
+    (silent,) = evaluate([gate], Figures("elec-2", reported[:1], ()), champion)
+    assert not silent.passed
+    assert "champion_accuracy is missing" in silent.message

@@ -146,6 +146,15 @@ class ChampionComparison(Model):
     better: Annotated[
         Literal["Higher", "Lower"], Field(description="Which direction of the metric is better.")
     ] = "Higher"
+    reported_as: Annotated[
+        str | None,
+        Field(
+            max_length=128,
+            description="Metric under which the training itself reports the champion's figure on "
+            "the same data (it gets EVENKEEL_CHAMPION_URI). Without it, the figure that the "
+            "champion was validated with is taken, which drift may have made obsolete.",
+        ),
+    ] = None
     max_regression: Annotated[
         Decimal,
         Field(

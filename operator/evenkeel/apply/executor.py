@@ -15,7 +15,7 @@ from evenkeel.api.base import API_VERSION
 from evenkeel.api.resources import BY_KIND
 from evenkeel.client import FIELD_MANAGER, ApiError, Client
 from evenkeel.observe.store import Key, Store
-from evenkeel.observe.trim import SPEC_DIGEST
+from evenkeel.observe.trim import OWNS_REPLICAS, SPEC_DIGEST
 from evenkeel.plan.types import Foreign, Manifest, Plan, Ref
 
 log = logging.getLogger(__name__)
@@ -131,6 +131,11 @@ class Executor:
             known[SPEC_DIGEST],
         ):
             return
+        if known is not None and known.get(OWNS_REPLICAS) and "replicas" not in manifest["spec"]:
+            # An autoscaler takes over. A field that nobody applies any more falls back to its
+            # default, so another manager holds it first.
+            ref = Ref(manifest["apiVersion"], key.kind, key.namespace, key.name)
+            await self._set_replicas(ref, known["spec"]["replicas"])
         written = await self._client.apply(BY_KIND[key.kind], key.namespace, key.name, manifest)
         self._store.put(key.kind, written)
         now = self._store.get(key)
@@ -141,6 +146,9 @@ class Executor:
         known = self._store.get(Key(ref.kind, ref.namespace, ref.name))
         if known is not None and known["spec"].get("replicas") == replicas:
             return
+        await self._set_replicas(ref, replicas)
+
+    async def _set_replicas(self, ref: Ref, replicas: int) -> None:
         body = {
             "apiVersion": ref.api_version,
             "kind": ref.kind,

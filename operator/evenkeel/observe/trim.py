@@ -6,9 +6,13 @@ import hashlib
 import json
 from typing import Any
 
+from evenkeel.client import FIELD_MANAGER
+
 JSON = dict[str, Any]
 
 SPEC_DIGEST = "evenkeel.dev/spec-digest"
+OWNS_REPLICAS = "evenkeel.dev/owns-replicas"
+"""Whether the operator's main field manager has set a Deployment's replicas."""
 _META = (
     "name",
     "namespace",
@@ -34,7 +38,8 @@ _SPEC_KEPT = {
 def trimmed(kind: str, obj: JSON) -> JSON:
     """The object without managed fields; of children only identity, status and what is read.
 
-    The digest of a child's full spec is kept in place of the rest, so that a foreign change shows.
+    A digest of what the operator applies is kept in place of the rest, so that a foreign change
+    shows.
     """
     meta = obj["metadata"]
     if kind not in _SPEC_KEPT:
@@ -44,7 +49,9 @@ def trimmed(kind: str, obj: JSON) -> JSON:
     kept_spec: JSON = {k: spec[k] for k in _SPEC_KEPT[kind] if k in spec}
     if kind == "Pod":
         kept_spec["containers"] = [{"name": c["name"]} for c in spec.get("containers", ())]
+    owns = {OWNS_REPLICAS: _owns_replicas(meta)} if kind == "Deployment" else {}
     return {
+        **owns,
         "metadata": {k: meta[k] for k in _META if k in meta},
         "spec": kept_spec,
         "status": obj.get("status", {}),
@@ -53,9 +60,17 @@ def trimmed(kind: str, obj: JSON) -> JSON:
 
 
 def spec_digest(obj: JSON) -> str:
-    """Changes whenever the spec changes: the generation, or a digest where there is none."""
-    generation = obj["metadata"].get("generation")
-    if generation:
-        return str(generation)
-    text = json.dumps(obj.get("spec", {}), sort_keys=True)
+    """Changes with the spec (its generation, where there is one), the labels and the owners."""
+    meta = obj["metadata"]
+    spec = meta.get("generation") or obj.get("spec", {})
+    parts = [spec, meta.get("labels"), meta.get("ownerReferences")]
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _owns_replicas(meta: JSON) -> bool:
+    return any(
+        entry.get("manager") == FIELD_MANAGER
+        and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
+        for entry in meta.get("managedFields") or ()
+    )

@@ -94,8 +94,7 @@ class Watcher:
         for item in items:
             meta = item["metadata"]
             seen.add(Key(self._type.kind, meta.get("namespace", ""), meta["name"]))
-            if self._store.put(self._type.kind, item):
-                self._on_change(self._type.kind, item)
+            self._take(item)
         for key in self._store.keys(self._type.kind):
             known = self._store.get(key)
             assert known is not None
@@ -123,6 +122,16 @@ class Watcher:
                 key = Key(self._type.kind, meta.get("namespace", ""), meta["name"])
                 if self._store.remove(key, meta.get("uid", ""), int(version)) is not None:
                     self._on_change(self._type.kind, obj)
-            elif self._store.put(self._type.kind, obj):
-                self._on_change(self._type.kind, obj)
+            else:
+                self._take(obj)
         return version
+
+    def _take(self, obj: dict[str, Any]) -> None:
+        kind, meta = self._type.kind, obj["metadata"]
+        before = self._store.get(Key(kind, meta.get("namespace", ""), meta["name"]))
+        if not self._store.put(kind, obj):
+            return
+        self._on_change(kind, obj)
+        if before is not None and before["metadata"].get("labels") != meta.get("labels"):
+            # It may have belonged to another.
+            self._on_change(kind, before)

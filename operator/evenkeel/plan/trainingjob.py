@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 from evenkeel.api.common import Cause
+from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.plan.labels import MANAGED_BY, MANAGER, MODEL, RUN, SCHEDULE, owner_reference
 from evenkeel.plan.types import Manifest
@@ -34,8 +35,10 @@ def trainer_name(run: TrainingRun) -> str:
     return str(run.spec.training.pod_template.spec["containers"][0].get("name", ""))
 
 
-def training_job(run: TrainingRun) -> Manifest:
+def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Manifest:
     """The Job; the template must have no `training_template.problem`.
+
+    `champion`: the version in production, for trainers that judge it on the same data.
 
     It has no time to live of its own: the run deletes it once the result is in its status.
     """
@@ -44,7 +47,7 @@ def training_job(run: TrainingRun) -> Manifest:
     spec = copy.deepcopy(template.spec)
     spec["restartPolicy"] = "Never"
     trainer = spec["containers"][0]
-    trainer["env"] = _env(run, trainer.get("env") or [])
+    trainer["env"] = _env(run, champion, trainer.get("env") or [])
     # On success only the file counts; on failure the end of the log tells more than nothing.
     trainer.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
     _secure(spec)
@@ -80,7 +83,7 @@ def training_job(run: TrainingRun) -> Manifest:
     }
 
 
-def _env(run: TrainingRun, own: list[Json]) -> list[Json]:
+def _env(run: TrainingRun, champion: ModelVersion | None, own: list[Json]) -> list[Json]:
     facts = {
         "EVENKEEL_RUN": run.metadata.name,
         "EVENKEEL_MODEL": run.spec.model,
@@ -88,6 +91,9 @@ def _env(run: TrainingRun, own: list[Json]) -> list[Json]:
         "EVENKEEL_CAUSE": _cause(run.spec.cause),
         "EVENKEEL_PARAMETERS": _compact(run.spec.training.parameters),
     }
+    if champion is not None:
+        facts["EVENKEEL_CHAMPION"] = champion.metadata.name
+        facts["EVENKEEL_CHAMPION_URI"] = champion.spec.uri
     kept = [e for e in own if e.get("name") not in facts]
     taken = {e.get("name") for e in kept}
     parameters = {k: v for k, v in run.spec.training.parameters.items() if k not in taken}

@@ -34,7 +34,8 @@ class RunSnapshot:
 
     `schedule`: the run's RetrainSchedule, for the alerts counted since. `job`: the Job of the run's
     name. `pods`: its pods. `replaced_by`: name of a run whose spec.replaces names this one.
-    `rejection`: the API server's answer if it refused the Job as invalid (422).
+    `champion`: the version in production. `rejection`: the API server's answer if it refused the
+    Job as invalid (422).
     """
 
     run: TrainingRun
@@ -45,6 +46,7 @@ class RunSnapshot:
     version_exists: bool
     now: datetime
     rejection: str | None = None
+    champion: ModelVersion | None = None
 
 
 def version_name(run: TrainingRun) -> str:
@@ -108,7 +110,7 @@ def _without_job(snapshot: RunSnapshot) -> Plan:
             snapshot,
             "Pending",
             f"Job {run.metadata.name} is being created",
-            creates=(training_job(run),),
+            creates=(training_job(run, snapshot.champion),),
             events=(Event("Normal", "JobCreated", f"Job {run.metadata.name}"),),
         )
     seen_by = parse(run.status.start_time) + timedelta(seconds=UNSEEN_SECONDS)

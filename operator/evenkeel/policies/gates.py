@@ -88,7 +88,11 @@ def _judge(
         passed &= ok
         texts.append(f"{'<=' if ok else '>'} max {gate.max}")
     if gate.champion is not None:
-        found = _compare(gate.champion, gate.metric, value, champion_metrics, champion)
+        rule = gate.champion
+        known, name = champion_metrics, gate.metric
+        if rule.reported_as is not None:
+            known, name = metrics, rule.reported_as
+        found = _compare(rule, name, value, known, champion)
         passed &= found.passed
         texts.append(found.text)
     return _Finding(passed, f"{figure} {', '.join(texts)}")
@@ -108,7 +112,7 @@ def _compare(
         return _Finding(
             False,
             f"cannot be compared with champion {champion.version}: {reference}; leave the "
-            "comparison out of this gate until a version that reports it is in production",
+            "comparison out of this gate until it is reported",
         )
     slack = Decimal(rule.max_regression)
     if rule.better == "Higher":

@@ -16,6 +16,7 @@ from evenkeel.plan.podtemplate import PodSettings
 from evenkeel.plan.retrainschedule import ScheduleSnapshot, plan_schedule
 from evenkeel.plan.trainingrun import RunSnapshot, plan_run
 from evenkeel.plan.types import Plan
+from evenkeel.policies.champion import champion
 from evenkeel.runtime.controller import Reconcile
 from evenkeel.runtime.inbox import Inbox
 
@@ -79,6 +80,11 @@ class Reconciles:
             None,
         )
         versions = self._store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
+        siblings_of_model = [
+            ModelVersion.model_validate(v)
+            for v in self._store.all("ModelVersion", key.namespace)
+            if v["spec"]["model"] == run.spec.model
+        ]
         return plan_run(
             RunSnapshot(
                 run=run,
@@ -89,6 +95,7 @@ class Reconciles:
                 version_exists=bool(versions),
                 now=datetime.now(UTC),
                 rejection=invalid,
+                champion=champion(siblings_of_model, run.spec.model),
             )
         )
 
