@@ -39,7 +39,7 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 
 .PHONY: unit
 unit: $(VENV)/.installed ## Tests of pure decisions and single parts
-	$(RUN) -m pytest tests/unit tests/cluster tests/demo
+	$(RUN) -m pytest tests/unit tests/cluster tests/demo tests/argocd
 
 .PHONY: apiserver
 apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
@@ -53,9 +53,11 @@ e2e: $(VENV)/.installed ## The loop on a real node with real Prometheus, gateway
 bench: $(VENV)/.installed ## Figures against the design's table
 	$(RUN) -m bench
 
-.PHONY: crds
-crds: $(VENV)/.installed ## Generates crds/ from the pydantic models
+.PHONY: manifests
+manifests: $(VENV)/.installed ## Generates crds/, the chart's copies, deploy/ from the pydantic models
 	$(RUN) -m evenkeel.api.crd crds
+	$(RUN) charts/sync.py --helm "$$($(RUN) -c 'from cluster import binaries; print(binaries.client("helm", lambda _: None))')"
+	$(RUN) deploy/argocd/render.py
 
 .PHONY: lock
 lock: $(VENV)/.installed ## Compiles the requirements files with hashes
