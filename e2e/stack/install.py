@@ -60,7 +60,7 @@ class Stack:
         """
         if self.cluster.name == "kubeconfig":
             return
-        archives = []
+        archives: dict[str, Path] = {}
         for name in names:
             self._say(f"image {name}")
             done = subprocess.run(
@@ -74,14 +74,24 @@ class Stack:
                     f"the image {name} could not be built: {done.stdout[-2000:]}",
                     f"run `python e2e/images/build.py {name}` to see all of its output",
                 )
-            archives.append(Path(done.stdout.strip().splitlines()[-1]))
-        # Beside the node's own state, so that both go together.
-        loaded = self.kubeconfig.parent / "loaded"
-        loaded.mkdir(exist_ok=True)
-        fresh = [a for a in archives if not (loaded / a.name).exists()]
-        self.cluster.load(fresh, self._say)
-        for archive in fresh:
-            (loaded / archive.name).touch()
+            archives[name] = Path(done.stdout.strip().splitlines()[-1])
+        self._loaded.mkdir(exist_ok=True)
+        fresh = {n: a for n, a in archives.items() if not (self._loaded / a.name).exists()}
+        if not fresh:
+            return
+        self.cluster.load(list(fresh.values()), self._say)
+        for name, archive in fresh.items():
+            for marker in self._markers(name):
+                marker.unlink()
+            (self._loaded / archive.name).touch()
+
+    @property
+    def _loaded(self) -> Path:
+        """Markers of the images that the node has, beside its own state: both go together."""
+        return self.kubeconfig.parent / "loaded"
+
+    def _markers(self, image: str) -> list[Path]:
+        return sorted(self._loaded.glob(f"{image}-????????????.tar"))
 
     def namespace(self, name: str, *, enforce: str = "restricted") -> None:
         """A namespace under that Pod Security level."""
@@ -107,7 +117,11 @@ metadata:
     def operator(self, *values: str) -> None:
         """Installs or upgrades the chart; `values` are helm's --set arguments."""
         self._say("operator: helm chart")
-        tag = [] if self.cluster.name == "kubeconfig" else ["image.tag=dev"]
+        tag = []
+        if self.cluster.name != "kubeconfig":
+            tag = ["image.tag=dev"]
+            # The tag stays the same, so the image's own name makes new pods.
+            tag += [rf"podAnnotations.image={m.stem}" for m in self._markers("operator")]
         sets = [
             *tag,
             f"prometheus.url=http://prometheus.{MONITORING}.svc:9090",
@@ -122,6 +136,9 @@ metadata:
             str(ROOT / "charts" / "evenkeel"),
             f"--namespace={OPERATOR_NAMESPACE}",
             "--create-namespace",
+            # The CRDs may have been applied by hand before.
+            "--take-ownership",
+            "--force-conflicts",
             f"--kubeconfig={self.kubeconfig}",
             "--wait",
             "--timeout=5m",
