@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 import kopf
+from kopf._core.engines.peering import Identity
 
 from evenkeel import __version__
 from evenkeel.client import Client
@@ -62,7 +63,14 @@ def _run(settings: Settings) -> int:
     configured = settings
     stop = threading.Event()
     _configure_logging(settings)
-    kopf.run(registry=registry, clusterwide=True, standalone=True, stop_flag=stop)
+    kopf.run(
+        registry=registry,
+        clusterwide=True,
+        standalone=True,
+        stop_flag=stop,
+        # kopf would look up the user's name, which a container's user need not have.
+        identity=Identity(settings.identity),
+    )
     return 1 if lost else 0
 
 
