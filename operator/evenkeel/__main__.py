@@ -59,6 +59,8 @@ def _run(settings: Settings) -> int:
     async def stop_(**_: object) -> None:
         for operator in running:
             await operator.stop()
+        # kopf waits for the flag in a thread, which would keep the process alive.
+        stop.set()
 
     configured = settings
     stop = threading.Event()
