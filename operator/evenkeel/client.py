@@ -12,6 +12,8 @@ import os
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import config
@@ -45,6 +47,9 @@ class Client:
     def __init__(self, configuration: Configuration, *, connections: int = 50) -> None:
         configuration.connection_pool_maxsize = connections
         self._configuration = configuration
+        # aiohttp would look the environment up in threads, twice a request.
+        proxy = configuration.proxy or _environment_proxy(configuration.host)
+        configuration.client_session_kwargs = {"trust_env": False, "proxy": proxy}
         self._session = RESTClientObject(configuration)._create_pool_manager()
         self._base = configuration.host.rstrip("/")
 
@@ -227,6 +232,14 @@ class Client:
                     yield event
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise ApiError(0, "NoAnswer", str(fault) or type(fault).__name__) from fault
+
+
+def _environment_proxy(host: str) -> str | None:
+    """The proxy that HTTPS_PROXY names, unless NO_PROXY exempts the host."""
+    parts = urlsplit(host)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _error(status: int, text: bytes, retry_after: str | None) -> ApiError:

@@ -95,11 +95,26 @@ class Executor:
                 BY_KIND[key.kind], key.namespace, key.name, body, subresource="status"
             )
         except ApiError as error:
-            if error.status in (404, 409):
+            if error.status not in (404, 409):
+                raise
+            committed = await self._committed(key, status, plan) if error.status == 409 else None
+            if committed is None:
                 raise Superseded(str(error)) from error
-            raise
+            written = committed
         self._store.put(key.kind, written)
         self._wrote(key.kind, written, key)
+
+    async def _committed(self, key: Key, status: JSON, plan: Plan) -> JSON | None:
+        """The object if the conflict was with this very write, whose first answer was lost.
+
+        To plan again would count anew what has been counted.
+        """
+        try:
+            found = await self._client.get(BY_KIND[key.kind], key.namespace, key.name)
+        except ApiError:
+            return None
+        own = {k: v for k, v in found.get("status", {}).items() if k not in plan.shared_status}
+        return found if own == status else None
 
     async def _foreign(self, foreign: Foreign) -> None:
         manifest, manager = foreign

@@ -11,7 +11,7 @@ from typing import Any
 
 from evenkeel.api import Condition
 from evenkeel.api.base import Model
-from evenkeel.apply import events
+from evenkeel.apply.events import Recorder
 from evenkeel.apply.executor import Executor, Superseded
 from evenkeel.client import ApiError, Client
 from evenkeel.observe.store import Key, Store
@@ -45,7 +45,7 @@ class Controller:
         written: Written,
     ) -> None:
         self.queue = WorkQueue()
-        self._client = client
+        self.recorder = Recorder(client)
         self._store = store
         self._executor = Executor(client, store, self._wrote)
         self._reconciles = reconciles
@@ -110,7 +110,7 @@ class Controller:
             self.queue.add(key)
         self._failures.pop(key, None)
         self._written(key, plan)
-        await events.send(self._client, key, obj, plan.events)
+        self.recorder.record(key, obj, plan.events)
         if plan.requeue_after is not None:
             if plan.requeue_after <= 0:
                 self.queue.add(key)

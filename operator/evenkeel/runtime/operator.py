@@ -42,6 +42,8 @@ from evenkeel.runtime.webhook import Webhook
 log = logging.getLogger(__name__)
 
 LEASE_NAME = "evenkeel"
+GRACE = 10.0
+"""Seconds that reconciles in hand have to end after SIGTERM; killing them would lose nothing."""
 MANAGED = f"{labels.MANAGED_BY}={labels.MANAGER}"
 CHILDREN = (DEPLOYMENT, SERVICE, HPA, PDB, HTTP_ROUTE, JOB)
 
@@ -109,13 +111,15 @@ class Operator:
         await self._serve(health(self._age, self._synced), settings.http_port)
         await self._serve(exposition(self._refresh), settings.metrics_port)
         self._spawn(*(w.run() for w in self._watchers))
-        self._spawn(self._lead())
+        self._spawn(self._controller.recorder.run(), self._lead())
 
     async def stop(self) -> None:
         """Stops taking work, lets what is in hand end, and gives leadership up."""
         self._leads = False
         for runner in self._runners:
             await runner.cleanup()
+        if await self._controller.queue.drained(GRACE):
+            await self._controller.recorder.flush()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -24,6 +24,8 @@ class WorkQueue:
         self._working: dict[Key, float] = {}
         self._again: set[Key] = set()
         self._wake = asyncio.Event()
+        self._closed = False
+        self._idle = asyncio.Event()
 
     def add(self, key: Key, *, urgent: bool = True) -> None:
         """Queues the key now."""
@@ -55,7 +57,7 @@ class WorkQueue:
         """The next key, which is the caller's until `done`."""
         while True:
             self._release_due()
-            for ready in (self._urgent, self._calm):
+            for ready in () if self._closed else (self._urgent, self._calm):
                 if ready:
                     key, _ = ready.popitem(last=False)
                     self._working[key] = time.monotonic()
@@ -71,9 +73,23 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """Gives the key back."""
         self._working.pop(key, None)
+        if not self._working:
+            self._idle.set()
         if key in self._again:
             self._again.discard(key)
             self.add(key)
+
+    async def drained(self, seconds: float) -> bool:
+        """Hands out no more keys; whether those in hand were given back within the time."""
+        self._closed = True
+        if self._working:
+            self._idle.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
+            except TimeoutError:
+                return False
+        return True
 
     def _release_due(self) -> None:
         now = time.monotonic()

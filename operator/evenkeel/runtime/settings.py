@@ -34,7 +34,7 @@ class Settings:
     log_level: str = "info"
     log_format: str = "json"
     storage_initializer_image: str = "kserve/storage-initializer:v0.21.0"
-    workers: int = 16
+    workers: int = 32
 
     @classmethod
     def from_environment(cls) -> Self:
