@@ -11,8 +11,8 @@ import json
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -275,14 +275,12 @@ class Counters:
         )
 
 
-Fault = Callable[[str, str, dict[str, str]], Awaitable[str | int | None] | str | int | None]
-"""From method, path and query to a status to answer with, "lose" (the answer), "drop" (the next
-watch event) or None."""
-
-
 class Wire:
-    """A reverse proxy before the API server. `fault` decides about each request, `drops` about
-    each watch event."""
+    """A reverse proxy before the API server.
+
+    fault: from method and path (a watch's ends in ?watch) to a status to answer with, "lose" (the
+    answer of a committed request) or None. drops: whether a watch event is withheld.
+    """
 
     def __init__(self, server: ApiServer) -> None:
         admin = server.plane.admin()
@@ -311,7 +309,7 @@ class Wire:
         async with self._session.request(
             method,
             self._server + request.path_qs,
-            data=await request.read(),
+            data=await request.read() or None,
             headers={k: v for k, v in request.headers.items() if k in ("Content-Type", "Accept")},
             ssl=self._ssl,
         ) as answer:
@@ -327,26 +325,23 @@ class Wire:
         self, request: web.Request, answer: aiohttp.ClientResponse
     ) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status)
-        await response.prepare(request)
         cut = asyncio.create_task(self.cut.wait())
-        lines = answer.content.__aiter__()
-        try:
-            while not self.cut.is_set():
-                line = asyncio.ensure_future(anext(lines))
-                await asyncio.wait({line, cut}, return_when=asyncio.FIRST_COMPLETED)
-                if not line.done():
-                    line.cancel()
-                    break
-                text = line.result()
-                if self.drops(json.loads(text)):
-                    continue
-                await asyncio.sleep(self.delay)
-                await response.write(text)
-        except (StopAsyncIteration, ConnectionError, aiohttp.ClientError):
-            pass
-        finally:
-            cut.cancel()
+        with suppress(ConnectionError, aiohttp.ClientError):
+            await response.prepare(request)
+            copying = asyncio.create_task(self._copy(answer, response))
+            await asyncio.wait({copying, cut}, return_when=asyncio.FIRST_COMPLETED)
+            copying.cancel()
+            with suppress(asyncio.CancelledError):
+                await copying
+        cut.cancel()
         return response
+
+    async def _copy(self, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+        with suppress(ConnectionError, aiohttp.ClientError):
+            async for text in answer.content:
+                if not self.drops(json.loads(text)):
+                    await asyncio.sleep(self.delay)
+                    await response.write(text)
 
     def cut_watches(self) -> None:
         """Ends all watches that are open now."""
@@ -452,13 +447,3 @@ async def world(server: ApiServer, namespace: str) -> AsyncIterator[World]:
             with suppress(asyncio.CancelledError):
                 await task
             await client.close()
-
-
-@contextmanager
-def only_bad(counters: Counters, *good: str) -> Iterator[None]:
-    """All revisions but the named ones answer half of their requests badly."""
-    before, counters.bad = counters.bad, lambda revision: 0.0 if revision in good else 0.5
-    try:
-        yield
-    finally:
-        counters.bad = before
