@@ -1,7 +1,8 @@
-"""Sends the stream's records to the model, one request each, at a bounded rate."""
+"""Sends the stream's records to the model at a bounded rate."""
 
 import asyncio
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -41,8 +42,8 @@ class Replay:
         chosen = self._chosen
         sent = 0
         async with asyncio.TaskGroup() as group:
-            for record in range(chosen.start, chosen.start + chosen.records):
-                wait = began + sent / chosen.rate - time.monotonic()
+            for number, record in enumerate(self._requests()):
+                wait = began + number / chosen.rate - time.monotonic()
                 await asyncio.sleep(max(0.0, wait))
                 await places.acquire()
                 if time.monotonic() - began >= chosen.seconds:
@@ -50,11 +51,19 @@ class Replay:
                     break
                 task = group.create_task(self._one(client, record))
                 task.add_done_callback(lambda _: places.release())
-                sent += 1
-                self._after(record)
+                if record - chosen.start == sent:
+                    sent += 1
+                    self._after(record)
         # Answers to the last records may have come after the loop looked.
         self._judge(chosen.start + sent)
         return sent
+
+    def _requests(self) -> Iterator[int]:
+        """The number of the record that each request asks about."""
+        chosen = self._chosen
+        for record in range(chosen.start, chosen.start + chosen.records):
+            for _ in range(chosen.clients if record >= chosen.busy_from else 1):
+                yield record
 
     def _after(self, record: int) -> None:
         model = self._chosen.model
@@ -79,6 +88,7 @@ class Replay:
             answer = await client.post(
                 f"{self._chosen.url}/v2/models/{model}/infer",
                 json=request(self._data.features[record]),
+                headers={"Host": self._chosen.host} if self._chosen.host else None,
             )
         except httpx.HTTPError:
             self._metrics.requests.labels(model, "error").inc()

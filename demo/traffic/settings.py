@@ -11,18 +11,24 @@ from demo.data.elec2 import MARKET_CHANGE, RECORDS, RECORDS_PER_DAY, RECORDS_PER
 class Settings:
     """What to replay, and how fast.
 
+    host: Host header, for a gateway that routes by name; the URL's without it.
     start: first record sent; records, seconds: the replay ends at whichever bound comes first.
-    rate: records per second; delay: records between a prediction and its label.
+    rate: requests per second; clients: how many ask about each record from record `busy_from` on,
+    which slows the stream down under the same load; before, one does.
+    delay: records between a prediction and its label.
     reference: records before `start` that the features' PSI is measured against.
     """
 
     url: str
+    host: str | None
     model: str
     data: Path
     start: int
     records: int
     seconds: float
     rate: float
+    clients: int
+    busy_from: int
     delay: int
     reference: int
     port: int
@@ -38,17 +44,23 @@ def settings(env: Mapping[str, str]) -> Settings:
     rate = _number(env, "RATE", 20)
     seconds = _number(env, "DURATION_SECONDS", 600)
     if rate == 0 or rate > 200:
-        raise ValueError(f"RATE={rate:g}: give 1 to 200 records per second")
+        raise ValueError(f"RATE={rate:g}: give 1 to 200 requests per second")
+    clients = int(_number(env, "CLIENTS", 1))
+    if not 1 <= clients <= 100:
+        raise ValueError(f"CLIENTS={clients}: give 1 to 100 requests for each record")
     if not 0 < start < RECORDS:
         raise ValueError(f"START={start}: the data set has records 1 to {RECORDS - 1} to start at")
     return Settings(
         url=url,
+        host=env.get("HOST_HEADER") or None,
         model=model,
         data=Path(env.get("DATA_FILE", "/opt/demo/elec2.csv.gz")),
         start=start,
         records=min(records, RECORDS - start),
         seconds=seconds,
         rate=rate,
+        clients=clients,
+        busy_from=int(_number(env, "BUSY_FROM", 0)),
         delay=int(_number(env, "LABEL_DELAY", RECORDS_PER_DAY)),
         reference=int(_number(env, "REFERENCE", 12 * RECORDS_PER_WEEK)),
         port=int(_number(env, "METRICS_PORT", 9100)),

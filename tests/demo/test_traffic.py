@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import numpy as np
@@ -72,6 +73,7 @@ def test_an_answer_of_another_shape_is_refused(answer: dict[str, object]) -> Non
         ({"MODEL_NAME": ""}, "MODEL_NAME"),
         ({"RATE": "0"}, "RATE"),
         ({"RATE": "1000"}, "RATE"),
+        ({"CLIENTS": "0"}, "CLIENTS"),
         ({"START": "99999"}, "START"),
         ({"LABEL_DELAY": "soon"}, "LABEL_DELAY"),
         ({"DURATION_SECONDS": "nan"}, "DURATION_SECONDS"),
@@ -85,7 +87,10 @@ def test_bad_settings_name_the_variable(env: dict[str, str], variable: str) -> N
 class _Model(BaseHTTPRequestHandler):
     """Predicts up where the second feature is above the third; fails every fifth record."""
 
+    hosts: ClassVar[list[str]] = []
+
     def do_POST(self) -> None:
+        self.hosts.append(self.headers["Host"])
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         data = body["inputs"][0]["data"]
         assert self.path == "/v2/models/elec2/infer"
@@ -120,8 +125,9 @@ def data() -> Elec2:
 
 def _settings(url: str, **changes: object) -> Settings:
     bounds = {"start": 50, "records": 100, "seconds": 30.0, "rate": 200.0, "delay": 10}
-    fixed = {"url": url, "model": "elec2", "data": Path(), "reference": 50, "port": 0}
-    return Settings(**{**fixed, **bounds, **changes})  # type: ignore[arg-type]
+    fixed = {"url": url, "host": None, "model": "elec2", "data": Path(), "reference": 50, "port": 0}
+    clients = {"clients": 1, "busy_from": 0}
+    return Settings(**{**fixed, **bounds, **clients, **changes})  # type: ignore[arg-type]
 
 
 async def test_replay_counts_answers_errors_and_delayed_outcomes(url: str, data: Elec2) -> None:
@@ -141,6 +147,30 @@ async def test_replay_counts_answers_errors_and_delayed_outcomes(url: str, data:
     assert value("demo_predictions_labelled_total", version="v7", correct="true") == 40
     assert value("demo_predictions_labelled_total", version="v7", correct="false") == 32
     assert value("demo_record") == 149
+
+
+async def test_busy_records_are_asked_for_by_every_client(url: str, data: Elec2) -> None:
+    registry = CollectorRegistry()
+    replay = Replay(
+        _settings(url, records=20, clients=4, busy_from=60, delay=0), data, Metrics(registry)
+    )
+    async with httpx.AsyncClient() as client:
+        assert await replay.run(client) == 20
+    answers = [
+        registry.get_sample_value("demo_requests_total", {"model": "elec2", "code": code})
+        for code in ("200", "500")
+    ]
+    # Ten records once, ten four times; of each ten, two fail.
+    assert answers == [8 + 32, 2 + 8]
+    assert replay.labels.labelled == 70
+
+
+async def test_a_gateway_is_told_the_host(url: str, data: Elec2) -> None:
+    _Model.hosts.clear()
+    settings = _settings(url, records=1, host="elec2.example.com")
+    async with httpx.AsyncClient() as client:
+        await Replay(settings, data, Metrics(CollectorRegistry())).run(client)
+    assert _Model.hosts == ["elec2.example.com"]
 
 
 async def test_replay_stops_at_its_time_bound(url: str, data: Elec2) -> None:
