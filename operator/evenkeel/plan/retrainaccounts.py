@@ -93,8 +93,7 @@ def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
 def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) -> None:
     """Enters runs that were created although the status after them was never written.
 
-    Such a run took all that was pending. The alerts on top of that are counted when they come
-    again: nobody has told their sender that they were received.
+    Such a run took all that was pending, and the alerts on top of that were not yet received.
     """
     by_name = {r.metadata.name: r for r in runs}
     found: list[TrainingRun] = []
@@ -114,6 +113,8 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
     for run in sorted(found, key=lambda r: (created(r), r.metadata.name)):
         cause = run.spec.cause
         waited = book.pending.alert_count if book.pending else 0
+        if cause.trigger in book.received:
+            book.received[cause.trigger] += max(0, cause.alert_count - waited)
         if (time := _cron_time(run)) is not None:
             book.handled[cause.trigger] = max(time, book.handled[cause.trigger])
         book.pending = None
@@ -121,7 +122,7 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
             name=run.metadata.name,
             trigger=cause.trigger,
             time=run.metadata.creation_timestamp,
-            alert_count=waited,
+            alert_count=max(cause.alert_count, waited),
         )
 
 
