@@ -12,13 +12,18 @@ from demo.data import elec2
 from demo.traffic.metrics import Metrics, serve
 from demo.traffic.replay import TIMEOUT_SECONDS, Replay
 from demo.traffic.settings import settings
+from demo.trainer import store
 
 
 async def main() -> None:
     chosen = settings(os.environ)
     data = elec2.load(chosen.data)
     metrics = Metrics(CollectorRegistry())
-    replay = Replay(chosen, data, metrics)
+    baseline = None
+    if chosen.baseline is not None:
+        end = chosen.start + chosen.records
+        baseline = store.load(chosen.baseline).predict(data.features[chosen.start : end])
+    replay = Replay(chosen, data, metrics, baseline)
     server = serve(metrics, lambda: replay.labels.labelled, chosen.port)
     print(
         f"replaying {chosen.records} records from {elec2.moment(chosen.start)} "

@@ -42,6 +42,12 @@ class Metrics:
             ["model", "version", "correct"],
             registry=registry,
         )
+        self.baseline = Counter(
+            "demo_baseline_labelled",
+            "What the baseline model, which serves nobody, predicts for the same labelled requests",
+            ["model", "correct"],
+            registry=registry,
+        )
         self.psi = Gauge(
             "demo_feature_psi",
             "Population stability index of the last week against the training reference",

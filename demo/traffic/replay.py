@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 
 from demo.data.elec2 import FEATURES, RECORDS_PER_WEEK, Elec2
 from demo.traffic.labels import DelayedLabels, Outcome
@@ -17,15 +18,22 @@ from demo.traffic.settings import Settings
 CONCURRENCY = 16
 TIMEOUT_SECONDS = 5.0
 CLASSES = ("down", "up")
+Classes = NDArray[np.int64]
 
 
 class Replay:
-    """One replay of the stream; `labels.labelled` says how far its labels are known."""
+    """One replay of the stream; `labels.labelled` says how far its labels are known.
 
-    def __init__(self, chosen: Settings, data: Elec2, metrics: Metrics) -> None:
+    baseline: another model's class for each of the replayed records.
+    """
+
+    def __init__(
+        self, chosen: Settings, data: Elec2, metrics: Metrics, baseline: Classes | None = None
+    ) -> None:
         self._chosen = chosen
         self._data = data
         self._metrics = metrics
+        self._baseline = baseline
         self.labels = DelayedLabels(max(0, chosen.start - chosen.delay), chosen.delay)
         first = max(0, chosen.start - chosen.reference)
         before = data.features[first : chosen.start]
@@ -77,9 +85,13 @@ class Replay:
                 self._metrics.psi.labels(model, name).set(value)
 
     def _judge(self, sent: int) -> None:
+        model, metrics = self._chosen.model, self._metrics
         for outcome in self.labels.arrived(sent):
-            correct = "true" if outcome.correct else "false"
-            self._metrics.labelled.labels(self._chosen.model, outcome.version, correct).inc()
+            metrics.labelled.labels(model, outcome.version, _text(outcome.correct)).inc()
+            if self._baseline is not None:
+                said = self._baseline[outcome.record - self._chosen.start]
+                right = bool(said == self._data.up[outcome.record])
+                metrics.baseline.labels(model, _text(right)).inc()
 
     async def _one(self, client: httpx.AsyncClient, record: int) -> None:
         model = self._chosen.model
@@ -101,6 +113,10 @@ class Replay:
         self._metrics.predictions.labels(model, version, CLASSES[predicted]).inc()
         correct = predicted == int(self._data.up[record])
         self.labels.predicted(Outcome(record, version, correct))
+
+
+def _text(correct: bool) -> str:
+    return "true" if correct else "false"
 
 
 def request(features: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:

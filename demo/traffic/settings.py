@@ -16,6 +16,8 @@ class Settings:
     rate: requests per second; clients: how many ask about each record from record `busy_from` on,
     which slows the stream down under the same load; before, one does.
     delay: records between a prediction and its label.
+    baseline: folder of a model that is asked about the same records beside the served one, for
+    comparison only, or None.
     reference: records before `start` that the features' PSI is measured against.
     """
 
@@ -30,6 +32,7 @@ class Settings:
     clients: int
     busy_from: int
     delay: int
+    baseline: Path | None
     reference: int
     port: int
 
@@ -62,6 +65,7 @@ def settings(env: Mapping[str, str]) -> Settings:
         clients=clients,
         busy_from=int(_number(env, "BUSY_FROM", 0)),
         delay=int(_number(env, "LABEL_DELAY", RECORDS_PER_DAY)),
+        baseline=Path(env["BASELINE_DIR"]) if env.get("BASELINE_DIR") else None,
         reference=int(_number(env, "REFERENCE", 12 * RECORDS_PER_WEEK)),
         port=int(_number(env, "METRICS_PORT", 9100)),
     )

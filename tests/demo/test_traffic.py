@@ -126,7 +126,7 @@ def data() -> Elec2:
 def _settings(url: str, **changes: object) -> Settings:
     bounds = {"start": 50, "records": 100, "seconds": 30.0, "rate": 200.0, "delay": 10}
     fixed = {"url": url, "host": None, "model": "elec2", "data": Path(), "reference": 50, "port": 0}
-    clients = {"clients": 1, "busy_from": 0}
+    clients = {"clients": 1, "busy_from": 0, "baseline": None}
     return Settings(**{**fixed, **bounds, **clients, **changes})  # type: ignore[arg-type]
 
 
@@ -163,6 +163,23 @@ async def test_busy_records_are_asked_for_by_every_client(url: str, data: Elec2)
     # Ten records once, ten four times; of each ten, two fail.
     assert answers == [8 + 32, 2 + 8]
     assert replay.labels.labelled == 70
+
+
+async def test_a_baseline_is_judged_on_the_same_requests(url: str, data: Elec2) -> None:
+    registry = CollectorRegistry()
+    baseline = data.up[50:70].copy()
+    baseline[:5] = 1 - baseline[:5]
+    replay = Replay(_settings(url, records=20, delay=0), data, Metrics(registry), baseline)
+    async with httpx.AsyncClient() as client:
+        await replay.run(client)
+    # Of the twenty, records 50, 55, 60 and 65 got no prediction; of the wrong five, one.
+    counts = [
+        registry.get_sample_value(
+            "demo_baseline_labelled_total", {"model": "elec2", "correct": correct}
+        )
+        for correct in ("true", "false")
+    ]
+    assert counts == [12, 4]
 
 
 async def test_a_gateway_is_told_the_host(url: str, data: Elec2) -> None:
