@@ -63,9 +63,10 @@ class Life(RuleBasedStateMachine):
         if old.canary is None and new.canary is not None:
             revision = new.canary.revision
             assert revision not in self.rolled_back or rollout.promote == revision
-            assert new.canary.weight == 0
+            # The pods of the former stable revision may still be there and ready.
+            assert new.canary.weight == 0 or new.canary.reason == "CanaryReady"
             self.had_data = False
-        if old.canary is not None and self.w.answers == "ok":
+        if old.canary and old.canary.stage == "Stepping" and self.w.answers == "ok":
             self.had_data = True
         if old.canary and new.canary and old.canary.revision == new.canary.revision:
             self.check_step(old.canary, new.canary)
@@ -182,6 +183,25 @@ class Life(RuleBasedStateMachine):
         assert set(self.w.pods) <= kept, "the Deployments follow from the status"
         assert before.stable is not None
 
+    @rule(uri=st.sampled_from(GOOD + BAD), looks=st.integers(1, 4))
+    def begin(self, uri: str, looks: int) -> None:
+        """A new revision gets on as far as it can in a while."""
+        self.change_model(uri)
+        self.go_on(looks)
+
+    @rule(looks=st.integers(1, 4))
+    def go_on(self, looks: int) -> None:
+        for _ in range(looks):
+            self.w.settle()
+            self.w.pods_ready()
+            self.wait(5)
+
+    @rule(answers=st.sampled_from(["down", "empty", "half"]))
+    def outlast_the_deadline_in_the_dark(self, answers: Any) -> None:
+        self.w.answers = answers
+        self.go_on(2)
+        self.wait(400)
+
     @rule()
     def live_well(self) -> None:
         """With everything in order the rollout comes to its end, and then to rest."""
@@ -208,7 +228,7 @@ class Life(RuleBasedStateMachine):
 
 
 Life.TestCase.settings = settings(
-    max_examples=120,
+    max_examples=50,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
