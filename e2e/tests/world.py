@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import yaml
+from cluster.errors import ClusterError
 from stack.install import MONITORING, OPERATOR_NAMESPACE, Stack
 
 JSON = dict[str, Any]
@@ -182,7 +183,12 @@ class World:
 
     def codes(self, name: str) -> dict[str, int]:
         """Responses by status code so far."""
-        lines = self.kubectl("logs", name).strip().splitlines()
+        try:
+            lines = self.kubectl("logs", name).strip().splitlines()
+        except ClusterError as error:
+            if "waiting to start" in error.cause:
+                return {}
+            raise
         return dict(json.loads(lines[-1])) if lines else {}
 
     def stop(self, name: str) -> dict[str, int]:
