@@ -128,8 +128,12 @@ async def test_autoscaler_owns_the_replicas(w: World) -> None:
         await until(lambda: w.ns.stable_uri("fraud") == B)
         new = w.ns.status("fraud")["stable"]["revision"]
         assert replicas(new) == 7, "promoted at the size that the autoscaler had found"
-        hpa = w.ns.get("HorizontalPodAutoscaler", "fraud")
-        assert hpa["spec"]["scaleTargetRef"]["name"] == new
+
+        def scaled() -> str:
+            spec = w.ns.get("HorizontalPodAutoscaler", "fraud")["spec"]
+            return str(spec["scaleTargetRef"]["name"])
+
+        await until(lambda: scaled() == new)
 
         w.ns.patch("ModelDeployment", "fraud", {"spec": {"autoscaling": None, "replicas": 3}})
         await until(lambda: replicas(new) == 3 and not w.ns.all("HorizontalPodAutoscaler"))
