@@ -34,7 +34,7 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy operator/evenkeel
-	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy -p cluster -p demo
+	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy -p cluster -p stack -p images -p demo -p bench
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
 
 .PHONY: unit

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from evenkeel.api import ModelDeployment
-from evenkeel.api.modeldeployment import ModelDeploymentStatus
+from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.plan.modeldeployment import Child, DeploymentSnapshot, plan_deployment
 from evenkeel.plan.revision import revision_name
 from evenkeel.plan.rollout import Pods

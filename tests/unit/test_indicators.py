@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from evenkeel.api.modeldeployment import IndicatorSpec
+from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.servingruntime import RuntimeMetrics
 from evenkeel.policies.gateway_indicators import GATEWAYS
 from evenkeel.policies.indicators import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from evenkeel.api.modeldeployment import CanaryStatus, ModelDeploymentStatus
+from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from evenkeel.api import ClusterServingRuntime
-from evenkeel.api.modeldeployment import IndicatorSpec
+from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.plan.podtemplate import port_number
 from evenkeel.policies.indicators import Queries, Side, resolve
 

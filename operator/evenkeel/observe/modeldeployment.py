@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import ClusterServingRuntime, ModelDeployment, ModelVersion, ServingRuntime
-from evenkeel.api.modeldeployment import IndicatorSpec
+from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.resources import BY_KIND
 from evenkeel.observe.prometheus import Prometheus, PrometheusError
 from evenkeel.observe.store import Store

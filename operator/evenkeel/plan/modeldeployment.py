@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from evenkeel.api.base import API_VERSION
-from evenkeel.api.modeldeployment import ModelDeployment, ModelDeploymentStatus
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.modelversion import Rollout as VersionRollout
 from evenkeel.plan import children

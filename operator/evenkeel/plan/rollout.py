@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from evenkeel.api.modeldeployment import (
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modeldeploymentstatus import (
     CanaryStatus,
     IndicatorStatus,
-    ModelDeployment,
     OldRevision,
     Outcome,
     RevisionStatus,

@@ -11,7 +11,9 @@ from datetime import datetime
 from enum import Enum
 from math import ceil
 
-from evenkeel.api.modeldeployment import Analysis, CanaryStatus, Rollout, Step
+from evenkeel.api.analysis import Analysis
+from evenkeel.api.modeldeploymentstatus import CanaryStatus
+from evenkeel.api.rollout import Rollout, Step
 from evenkeel.policies.clock import precise, seconds_since
 from evenkeel.policies.verdict import NO_EVIDENCE, Value, Verdict
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from evenkeel.api.modeldeployment import IndicatorSpec
+from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.servingruntime import MetricQuery, RuntimeMetrics
 from evenkeel.policies.gateway_indicators import GATEWAYS
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evenkeel.api.modeldeployment import (
-    Analysis,
-    CanaryStatus,
-    IndicatorSpec,
-    IndicatorStatus,
-    SeriesCount,
-)
+from evenkeel.api.analysis import Analysis, IndicatorSpec
+from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus, SeriesCount
 from evenkeel.policies.counters import Counts, Look, advance
 from evenkeel.policies.evidence import Evidence, EvidenceError, Indicator
 from evenkeel.policies.verdict import Value, Verdict, alpha_per_indicator, combine, judge

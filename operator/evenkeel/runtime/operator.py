@@ -9,7 +9,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from evenkeel.api import ModelDeployment
-from evenkeel.api.modeldeployment import ModelDeploymentStatus
+from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.resources import (
     DEPLOYMENT,
     HPA,

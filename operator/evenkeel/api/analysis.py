@@ -1,0 +1,142 @@
+"""How a canary is judged: indicators, limits and where they are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from evenkeel.api.base import (
+    Model,
+    Ratio,
+    Rule,
+    Seconds,
+    cel,
+    map_list,
+    says,
+)
+
+
+class Prometheus(Model):
+    """Where the indicators are read."""
+
+    url: Annotated[
+        str | None,
+        Field(
+            max_length=2048,
+            description="Base URL; the operator's setting applies without it.",
+            json_schema_extra=cel(
+                Rule("self.matches('^https?://.+')", "url must begin with http:// or https://")
+            ),
+        ),
+    ] = None
+
+
+Tolerance = Annotated[
+    str,
+    Field(
+        max_length=16,
+        pattern=r"^[0-9]+(\.[0-9]+)?$",
+        json_schema_extra=says('write a decimal number, at least 0, in quotes, such as "0.25"'),
+    ),
+]
+"""A margin as a decimal string, at least 0."""
+
+
+class IndicatorSpec(Model):
+    """A service-level indicator that stable and canary are compared by."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.total) == (has(self.bad) || has(self.good))",
+            "a custom indicator needs total and one of bad or good",
+        ),
+        Rule("!(has(self.bad) && has(self.good))", "give either bad or good, not both"),
+        Rule(
+            "!has(self.maxRatio) || double(self.acceptable) <= double(self.maxRatio)",
+            "acceptable must not exceed maxRatio; lower acceptable (0.005 by default)",
+        ),
+        Rule(
+            "self.name != 'errors' || has(self.total) || !has(self.thresholdSeconds)",
+            "thresholdSeconds belongs to latency, errors has none",
+        ),
+        Rule(
+            "self.name != 'latency' || has(self.total) || has(self.thresholdSeconds)",
+            "latency needs thresholdSeconds, the slowest acceptable answer",
+        ),
+    )
+    name: Annotated[
+        str,
+        Field(
+            max_length=63,
+            pattern=r"^[a-z][a-z0-9-]*$",
+            description="Name; without queries one of the source's, usually errors or latency.",
+        ),
+    ]
+    source: Annotated[
+        Literal["Runtime", "Traefik", "Istio"],
+        Field(description="Whose metrics are read where no queries are given."),
+    ] = "Runtime"
+    threshold_seconds: Annotated[
+        Seconds | None,
+        Field(description="Requests slower than this are bad; a bucket bound of the histogram."),
+    ] = None
+    total: Annotated[
+        str | None, Field(max_length=2048, description="PromQL of all events, as counters.")
+    ] = None
+    bad: Annotated[
+        str | None, Field(max_length=2048, description="PromQL of the bad events, as counters.")
+    ] = None
+    good: Annotated[
+        str | None, Field(max_length=2048, description="PromQL of the good events, as counters.")
+    ] = None
+    tolerance: Annotated[
+        Tolerance,
+        Field(description="How much worse than stable, as a share of stable's bad ratio."),
+    ] = "0.25"
+    acceptable: Annotated[
+        Ratio, Field(description="Bad ratio that is acceptable whatever stable does.")
+    ] = "0.005"
+    max_ratio: Annotated[
+        Ratio | None, Field(description="Bad ratio that fails the canary whatever stable does.")
+    ] = None
+
+
+class Analysis(Model):
+    """How the canary is judged."""
+
+    prometheus: Annotated[Prometheus, Field(description="Where the indicators are read.")] = (
+        Prometheus()
+    )
+    interval_seconds: Annotated[
+        int, Field(ge=1, le=3600, description="Time between two looks.")
+    ] = 1
+    min_requests: Annotated[
+        int, Field(ge=1, le=1000000000, description="Least canary requests in a step to pass it.")
+    ] = 50
+    indicators: Annotated[
+        tuple[IndicatorSpec, ...],
+        Field(
+            min_length=1,
+            max_length=8,
+            description="All must pass.",
+            json_schema_extra=map_list("name"),
+        ),
+    ]
+    confirmations: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=10,
+            description="Successive scrapes that must agree before a verdict. With scrapes more "
+            "than 2 s apart 2 is advised, since an incident that both revisions suffer is seen "
+            "on one of them first.",
+        ),
+    ] = 1
+    on_undecided: Annotated[
+        Literal["Hold", "Promote", "Rollback"],
+        Field(
+            description="At a step's deadline: Hold waits on, Promote goes to the next step if "
+            "data was seen, Rollback goes back."
+        ),
+    ] = "Rollback"

@@ -1,0 +1,128 @@
+"""What a ModelDeployment serves, what is on trial, and how earlier rollouts ended."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from evenkeel.api.base import (
+    ATOMIC,
+    Conditions,
+    Model,
+    OpenObject,
+    Timestamp,
+    map_list,
+)
+from evenkeel.api.common import ModelFormat
+
+
+class RevisionStatus(Model):
+    """A revision that serves."""
+
+    revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
+    version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
+    uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
+    format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
+    ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
+
+
+class SeriesCount(Model):
+    """Last seen counters of one process, so that a restart of the operator loses nothing."""
+
+    key: Annotated[str, Field(max_length=512, description="Side and labels of the series.")]
+    total: Annotated[int, Field(description="All events.")]
+    bad: Annotated[int, Field(description="Bad events.")]
+
+
+class IndicatorStatus(Model):
+    """Evidence on one indicator."""
+
+    name: Annotated[str, Field(max_length=63, description="Indicator.")]
+    value: Annotated[
+        Literal["Pass", "Fail", "Undecided"], Field(description="The indicator's verdict.")
+    ] = "Undecided"
+    message: Annotated[str, Field(max_length=1024, description="Counts and evidence.")] = ""
+    step_requests: Annotated[int, Field(description="Canary requests in this step.")] = 0
+    evidence: Annotated[OpenObject, Field(description="Accumulated evidence.")] = Field(
+        default_factory=dict
+    )
+    series: Annotated[
+        tuple[SeriesCount, ...],
+        Field(max_length=1024, description="Last seen counters.", json_schema_extra=ATOMIC),
+    ] = ()
+
+
+CanaryStage = Literal["Starting", "WarmingUp", "Stepping", "Promoting"]
+
+
+class CanaryStatus(Model):
+    """The revision on trial."""
+
+    revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
+    version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
+    uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
+    format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
+    stage: Annotated[CanaryStage, Field(description="Stage of the rollout.")] = "Starting"
+    step: Annotated[int, Field(ge=0, description="Index of the step.")] = 0
+    weight: Annotated[int, Field(ge=0, le=100, description="Share of requests in percent.")] = 0
+    start_time: Annotated[Timestamp, Field(description="When the rollout began.")]
+    stage_time: Annotated[Timestamp, Field(description="When the stage or step began.")]
+    look_time: Annotated[
+        Timestamp | None, Field(description="When the evidence was last written.")
+    ] = None
+    ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
+    reason: Annotated[str, Field(max_length=128, description="Reason of the verdict.")] = ""
+    message: Annotated[str, Field(max_length=2048, description="The verdict in words.")] = ""
+    indicators: Annotated[
+        tuple[IndicatorStatus, ...],
+        Field(max_length=8, description="Evidence.", json_schema_extra=map_list("name")),
+    ] = ()
+
+
+class OldRevision(Model):
+    """A revision that no longer serves and is about to be deleted."""
+
+    revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
+    time: Annotated[Timestamp, Field(description="When it stopped serving.")]
+
+
+class Outcome(Model):
+    """How a rollout ended."""
+
+    revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
+    version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
+    outcome: Annotated[
+        Literal["Promoted", "RolledBack", "Superseded"], Field(description="How it ended.")
+    ]
+    reason: Annotated[str, Field(max_length=128, description="CamelCase reason.")] = ""
+    message: Annotated[str, Field(max_length=2048, description="The verdict with its counts.")] = ""
+    time: Annotated[Timestamp, Field(description="When it ended.")]
+
+
+class ModelDeploymentStatus(Model):
+    """What serves, what is on trial and how earlier rollouts ended."""
+
+    observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
+    conditions: Conditions = ()
+    url: Annotated[str | None, Field(max_length=2048, description="Where to send requests.")] = None
+    replicas: Annotated[int, Field(description="Ready pods of all revisions.")] = 0
+    runtime: Annotated[str, Field(max_length=253, description="The runtime in use.")] = ""
+    stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
+    canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None
+    old: Annotated[
+        tuple[OldRevision, ...],
+        Field(
+            max_length=16,
+            description="Revisions about to be deleted.",
+            json_schema_extra=map_list("revision"),
+        ),
+    ] = ()
+    history: Annotated[
+        tuple[Outcome, ...],
+        Field(
+            max_length=20,
+            description="Ended rollouts, newest first; a revision rolled back is not tried again.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = ()
