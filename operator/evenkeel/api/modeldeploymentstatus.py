@@ -49,7 +49,7 @@ class IndicatorStatus(Model):
     )
     series: Annotated[
         tuple[SeriesCount, ...],
-        Field(max_length=1024, description="Last seen counters.", json_schema_extra=ATOMIC),
+        Field(max_length=512, description="Last seen counters.", json_schema_extra=ATOMIC),
     ] = ()
 
 

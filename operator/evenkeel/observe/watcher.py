@@ -22,6 +22,8 @@ SHORT_WATCH = 1.0
 """Seconds; a server that ends watches sooner is asked again with growing pauses."""
 MAX_WAIT = 30.0
 """Seconds; longest of these pauses, and how long a broken watch has worked if it counts as new."""
+RELIST_ROUNDS = 12
+"""Watches of five minutes each after which all is listed again: about an hour."""
 
 
 class Watcher:
@@ -54,7 +56,7 @@ class Watcher:
     async def run(self) -> None:
         """Runs until cancelled; whatever goes wrong, it tries again with growing pauses."""
         version = ""
-        failures = 0
+        failures = rounds = 0
         while True:
             started = time.monotonic()
             fault: Exception | None = None
@@ -63,6 +65,9 @@ class Watcher:
                     version = await self._list()
                     self.synced.set()
                 version = await self._watch(version)
+                rounds += 1
+                if rounds % RELIST_ROUNDS == 0:
+                    version = ""
             except ApiError as error:
                 if error.status == 404 and self._optional:
                     # The kind isn't installed (Gateway API): look again later.

@@ -236,8 +236,12 @@ def _verdicts(
     md, now = snapshot.deployment, snapshot.now
     entries: dict[str, VersionRollout] = {}
     name = md.metadata.name
+    stable, canary = rollout.stable, rollout.canary
+    serving = stable.version if stable is not None else ""
     for outcome in reversed(rollout.history):
-        if outcome.version:
+        # Another revision of the version that serves (other resources, say) says nothing of it.
+        beside = outcome.version == serving and outcome.outcome != "Promoted"
+        if outcome.version and not beside:
             entries[outcome.version] = VersionRollout(
                 deployment=name,
                 revision=outcome.revision,
@@ -246,7 +250,6 @@ def _verdicts(
                 reason=outcome.reason,
                 message=outcome.message,
             )
-    stable, canary = rollout.stable, rollout.canary
     if stable is not None and stable.version and stable_pods.ready:
         entries.setdefault(
             stable.version,
@@ -259,7 +262,7 @@ def _verdicts(
                 message="the first revision serves at once, without a canary",
             ),
         )
-    if canary is not None and canary.version:
+    if canary is not None and canary.version and canary.version != serving:
         entries[canary.version] = VersionRollout(
             deployment=name,
             revision=canary.revision,

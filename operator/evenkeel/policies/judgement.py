@@ -15,6 +15,11 @@ ALPHA = 0.01
 """Greatest probability that a canary no worse than stable is ever rolled back."""
 
 
+SERIES = 512
+"""Counters kept for an indicator, the canary's first: a status has to fit into etcd. A stable series
+beyond it adds no evidence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unobserved:
     """Why an indicator could not be looked at; the reason is CamelCase."""
@@ -98,7 +103,7 @@ def _one(
         evidence=evidence.to_status(),
         series=tuple(
             SeriesCount(key=key, total=total, bad=bad)
-            for key, (total, bad) in sorted(after.items())[-1024:]
+            for key, (total, bad) in sorted(after.items())[:SERIES]
         ),
     )
     return verdict, status

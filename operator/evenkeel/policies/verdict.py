@@ -27,7 +27,14 @@ __all__ = [
 
 
 NO_EVIDENCE = frozenset(
-    {"NoData", "NoIndicators", "InconsistentCounts", "PrometheusUnavailable", "InvalidIndicator"}
+    {
+        "NoData",
+        "NoIndicators",
+        "InconsistentCounts",
+        "PrometheusUnavailable",
+        "InvalidIndicator",
+        "AwaitingConfirmation",
+    }
 )
 """Reasons of an undecided verdict that never promote, whatever onUndecided says."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-STALLED_AFTER = 120.0
+STALLED_AFTER = 300.0
 """Seconds; longer than any reconcile with all its retries against a slow API server."""
 
 

@@ -123,7 +123,11 @@ class Operator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._lease.release()
+        try:
+            async with asyncio.timeout(GRACE):
+                await self._lease.release()
+        except TimeoutError:
+            log.warning("the lease could not be released in time; it will expire")
         await self._prometheus.close()
         await self._client.close()
 
