@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from demo import measures
 from demo.progress import Progress
@@ -24,31 +24,31 @@ class Plain:
 
     def update(self, now: float) -> None:
         """`now` in seconds since the epoch."""
+        for moment, text in sorted(self._news(now), key=lambda news: news[0]):
+            self._write(f"[{clock(moment - self._progress.started)}] {text}")
+
+    def _news(self, now: float) -> Iterator[tuple[float, str]]:
         progress = self._progress
-        for line in progress.log[self._said :]:
-            self._line(now, f"  {line}")
+        for moment, line in progress.log[self._said :]:
+            yield moment, f"  {line}"
         self._said = len(progress.log)
+        for index, done in enumerate(progress.done):
+            if index >= self._begun:
+                self._begun = index + 1
+                yield done.began, f"{index + 1}/{len(progress.stages)} {done.stage.title}"
+            if done.ended is not None and index >= self._ended:
+                self._ended = index + 1
+                word = "observed" if done.observed else "NOT OBSERVED"
+                seconds = done.ended - done.began
+                yield done.ended, f"  {word} after {seconds:.0f} s: {done.evidence}"
         if progress.history:
             for event in progress.history[-1].events:
                 if event not in self._events:
                     self._events.add(event)
-                    self._line(now, f"  {event_line(event)}")
+                    yield progress.history[-1].time, f"  {event_line(event)}"
             if now - self._figures >= FIGURES_EVERY:
                 self._figures = now
-                self._line(now, f"  {figures_line(progress)}")
-        for done in progress.done:
-            # Each stage begins and ends in turn.
-            index = progress.done.index(done)
-            if index >= self._begun:
-                self._begun = index + 1
-                self._line(now, f"{index + 1}/{len(progress.stages)} {done.stage.title}")
-            if done.ended is not None and index >= self._ended:
-                self._ended = index + 1
-                word = "observed" if done.observed else "NOT OBSERVED"
-                self._line(now, f"  {word} after {done.ended - done.began:.0f} s: {done.evidence}")
-
-    def _line(self, now: float, text: str) -> None:
-        self._write(f"[{clock(now - self._progress.started)}] {text}")
+                yield now, f"  {figures_line(progress)}"
 
 
 def figures_line(progress: Progress) -> str:

@@ -21,12 +21,12 @@ class Done:
 
 @dataclass
 class Progress:
-    """started: seconds since the epoch. log: what the set-up says. history: newest last."""
+    """started: seconds since the epoch. log: when the set-up said what. history: newest last."""
 
     stages: tuple[Stage, ...]
     started: float
     done: list[Done] = field(default_factory=list)
-    log: list[str] = field(default_factory=list)
+    log: list[tuple[float, str]] = field(default_factory=list)
     history: list[Snapshot] = field(default_factory=list)
 
     @property

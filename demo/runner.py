@@ -41,14 +41,12 @@ class Runner:
         self.stack = await asyncio.to_thread(Stack.on_cluster, self._say, self._provider)
         self._end(f"{self.stack.cluster.name}, kubeconfig {_short(self.stack.kubeconfig)}")
         self._begin(setup[1])
-        if self._installed:
-            self._end("as they are (--fast)")
-        else:
+        if not self._installed:
             await asyncio.to_thread(self.stack.everything)
-            self._end("running")
         async with await Client.from_kubeconfig(str(self.stack.kubeconfig)) as client:
             watch = Watch(client)
             await self._reset(self.stack, watch)
+            self._end(f"running; namespace {NAMESPACE} is empty")
             try:
                 for stage in scenario:
                     await self._stage(self.stack, watch, stage)
@@ -58,11 +56,12 @@ class Runner:
     async def _reset(self, stack: Stack, watch: Watch) -> None:
         """An empty namespace, and no alert of an earlier demonstration."""
         self._say(f"an empty namespace {NAMESPACE}")
-        await asyncio.to_thread(
-            stack.kubectl,
-            *("delete", "namespace", NAMESPACE, "--ignore-not-found"),
-            *("--wait", "--timeout=180s"),
-        )
+        which = (NAMESPACE, "--ignore-not-found")
+        await asyncio.to_thread(stack.kubectl, "delete", "namespace", *which, "--wait=false")
+        # Nobody is served any more, so there is nothing to end gracefully.
+        quick = ("--all", "--grace-period=1", "--wait=false")
+        await asyncio.to_thread(stack.kubectl, "delete", "pods", "-n", NAMESPACE, *quick)
+        await asyncio.to_thread(stack.kubectl, "delete", "namespace", *which, "--timeout=180s")
         await asyncio.to_thread(stack.namespace, NAMESPACE)
         deadline = time.time() + 60
         # Prometheus may have just been started.
@@ -113,7 +112,7 @@ class Runner:
         done.ended, done.observed, done.evidence = time.time(), True, evidence
 
     def _say(self, line: str) -> None:
-        self.progress.log.append(line)
+        self.progress.log.append((time.time(), line))
 
 
 def fail(progress: Progress, reason: str) -> None:

@@ -20,10 +20,16 @@ REQUESTS = 20.0
 """Requests per second below which the traffic does not count as flowing; it sends 30."""
 LABEL_DELAY = 12.0
 """Seconds after which all labels that arrive are of predictions made after a moment."""
-JUDGED = 150
+ENOUGH = 150
+"""Labelled predictions from which an error rate is taken seriously."""
+COMPARED = 500
 """Labelled predictions on which the new version is compared with the first."""
+BETTER = 0.8
+"""The new version's error as a share of what the first one's would be, at most."""
 TOLERANCE = 0.12
-"""Between a weight and the measured share: four standard deviations at 150 requests."""
+"""Between a weight and the measured share; a gateway divides more evenly than chance."""
+STEP_REQUESTS = 60
+"""Requests at one weight from which a share is measured."""
 
 Observe = Callable[[History], str | None]
 
@@ -69,7 +75,7 @@ def traffic(history: History) -> str | None:
     error = now.figures.labelled.share
     if rate is None or rate < REQUESTS or made.bad or error is None:
         return None
-    if now.figures.labelled.total < JUDGED or error >= ALERT_THRESHOLD:
+    if now.figures.labelled.total < ENOUGH or error >= ALERT_THRESHOLD:
         return None
     return f"{rate:.0f} requests/s, all answered; {_percent(error)} of predictions wrong"
 
@@ -133,7 +139,7 @@ def canary(history: History) -> str | None:
     seen = {
         s.weight: s
         for s in measures.step_shares(history, revision)
-        if abs(s.measured - s.weight / 100) <= TOLERANCE
+        if s.requests >= STEP_REQUESTS and abs(s.measured - s.weight / 100) <= TOLERANCE
     }
     if any(w not in seen for w in wanted):
         return None
@@ -165,10 +171,10 @@ def recovered(history: History) -> str | None:
     first, last = measures.window(after, 25)
     ours = last.figures.labelled - first.figures.labelled
     theirs = last.figures.baseline - first.figures.baseline
-    if ours.total < JUDGED or theirs.total < JUDGED:
+    if ours.total < COMPARED or theirs.total < COMPARED:
         return None
     error, would = ours.share, theirs.share
-    if error is None or would is None or error > 0.9 * would or error >= ALERT_THRESHOLD:
+    if error is None or would is None or error > BETTER * would or error >= ALERT_THRESHOLD:
         return None
     peak = max((s.figures.error or 0 for s in history if s.time < start), default=0.0)
     return (

@@ -135,7 +135,7 @@ def _said(progress: Progress, width: int, lines: int) -> list[Text | Table]:
     if progress.history and progress.history[-1].events:
         texts = [event_line(e) for e in progress.history[-1].events]
     else:
-        texts = progress.log
+        texts = [line for _, line in progress.log]
     found: list[Text | Table] = []
     for line in texts[-lines:]:
         text = Text(line, style="dim", no_wrap=True, overflow="ellipsis")
