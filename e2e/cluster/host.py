@@ -87,7 +87,7 @@ def prepare(kubelet_root: Path, say: Callable[[str], None]) -> None:
     if cni_directory() is None:
         missing.add("containernetworking-plugins")
     if missing:
-        _install(sorted(missing), say)
+        install(sorted(missing), say)
     for name in _PACKAGES:
         program(name)
     if cni_directory() is None:
@@ -234,7 +234,8 @@ def _require_cgroups() -> None:
         )
 
 
-def _install(packages: list[str], say: Callable[[str], None]) -> None:
+def install(packages: list[str], say: Callable[[str], None], *, recommended: bool = False) -> None:
+    """Install Debian packages, with fresh lists if the first try fails. Raises ClusterError."""
     apt = shutil.which("apt-get", path=SEARCH_PATH)
     if apt is None:
         raise ClusterError(
@@ -243,13 +244,14 @@ def _install(packages: list[str], say: Callable[[str], None]) -> None:
             "install them with this system's package manager",
         )
     say(f"installing {', '.join(packages)}")
-    install = [apt, "install", "-y", "-q", "--no-install-recommends", *packages]
+    options = [] if recommended else ["--no-install-recommends"]
+    command = [apt, "install", "-y", "-q", *options, *packages]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    first = subprocess.run(install, capture_output=True, check=False, env=environment)
+    first = subprocess.run(command, capture_output=True, check=False, env=environment)
     if first.returncode == 0:
         return
     subprocess.run([apt, "update", "-q"], capture_output=True, check=False, env=environment)
-    again = subprocess.run(install, capture_output=True, text=True, check=False, env=environment)
+    again = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if again.returncode != 0:
         tail = "\n".join((again.stdout + again.stderr).strip().splitlines()[-10:])
         raise ClusterError(

@@ -15,10 +15,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from cluster import host
+from cluster.errors import ClusterError
 from images import base, parts
 from images.buildah import Buildah
 from images.catalog import IMAGES, REPOSITORY, Image
 from images.tools import BuildError, content_hash, discard_others
+
+
+TOOLS = ("mmdebstrap", "buildah")
+"""Programs that build images, by the names of their Debian packages."""
 
 
 def cache_folder() -> Path:
@@ -99,6 +105,8 @@ def main() -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
+            host.install(missing, lambda line: print(line, flush=True), recommended=True)
         for name in names:
             print(build(known[name], cache), flush=True)
 
@@ -106,5 +114,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except BuildError as error:
+    except (BuildError, ClusterError) as error:
         sys.exit(f"error: {error}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from images import wheels
 from images.catalog import REPOSITORY
-from images.tools import content_hash, discard_others, run
+from images.tools import BuildError, content_hash, discard_others, run
 
 
 def site(requirements: str, cache: Path) -> Path:
@@ -30,7 +30,12 @@ def debian(package: str, cache: Path) -> Path:
     """Unpacks a Debian package into <folder>/debian; apt checks its signature."""
 
     def make(folder: Path) -> None:
-        run("apt-get", "download", "--quiet", package, cwd=folder)
+        try:
+            run("apt-get", "download", "--quiet", package, cwd=folder)
+        except BuildError:
+            # A machine that has never installed anything has no lists of packages yet.
+            run("apt-get", "update", "--quiet")
+            run("apt-get", "download", "--quiet", package, cwd=folder)
         archive = next(folder.glob("*.deb"))
         run("dpkg", "--extract", archive, folder / "debian")
         archive.unlink()
