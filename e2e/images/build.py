@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cluster import host
 from cluster.errors import ClusterError
+
 from images import base, parts
 from images.buildah import Buildah
 from images.catalog import IMAGES, REPOSITORY, Image
 from images.tools import BuildError, content_hash, discard_others
-
 
 TOOLS = ("mmdebstrap", "buildah")
 """Programs that build images, by the names of their Debian packages."""

@@ -20,6 +20,11 @@ WEBHOOK_ALERTS = Counter(
 )
 ROLLOUTS = Counter("evenkeel_rollouts", "Ended rollouts by outcome.", ["outcome"])
 TRAINING_RUNS = Counter("evenkeel_training_runs", "Ended training runs by result.", ["result"])
+CIRCUIT_OPEN = Gauge(
+    "evenkeel_circuit_open",
+    "1 while a RetrainSchedule starts no runs after failures; absent otherwise.",
+    ["namespace", "schedule"],
+)
 CANARY_WEIGHT = Gauge(
     "evenkeel_canary_weight",
     "Share of requests for the canary in percent; absent without a canary.",

@@ -29,6 +29,7 @@ from evenkeel.observe.watcher import Watcher
 from evenkeel.plan import labels
 from evenkeel.plan.podtemplate import PodSettings
 from evenkeel.plan.types import Plan
+from evenkeel.policies.conditions import find
 from evenkeel.runtime import metrics
 from evenkeel.runtime.controller import Controller
 from evenkeel.runtime.dependents import Dependents
@@ -185,6 +186,12 @@ class Operator:
         metrics.LEADER.set(int(self._leads))
         for kind in OWN:
             metrics.OBJECTS.labels(kind).set(self._store.count(kind))
+        metrics.CIRCUIT_OPEN.clear()
+        for obj in self._store.all("RetrainSchedule"):
+            conditions = obj.get("status", {}).get("conditions") or ()
+            if any(c["type"] == "Ready" and c["reason"] == "CircuitOpen" for c in conditions):
+                meta = obj["metadata"]
+                metrics.CIRCUIT_OPEN.labels(meta["namespace"], meta["name"]).set(1)
         metrics.CANARY_WEIGHT.clear()
         for obj in self._store.all(ModelDeployment.kind):
             canary = obj.get("status", {}).get("canary")
@@ -200,5 +207,6 @@ class Operator:
                 if event.reason in ("Promoted", "RolledBack", "Superseded"):
                     metrics.ROLLOUTS.labels(event.reason).inc()
         elif isinstance(status, TrainingRunStatus):
-            for event in plan.events:
-                metrics.TRAINING_RUNS.labels(event.reason).inc()
+            ended = find(status.conditions, "Succeeded")
+            if ended is not None and plan.events:
+                metrics.TRAINING_RUNS.labels(ended.reason).inc()
