@@ -30,10 +30,12 @@ class View:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         progress, width, height = self._progress, options.max_width, options.size.height
         yield _header(progress)
-        stages = _stages(progress, width)
         figures = _figures(progress, width)
         why = _why(progress.current, width)
-        left = height - 1 - len(stages) - len(figures) - len(why) - 4
+        # The header, two rules, and the last line, which some terminals need empty.
+        room = height - 4 - len(why) - (len(figures) + 1 if figures else 0)
+        stages = _stages(progress, width, room)
+        left = room - len(stages) - 1
         yield from _titled("", stages)
         if figures:
             yield from _titled("live", figures)
@@ -58,12 +60,22 @@ def _header(progress: Progress) -> Table:
     return row
 
 
-def _stages(progress: Progress, width: int) -> list[Text | Table]:
+def _stages(progress: Progress, width: int, room: int) -> list[Text | Table]:
+    """One line each; where there is no room for all, the last done and the next remain."""
     lines: list[Text | Table] = []
     for number, stage in enumerate(progress.stages):
         done = progress.done[number] if number < len(progress.done) else None
         lines.append(_stage_line(stage.title, done, width))
-    return lines
+    room = max(room, 3)
+    if len(lines) <= room:
+        return lines
+    first = min(max(0, len(progress.done) - room // 2), len(lines) - room)
+    shown = lines[first : first + room]
+    if first > 0:
+        shown[0] = Text(f"  ✔ {first + 1} stages before", style="green")
+    if (rest := len(lines) - first - room) > 0:
+        shown[-1] = Text(f"  · {rest + 1} more stages", style="dim")
+    return shown
 
 
 def _stage_line(title: str, done: Done | None, width: int) -> Text:
@@ -115,12 +127,17 @@ def _figures(progress: Progress, width: int) -> list[Text | Table]:
     bar = Text("traffic  ", no_wrap=True, overflow="ellipsis")
     cells = max(10, width - 50)
     theirs = round(measured * cells)
-    bar.append("█" * (cells - theirs), style="blue").append("█" * theirs, style="magenta")
+    bar.append("█" * (cells - theirs), style="blue").append("░" * theirs, style="magenta")
     if canary:
         bar.append(f" canary {100 * measured:3.0f} % (weight {weight} %)", style="magenta")
     else:
         bar.append(" stable 100 %", style="blue")
-    return [top, wrong, bar]
+    lines: list[Text | Table] = [top, wrong, bar]
+    if message := now.canary.get("message"):
+        verdict = Text(f"verdict  {now.canary.get('reason', '')}: {message}", style="magenta")
+        verdict.truncate(width, overflow="ellipsis")
+        lines.append(verdict)
+    return lines
 
 
 def _why(current: Done | None, width: int) -> list[Text | Table]:
