@@ -16,8 +16,10 @@ ALPHA = 0.01
 
 
 SERIES = 512
-"""Counters kept for an indicator, the canary's first: a status has to fit into etcd. A stable series
-beyond it adds no evidence."""
+"""Counters kept for an indicator, the canary's first: a status has to fit into etcd.
+
+A stable series beyond it adds no evidence.
+"""
 
 
 @dataclass(frozen=True, slots=True)
