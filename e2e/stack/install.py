@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
 import subprocess
 import sys
@@ -160,7 +162,15 @@ metadata:
         self.apply(MANIFESTS / "prometheus.yaml")
         self.apply(MANIFESTS / "alertmanager.yaml")
         for name in ("prometheus", "alertmanager"):
+            self._restart_on_change(name)
             self.rollout(MONITORING, name)
+
+    def _restart_on_change(self, name: str) -> None:
+        """New pods for a new configuration, which neither program reads again by itself."""
+        content = (MANIFESTS / f"{name}.yaml").read_bytes()
+        annotations = {"evenkeel.dev/configuration": hashlib.sha256(content).hexdigest()[:16]}
+        patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+        self.kubectl("patch", "deployment", name, "-n", MONITORING, "-p", json.dumps(patch))
 
     def _webhook_token(self) -> None:
         """One token for both ends, made once."""
