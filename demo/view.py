@@ -18,6 +18,8 @@ from demo.world import Event
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+SAID = 2
+"""Lines of what was last said for which stages make room."""
 _FEATURES = ("vicprice", "vicdemand", "transfer")
 
 
@@ -34,7 +36,7 @@ class View:
         why = _why(progress.current, width)
         # The header, two rules, and the last line, which some terminals need empty.
         room = height - 4 - len(why) - (len(figures) + 1 if figures else 0)
-        stages = _stages(progress, width, room)
+        stages = _stages(progress, width, room - 1 - SAID)
         left = room - len(stages) - 1
         yield from _titled("", stages)
         if figures:
