@@ -65,8 +65,13 @@ lock: $(VENV)/.installed ## Compiles the requirements files with hashes
 	  ../$(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $$f -o $${f%.in}.txt; done
 
+.PHONY: stop
+stop: $(VENV)/.installed ## Stops the cluster; a later start takes seconds
+	$(RUN) -m cluster down
+
 .PHONY: clean
-clean: ## Stops the cluster and removes everything that was made here
+clean: ## Stops the cluster and removes everything that was made here, caches included
 	if [ -d $(VENV) ]; then $(RUN) -m cluster down --purge --purge-cache; fi
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/evenkeel"
 	rm -rf $(VENV) .cluster build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
