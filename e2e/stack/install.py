@@ -7,7 +7,9 @@ import json
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cluster import binaries, provider
@@ -28,6 +30,9 @@ IMAGES = (
     "alertmanager",
     "traefik",
 )
+
+HELM_SECONDS = 300
+_LOCKED = "another operation (install/upgrade/rollback) is in progress"
 
 Say = Callable[[str], None]
 
@@ -143,15 +148,31 @@ metadata:
             "--force-conflicts",
             f"--kubeconfig={self.kubeconfig}",
             "--wait",
-            "--timeout=5m",
+            f"--timeout={HELM_SECONDS}s",
         ]
         command += [f"--set={s}" for s in sets]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
+        while _LOCKED in done.stderr:
+            self._await_other_helm()
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ClusterError(
                 f"helm could not install the operator: {done.stderr.strip()[-2000:]}",
                 f"look at its pods: `kubectl -n {OPERATOR_NAMESPACE} get pods`",
             )
+
+    def _await_other_helm(self) -> None:
+        """Waits for another helm on the release; the lock of one that was killed is removed."""
+        self._say("operator: another helm works on the release, or was killed; waiting for it")
+        time.sleep(5)
+        pending = "owner=helm,name=evenkeel,status in (pending-install,pending-upgrade)"
+        where = ("-n", OPERATOR_NAMESPACE, "-l", pending)
+        for secret in json.loads(self.kubectl("get", "secrets", *where, "-ojson"))["items"]:
+            created = datetime.fromisoformat(secret["metadata"]["creationTimestamp"])
+            if (datetime.now(UTC) - created).total_seconds() > HELM_SECONDS + 10:
+                self.kubectl(
+                    *("delete", "secret", "-n", OPERATOR_NAMESPACE, secret["metadata"]["name"]),
+                )
 
     def monitoring(self) -> None:
         """Prometheus and Alertmanager; Alertmanager gets the operator's webhook token."""
