@@ -16,7 +16,11 @@ def window(history: History, seconds: float) -> tuple[Snapshot, Snapshot]:
 
 def request_rate(history: History, seconds: float = 5) -> float | None:
     """Requests per second that the clients sent; None with too little history."""
-    first, last = window(history, seconds)
+    # The first sample of a new counter tells nothing of when its events were.
+    counted = [s for s in history if s.figures.clients.total > 0]
+    if not counted:
+        return None
+    first, last = window(counted, seconds)
     if last.time - first.time < 1:
         return None
     made = last.figures.clients - first.figures.clients

@@ -72,6 +72,7 @@ def test_rates_and_shares_are_of_the_last_seconds_only() -> None:
     assert measures.request_rate(history) == 20
     assert measures.shares(history) == {"elec2-a": 0.8, "elec2-b": 0.2}
     assert measures.request_rate(history[-1:]) is None
+    assert measures.request_rate(history[:2]) is None, "all of its events may be older"
     assert measures.shares(history[-1:]) == {}
 
 

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
+from evenkeel.api import API_VERSION, KINDS
+
+from demo.stages import ALERT_THRESHOLD, BAD, FIRST, REQUESTS, STAGES
+from demo.world import ALERT, MODEL
 
 FOLDER = Path(__file__).resolve().parents[2] / "demo" / "manifests"
 
@@ -61,3 +65,42 @@ def test_configuration_in_config_maps_parses() -> None:
     assert parsed["prometheus.yml"]["scrape_configs"][0]["kubernetes_sd_configs"] == [
         {"role": "pod"}
     ]
+
+
+def test_the_scenario_fits_together() -> None:
+    """What one manifest names, another has; the stages' figures are those of the manifests."""
+    found = {(d["kind"], d["metadata"]["name"]): d for d in _documents()}
+    model = found["ModelDeployment", "elec2"]["spec"]
+    schedule = found["RetrainSchedule", "elec2"]["spec"]
+    assert model["model"]["follow"] == schedule["model"] == MODEL
+    assert [s["weight"] for s in model["rollout"]["steps"]] == [20, 50, 80]
+    traffic = found["Job", "traffic"]["spec"]["template"]["spec"]["containers"][0]
+    env = {e["name"]: e["value"] for e in traffic["env"]}
+    assert [env["HOST_HEADER"]] == model["traffic"]["gateway"]["hostnames"]
+    assert env["BASELINE_DIR"] == f"/models/{MODEL}/{FIRST}"
+    assert float(env["RATE"]) > REQUESTS
+    gateway = model["traffic"]["gateway"]["parentRefs"][0]
+    assert ("Gateway", gateway["name"]) in found
+    for run in (FIRST, BAD):
+        assert found["TrainingRun", run]["spec"]["model"] == MODEL
+    for manifest in (m for stage in STAGES for m in stage.begin):
+        assert (FOLDER / manifest).exists()
+    rules = yaml.safe_load(found["ConfigMap", "prometheus"]["data"]["rules.yml"])
+    rule = next(r for r in rules["groups"][0]["rules"] if r.get("alert") == ALERT)
+    assert f"> {ALERT_THRESHOLD}" in rule["expr"]
+    matchers = schedule["triggers"][0]["alert"]["matchers"]
+    assert {"name": "alertname", "value": ALERT} in matchers
+
+
+@pytest.mark.parametrize(
+    "document",
+    [d for d in _documents() if d["apiVersion"] == API_VERSION],
+    ids=lambda d: f"{d['kind']}-{d['metadata']['name']}",
+)
+def test_objects_of_our_kinds_have_no_unknown_field(document: dict[str, Any]) -> None:
+    kind = next(k for k in KINDS if k.kind == document["kind"])
+    given, known = document["spec"], kind.model_validate(document).model_dump(by_alias=True)["spec"]
+    assert set(given) <= set(known)
+    for name, value in given.items():
+        if isinstance(value, dict) and isinstance(known[name], dict):
+            assert set(value) <= set(known[name]), name
