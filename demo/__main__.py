@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (NotObserved, ClusterError, ApiError) as error:
         reason = str(error)
         fail(progress, reason.splitlines()[0])
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         fail(progress, "interrupted")
         reason = "interrupted"
     _tell(runner, console, reason)
@@ -77,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _watch(runner: Runner, console: Console) -> None:
-    """Runs the demonstration beside its view."""
+    """Runs the demonstration beside its view. SIGTERM ends it as Ctrl-C does, traffic included."""
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     if console.is_terminal:
         with Live(View(runner.progress), console=console, screen=True, refresh_per_second=4):
             await runner.run()
@@ -111,7 +114,8 @@ def _tell(runner: Runner, console: Console, reason: str) -> None:
         console.print("\nWhat a person would look at now", markup=False)
         for line in diagnosis(stack, last):
             console.print(f"  {line}", markup=False, soft_wrap=True)
-        console.print(f"\n{reason}", markup=False, soft_wrap=True)
+        where = progress.done[-1].stage.title if progress.done else "start"
+        console.print(f"\n{where}: {reason}", markup=False, soft_wrap=True)
     elif stack is not None:
         kubeconfig = str(stack.kubeconfig)
         console.print(LOOK_AROUND.format(kubeconfig=kubeconfig), markup=False, soft_wrap=True)
