@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 
 BACKLOG = 2000
+PAUSE = 0.05
+PATIENCE = 5.0
+"""Seconds that Events wait while reconciles are queued: what counts is written first."""
 
 
 class Recorder:
@@ -29,8 +33,9 @@ class Recorder:
     is dropped.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, busy: Callable[[], bool]) -> None:
         self._client = client
+        self._busy = busy
         self._backlog: deque[tuple[EventTarget, dict[str, Any]]] = deque(maxlen=BACKLOG)
         self._wake = asyncio.Event()
 
@@ -48,6 +53,10 @@ class Recorder:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            patience = PATIENCE
+            while self._busy() and patience > 0:
+                patience -= PAUSE
+                await asyncio.sleep(PAUSE)
             await self.flush()
 
     async def flush(self) -> None:

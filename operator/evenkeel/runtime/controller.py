@@ -45,7 +45,7 @@ class Controller:
         written: Written,
     ) -> None:
         self.queue = WorkQueue()
-        self.recorder = Recorder(client)
+        self.recorder = Recorder(client, lambda: self.queue.depth() > 0)
         self._store = store
         self._executor = Executor(client, store, self._wrote)
         self._reconciles = reconciles
