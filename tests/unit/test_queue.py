@@ -157,3 +157,19 @@ def test_each_change_is_worked_on_after_it_happened(
         assert all(isinstance(r, asyncio.CancelledError) for r in results)
 
     asyncio.run(play())
+
+
+async def test_a_drained_queue_hands_out_nothing_and_waits_for_what_is_in_hand() -> None:
+    queue = WorkQueue()
+    queue.add(Key("K", "n", "a"))
+    queue.add(Key("K", "n", "b"))
+    first = await queue.get()
+    assert not await queue.drained(0.01), "a reconcile is in hand"
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    draining = asyncio.create_task(queue.drained(5))
+    await asyncio.sleep(0)
+    queue.done(first)
+    assert await draining
+    waiting.cancel()

@@ -1,0 +1,47 @@
+"""Every example of the README and of docs/ is accepted by a real API server as it stands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.api_server import ApiServer
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OURS = "evenkeel.dev/v1alpha1"
+
+
+def examples() -> list[Any]:
+    return [
+        pytest.param(document, id=f"{page.stem}-{document['kind']}-{number}")
+        for page in PAGES
+        for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S))
+        for document in yaml.safe_load_all(block)
+        if isinstance(document, dict) and document.get("apiVersion") == OURS
+    ]
+
+
+def test_the_pages_have_examples() -> None:
+    pages = {str(p.id).split("-")[0] for p in examples()}
+    kinds = {"modeldeployment", "retrainschedule", "trainingrun", "modelversion", "servingruntime"}
+    assert kinds | {"README"} <= pages
+
+
+@pytest.mark.parametrize("document", examples())
+def test_it_is_accepted(api_server: ApiServer, namespace: str, document: dict[str, Any]) -> None:
+    document["metadata"].pop("namespace", None)
+    text = yaml.safe_dump(document)
+    api_server.kubectl(
+        "apply",
+        "--dry-run=server",
+        "--validate=strict",
+        f"--namespace={namespace}",
+        "-f",
+        "-",
+        stdin=text,
+    )
