@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import ClusterServingRuntime, ModelDeployment, ModelVersion, ServingRuntime
 from evenkeel.api.analysis import IndicatorSpec
-from evenkeel.api.resources import BY_KIND
+from evenkeel.api.resources import BY_KIND, POD
+from evenkeel.client import ApiError, Client
 from evenkeel.observe.prometheus import Prometheus, PrometheusError
 from evenkeel.observe.store import Store
 from evenkeel.plan import labels
-from evenkeel.plan.modeldeployment import Child, DeploymentSnapshot
+from evenkeel.plan.modeldeployment import TROUBLE_AFTER, Child, DeploymentSnapshot
 from evenkeel.plan.podtemplate import PodSettings
 from evenkeel.plan.rollout import Pods
 from evenkeel.plan.types import Ref
+from evenkeel.policies.clock import seconds_since
 from evenkeel.policies.counters import Counts, Look
 from evenkeel.policies.indicators import PART, Queries, Side, UnresolvedIndicator, resolve
 from evenkeel.policies.judgement import Observations, Unobserved
 from evenkeel.policies.model_source import resolve as resolve_model
+from evenkeel.policies.pod_trouble import first_trouble
 from evenkeel.policies.refusal import Refused
 from evenkeel.policies.runtime_selection import Selected, select_runtime
+
+log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 CHILD_KINDS = (
@@ -35,12 +42,18 @@ CHILD_KINDS = (
 
 async def observe(
     store: Store,
+    client: Client,
     prometheus: Prometheus,
     prometheus_url: str,
     settings: PodSettings,
     obj: JSON,
 ) -> DeploymentSnapshot:
-    """The snapshot. Prometheus is asked only while a canary is being judged."""
+    """The snapshot.
+
+    Prometheus is asked only while a canary is being judged, and the API server for pods only where
+    some have not been ready for a while.
+    """
+    now = datetime.now(UTC)
     md = ModelDeployment.model_validate(obj)
     namespace, source = md.metadata.namespace, md.spec.model
     versions = _versions(store, md)
@@ -66,11 +79,11 @@ async def observe(
         deployment=md,
         target=target,
         runtime=runtime,
-        children=tuple(_children(store, md)),
+        children=tuple([await _with_trouble(client, c, now) for c in _children(store, md)]),
         versions=tuple(versions),
         seen=seen,
         settings=settings,
-        now=datetime.now(UTC),
+        now=now,
     )
 
 
@@ -110,6 +123,7 @@ def _child(kind: str, obj: JSON) -> Child:
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     available = conditions.get("Available", {})
     progressing = conditions.get("Progressing", {})
+    failure = conditions.get("ReplicaFailure", {})
     return Child(
         ref,
         revision,
@@ -119,11 +133,30 @@ def _child(kind: str, obj: JSON) -> Child:
             unready_since=available.get("lastTransitionTime")
             if available.get("status") == "False"
             else None,
+            # No pod could be created at all: a quota, Pod Security.
+            trouble=failure.get("message", "") if failure.get("status") == "True" else "",
         ),
         stuck=progressing.get("message", "")
         if progressing.get("reason") == "ProgressDeadlineExceeded"
         else "",
     )
+
+
+async def _with_trouble(client: Client, child: Child, now: datetime) -> Child:
+    """The Deployment with what ails its pods, if they have not been ready for a while."""
+    pods, ref = child.pods, child.ref
+    if pods.unready_since is None or pods.trouble or not pods.wanted:
+        return child
+    if seconds_since(pods.unready_since, now) < TROUBLE_AFTER:
+        return child
+    try:
+        found, _ = await client.list(
+            POD, namespace=ref.namespace, selector=f"{labels.REVISION}={child.revision}"
+        )
+    except ApiError as error:
+        log.warning("pods of %s/%s: %s", ref.namespace, ref.name, error)
+        return child
+    return replace(child, pods=replace(pods, trouble=first_trouble(found)))
 
 
 async def _look(

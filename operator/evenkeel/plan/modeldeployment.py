@@ -16,12 +16,15 @@ from evenkeel.plan.podtemplate import PodSettings, pod_template
 from evenkeel.plan.revision import revision_name
 from evenkeel.plan.rollout import Pods, Rollout, advance, full_replicas, wanted_replicas
 from evenkeel.plan.types import Foreign, Manifest, Plan, Ref
-from evenkeel.policies.clock import timestamp
+from evenkeel.policies.clock import seconds_since, timestamp
 from evenkeel.policies.conditions import Observation, merge, readiness
 from evenkeel.policies.judgement import Observations
 from evenkeel.policies.model_source import Target
 from evenkeel.policies.refusal import Refused
 from evenkeel.policies.runtime_selection import Selected
+
+TROUBLE_AFTER = 10.0
+"""Seconds without availability after which it is asked what ails the pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,17 @@ def _plan(
         scales=tuple(scales),
         deletes=tuple(_deletes(snapshot, rollout)),
         events=rollout.events,
-        requeue_after=rollout.wake,
+        requeue_after=_wake(rollout, pods, now),
     )
+
+
+def _wake(rollout: Rollout, pods: dict[str, Pods], now: datetime) -> float | None:
+    """Also while pods are not ready: no watch tells of what ails them."""
+    wakes = [] if rollout.wake is None else [rollout.wake]
+    for revision in (r.revision for r in (rollout.stable, rollout.canary) if r is not None):
+        if (since := pods.get(revision, Pods()).unready_since) is not None:
+            wakes.append(min(60.0, max(TROUBLE_AFTER, seconds_since(since, now))))
+    return min(wakes, default=None)
 
 
 def _has_traffic(rollout: Rollout, pods: dict[str, Pods]) -> bool:
@@ -382,6 +394,7 @@ def _ready(
             (c.stuck for c in snapshot.children if c.stuck and c.revision == stable.revision), ""
         )
         if stuck:
-            return readiness("False", "ProgressDeadlineExceeded", stuck, stalled=True)
-        return readiness("Unknown", "PodsStarting", f"{pods.ready} of {pods.wanted} pods are ready")
+            return readiness("False", "ProgressDeadlineExceeded", pods.told(stuck), stalled=True)
+        count = f"{pods.ready} of {pods.wanted} pods are ready"
+        return readiness("Unknown", "PodsStarting", pods.told(count))
     return readiness("True", "Serving", f"{pods.ready} pods serve revision {stable.revision}")

@@ -33,11 +33,19 @@ LOOK_IS_KEPT_AFTER = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """The pods of one revision's Deployment. `wanted` is its spec.replicas."""
+    """The pods of one revision's Deployment. `wanted` is its spec.replicas.
+
+    `trouble` is why they are not ready, where that is known.
+    """
 
     wanted: int = 0
     ready: int = 0
     unready_since: str | None = None
+    trouble: str = ""
+
+    def told(self, text: str) -> str:
+        """The text about them, with their trouble."""
+        return f"{text}: {self.trouble}" if self.trouble else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +202,7 @@ def _step(
             stable_ready=pods.get(stable.revision, Pods()).ready,
             verdict=verdict,
             unready_since=own.unready_since,
+            trouble=own.trouble,
             now=now,
         )
     )

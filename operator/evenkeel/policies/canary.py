@@ -44,7 +44,8 @@ class Facts:
     """What the decision rests on.
 
     `wanted` and `ready` are the canary's pods for its present stage, `full` those of a promoted
-    revision. `unready_since` is when the canary's Deployment lost its availability, if it has.
+    revision. `unready_since` is when the canary's Deployment lost its availability, if it has,
+    and `trouble` why its pods are not ready, if that is known.
     """
 
     canary: CanaryStatus
@@ -57,6 +58,11 @@ class Facts:
     verdict: Verdict | None
     unready_since: str | None
     now: datetime
+    trouble: str = ""
+
+    def because(self, text: str) -> str:
+        """The text about the canary's pods, with their trouble."""
+        return f"{text}: {self.trouble}" if self.trouble else text
 
 
 def canary_replicas(full: int, weight: int) -> int:
@@ -103,9 +109,9 @@ def _starting(facts: Facts) -> Decision:
             return Decision(
                 Move.ROLL_BACK,
                 "ProgressDeadlineExceeded",
-                f"{pods} after {facts.rollout.progress_deadline_seconds} s",
+                facts.because(f"{pods} after {facts.rollout.progress_deadline_seconds} s"),
             )
-        return Decision(Move.HOLD, "Starting", pods, -late)
+        return Decision(Move.HOLD, "Starting", facts.because(pods), -late)
     if not facts.rollout.steps:
         return Decision(Move.PREPARE_PROMOTION, "NoSteps", "the revision is ready")
     if facts.stable_ready == 0:
@@ -127,9 +133,10 @@ def _unready(facts: Facts) -> Decision:
         return Decision(
             Move.ROLL_BACK,
             "CanaryUnavailable",
-            f"no ready pod for {facts.rollout.progress_deadline_seconds} s",
+            facts.because(f"no ready pod for {facts.rollout.progress_deadline_seconds} s"),
         )
-    return Decision(Move.HOLD, "CanaryUnavailable", "no ready pod; it gets no requests", -late)
+    message = facts.because("no ready pod; it gets no requests")
+    return Decision(Move.HOLD, "CanaryUnavailable", message, -late)
 
 
 def _warming_up(facts: Facts) -> Decision:
@@ -194,7 +201,7 @@ def _promoting(facts: Facts) -> Decision:
     if facts.ready >= facts.full:
         return Decision(Move.PROMOTE, facts.canary.reason, facts.canary.message)
     late = _overdue(facts, facts.canary.stage_time)
-    pods = f"{facts.ready} of {facts.full} pods ready for promotion"
+    pods = facts.because(f"{facts.ready} of {facts.full} pods ready for promotion")
     if late >= 0:
         return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", pods)
     look = float(facts.analysis.interval_seconds) if facts.analysis else -late

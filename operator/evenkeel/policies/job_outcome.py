@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from evenkeel.policies.clock import parse
+from evenkeel.policies.pod_trouble import ended, pod_trouble
 
 Json = Mapping[str, Any]
 
@@ -39,9 +40,10 @@ def job_state(job: Json, pods: Sequence[Json], trainer: str, now: datetime) -> J
     attempt = f"attempt {min(failed + 1, limit)} of {limit}"
     if failed:
         attempt += f"; the one before: {_last_failure(pods, trainer)}"
-    waiting = _waiting(pods)
-    if waiting or not int(status.get("active") or 0):
-        return JobState("Pending", f"{attempt}{': ' + waiting if waiting else ''}")
+    if waiting := _waiting(pods):
+        return JobState("Pending", f"{attempt}: {waiting}")
+    if not int(status.get("active") or 0):
+        return JobState("Pending", f"{attempt}: no pod yet; the Job's Events say why if that lasts")
     if not any((pod.get("status") or {}).get("phase") == "Running" for pod in pods):
         return JobState("Pending", f"{attempt}: waiting for the pod to start")
     return JobState("Running", attempt)
@@ -79,10 +81,7 @@ def _last_failure(pods: Iterable[Json], trainer: str, default: str = "no pod is 
     state = _terminated(pod, trainer)
     if "exitCode" not in state:
         return str(status.get("message") or status.get("reason") or "the pod failed")[:1000]
-    reason = state.get("reason", "Error")
-    why = "" if reason in ("Error", "Completed") else f" ({reason})"
-    words = "\n".join(str(state.get("message") or "").strip().splitlines()[-10:])[-1000:]
-    return f"exit code {state['exitCode']}{why}{': ' + words if words else ''}"
+    return ended(state)
 
 
 def _terminated(pod: Json, trainer: str) -> Json:
@@ -96,20 +95,8 @@ def _terminated(pod: Json, trainer: str) -> Json:
 
 def _waiting(pods: Iterable[Json]) -> str:
     """Why a pod does not start, such as ImagePullBackOff or Unschedulable."""
-    for pod in pods:
-        status = pod.get("status") or {}
-        if status.get("phase") != "Pending":
-            continue
-        for condition in status.get("conditions") or ():
-            if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-                return f"{condition.get('reason', '')}: {condition.get('message', '')}"[:1000]
-        for kind in ("initContainerStatuses", "containerStatuses"):
-            for container in status.get(kind) or ():
-                waiting = (container.get("state") or {}).get("waiting") or {}
-                reason = waiting.get("reason", "")
-                if reason and reason not in ("ContainerCreating", "PodInitializing"):
-                    return f"{reason}: {waiting.get('message', '')}"[:1000]
-    return ""
+    pending = (p for p in pods if (p.get("status") or {}).get("phase") == "Pending")
+    return next((trouble for p in pending if (trouble := pod_trouble(p))), "")
 
 
 def _true(condition: Json | None) -> bool:

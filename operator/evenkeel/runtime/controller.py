@@ -31,6 +31,8 @@ Dependents = Callable[[str, JSON], Iterable[Key]]
 """The keys that a change of an object concerns."""
 
 MAX_BACKOFF = 60.0
+TERMINATING = "because it is being terminated"
+"""In the API server's answer to a creation in a namespace that is being deleted."""
 
 
 class Controller:
@@ -100,6 +102,10 @@ class Controller:
             self.queue.add_after(key, 0.2)
             return "superseded"
         except ApiError as error:
+            if error.status == 403 and TERMINATING in error.message:
+                # The object itself goes next; should the namespace stay, the retry is due.
+                self._retry(key)
+                return "terminating"
             log.warning("%s %s/%s: %s", *key, error)
             if 400 <= error.status < 500 and error.status not in (409, 429):
                 self._troubles[key] = error

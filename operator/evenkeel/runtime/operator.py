@@ -63,6 +63,7 @@ class Operator:
             lambda: settings.read_token(settings.prometheus_token_file), settings.prometheus_url
         )
         reconciles = Reconciles(
+            client,
             self._store,
             self._inbox,
             self._prometheus,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import ModelVersion, RetrainSchedule, TrainingRun
+from evenkeel.client import Client
 from evenkeel.observe.modeldeployment import observe
 from evenkeel.observe.prometheus import Prometheus
 from evenkeel.observe.store import Key, Store
@@ -28,12 +29,14 @@ class Reconciles:
 
     def __init__(
         self,
+        client: Client,
         store: Store,
         inbox: Inbox,
         prometheus: Prometheus,
         prometheus_url: str,
         pods: PodSettings,
     ) -> None:
+        self._client = client
         self._store = store
         self._inbox = inbox
         self._prometheus = prometheus
@@ -51,7 +54,9 @@ class Reconciles:
 
     async def _deployment(self, key: Key, obj: JSON, invalid: str | None) -> Plan:
         return plan_deployment(
-            await observe(self._store, self._prometheus, self._prometheus_url, self._pods, obj)
+            await observe(
+                self._store, self._client, self._prometheus, self._prometheus_url, self._pods, obj
+            )
         )
 
     async def _schedule(self, key: Key, obj: JSON, invalid: str | None) -> Plan:

@@ -1,0 +1,57 @@
+"""Why a pod is not ready, in the words of the scheduler and the kubelet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+STARTING = ("", "ContainerCreating", "PodInitializing")
+MOST = 1000
+"""Characters of a message."""
+
+
+def pod_trouble(pod: Json) -> str:
+    """Such as `Unschedulable: ...` or `ImagePullBackOff: ...`; empty if it is just starting."""
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return f"{condition.get('reason', '')}: {condition.get('message', '')}"[:MOST]
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(kind) or ():
+            if trouble := _container_trouble(container):
+                return trouble[:MOST]
+    return ""
+
+
+def first_trouble(pods: Iterable[Json]) -> str:
+    """The trouble of the first pod that is not ready and has one; a pod that is going has none."""
+    for pod in pods:
+        leaving = (pod.get("metadata") or {}).get("deletionTimestamp") is not None
+        if not leaving and not _ready(pod) and (trouble := pod_trouble(pod)):
+            return trouble
+    return ""
+
+
+def ended(state: Json) -> str:
+    """Exit code and last words of a terminated container."""
+    reason = state.get("reason", "Error")
+    why = "" if reason in ("Error", "Completed") else f" ({reason})"
+    words = "\n".join(str(state.get("message") or "").strip().splitlines()[-10:])[-MOST:]
+    return f"exit code {state['exitCode']}{why}{': ' + words if words else ''}"
+
+
+def _container_trouble(container: Json) -> str:
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    last = (container.get("lastState") or {}).get("terminated") or {}
+    name, reason = container.get("name", ""), waiting.get("reason", "")
+    if "exitCode" in last and not container.get("ready"):
+        # The words of the end tell more than those of the back-off.
+        return f"{reason or 'Restarted'}: container {name}: {ended(last)}"
+    return "" if reason in STARTING else f"{reason}: {waiting.get('message', '')}"
+
+
+def _ready(pod: Json) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
