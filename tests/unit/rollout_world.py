@@ -52,6 +52,7 @@ class Serving:
     total: int = 0
     bad: int = 0
     uid: str = ""
+    trouble: str = ""
 
 
 @dataclass
@@ -120,7 +121,7 @@ class World:
         for name, serving in self.pods.items():
             since = timestamp(serving.unready_since) if serving.unready_since else None
             ref = Ref("apps/v1", "Deployment", "shop", name, serving.uid)
-            pods = Pods(wanted=serving.replicas, ready=serving.ready, unready_since=since)
+            pods = Pods(serving.replicas, serving.ready, since, serving.trouble)
             found.append(Child(ref, name, pods))
         for (kind, name), manifest in self.others.items():
             revision = manifest["metadata"]["labels"].get("evenkeel.dev/revision", "")

@@ -218,8 +218,9 @@ class Life(RuleBasedStateMachine):
         assert status.stable is not None
         wanted = self.w.wanted()
         assert status.stable.revision == wanted or wanted in self.rolled_back
+        self.w.pods_ready()
         plan = self.w.settle()
-        assert plan.requeue_after is None
+        assert plan.requeue_after is None, "nothing is left to look at"
         assert set(self.w.pods) == {status.stable.revision}
 
     @invariant()
