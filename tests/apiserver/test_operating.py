@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from tests.api_server import ApiServer
+from tests.apiserver.manifests import manifest
 from tests.apiserver.operating import A, B, C, World, model_deployment, until, world
 
 
@@ -194,3 +195,18 @@ async def test_restart_in_the_middle_of_a_canary_goes_on_with_its_evidence(w: Wo
         w.ns.rollout("fraud", paused=False)
         await until(lambda: w.ns.stable_uri("fraud") == B)
     assert w.ns.outcomes("fraud") == ["Promoted AllIndicatorsPass"]
+
+
+async def test_what_cannot_be_parsed_is_told_and_mended(w: World) -> None:
+    """The API server answers an applied Deployment with 500, a created Job with 400."""
+    wrong = {"requests": {"cpu": "lots"}}
+    w.ns.create(model_deployment("wrong", more=f"resources: {wrong}"))
+    run = manifest("TrainingRun", "", "wrong")
+    run["spec"]["training"]["podTemplate"]["spec"]["containers"][0]["resources"] = wrong
+    w.ns.create(run)
+    async with w.operator():
+        await until(lambda: w.ns.ready("wrong").get("reason") == "ApplyFailed")
+        assert "quantities must match" in w.ns.ready("wrong")["message"]
+        await until(lambda: w.ns.ready("wrong", "TrainingRun").get("reason") == "InvalidTemplate")
+        w.ns.patch("ModelDeployment", "wrong", {"spec": {"resources": None}})
+        await until(partial(is_ready, w, "wrong"))

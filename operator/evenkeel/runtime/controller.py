@@ -31,6 +31,11 @@ Dependents = Callable[[str, JSON], Iterable[Key]]
 """The keys that a change of an object concerns."""
 
 MAX_BACKOFF = 60.0
+INVALID = (400, 422)
+"""Answers to an object that cannot be: it does not parse, or breaks a rule."""
+PATIENCE = 3
+"""Failures after which an internal error is told: it may be a fault that passes, but an applied
+object that does not parse and an admission webhook that is down are answered so, too."""
 TERMINATING = "because it is being terminated"
 """In the API server's answer to a creation in a namespace that is being deleted."""
 
@@ -91,7 +96,7 @@ class Controller:
             self._executor.forget(key)
             return "gone"
         trouble = self._troubles.get(key)
-        invalid = trouble.message if trouble and trouble.status == 422 else None
+        invalid = trouble.message if trouble and trouble.status in INVALID else None
         plan = await self._reconciles[key.kind](key, obj, invalid)
         if trouble is not None:
             plan = replace(plan, status=_with_trouble(plan.status, obj, trouble))
@@ -107,7 +112,7 @@ class Controller:
                 self._retry(key)
                 return "terminating"
             log.warning("%s %s/%s: %s", *key, error)
-            if 400 <= error.status < 500 and error.status not in (409, 429):
+            if _lasts(error, self._failures.get(key, 0)):
                 self._troubles[key] = error
                 await self._tell(key, plan, error)
             self._retry(key)
@@ -140,6 +145,13 @@ class Controller:
         failures = self._failures.get(key, 0) + 1
         self._failures[key] = failures
         self.queue.add_after(key, min(MAX_BACKOFF, 0.25 * 2 ** min(failures, 10)))
+
+
+def _lasts(error: ApiError, failures: int) -> bool:
+    """Whether a retry alone will hardly help, so that it must be told."""
+    if error.status == 500:
+        return failures >= PATIENCE
+    return 400 <= error.status < 500 and error.status not in (409, 429)
 
 
 def _with_trouble(status: Model, obj: JSON, trouble: ApiError) -> Model:
