@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from stack.install import MONITORING
@@ -97,12 +96,7 @@ def test_a_killed_operator_trains_once(world: World) -> None:
             },
         }
     )
-    alert = {
-        "labels": {"alertname": "Killed", "namespace": world.namespace},
-        "annotations": {"summary": "made by hand"},
-    }
-    path = f"/api/v1/namespaces/{MONITORING}/services/alertmanager:9093/proxy/api/v2/alerts"
-    world.stack.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps([alert]))
+    world.alert({"alertname": "Killed", "namespace": world.namespace})
     selector = f"evenkeel.dev/schedule={name}"
     runs = world.until(
         "a run is there", lambda: world.list("trainingruns", selector), 60, every=0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 import yaml
 from cluster.errors import ClusterError
+from evenkeel.client import Client
 from stack.install import MONITORING, OPERATOR_NAMESPACE, Stack
 
 JSON = dict[str, Any]
@@ -205,6 +207,17 @@ class World:
         )
         result: list[JSON] = json.loads(self.stack.kubectl("get", "--raw", path))["data"]["result"]
         return result
+
+    def alert(self, labels: dict[str, str]) -> None:
+        """Hands an alert to the real Alertmanager, through the API server."""
+        path = f"/api/v1/namespaces/{MONITORING}/services/alertmanager:9093/proxy/api/v2/alerts"
+        body = [{"labels": labels, "annotations": {"summary": "made by hand"}}]
+
+        async def post() -> None:
+            async with await Client.from_kubeconfig(str(self.stack.kubeconfig)) as client:
+                await client.request("POST", path, body=body)
+
+        asyncio.run(post())
 
     def operator_pod(self) -> str:
         """Name of the running operator pod."""
