@@ -35,7 +35,8 @@ NAMES = {
     "PodDisruptionBudget": "policy/v1",
     "HTTPRoute": "gateway.networking.k8s.io/v1",
 }
-INDICATORS = ({"name": "errors"}, {"name": "wrong", "total": "t", "bad": "b"})
+ALL_AND_BAD = {"total": "t", "bad": "b"}
+INDICATORS = ({"name": "errors", **ALL_AND_BAD}, {"name": "wrong", **ALL_AND_BAD})
 
 
 class Crash(Exception):

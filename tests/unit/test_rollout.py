@@ -208,6 +208,26 @@ def test_canary_that_never_gets_ready_goes_back_at_the_deadline() -> None:
     assert w.status["history"][0]["reason"] == "ProgressDeadlineExceeded"
 
 
+def test_an_indicator_that_can_never_pass_is_told_before_a_rollout_begins() -> None:
+    wrong = {"indicators": [{"name": "latency", "thresholdSeconds": "0.3"}]}
+    first = World({"model": model(A), "analysis": wrong})
+    first.settle()
+    assert condition(first, "Ready")["reason"] == "UnknownIndicator"
+    assert not first.pods
+
+    w = world()
+    right = w.spec["analysis"]
+    w.edit(model=model(B), analysis=wrong)
+    run(w, 60)
+    assert (stable(w), canary(w), len(w.pods)) == (A, None, 1)
+    ready = condition(w, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "UnknownIndicator")
+    assert condition(w, "Available")["status"] == "True"
+    w.edit(analysis=right)
+    run(w, 60)
+    assert stable(w) == B
+
+
 def test_unready_canary_gets_no_requests_and_its_deadline_starts_then() -> None:
     w = world()
     w.edit_rollout(progressDeadlineSeconds=60, paused=True)

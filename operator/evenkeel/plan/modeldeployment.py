@@ -18,6 +18,7 @@ from evenkeel.plan.rollout import Pods, Rollout, advance, full_replicas, wanted_
 from evenkeel.plan.types import Foreign, Manifest, Plan, Ref
 from evenkeel.policies.clock import seconds_since, timestamp
 from evenkeel.policies.conditions import Observation, merge, readiness
+from evenkeel.policies.indicators import Side, first_unresolved
 from evenkeel.policies.judgement import Observations
 from evenkeel.policies.model_source import Target
 from evenkeel.policies.refusal import Refused
@@ -76,6 +77,11 @@ def _wanted(snapshot: DeploymentSnapshot) -> tuple[str, Manifest] | Refused:
     template = pod_template(md, revision, target, runtime.spec, snapshot.settings)
     if isinstance(template, Refused):
         return template
+    if md.spec.analysis is not None:
+        side = Side(md.metadata.namespace, md.metadata.name, revision)
+        refused = first_unresolved(md.spec.analysis.indicators, runtime.spec.metrics, side)
+        if refused is not None:
+            return refused
     return revision, template
 
 
@@ -397,4 +403,5 @@ def _ready(
             return readiness("False", "ProgressDeadlineExceeded", pods.told(stuck), stalled=True)
         count = f"{pods.ready} of {pods.wanted} pods are ready"
         return readiness("Unknown", "PodsStarting", pods.told(count))
-    return readiness("True", "Serving", f"{pods.ready} pods serve revision {stable.revision}")
+    verb = "pod serves" if pods.ready == 1 else "pods serve"
+    return readiness("True", "Serving", f"{pods.ready} {verb} revision {stable.revision}")

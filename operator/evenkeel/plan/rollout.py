@@ -105,7 +105,7 @@ def _first(state: Rollout, revision: str, target: Target) -> Rollout:
     stable = RevisionStatus(
         revision=revision, version=target.version, uri=target.uri, format=target.format
     )
-    event = Event("Normal", "Serving", f"revision {revision} serves {target.uri}")
+    event = Event("Normal", "FirstRevision", f"revision {revision} with {target.uri}")
     return replace(state, stable=stable, events=(event,))
 
 

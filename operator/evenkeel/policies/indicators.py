@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.servingruntime import MetricQuery, RuntimeMetrics
 from evenkeel.policies.gateway_indicators import GATEWAYS
+from evenkeel.policies.refusal import Refused
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 PART = "evenkeel_part"
@@ -85,6 +86,15 @@ def resolve(
         )
     filled = {key: _fill(text, values) for key, text in texts.items() if text is not None}
     return Queries(name=indicator.name, **filled)
+
+
+def first_unresolved(
+    indicators: Iterable[IndicatorSpec], metrics: RuntimeMetrics | None, side: Side
+) -> Refused | None:
+    """The first indicator without queries: a canary could never pass it."""
+    resolved = (resolve(indicator, metrics, side) for indicator in indicators)
+    found = next((r for r in resolved if isinstance(r, UnresolvedIndicator)), None)
+    return Refused(found.reason, f"spec.analysis: {found.message}") if found is not None else None
 
 
 def pods(revision: str) -> str:
