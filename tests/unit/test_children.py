@@ -103,7 +103,7 @@ class TestAutoscaler:
             autoscaling={
                 "minReplicas": 2,
                 "maxReplicas": 9,
-                "targetCpuUtilizationPercentage": 60,
+                "targetCPUUtilizationPercentage": 60,
             }
         )
         made = children.hpa(md, REVISION)

@@ -90,7 +90,13 @@ class Autoscaling(Model):
     min_replicas: Annotated[int, Field(ge=1, le=10000, description="Least replicas.")] = 1
     max_replicas: Annotated[int, Field(ge=1, le=10000, description="Most replicas.")]
     target_cpu_utilization_percentage: Annotated[
-        int, Field(ge=1, le=1000, description="Target where metrics is empty.")
+        int,
+        Field(
+            alias="targetCPUUtilizationPercentage",  # As autoscaling/v1 writes it.
+            ge=1,
+            le=1000,
+            description="Target where metrics is empty.",
+        ),
     ] = 80
     metrics: Annotated[
         tuple[OpenObject, ...],

@@ -45,7 +45,7 @@ class Pods:
 
     def told(self, text: str) -> str:
         """The text about them, with their trouble."""
-        return f"{text}: {self.trouble}" if self.trouble else text
+        return f"{text.rstrip('.')}: {self.trouble}" if self.trouble else text
 
 
 @dataclass(frozen=True, slots=True)
