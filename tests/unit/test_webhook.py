@@ -119,7 +119,7 @@ async def test_without_a_token_set_none_is_asked_for(desk: Desk, client: Http) -
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "JSON"),
+        ("", "notification: Invalid JSON"),
         ("{", "JSON"),
         ("[]", "object"),
         ({"version": "3", "alerts": []}, "version"),

@@ -89,8 +89,8 @@ class Webhook:
         except ValidationError as error:
             metrics.WEBHOOK_ALERTS.labels("malformed").inc()
             fault = error.errors(include_url=False)[0]
-            where = ".".join(map(str, fault["loc"]))
-            return _answer(400, f"not an Alertmanager v4 notification: {where}: {fault['msg']}")
+            found = ": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"])))
+            return _answer(400, f"not an Alertmanager v4 notification: {found}")
         if notification.truncated_alerts:
             log.warning(
                 "Alertmanager left out %d alerts; set max_alerts to 0 to have them counted",
