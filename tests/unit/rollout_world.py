@@ -65,6 +65,7 @@ class World:
     requests: int = 40
     answers: Answers = "ok"
     refused: bool = False
+    unrouted: str = ""
     status: JSON = field(default_factory=dict)
     pods: dict[str, Serving] = field(default_factory=dict)
     others: dict[tuple[str, str], JSON] = field(default_factory=dict)
@@ -128,7 +129,8 @@ class World:
             revision = manifest["metadata"]["labels"].get("evenkeel.dev/revision", "")
             ports = ("http",) if kind == "Service" else ()
             ref = Ref(NAMES[kind], kind, "shop", name, f"uid-{name}")
-            found.append(Child(ref, revision, ports=ports))
+            unrouted = self.unrouted if kind == "HTTPRoute" else ""
+            found.append(Child(ref, revision, ports=ports, unrouted=unrouted))
         return found
 
     def _seen(self, md: ModelDeployment) -> Observations:

@@ -26,6 +26,7 @@ from evenkeel.policies.judgement import Observations, Unobserved
 from evenkeel.policies.model_source import resolve as resolve_model
 from evenkeel.policies.pod_trouble import first_trouble
 from evenkeel.policies.refusal import Refused
+from evenkeel.policies.route_trouble import route_trouble
 from evenkeel.policies.runtime_selection import Selected, select_runtime
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,8 @@ def _child(kind: str, obj: JSON) -> Child:
     if kind == "Service":
         ports = tuple(p.get("name", "http") for p in obj["spec"].get("ports", ()))
         return Child(ref, revision, ports=ports)
+    if kind == "HTTPRoute":
+        return Child(ref, revision, unrouted=route_trouble(obj))
     if kind != "Deployment":
         return Child(ref, revision)
     status = obj.get("status", {})

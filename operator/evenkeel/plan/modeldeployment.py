@@ -39,6 +39,8 @@ class Child:
     """Message of a Deployment that has exceeded its progress deadline."""
     ports: tuple[str, ...] = ()
     """Port names of a Service."""
+    unrouted: str = ""
+    """Why no Gateway takes an HTTPRoute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,5 +405,8 @@ def _ready(
             return readiness("False", "ProgressDeadlineExceeded", pods.told(stuck), stalled=True)
         count = f"{pods.ready} of {pods.wanted} pods are ready"
         return readiness("Unknown", "PodsStarting", pods.told(count))
+    unrouted = next((c.unrouted for c in snapshot.children if c.unrouted), "")
+    if unrouted and md.spec.traffic.gateway is not None:
+        return readiness("Unknown", "RouteNotAccepted", unrouted)
     verb = "pod serves" if pods.ready == 1 else "pods serve"
     return readiness("True", "Serving", f"{pods.ready} {verb} revision {stable.revision}")
