@@ -67,8 +67,8 @@ async def observe(
     runtime = select_runtime(
         md.spec.runtime,
         format_,
-        [ServingRuntime.model_validate(o) for o in store.all("ServingRuntime", namespace)],
-        [ClusterServingRuntime.model_validate(o) for o in store.all("ClusterServingRuntime")],
+        [store.parse(ServingRuntime, o) for o in store.all("ServingRuntime", namespace)],
+        [store.parse(ClusterServingRuntime, o) for o in store.all("ClusterServingRuntime")],
     )
     seen: Observations = {}
     canary = status.canary
@@ -94,7 +94,7 @@ def _versions(store: Store, md: ModelDeployment) -> list[ModelVersion]:
     names = {source.version, *(o.version for o in status.history)}
     names |= {r.version for r in (status.stable, status.canary) if r is not None}
     return [
-        ModelVersion.model_validate(o)
+        store.parse(ModelVersion, o)
         for o in store.all("ModelVersion", namespace)
         if o["metadata"]["name"] in names or o["spec"]["model"] == source.follow
     ]

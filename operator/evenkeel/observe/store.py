@@ -10,6 +10,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from evenkeel.observe.parsed import Parsed
 from evenkeel.observe.trim import trimmed
 from evenkeel.plan import labels
 
@@ -40,6 +41,7 @@ class Store:
         # the watch has reported the deletion. An object that merely lost the selected label is
         # reported as deleted too, and comes back with a later version.
         self._buried: OrderedDict[str, int] = OrderedDict()
+        self.parse = Parsed()
 
     def get(self, key: Key) -> JSON | None:
         """The object, if it is known."""

@@ -64,7 +64,7 @@ class Reconciles:
         return plan_schedule(
             ScheduleSnapshot(
                 schedule=RetrainSchedule.model_validate(obj),
-                runs=tuple(TrainingRun.model_validate(r) for r in runs),
+                runs=tuple(self._store.parse(TrainingRun, r) for r in runs),
                 alerts=self._inbox.take(key),
                 now=datetime.now(UTC),
             )
@@ -86,7 +86,7 @@ class Reconciles:
         )
         versions = self._store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
         siblings_of_model = [
-            ModelVersion.model_validate(v)
+            self._store.parse(ModelVersion, v)
             for v in self._store.all("ModelVersion", key.namespace)
             if v["spec"]["model"] == run.spec.model
         ]
@@ -107,7 +107,7 @@ class Reconciles:
     async def _version(self, key: Key, obj: JSON, invalid: str | None) -> Plan:
         version = ModelVersion.model_validate(obj)
         siblings = tuple(
-            ModelVersion.model_validate(o)
+            self._store.parse(ModelVersion, o)
             for o in self._store.all("ModelVersion", key.namespace)
             if o["spec"]["model"] == version.spec.model and o["metadata"]["name"] != key.name
         )

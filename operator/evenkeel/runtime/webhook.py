@@ -119,7 +119,9 @@ class Webhook:
 
     def _match(self, notification: Notification) -> tuple[dict[Key, list[MatchedAlert]], int]:
         """Firing alerts by schedule, and how many alerts concern none."""
-        schedules = [RetrainSchedule.model_validate(o) for o in self._store.all("RetrainSchedule")]
+        schedules = [
+            self._store.parse(RetrainSchedule, o) for o in self._store.all("RetrainSchedule")
+        ]
         matched: dict[Key, list[MatchedAlert]] = {}
         unmatched = 0
         for alert in notification.alerts:
