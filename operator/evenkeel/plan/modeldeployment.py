@@ -380,7 +380,7 @@ def _ready(
 ) -> tuple[Observation, ...]:
     md, stable, canary = snapshot.deployment, rollout.stable, rollout.canary
     if refused is not None:
-        if refused.reason == "NoApprovedVersion":
+        if refused.reason in ("NoApprovedVersion", "AwaitingApproval"):
             return readiness("Unknown", refused.reason, refused.message)
         return readiness("False", refused.reason, refused.message, stalled=True)
     assert stable is not None
