@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import ModelDeployment, ModelVersion
+from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.modelversion import ApprovalDecision
 from evenkeel.plan.modeldeployment import Child, DeploymentSnapshot, plan_deployment
 from evenkeel.plan.revision import revision_name
 from evenkeel.plan.rollout import Pods
 from evenkeel.plan.types import Ref
 from evenkeel.policies.model_source import Target
+from evenkeel.policies.refusal import Refused
 from evenkeel.policies.runtime_selection import Selected
 
 from tests.unit.serving_examples import SETTINGS, runtime_spec
@@ -92,3 +95,50 @@ def test_what_stands_there_already_is_not_written_again() -> None:
     }
     history = [outcome("v2", "RolledBack")]
     assert records({"history": history}, version("v2", entry)) == {}
+
+
+def test_a_version_denied_during_its_trial_goes_back() -> None:
+    runtime = Selected("ClusterServingRuntime", "sk", runtime_spec())
+    md = ModelDeployment.model_validate(
+        {
+            "metadata": {"name": "fraud", "namespace": "shop", "uid": "u"},
+            "spec": {"model": {"version": "v2"}},
+            "status": {
+                "stable": {"revision": "fraud-1", "version": "v1", "uri": "pvc://m/v1"},
+                "canary": {
+                    "revision": "fraud-2",
+                    "version": "v2",
+                    "uri": "pvc://m/v2",
+                    "startTime": "2026-01-31T08:00:00Z",
+                    "stageTime": "2026-01-31T08:00:00Z",
+                },
+            },
+        }
+    )
+    denied = version("v2").model_copy(
+        update={
+            "spec": version("v2").spec.model_copy(
+                update={"approval": ApprovalDecision(decision="Denied")}
+            )
+        }
+    )
+    snapshot = DeploymentSnapshot(
+        deployment=md,
+        target=Refused("VersionNotApproved", "denied"),
+        runtime=runtime,
+        children=tuple(
+            Child(Ref("apps/v1", "Deployment", "shop", name, name), name, Pods(1, 1))
+            for name in ("fraud-1", "fraud-2")
+        ),
+        versions=(denied,),
+        seen={},
+        settings=SETTINGS,
+        now=NOW,
+    )
+    plan = plan_deployment(snapshot)
+    assert isinstance(plan.status, ModelDeploymentStatus)
+    assert plan.status.canary is None
+    assert plan.status.stable is not None
+    assert plan.status.stable.revision == "fraud-1"
+    assert plan.status.history[0].outcome == "Superseded"
+    assert [d.name for d in plan.deletes] == ["fraud-2"]

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from evenkeel.api.base import API_VERSION
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.modelversion import ModelVersion
-from evenkeel.api.modelversion import Rollout as VersionRollout
 from evenkeel.plan import children
-from evenkeel.plan.labels import digest
 from evenkeel.plan.podtemplate import PodSettings, pod_template
 from evenkeel.plan.revision import revision_name
 from evenkeel.plan.rollout import Pods, Rollout, advance, full_replicas, wanted_replicas
-from evenkeel.plan.types import Foreign, Manifest, Plan, Ref
-from evenkeel.policies.clock import seconds_since, timestamp
+from evenkeel.plan.types import Manifest, Plan, Ref
+from evenkeel.plan.versionrecords import version_records
+from evenkeel.policies.clock import seconds_since
 from evenkeel.policies.conditions import Observation, merge, readiness
 from evenkeel.policies.indicators import Side, first_unresolved
 from evenkeel.policies.judgement import Observations
@@ -112,8 +110,11 @@ def _plan(
         assert isinstance(snapshot.target, Target)
         rollout = advance(md, revision, snapshot.target, pods, snapshot.seen, now)
     elif status.stable is not None:
-        # What runs goes on, and a canary on trial may still go back, but nothing new begins.
-        current = status.canary or status.stable
+        # What runs goes on, and a canary on trial may still go back, but nothing new begins; a
+        # person's refusal of the very version on trial ends the trial.
+        canary = status.canary
+        on_trial = canary is not None and not _denied(snapshot, canary.version)
+        current = canary if canary is not None and on_trial else status.stable
         target = Target(current.uri, current.version, current.format)
         rollout = advance(md, current.revision, target, pods, snapshot.seen, now)
     else:
@@ -138,7 +139,7 @@ def _plan(
     applies, scales = _children(snapshot, revision, template, rollout, pods)
     return Plan(
         status=new_status,
-        foreign=_verdicts(snapshot, rollout, stable_pods),
+        foreign=version_records(md, snapshot.versions, rollout, stable_pods.ready > 0, now),
         applies=tuple(applies),
         scales=tuple(scales),
         deletes=tuple(_deletes(snapshot, rollout)),
@@ -154,6 +155,13 @@ def _wake(rollout: Rollout, pods: dict[str, Pods], now: datetime) -> float | Non
         if (since := pods.get(revision, Pods()).unready_since) is not None:
             wakes.append(min(60.0, max(TROUBLE_AFTER, seconds_since(since, now))))
     return min(wakes, default=None)
+
+
+def _denied(snapshot: DeploymentSnapshot, version: str) -> bool:
+    return any(
+        v.metadata.name == version and v.spec.approval.decision == "Denied"
+        for v in snapshot.versions
+    )
 
 
 def _has_traffic(rollout: Rollout, pods: dict[str, Pods]) -> bool:
@@ -247,73 +255,6 @@ def _deletes(snapshot: DeploymentSnapshot, rollout: Rollout) -> list[Ref]:
         or (c.revision and c.revision not in kept)
         or (c.revision and c.ref.kind == "Service" and md.spec.traffic.gateway is None)
     ]
-
-
-def _verdicts(
-    snapshot: DeploymentSnapshot, rollout: Rollout, stable_pods: Pods
-) -> tuple[Foreign, ...]:
-    """What became of each ModelVersion here, written where it says something else yet."""
-    md, now = snapshot.deployment, snapshot.now
-    entries: dict[str, VersionRollout] = {}
-    name = md.metadata.name
-    stable, canary = rollout.stable, rollout.canary
-    serving = stable.version if stable is not None else ""
-    for outcome in reversed(rollout.history):
-        # Another revision of the version that serves (other resources, say) says nothing of it.
-        beside = outcome.version == serving and outcome.outcome != "Promoted"
-        if outcome.version and not beside:
-            entries[outcome.version] = VersionRollout(
-                deployment=name,
-                revision=outcome.revision,
-                outcome=outcome.outcome,
-                time=outcome.time,
-                reason=outcome.reason,
-                message=outcome.message,
-            )
-    if stable is not None and stable.version and stable_pods.ready:
-        entries.setdefault(
-            stable.version,
-            VersionRollout(
-                deployment=name,
-                revision=stable.revision,
-                outcome="Promoted",
-                time=timestamp(now),
-                reason="FirstRevision",
-                message="the first revision serves at once, without a canary",
-            ),
-        )
-    if canary is not None and canary.version and canary.version != serving:
-        entries[canary.version] = VersionRollout(
-            deployment=name,
-            revision=canary.revision,
-            outcome="Progressing",
-            time=timestamp(now),
-            reason=canary.stage,
-        )
-    return tuple(
-        _foreign(md, version, entries[version.metadata.name])
-        for version in snapshot.versions
-        if version.metadata.name in entries and not _same(version, entries[version.metadata.name])
-    )
-
-
-def _same(version: ModelVersion, entry: VersionRollout) -> bool:
-    return any(
-        r.model_copy(update={"time": ""}) == entry.model_copy(update={"time": ""})
-        for r in version.status.rollouts
-    )
-
-
-def _foreign(md: ModelDeployment, version: ModelVersion, entry: VersionRollout) -> Foreign:
-    return Foreign(
-        {
-            "apiVersion": API_VERSION,
-            "kind": "ModelVersion",
-            "metadata": {"name": version.metadata.name, "namespace": md.metadata.namespace},
-            "status": {"rollouts": [entry.wire()]},
-        },
-        manager=f"evenkeel-rollout-{digest(md.metadata.uid)}",
-    )
 
 
 def _url(md: ModelDeployment) -> str:
