@@ -43,7 +43,6 @@ class Executor:
         self._store = store
         self._wrote = wrote
         self._applied: dict[Key, tuple[str, str, str]] = {}
-        self._patched: dict[tuple[Key, str], str] = {}
 
     async def run(self, key: Key, owner: JSON, plan: Plan) -> None:
         """Writes the plan in its order. Raises ApiError, or Superseded."""
@@ -75,9 +74,8 @@ class Executor:
         self._wrote(key.kind, created, None)
 
     async def _status(self, key: Key, owner: JSON, plan: Plan) -> None:
-        status = {k: v for k, v in plan.status.wire().items() if k not in plan.shared_status}
-        current = owner.get("status", {})
-        if {k: v for k, v in current.items() if k not in plan.shared_status} == status:
+        status = _own(plan.status.wire(), plan)
+        if _own(owner.get("status", {}), plan) == status:
             return
         body = {
             "apiVersion": API_VERSION,
@@ -113,15 +111,13 @@ class Executor:
             found = await self._client.get(BY_KIND[key.kind], key.namespace, key.name)
         except ApiError:
             return None
-        own = {k: v for k, v in found.get("status", {}).items() if k not in plan.shared_status}
-        return found if own == status else None
+        return found if _own(found.get("status", {}), plan) == status else None
 
     async def _foreign(self, foreign: Foreign) -> None:
         manifest, manager = foreign
         meta = manifest["metadata"]
         key = Key(manifest["kind"], meta["namespace"], meta["name"])
-        text = _digest(manifest)
-        if self._store.get(key) is None or self._patched.get((key, manager)) == text:
+        if self._store.get(key) is None:
             return
         written = await self._client.apply(
             BY_KIND[key.kind],
@@ -132,7 +128,6 @@ class Executor:
             manager=manager,
         )
         self._store.put(key.kind, written)
-        self._patched[key, manager] = text
         self._wrote(key.kind, written, None)
 
     async def _apply(self, manifest: Manifest) -> None:
@@ -189,6 +184,11 @@ class Executor:
     def forget(self, key: Key) -> None:
         """Drops what is remembered of a deleted object."""
         self._applied.pop(key, None)
+
+
+def _own(status: JSON, plan: Plan) -> JSON:
+    """The fields of a status that the plan's own writer answers for."""
+    return {k: v for k, v in status.items() if k not in plan.shared_status}
 
 
 def _digest(manifest: JSON) -> str:

@@ -85,11 +85,6 @@ class Reconciles:
             None,
         )
         versions = self._store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
-        siblings_of_model = [
-            self._store.parse(ModelVersion, v)
-            for v in self._store.all("ModelVersion", key.namespace)
-            if v["spec"]["model"] == run.spec.model
-        ]
         return plan_run(
             RunSnapshot(
                 run=run,
@@ -100,15 +95,22 @@ class Reconciles:
                 version_exists=bool(versions),
                 now=datetime.now(UTC),
                 rejection=invalid,
-                champion=champion(siblings_of_model, run.spec.model),
+                champion=champion(self._versions(key.namespace, run.spec.model), run.spec.model),
             )
         )
 
     async def _version(self, key: Key, obj: JSON, invalid: str | None) -> Plan:
         version = ModelVersion.model_validate(obj)
         siblings = tuple(
-            self._store.parse(ModelVersion, o)
-            for o in self._store.all("ModelVersion", key.namespace)
-            if o["spec"]["model"] == version.spec.model and o["metadata"]["name"] != key.name
+            v
+            for v in self._versions(key.namespace, version.spec.model)
+            if v.metadata.name != key.name
         )
         return plan_version(VersionSnapshot(version, siblings, datetime.now(UTC)))
+
+    def _versions(self, namespace: str, model: str) -> list[ModelVersion]:
+        return [
+            self._store.parse(ModelVersion, o)
+            for o in self._store.all("ModelVersion", namespace)
+            if o["spec"]["model"] == model
+        ]
