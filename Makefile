@@ -5,7 +5,7 @@ SHELL := bash
 
 VENV := .venv
 PYTHON ?= python3
-RUN := PYTHONPATH=operator:e2e:. $(VENV)/bin/python
+RUN := PYTHONPATH=operator:. $(VENV)/bin/python
 KUBECONFIG_BUILTIN := $(or $(EVENKEEL_CLUSTER_DIR),.cluster)/kubeconfig
 
 .PHONY: help
@@ -24,7 +24,7 @@ demo: $(VENV)/.installed ## The loop on a real cluster: serve, drift, retrain, c
 
 .PHONY: cluster
 cluster: $(VENV)/.installed ## A real cluster: KUBECONFIG's, kind's, or the built-in one
-	$(RUN) -m cluster up
+	$(RUN) -m dev.cluster up
 
 .PHONY: test
 test: lint unit apiserver e2e ## All checks and tests
@@ -34,12 +34,12 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy operator/evenkeel
-	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy -p cluster -p stack -p images -p demo -p bench
+	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy -p dev -p demo -p bench -p e2e
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
 
 .PHONY: unit
 unit: $(VENV)/.installed ## Tests of pure decisions and single parts
-	$(RUN) -m pytest tests/unit tests/cluster tests/demo tests/argocd
+	$(RUN) -m pytest tests --ignore=tests/apiserver --ignore=tests/chart
 
 .PHONY: apiserver
 apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
@@ -47,7 +47,7 @@ apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
 
 .PHONY: e2e
 e2e: $(VENV)/.installed ## The loop on a real node with real Prometheus, gateway and model servers
-	$(RUN) -m pytest e2e/tests
+	$(RUN) -m pytest e2e
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Figures against the design's table
@@ -56,7 +56,7 @@ bench: $(VENV)/.installed ## Figures against the design's table
 .PHONY: manifests
 manifests: $(VENV)/.installed ## Generates crds/, the chart's copies, deploy/ from the pydantic models
 	$(RUN) -m evenkeel.api.crd crds
-	$(RUN) charts/sync.py --helm "$$($(RUN) -c 'from cluster import binaries; print(binaries.client("helm", lambda _: None))')"
+	$(RUN) charts/sync.py --helm "$$($(RUN) -c 'from dev.cluster import binaries; print(binaries.client("helm", lambda _: None))')"
 	$(RUN) deploy/argocd/render.py
 
 .PHONY: lock
@@ -67,11 +67,11 @@ lock: $(VENV)/.installed ## Compiles the requirements files with hashes
 
 .PHONY: stop
 stop: $(VENV)/.installed ## Stops the cluster; a later start takes seconds
-	$(RUN) -m cluster down
+	$(RUN) -m dev.cluster down
 
 .PHONY: clean
 clean: ## Stops the cluster and removes everything that was made here, caches included
-	if [ -d $(VENV) ]; then $(RUN) -m cluster down --purge --purge-cache; fi
+	if [ -d $(VENV) ]; then $(RUN) -m dev.cluster down --purge --purge-cache; fi
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/evenkeel"
 	rm -rf $(VENV) .cluster build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

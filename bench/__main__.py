@@ -16,13 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from cluster import binaries
-from cluster.control_plane import ControlPlane
-
 from bench import alerts, deployments
 from bench.process import OperatorProcess, Row
-
-ROOT = Path(__file__).parent.parent
+from dev.cluster import binaries
+from dev.cluster.control_plane import ControlPlane
+from dev.paths import ROOT
 
 
 def run(count: int) -> list[Row]:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from evenkeel.api.resources import JOB, OWN
-from evenkeel.client import Client
+from evenkeel.api.resources import OWN
+from evenkeel.kube.client import Client
+from evenkeel.meta.resources import JOB
 
 from bench.process import OperatorProcess, Row
 

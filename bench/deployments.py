@@ -6,8 +6,9 @@ import asyncio
 import time
 from typing import Any
 
-from evenkeel.api.resources import DEPLOYMENT, OWN, SERVICE, ResourceType
-from evenkeel.client import Client
+from evenkeel.api.resources import OWN
+from evenkeel.kube.client import Client
+from evenkeel.meta.resources import DEPLOYMENT, SERVICE, ResourceType
 
 from bench.process import OperatorProcess, Row
 

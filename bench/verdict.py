@@ -17,16 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "operator"))
-
-from evenkeel.policies.verdict import (
-    Block,
-    Evidence,
-    Indicator,
-    Value,
-    judge,
-)
+from evenkeel.verdict.verdict import Block, Evidence, Indicator, Value, judge
 
 LOOKS = 30
 STRICT = Indicator("errors", tolerance=0.0, acceptable=0.0)

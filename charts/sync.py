@@ -9,8 +9,8 @@ import argparse
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-CHART = ROOT / "charts" / "evenkeel"
+from dev.paths import CHART, CRDS, ROOT, RUNTIMES
+
 NAMESPACE = "evenkeel-system"
 
 HEADER = f"""\
@@ -38,7 +38,7 @@ RUNTIMES_HEADER = """\
 def copies() -> dict[Path, str]:
     """The chart's copies of files that are kept elsewhere, by path."""
     made = {}
-    for kept, folder in ((ROOT / "crds", "crds"), (ROOT / "config" / "runtimes", "runtimes")):
+    for kept, folder in ((CRDS, "crds"), (RUNTIMES, "runtimes")):
         for file in sorted(kept.glob("*.yaml")):
             if file.name != "kustomization.yaml":
                 made[CHART / "files" / folder / file.name] = file.read_text()

@@ -9,12 +9,9 @@ import signal
 import sys
 import time
 
-from cluster import provider
-from cluster.errors import ClusterError
-from evenkeel.client import ApiError
+from evenkeel.kube.client import ApiError
 from rich.console import Console
 from rich.live import Live
-from stack.install import ROOT
 
 from demo import report
 from demo.plain import Plain
@@ -22,6 +19,9 @@ from demo.progress import Progress
 from demo.runner import NotObserved, Runner, diagnosis, fail
 from demo.stages import STAGES
 from demo.view import View
+from dev.cluster import provider
+from dev.cluster.errors import ClusterError
+from dev.paths import ROOT
 
 REPORT = ROOT / "build" / "demo.json"
 

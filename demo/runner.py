@@ -6,14 +6,15 @@ import asyncio
 import time
 from pathlib import Path
 
-from cluster.errors import ClusterError
-from evenkeel.client import ApiError, Client
-from stack.install import MANIFESTS, Stack
+from evenkeel.kube.client import ApiError, Client
 
 from demo.progress import Done, Progress
 from demo.stages import Stage, trouble
 from demo.watch import Watch
 from demo.world import NAMESPACE, Snapshot
+from dev.cluster.errors import ClusterError
+from dev.paths import MANIFESTS
+from dev.stack.install import Stack
 
 POLL_SECONDS = 0.7
 

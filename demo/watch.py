@@ -6,8 +6,9 @@ import asyncio
 import time
 from typing import Any
 
-from evenkeel.api.resources import BY_KIND, EVENT, HTTP_ROUTE, OWN, ResourceType
-from evenkeel.client import ApiError, Client
+from evenkeel.api.resources import BY_KIND, OWN
+from evenkeel.kube.client import ApiError, Client
+from evenkeel.meta.resources import EVENT, HTTP_ROUTE, ResourceType
 
 from demo.world import MODEL, NAMESPACE, QUERY, Event, Figures, Snapshot, figures, weights
 

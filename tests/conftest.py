@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from cluster.control_plane import ControlPlane
 
-from tests.api_server import ApiServer
+from dev.cluster.control_plane import ControlPlane
+from tests.support.api_server import ApiServer
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ import kopf
 from kopf._core.engines.peering import Identity
 
 from evenkeel import __version__
-from evenkeel.client import Client
-from evenkeel.runtime.operator import Operator
-from evenkeel.runtime.settings import Settings, SettingsError
+from evenkeel.kube.client import Client
+from evenkeel.process.operator import Operator
+from evenkeel.process.settings import Settings, SettingsError
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.api_server import ApiServer
-from tests.apiserver.manifests import MINIMAL, manifest
+from tests.support.api_server import ApiServer
+from tests.support.manifests import MINIMAL, manifest
 
 
 class Bad(NamedTuple):

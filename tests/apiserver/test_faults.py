@@ -18,20 +18,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from evenkeel.runtime.lease import Lease
+from evenkeel.kube.lease import Lease
 
-from tests.api_server import ROOT, ApiServer
-from tests.apiserver.operating import (
-    A,
-    B,
-    C,
-    World,
-    alerts,
-    model_deployment,
-    schedule,
-    until,
-    world,
-)
+from dev.paths import ROOT
+from tests.support.api_server import ApiServer
+from tests.support.operating import A, B, C, World, alerts, model_deployment, schedule, until, world
 
 JSON = dict[str, Any]
 WRITES = ("POST", "PATCH", "PUT", "DELETE")

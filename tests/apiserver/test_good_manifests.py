@@ -9,8 +9,8 @@ import pytest
 import yaml
 from evenkeel.api import KINDS, Resource
 
-from tests.api_server import ApiServer
-from tests.apiserver.manifests import CANARY, MINIMAL, manifest
+from tests.support.api_server import ApiServer
+from tests.support.manifests import CANARY, MINIMAL, manifest
 
 JSON = dict[str, Any]
 

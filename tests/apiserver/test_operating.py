@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from tests.api_server import ApiServer
-from tests.apiserver.manifests import manifest
-from tests.apiserver.operating import A, B, C, World, model_deployment, until, world
+from tests.support.api_server import ApiServer
+from tests.support.manifests import manifest
+from tests.support.operating import A, B, C, World, model_deployment, until, world
 
 
 @pytest.fixture

@@ -11,15 +11,17 @@ import pytest
 import yaml
 from evenkeel.api import ModelVersion, Resource, RetrainSchedule, TrainingRun
 from evenkeel.api.base import API_VERSION
-from evenkeel.api.common import Alert
+from evenkeel.api.cause import Alert
 from evenkeel.api.resources import BY_KIND
-from evenkeel.plan.modelversion import VersionSnapshot, plan_version
-from evenkeel.plan.retrainschedule import ScheduleSnapshot, plan_schedule
-from evenkeel.plan.trainingrun import RunSnapshot, plan_run
-from evenkeel.plan.types import Manifest, Plan
-from evenkeel.policies.triggers import MatchedAlert
+from evenkeel.meta.objects import Manifest
+from evenkeel.meta.plan import Plan
+from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
+from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.training.plan import RunSnapshot, plan_run
+from evenkeel.versions.plan import VersionSnapshot, plan_version
 
-from tests.api_server import ROOT, ApiServer
+from dev.paths import ROOT
+from tests.support.api_server import ApiServer
 
 PAGES = ("retrainschedule", "trainingrun", "modelversion")
 REPORT = {

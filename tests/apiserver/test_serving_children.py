@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster import binaries
 from evenkeel.api import ClusterServingRuntime
-from evenkeel.plan import children
-from evenkeel.policies.model_source import Target
+from evenkeel.serving import children
+from evenkeel.serving.model_source import Target
 
-from tests.api_server import ROOT, ApiServer
-from tests.unit.serving_examples import REVISION, SETTINGS, built, model_deployment
+from dev.cluster import binaries
+from dev.paths import ROOT
+from tests.support.api_server import ApiServer
+from tests.support.serving_examples import REVISION, SETTINGS, built, model_deployment
 
 RUNTIMES = {
     path.stem: ClusterServingRuntime.model_validate(yaml.safe_load(path.read_text()))

@@ -11,7 +11,9 @@ import yaml
 from evenkeel.api import GROUP, KINDS
 from lupa import lua51  # type: ignore[import-untyped]
 
-ARGOCD = Path(__file__).resolve().parents[2] / "deploy" / "argocd"
+from dev.paths import DEPLOY
+
+ARGOCD = DEPLOY / "argocd"
 CHECKS = ARGOCD / "resource_customizations" / GROUP
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster import binaries
 
-ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "evenkeel"
+from dev.cluster import binaries
+from dev.paths import CHART
 
 JSON = dict[str, Any]
 Helm = Callable[..., subprocess.CompletedProcess[str]]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.conftest import CHART, ROOT
+from dev.paths import CHART, ROOT
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ import base64
 from collections.abc import Callable, Iterator
 
 import pytest
-from cluster.control_plane import ControlPlane
 from evenkeel.api import KINDS
 
-from tests.api_server import ApiServer
-from tests.chart.conftest import CHART, Helm
+from dev.cluster.control_plane import ControlPlane
+from dev.paths import CHART
+from tests.chart.conftest import Helm
+from tests.support.api_server import ApiServer
 
 NAMESPACE = "evenkeel-system"
 

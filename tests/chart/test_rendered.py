@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import yaml
 from evenkeel.api import KINDS
-from evenkeel.runtime import metrics  # noqa: F401 - registers the operator's metrics
-from evenkeel.runtime.operator import LEASE_NAME
-from evenkeel.runtime.settings import Settings
+from evenkeel.process.operator import LEASE_NAME
+from evenkeel.process.settings import Settings
 from prometheus_client import REGISTRY
 
-from tests.api_server import ApiServer
-from tests.chart.conftest import CHART, Helm, Render, find
+from dev.paths import CHART
+from tests.chart.conftest import Helm, Render, find
+from tests.support.api_server import ApiServer
 
 JSON = dict[str, Any]
 

@@ -1,7 +1,6 @@
 """Every pod of the demonstration fits Pod Security "restricted", and its rules parse as YAML."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,9 @@ from evenkeel.api import API_VERSION, KINDS
 
 from demo.stages import ALERT_THRESHOLD, BAD, FIRST, REQUESTS, STAGES
 from demo.world import ALERT, MODEL
+from dev.paths import MANIFESTS
 
-FOLDER = Path(__file__).resolve().parents[2] / "demo" / "manifests"
+FOLDER = MANIFESTS
 
 
 def _documents() -> Iterator[dict[str, Any]]:
@@ -40,7 +40,7 @@ def test_pods_are_restricted_and_bounded(pod: dict[str, Any]) -> None:
 
 
 def test_images_are_those_that_are_built() -> None:
-    from images.catalog import IMAGES
+    from dev.images.catalog import IMAGES
 
     used = {container["image"] for pod in PODS.values() for container in pod["containers"]}
     assert used <= {image.tag for image in IMAGES}

@@ -1,11 +1,12 @@
 """The API: pydantic models, one file per kind, from which crds/ is generated."""
 
-from evenkeel.api.base import API_VERSION, GROUP, VERSION, Condition, Resource
+from evenkeel.api.base import API_VERSION, GROUP, VERSION, Resource
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.meta.conditions import Condition
 
 KINDS: tuple[type[Resource], ...] = (
     ModelDeployment,

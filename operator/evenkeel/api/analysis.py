@@ -6,15 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from evenkeel.api.base import (
-    Model,
-    Ratio,
-    Rule,
-    Seconds,
-    cel,
-    map_list,
-    says,
-)
+from evenkeel.api.base import Ratio, Seconds
+from evenkeel.meta.model import Model, Rule, cel, map_list, says
 
 
 class Prometheus(Model):

@@ -6,19 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from evenkeel.api.base import (
-    ATOMIC,
-    Annotations,
-    Decimal,
-    Labels,
-    Model,
-    Name,
-    OpenObject,
-    Rule,
-    Timestamp,
-    cel,
-    map_list,
-)
+from evenkeel.api.base import Annotations, Decimal, Labels, Name
+from evenkeel.meta.model import Model, OpenObject, Rule, cel, map_list
 
 CONTAINER = {
     "type": "object",
@@ -98,46 +87,6 @@ Slices = Annotated[
         json_schema_extra=map_list("name"),
     ),
 ]
-
-
-class Alert(Model):
-    """An alert instance as Alertmanager reported it."""
-
-    fingerprint: Annotated[str, Field(max_length=64, description="Alertmanager's fingerprint.")]
-    starts_at: Annotated[str, Field(max_length=64, description="When it began to fire.")]
-    labels: Annotated[
-        dict[str, Annotated[str, Field(max_length=1024)]],
-        Field(max_length=64, description="Labels of the alert."),
-    ] = Field(default_factory=dict)
-    summary: Annotated[str, Field(max_length=1024, description="Its summary annotation.")] = ""
-    generator_url: Annotated[
-        str, Field(max_length=2048, description="Link to the alerting expression.")
-    ] = ""
-
-
-CauseType = Literal["Alert", "Cron", "Manual"]
-
-
-class Cause(Model):
-    """Why a training run exists."""
-
-    type: Annotated[CauseType, Field(description="Kind of trigger.")] = "Manual"
-    trigger: Annotated[
-        str, Field(max_length=63, description="Name of the trigger in the RetrainSchedule.")
-    ] = ""
-    time: Annotated[Timestamp | None, Field(description="When the cause occurred.")] = None
-    message: Annotated[str, Field(max_length=1024, description="The cause in words.")] = ""
-    alert_count: Annotated[
-        int, Field(ge=0, description="Alerts that this run answers, including coalesced ones.")
-    ] = 0
-    alerts: Annotated[
-        tuple[Alert, ...],
-        Field(
-            max_length=10,
-            description="The first of the alerts; alertCount counts all.",
-            json_schema_extra=ATOMIC,
-        ),
-    ] = ()
 
 
 class ChampionComparison(Model):

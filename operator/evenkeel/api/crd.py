@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from evenkeel.api import GROUP, KINDS, VERSION, Resource
-from evenkeel.api.base import Model
+from evenkeel.meta.model import Model
 
 Schema = dict[str, Any]
 

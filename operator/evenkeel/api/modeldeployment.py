@@ -7,22 +7,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from evenkeel.api.analysis import Analysis
-from evenkeel.api.base import (
-    ATOMIC,
-    Column,
-    Labels,
-    Model,
-    Name,
-    OpenObject,
-    Resource,
-    Rule,
-    cel,
-    map_list,
-    says,
-)
+from evenkeel.api.base import Column, Labels, Name, Resource
 from evenkeel.api.common import URI_RULES, ModelFormat, TemplateMeta
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.rollout import Rollout
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, cel, map_list, says
 
 
 class Storage(Model):

@@ -6,15 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from evenkeel.api.base import (
-    ATOMIC,
-    Conditions,
-    Model,
-    OpenObject,
-    Timestamp,
-    map_list,
-)
 from evenkeel.api.common import ModelFormat
+from evenkeel.meta.conditions import Conditions
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, map_list
+from evenkeel.meta.times import Timestamp
 
 
 class RevisionStatus(Model):

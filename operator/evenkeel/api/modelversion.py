@@ -6,19 +6,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from evenkeel.api.base import (
-    Column,
-    Conditions,
-    Digest,
-    Model,
-    Name,
-    Resource,
-    Rule,
-    Timestamp,
-    cel,
-    map_list,
-)
-from evenkeel.api.common import URI_RULES, Approval, Cause, Gates, Metrics, ModelFormat, Slices
+from evenkeel.api.base import Column, Digest, Name, Resource
+from evenkeel.api.cause import Cause
+from evenkeel.api.common import URI_RULES, Approval, Gates, Metrics, ModelFormat, Slices
+from evenkeel.meta.conditions import Conditions
+from evenkeel.meta.model import Model, Rule, cel, map_list
+from evenkeel.meta.times import Timestamp
 
 
 class ApprovalDecision(Model):

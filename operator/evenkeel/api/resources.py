@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from evenkeel.api import GROUP, KINDS, VERSION
-
-
-class ResourceType(NamedTuple):
-    """Group, version and plural of a kind."""
-
-    group: str
-    version: str
-    plural: str
-    kind: str
-    namespaced: bool = True
-
-    @property
-    def api_version(self) -> str:
-        """`group/version`, or `version` in the core group."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """URL path of the collection, of an object or of a subresource."""
-        root = f"/apis/{self.group}" if self.group else "/api"
-        parts = [root, self.version]
-        if namespace and self.namespaced:
-            parts += ["namespaces", namespace]
-        parts.append(self.plural)
-        parts += [p for p in (name, subresource) if p]
-        return "/".join(parts)
-
-
-DEPLOYMENT = ResourceType("apps", "v1", "deployments", "Deployment")
-SERVICE = ResourceType("", "v1", "services", "Service")
-POD = ResourceType("", "v1", "pods", "Pod")
-EVENT = ResourceType("", "v1", "events", "Event")
-SECRET = ResourceType("", "v1", "secrets", "Secret")
-JOB = ResourceType("batch", "v1", "jobs", "Job")
-HPA = ResourceType("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
-PDB = ResourceType("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
-HTTP_ROUTE = ResourceType("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
-LEASE = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
+from evenkeel.meta.resources import (
+    DEPLOYMENT,
+    EVENT,
+    HPA,
+    HTTP_ROUTE,
+    JOB,
+    LEASE,
+    PDB,
+    POD,
+    SECRET,
+    SERVICE,
+    ResourceType,
+)
 
 OWN = {
     kind.kind: ResourceType(GROUP, VERSION, kind.plural, kind.kind, kind.namespaced)

@@ -6,20 +6,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from evenkeel.api.base import (
-    ATOMIC,
-    Column,
-    Conditions,
-    Model,
-    Name,
-    Resource,
-    Rule,
-    Timestamp,
-    map_list,
-    says,
-)
-from evenkeel.api.common import Alert, Approval, Gates, TrainingTemplate
+from evenkeel.api.base import Column, Name, Resource
+from evenkeel.api.cause import Alert
+from evenkeel.api.common import Approval, Gates, TrainingTemplate
 from evenkeel.api.cron import CRON
+from evenkeel.meta.conditions import Conditions
+from evenkeel.meta.model import ATOMIC, Model, Rule, map_list, says
+from evenkeel.meta.times import Timestamp
 
 ConcurrencyPolicy = Literal["Forbid", "Queue", "Replace"]
 

@@ -6,12 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from evenkeel.api.base import (
-    ATOMIC,
-    Model,
-    Name,
-    Rule,
-)
+from evenkeel.api.base import Name
+from evenkeel.meta.model import ATOMIC, Model, Rule
 
 
 class Step(Model):

@@ -9,20 +9,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from evenkeel.api.base import (
-    ATOMIC,
-    Annotations,
-    Column,
-    Labels,
-    Model,
-    OpenObject,
-    Resource,
-    Rule,
-    Seconds,
-    map_list,
-    says,
-)
+from evenkeel.api.base import Annotations, Column, Labels, Resource, Seconds
 from evenkeel.api.common import CONTAINER
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, map_list, says
 
 
 class SupportedModelFormat(Model):

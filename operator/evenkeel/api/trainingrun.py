@@ -6,26 +6,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from evenkeel.api.base import (
-    SET,
-    Column,
-    Conditions,
-    Digest,
-    Model,
-    Name,
-    Resource,
-    Rule,
-    Timestamp,
-)
-from evenkeel.api.common import (
-    Approval,
-    Cause,
-    Gates,
-    Metrics,
-    ModelFormat,
-    Slices,
-    TrainingTemplate,
-)
+from evenkeel.api.base import Column, Digest, Name, Resource
+from evenkeel.api.cause import Cause
+from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices, TrainingTemplate
+from evenkeel.meta.conditions import Conditions
+from evenkeel.meta.model import SET, Model, Rule
+from evenkeel.meta.times import Timestamp
 
 
 class TrainingRunSpec(Model):

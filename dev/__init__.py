@@ -1,0 +1,1 @@
+"""What development and tests run on: cluster, images, stack."""

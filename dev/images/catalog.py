@@ -1,0 +1,71 @@
+"""Which images there are, and what each is made of."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Image:
+    """tag: name under which manifests find it; dockerfile and sources: paths in the repository.
+
+    requirements, package, module, data: what the Dockerfile's stages `site`, `debian`, `go` and
+    `data` provide.
+    """
+
+    name: str
+    tag: str
+    dockerfile: str
+    sources: tuple[str, ...] = ()
+    requirements: str | None = None
+    package: str | None = None
+    module: str | None = None
+    data: bool = False
+
+
+IMAGES = (
+    Image(
+        "operator",
+        "docker.io/evenkeel/operator:dev",
+        "operator/Dockerfile",
+        sources=("operator/evenkeel",),
+        requirements="requirements/operator.txt",
+    ),
+    Image(
+        "demo",
+        "docker.io/evenkeel/demo:dev",
+        "demo/Dockerfile",
+        sources=("demo/__init__.py", "demo/data", "demo/trainer", "demo/traffic"),
+        requirements="requirements/demo.txt",
+        data=True,
+    ),
+    Image(
+        "mlserver",
+        "docker.io/seldonio/mlserver:1.7.1",
+        "dev/images/mlserver/Dockerfile",
+        requirements="requirements/mlserver.txt",
+    ),
+    Image(
+        "storage-initializer",
+        "docker.io/kserve/storage-initializer:v0.21.0",
+        "dev/images/storage-initializer/Dockerfile",
+        sources=("dev/images/storage-initializer",),
+        requirements="requirements/storage-initializer.txt",
+    ),
+    Image(
+        "prometheus",
+        "docker.io/prom/prometheus:v3.16.0",
+        "dev/images/prometheus/Dockerfile",
+        module="dev/images/prometheus",
+    ),
+    Image(
+        "alertmanager",
+        "docker.io/prom/alertmanager:v0.25.0",
+        "dev/images/alertmanager/Dockerfile",
+        package="prometheus-alertmanager",
+    ),
+    Image(
+        "traefik",
+        "docker.io/library/traefik:v3.7.15",
+        "dev/images/traefik/Dockerfile",
+        requirements="requirements/gateway.txt",
+    ),
+)

@@ -1,0 +1,90 @@
+"""Models are served from volumes and by download, and refusals say what to do."""
+
+from __future__ import annotations
+
+from e2e.support.world import SKLEARN, World, deployment
+
+
+def test_a_model_on_a_volume_answers_inferences(world: World) -> None:
+    world.apply(
+        deployment("volume", {"uri": "pvc://models/elec2/good", "format": SKLEARN}, replicas=2)
+    )
+    obj = world.ready("volume")
+    assert obj["status"]["stable"]["readyReplicas"] == 2
+    world.load("volume-load", "volume", "volume", count=40, rate=40)
+    codes = world.until("40 answers", lambda: _complete(world, "volume-load", 40))
+    assert codes == {"200": 40}
+    world.kubectl("delete", "md", "volume", "--wait=true")
+    world.until(
+        "its children are gone",
+        lambda: not world.objects("deploy", "evenkeel.dev/deployment=volume"),
+    )
+
+
+def test_a_model_is_downloaded_by_the_initializer(world: World) -> None:
+    """From a web server in the cluster, through the storage initializer's image."""
+    world.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "files", "labels": {"app": "files"}},
+            "spec": {
+                "automountServiceAccountToken": False,
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [
+                    {
+                        "name": "files",
+                        "image": "docker.io/evenkeel/demo:dev",
+                        "imagePullPolicy": "IfNotPresent",
+                        "command": ["python3", "-m", "http.server", "8000", "-d", "/models"],
+                        "volumeMounts": [
+                            {"name": "models", "mountPath": "/models", "readOnly": True}
+                        ],
+                        "securityContext": {
+                            "allowPrivilegeEscalation": False,
+                            "capabilities": {"drop": ["ALL"]},
+                        },
+                    }
+                ],
+                "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "files"},
+            "spec": {"selector": {"app": "files"}, "ports": [{"port": 8000}]},
+        },
+    )
+    world.kubectl("wait", "--for=condition=Ready", "pod/files", "--timeout=60s")
+    world.apply(
+        deployment(
+            "download",
+            {"uri": "http://files:8000/elec2/good/model.joblib", "format": SKLEARN},
+        )
+    )
+    world.ready("download")
+    world.load("download-load", "download", "download", count=20, rate=20)
+    assert world.until("20 answers", lambda: _complete(world, "download-load", 20)) == {"200": 20}
+    world.kubectl("delete", "md/download", "pod/files", "svc/files", "--wait=false")
+
+
+def test_a_refusal_names_the_cause_and_the_remedy(world: World) -> None:
+    world.apply(deployment("onnx", {"uri": "pvc://models/x", "format": {"name": "unheard-of"}}))
+    ready = world.until(
+        "Ready is False", lambda: world.condition("md", "onnx", "Ready").get("status") == "False"
+    )
+    assert ready
+    condition = world.condition("md", "onnx", "Ready")
+    assert condition["reason"] == "NoRuntimeForFormat"
+    assert "unheard-of" in condition["message"]
+    assert "spec.runtime" in condition["message"]
+    world.kubectl("delete", "md", "onnx")
+
+
+def _complete(world: World, pod: str, count: int) -> dict[str, int] | None:
+    codes = world.codes(pod)
+    return codes if sum(codes.values()) >= count else None

@@ -1,0 +1,70 @@
+"""Why a training run exists: its cause, with the alerts that it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from evenkeel.meta.model import ATOMIC, Model
+from evenkeel.meta.times import Timestamp
+
+
+class Alert(Model):
+    """An alert instance as Alertmanager reported it."""
+
+    fingerprint: Annotated[str, Field(max_length=64, description="Alertmanager's fingerprint.")]
+    starts_at: Annotated[str, Field(max_length=64, description="When it began to fire.")]
+    labels: Annotated[
+        dict[str, Annotated[str, Field(max_length=1024)]],
+        Field(max_length=64, description="Labels of the alert."),
+    ] = Field(default_factory=dict)
+    summary: Annotated[str, Field(max_length=1024, description="Its summary annotation.")] = ""
+    generator_url: Annotated[
+        str, Field(max_length=2048, description="Link to the alerting expression.")
+    ] = ""
+
+
+CauseType = Literal["Alert", "Cron", "Manual"]
+
+
+class Cause(Model):
+    """Why a training run exists."""
+
+    type: Annotated[CauseType, Field(description="Kind of trigger.")] = "Manual"
+    trigger: Annotated[
+        str, Field(max_length=63, description="Name of the trigger in the RetrainSchedule.")
+    ] = ""
+    time: Annotated[Timestamp | None, Field(description="When the cause occurred.")] = None
+    message: Annotated[str, Field(max_length=1024, description="The cause in words.")] = ""
+    alert_count: Annotated[
+        int, Field(ge=0, description="Alerts that this run answers, including coalesced ones.")
+    ] = 0
+    alerts: Annotated[
+        tuple[Alert, ...],
+        Field(
+            max_length=10,
+            description="The first of the alerts; alertCount counts all.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = ()
+
+
+def alert_name(cause: Cause) -> str:
+    """The alertname of the first alert, else the trigger's name."""
+    first = cause.alerts[0].labels.get("alertname", "") if cause.alerts else ""
+    return first or cause.trigger
+
+
+def cause_text(cause: Cause) -> str:
+    """Such as "alert ElecDrift (10000 alerts since 2026-01-31T09:00:00Z)"."""
+    since = f" since {cause.time}" if cause.time else ""
+    alerts = f"{cause.alert_count} alert{'' if cause.alert_count == 1 else 's'}"
+    match cause.type:
+        case "Alert":
+            return f"alert {alert_name(cause)} ({alerts}{since})"
+        case "Cron":
+            extra = f", {alerts}" if cause.alert_count else ""
+            return f"cron {cause.trigger} ({cause.time or 'unknown time'}{extra})"
+        case "Manual":
+            return f"manual ({cause.message})" if cause.message else "manual"

@@ -1,0 +1,28 @@
+"""Labels and names of everything that the operator creates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evenkeel.api.base import API_VERSION, GROUP
+from evenkeel.meta.objects import ObjectMeta
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "evenkeel"
+DEPLOYMENT = f"{GROUP}/deployment"
+REVISION = f"{GROUP}/revision"
+MODEL = f"{GROUP}/model"
+SCHEDULE = f"{GROUP}/schedule"
+RUN = f"{GROUP}/run"
+
+
+def owner_reference(kind: str, meta: ObjectMeta) -> dict[str, Any]:
+    """The controller reference that lets the garbage collector remove children."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "name": meta.name,
+        "uid": meta.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

@@ -1,0 +1,1 @@
+"""One reconcile a kind: observe, then plan."""

@@ -1,0 +1,1 @@
+"""A runtime for any operator: client, watches, store, queue, lease, apply and Events."""

@@ -1,0 +1,163 @@
+"""The reconcile loop: watches feed a queue, workers plan and write."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from evenkeel.kube import metrics
+from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.events import Recorder
+from evenkeel.kube.executor import Executor, Superseded
+from evenkeel.kube.queue import WorkQueue
+from evenkeel.kube.store import Key, Store
+from evenkeel.meta.conditions import Condition, troubled
+from evenkeel.meta.model import Model
+from evenkeel.meta.plan import Plan
+
+log = logging.getLogger(__name__)
+
+JSON = dict[str, Any]
+Reconcile = Callable[[Key, JSON, str | None], Awaitable[Plan]]
+"""Observes and plans one object, given what the API server last called invalid, if anything."""
+Written = Callable[[Key, Plan], None]
+"""Told after a plan was written."""
+Dependents = Callable[[str, JSON], Iterable[Key]]
+"""The keys that a change of an object concerns."""
+
+MAX_BACKOFF = 60.0
+INVALID = (400, 422)
+"""Answers to an object that cannot be: it does not parse, or breaks a rule."""
+PATIENCE = 3
+"""Failures after which an internal error is told: it may be a fault that passes, but an applied
+object that does not parse and an admission webhook that is down are answered so, too."""
+TERMINATING = "because it is being terminated"
+"""In the API server's answer to a creation in a namespace that is being deleted."""
+
+
+class Controller:
+    """Reconciles the operator's own kinds, one worker a key at a time."""
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        reconciles: dict[str, Reconcile],
+        dependents: Dependents,
+        written: Written,
+    ) -> None:
+        self.queue = WorkQueue()
+        self.recorder = Recorder(client, lambda: self.queue.depth() > 0)
+        self._store = store
+        self._executor = Executor(client, store, self._wrote)
+        self._reconciles = reconciles
+        self._dependents = dependents
+        self._written = written
+        self._failures: dict[Key, int] = {}
+        self._troubles: dict[Key, ApiError] = {}
+        self.started = False
+
+    def changed(self, kind: str, obj: JSON) -> None:
+        """Queues whatever the change concerns."""
+        for key in self._dependents(kind, obj):
+            self.queue.add(key, urgent=self.started)
+
+    def _wrote(self, kind: str, obj: JSON, knows: Key | None) -> None:
+        for key in self._dependents(kind, obj):
+            if key != knows:
+                self.queue.add(key)
+
+    async def work(self) -> None:
+        """Reconciles keys until cancelled."""
+        while True:
+            key = await self.queue.get()
+            started = time.perf_counter()
+            result = "error"
+            try:
+                result = await self._one(key)
+            except Exception:
+                log.exception("%s %s/%s", *key)
+                self._retry(key)
+            finally:
+                self.queue.done(key)
+                metrics.RECONCILES.labels(key.kind, result).inc()
+                metrics.RECONCILE_SECONDS.labels(key.kind).observe(time.perf_counter() - started)
+
+    async def _one(self, key: Key) -> str:
+        obj = self._store.get(key)
+        if obj is None:
+            self._failures.pop(key, None)
+            self._troubles.pop(key, None)
+            self._executor.forget(key)
+            return "gone"
+        trouble = self._troubles.get(key)
+        invalid = trouble.message if trouble and trouble.status in INVALID else None
+        plan = await self._reconciles[key.kind](key, obj, invalid)
+        if trouble is not None:
+            plan = replace(plan, status=_with_trouble(plan.status, obj, trouble))
+        try:
+            await self._executor.run(key, obj, plan)
+        except Superseded:
+            # The watch brings the newer object; should it be late, look again soon.
+            self.queue.add_after(key, 0.2)
+            return "superseded"
+        except ApiError as error:
+            if error.status == 403 and TERMINATING in error.message:
+                # The object itself goes next; should the namespace stay, the retry is due.
+                self._retry(key)
+                return "terminating"
+            log.warning("%s %s/%s: %s", *key, error)
+            if _lasts(error, self._failures.get(key, 0)):
+                self._troubles[key] = error
+                await self._tell(key, plan, error)
+            self._retry(key)
+            return "refused"
+        if self._troubles.pop(key, None) is not None:
+            self.queue.add(key)
+        self._failures.pop(key, None)
+        self._written(key, plan)
+        self.recorder.record(key, obj, plan.events)
+        if plan.requeue_after is not None:
+            if plan.requeue_after <= 0:
+                self.queue.add(key)
+            else:
+                self.queue.add_after(key, plan.requeue_after)
+        return "ok"
+
+    async def _tell(self, key: Key, plan: Plan, trouble: ApiError) -> None:
+        """Tells of the refusal in the status as it stands: the plan's own may not be true yet."""
+        obj = self._store.get(key)
+        if obj is None:
+            return
+        standing = type(plan.status).model_validate(obj.get("status", {}))
+        told = Plan(_with_trouble(standing, obj, trouble), shared_status=plan.shared_status)
+        try:
+            await self._executor.run(key, obj, told)
+        except (ApiError, Superseded) as error:
+            log.warning("%s %s/%s: %s", *key, error)
+
+    def _retry(self, key: Key) -> None:
+        failures = self._failures.get(key, 0) + 1
+        self._failures[key] = failures
+        self.queue.add_after(key, min(MAX_BACKOFF, 0.25 * 2 ** min(failures, 10)))
+
+
+def _lasts(error: ApiError, failures: int) -> bool:
+    """Whether a retry alone will hardly help, so that it must be told."""
+    if error.status == 500:
+        return failures >= PATIENCE
+    return 400 <= error.status < 500 and error.status not in (409, 429)
+
+
+def _with_trouble(status: Model, obj: JSON, trouble: ApiError) -> Model:
+    """The status with a refused write told in its conditions."""
+    generation = obj["metadata"].get("generation", 0)
+    before = [Condition.model_validate(c) for c in obj.get("status", {}).get("conditions") or ()]
+    message = f"the API server refused a write: {trouble.message}"
+    planned = getattr(status, "conditions", ())
+    conditions = troubled(before, planned, message, generation, datetime.now(UTC))
+    return status.model_copy(update={"conditions": conditions})

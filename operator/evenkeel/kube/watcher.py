@@ -1,0 +1,142 @@
+"""Keeps the store current for one kind: a paginated list, then a watch that resumes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.store import Key, Store, version_of
+from evenkeel.meta.resources import ResourceType
+
+log = logging.getLogger(__name__)
+
+Change = Callable[[str, dict[str, Any]], None]
+"""Called with the kind and the changed (or deleted) object."""
+
+SHORT_WATCH = 1.0
+"""Seconds; a server that ends watches sooner is asked again with growing pauses."""
+MAX_WAIT = 30.0
+"""Seconds; longest of these pauses, and how long a broken watch has worked if it counts as new."""
+RELIST_ROUNDS = 12
+"""Watches of five minutes each after which all is listed again: about an hour."""
+
+
+class Watcher:
+    """Watches one kind with a server-side label selector.
+
+    `synced` is set after the first complete list. A list removes what is gone from the store, so
+    that no deletion is missed after a gap.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        type_: ResourceType,
+        on_change: Change,
+        *,
+        selector: str = "",
+        namespace: str = "",
+        optional: bool = False,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._type = type_
+        self._on_change = on_change
+        self._selector = selector
+        self._namespace = namespace
+        self._optional = optional
+        self.synced = asyncio.Event()
+
+    async def run(self) -> None:
+        """Runs until cancelled; whatever goes wrong, it tries again with growing pauses."""
+        version = ""
+        failures = rounds = 0
+        while True:
+            started = time.monotonic()
+            fault: Exception | None = None
+            try:
+                if not version:
+                    version = await self._list()
+                    self.synced.set()
+                version = await self._watch(version)
+                rounds += 1
+                if rounds % RELIST_ROUNDS == 0:
+                    version = ""
+            except ApiError as error:
+                if error.status == 404 and self._optional:
+                    # The kind isn't installed (Gateway API): look again later.
+                    self.synced.set()
+                    await asyncio.sleep(60)
+                    continue
+                if error.status == 410:
+                    version = ""
+                fault = error
+            except Exception as error:
+                # A dead watch would go unnoticed: whatever the answer was, list again.
+                log.exception("watch of %s", self._type.plural)
+                version, fault = "", error
+            lasted = time.monotonic() - started
+            if lasted >= (SHORT_WATCH if fault is None else MAX_WAIT):
+                failures = 0
+                continue
+            failures += 1
+            wait = min(MAX_WAIT, 0.1 * 2 ** min(failures, 9)) * random.uniform(0.5, 1)
+            cause = fault or "the server ended it at once"
+            log.warning("watch of %s: %s; again in %.1f s", self._type.plural, cause, wait)
+            await asyncio.sleep(wait)
+
+    async def _list(self) -> str:
+        items, version = await self._client.list(
+            self._type, namespace=self._namespace, selector=self._selector
+        )
+        seen = set()
+        for item in items:
+            meta = item["metadata"]
+            seen.add(Key(self._type.kind, meta.get("namespace", ""), meta["name"]))
+            self._take(item)
+        for key in self._store.keys(self._type.kind):
+            known = self._store.get(key)
+            assert known is not None
+            elsewhere = self._namespace and key.namespace != self._namespace
+            # What was written meanwhile is newer than the list.
+            if key in seen or elsewhere or version_of(known) > int(version):
+                continue
+            self._store.remove(key, version=int(version))
+            self._on_change(self._type.kind, known)
+        return version
+
+    async def _watch(self, version: str) -> str:
+        async for event in self._client.watch(
+            self._type,
+            namespace=self._namespace,
+            selector=self._selector,
+            resource_version=version,
+        ):
+            obj = event["object"]
+            meta = obj["metadata"]
+            version = meta["resourceVersion"]
+            if event["type"] == "BOOKMARK":
+                continue
+            if event["type"] == "DELETED":
+                key = Key(self._type.kind, meta.get("namespace", ""), meta["name"])
+                if self._store.remove(key, meta.get("uid", ""), int(version)) is not None:
+                    self._on_change(self._type.kind, obj)
+            else:
+                self._take(obj)
+        return version
+
+    def _take(self, obj: dict[str, Any]) -> None:
+        kind, meta = self._type.kind, obj["metadata"]
+        before = self._store.get(Key(kind, meta.get("namespace", ""), meta["name"]))
+        if not self._store.put(kind, obj):
+            return
+        self._on_change(kind, obj)
+        if before is not None and before["metadata"].get("labels") != meta.get("labels"):
+            # It may have belonged to another.
+            self._on_change(kind, before)

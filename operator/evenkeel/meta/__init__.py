@@ -1,0 +1,1 @@
+"""Kubernetes' own vocabulary: objects, conditions, names, times, plans."""

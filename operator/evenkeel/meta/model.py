@@ -1,0 +1,62 @@
+"""The base of all API models, and the markers that say what a schema cannot."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Rule(NamedTuple):
+    """A CEL validation: `rule` must hold, otherwise the API server answers `message`."""
+
+    rule: str
+    message: str
+
+
+class Model(BaseModel):
+    """A frozen API object with camelCase names on the wire.
+
+    Unknown fields are ignored, since the API server has pruned what the CRD does not know and a
+    newer CRD must not stop an older operator.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+    )
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object for the API server, without unset (None) fields."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def cel(*items: Rule) -> dict[str, Any]:
+    """CEL rules for a field (`Field(json_schema_extra=...)`)."""
+    return {"x-kubernetes-validations": [r._asdict() for r in items]}
+
+
+def says(message: str) -> dict[str, Any]:
+    """What the API server answers when the field does not match its `pattern`."""
+    return {"x-message": message}
+
+
+def map_list(*keys: str) -> dict[str, Any]:
+    """Marks a list as a map with the given keys, so that server-side apply merges by them."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
+SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+
+OpenObject = Annotated[
+    dict[str, Any],
+    Field(
+        json_schema_extra={"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+    ),
+]
+"""A core Kubernetes object (a container, a pod spec) that the API server validates later."""

@@ -1,0 +1,43 @@
+"""The outcome of a plan: what shall be written, in a fixed order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from evenkeel.meta.model import Model
+from evenkeel.meta.objects import Event, Manifest, Ref
+
+
+class Foreign(NamedTuple):
+    """Status fields on another object, under a field manager of their own."""
+
+    manifest: Manifest
+    manager: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one reconcile writes, in this order.
+
+    1. `creates` by POST, where AlreadyExists is success (deterministic names).
+    2. `status` of the planned object, if it differs: a decision is durable before its effect.
+    3. `foreign` status patches on other objects, `applies` by server-side apply, and `scales`:
+       replicas of Deployments whose number an autoscaler owns later.
+    4. `deletes` with UID preconditions, where NotFound is success.
+    5. `events`.
+
+    The same snapshot gives the same plan, so that a crash between any two writes is made good by
+    the next reconcile. `requeue_after` is in seconds; None means that only a change wakes it.
+    `shared_status` names status fields that other writers own; they are left alone.
+    """
+
+    status: Model
+    creates: tuple[Manifest, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
+    applies: tuple[Manifest, ...] = ()
+    scales: tuple[tuple[Ref, int], ...] = ()
+    deletes: tuple[Ref, ...] = ()
+    events: tuple[Event, ...] = ()
+    requeue_after: float | None = None
+    shared_status: tuple[str, ...] = ()

@@ -1,0 +1,34 @@
+"""RFC 3339 times, as Kubernetes writes them. The clock itself is always an input."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import Field
+
+Timestamp = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
+"""RFC 3339 time in UTC."""
+
+
+def timestamp(moment: datetime) -> str:
+    """UTC with whole seconds, such as 2026-01-31T09:00:00Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def precise(moment: datetime) -> str:
+    """UTC with microseconds, for times that are compared within a second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse(text: str) -> datetime:
+    """The moment that an RFC 3339 text names. Raises ValueError for anything else."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time without a zone: {text!r}")
+    return moment
+
+
+def seconds_since(text: str, now: datetime) -> float:
+    """Seconds from `text` to `now`."""
+    return (now - parse(text)).total_seconds()

@@ -1,0 +1,212 @@
+"""The operator as a whole: caches, leadership, workers and servers, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from aiohttp import web
+
+from evenkeel.adapters.prometheus import Prometheus
+from evenkeel.api import ModelDeployment, labels
+from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.resources import OWN
+from evenkeel.api.trainingrun import TrainingRunStatus
+from evenkeel.controllers.dependents import Dependents
+from evenkeel.controllers.inbox import Inbox
+from evenkeel.controllers.reconciles import Reconciles
+from evenkeel.kube import metrics
+from evenkeel.kube.client import Client
+from evenkeel.kube.controller import Controller
+from evenkeel.kube.lease import Lease
+from evenkeel.kube.store import Key, Store
+from evenkeel.kube.watcher import Watcher
+from evenkeel.meta.conditions import find
+from evenkeel.meta.plan import Plan
+from evenkeel.meta.resources import (
+    DEPLOYMENT,
+    HPA,
+    HTTP_ROUTE,
+    JOB,
+    PDB,
+    POD,
+    SERVICE,
+    ResourceType,
+)
+from evenkeel.process.health import exposition, health
+from evenkeel.process.settings import Settings
+from evenkeel.process.webhook import Webhook
+from evenkeel.serving.pod_template import PodSettings
+
+log = logging.getLogger(__name__)
+
+LEASE_NAME = "evenkeel"
+GRACE = 10.0
+"""Seconds that reconciles in hand have to end after SIGTERM; killing them would lose nothing."""
+MANAGED = f"{labels.MANAGED_BY}={labels.MANAGER}"
+CHILDREN = (DEPLOYMENT, SERVICE, HPA, PDB, HTTP_ROUTE, JOB)
+
+
+class Operator:
+    """Runs until `stop`, or until leadership is lost (`on_lost` is called then)."""
+
+    def __init__(self, client: Client, settings: Settings, on_lost: Callable[[], None]) -> None:
+        self._client = client
+        self._settings = settings
+        self._on_lost = on_lost
+        self._store = Store()
+        self._inbox = Inbox()
+        settings.read_token(settings.prometheus_token_file)  # A wrong file shows at the start.
+        self._prometheus = Prometheus(
+            lambda: settings.read_token(settings.prometheus_token_file), settings.prometheus_url
+        )
+        reconciles = Reconciles(
+            client,
+            self._store,
+            self._inbox,
+            self._prometheus,
+            settings.prometheus_url,
+            PodSettings(storage_initializer_image=settings.storage_initializer_image),
+        )
+        self._controller = Controller(
+            client, self._store, reconciles.by_kind(), Dependents(self._store), self._written
+        )
+        self._watchers = self._make_watchers()
+        self._lease = Lease(client, settings.namespace, LEASE_NAME, settings.identity)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runners: list[web.AppRunner] = []
+        self._leads = False
+        self._workers: list[asyncio.Task[None]] = []
+
+    def _make_watchers(self) -> list[Watcher]:
+        namespaces = self._settings.watch_namespaces or ("",)
+        selectors: list[tuple[ResourceType, str]] = [(t, "") for t in OWN.values()]
+        selectors += [(t, MANAGED) for t in CHILDREN]
+        selectors.append((POD, labels.RUN))
+        return [
+            Watcher(
+                self._client,
+                self._store,
+                type_,
+                self._controller.changed,
+                selector=selector,
+                namespace=namespace if type_.namespaced else "",
+                optional=type_ is HTTP_ROUTE,
+            )
+            for type_, selector in selectors
+            for namespace in (namespaces if type_.namespaced else ("",))
+        ]
+
+    async def start(self) -> None:
+        """Starts servers and watches; workers follow once this process leads."""
+        settings = self._settings
+        webhook = Webhook(
+            self._store,
+            self._inbox,
+            lambda key: self._controller.queue.add(key),
+            lambda: self._leads,
+            lambda: settings.read_token(settings.webhook_token_file),
+        )
+        await self._serve(webhook.application(), settings.webhook_port)
+        await self._serve(health(self._age, self._synced), settings.http_port)
+        await self._serve(exposition(self._refresh), settings.metrics_port)
+        self._spawn(*(w.run() for w in self._watchers))
+        self._spawn(self._controller.recorder.run(), self._lead())
+
+    async def stop(self) -> None:
+        """Stops taking work, lets what is in hand end, and gives leadership up."""
+        self._leads = False
+        for runner in self._runners:
+            await runner.cleanup()
+        if await self._controller.queue.drained(GRACE):
+            await self._controller.recorder.flush()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(GRACE):
+                await self._lease.release()
+        except TimeoutError:
+            log.warning("the lease could not be released in time; it will expire")
+        await self._prometheus.close()
+        await self._client.close()
+
+    async def _lead(self) -> None:
+        await asyncio.gather(*(w.synced.wait() for w in self._watchers))
+        log.info("caches are filled")
+        if self._settings.leader_election:
+            await self._lease.acquire()
+        self._leads = True
+        self._controller.started = True
+        self._workers = self._spawn(
+            *(self._controller.work() for _ in range(self._settings.workers))
+        )
+        if self._settings.leader_election:
+            await self._lease.keep()
+            self._resign()
+
+    def _resign(self) -> None:
+        # Half-done work must not go on beside the new leader's: the process ends.
+        self._leads = False
+        for worker in self._workers:
+            worker.cancel()
+        self._on_lost()
+
+    def _spawn(self, *coroutines: object) -> list[asyncio.Task[None]]:
+        started = len(self._tasks)
+        for coroutine in coroutines:
+            task: asyncio.Task[None] = asyncio.create_task(coroutine)  # type: ignore[arg-type]
+            task.add_done_callback(self._watch_over)
+            self._tasks.append(task)
+        return self._tasks[started:]
+
+    def _watch_over(self, task: asyncio.Task[None]) -> None:
+        # Above all the lease's: a leader that has stopped renewing must not go on.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("the process ends after an unforeseen error", exc_info=error)
+            self._resign()
+
+    async def _serve(self, app: web.Application, port: int) -> None:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+        await runner.setup()
+        await web.TCPSite(runner, port=port).start()
+        self._runners.append(runner)
+
+    def _synced(self) -> bool:
+        return all(w.synced.is_set() for w in self._watchers)
+
+    def _age(self) -> float:
+        # A follower's queue only fills; it is alive as long as it answers.
+        return self._controller.queue.oldest_seconds() if self._leads else 0.0
+
+    def _refresh(self) -> None:
+        metrics.QUEUE_DEPTH.set(self._controller.queue.depth())
+        metrics.QUEUE_OLDEST.set(self._age())
+        metrics.LEADER.set(int(self._leads))
+        for kind in OWN:
+            metrics.OBJECTS.labels(kind).set(self._store.count(kind))
+        metrics.CIRCUIT_OPEN.clear()
+        for obj in self._store.all("RetrainSchedule"):
+            conditions = obj.get("status", {}).get("conditions") or ()
+            if any(c["type"] == "Ready" and c["reason"] == "CircuitOpen" for c in conditions):
+                meta = obj["metadata"]
+                metrics.CIRCUIT_OPEN.labels(meta["namespace"], meta["name"]).set(1)
+        metrics.CANARY_WEIGHT.clear()
+        for obj in self._store.all(ModelDeployment.kind):
+            canary = obj.get("status", {}).get("canary")
+            if canary:
+                meta = obj["metadata"]
+                metrics.CANARY_WEIGHT.labels(meta["namespace"], meta["name"]).set(canary["weight"])
+
+    def _written(self, key: Key, plan: Plan) -> None:
+        self._inbox.settle(key)
+        status = plan.status
+        if isinstance(status, ModelDeploymentStatus):
+            for event in plan.events:
+                if event.reason in ("Promoted", "RolledBack", "Superseded"):
+                    metrics.ROLLOUTS.labels(event.reason).inc()
+        elif isinstance(status, TrainingRunStatus):
+            ended = find(status.conditions, "Succeeded")
+            if ended is not None and plan.events:
+                metrics.TRAINING_RUNS.labels(ended.reason).inc()

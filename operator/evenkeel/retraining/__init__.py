@@ -1,0 +1,1 @@
+"""Why and when a model is trained again."""

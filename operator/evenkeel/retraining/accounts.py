@@ -1,0 +1,149 @@
+"""The accounts of a RetrainSchedule: no alert is lost, no run is entered twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from evenkeel.api.cause import Alert
+from evenkeel.api.retrainschedule import LastRun, Pending, RetrainSchedule
+from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.meta.names import child_name, digest
+from evenkeel.meta.objects import Event
+from evenkeel.meta.times import parse, timestamp
+from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.training.run_state import created
+
+KEPT_ALERTS = 10
+
+
+def alert_run_name(schedule: RetrainSchedule, previous: str) -> str:
+    """The run that alerts start after the run `previous` ("" if there was none)."""
+    meta = schedule.metadata
+    return child_name(meta.name, digest(meta.uid, "alert", previous))
+
+
+def cron_run_name(schedule: RetrainSchedule, trigger: str, time: datetime) -> str:
+    """The run of a trigger's cron time."""
+    meta = schedule.metadata
+    return child_name(meta.name, digest(meta.uid, "cron", trigger, timestamp(time)))
+
+
+@dataclass(slots=True)
+class Book:
+    """The accounts that one reconcile moves: received = answered by runs + pending + suppressed.
+
+    `received` and `handled` (the newest cron time that is settled) are by trigger.
+    """
+
+    received: dict[str, int]
+    handled: dict[str, datetime]
+    last: LastRun | None
+    pending: Pending | None
+    suppressed: int
+    events: list[Event] = field(default_factory=list)
+
+    def count_on_last(self, number: int) -> None:
+        if self.last is not None and number:
+            more = self.last.alert_count + number
+            self.last = self.last.model_copy(update={"alert_count": more})
+
+    def wait(self, alerts: Sequence[MatchedAlert], now: datetime) -> None:
+        if not alerts:
+            return
+        known = self.pending
+        since = _began(a.alert for a in alerts) or now
+        self.pending = Pending(
+            trigger=known.trigger if known else alerts[0].trigger,
+            since=timestamp(min(since, parse(known.since)) if known else since),
+            alert_count=(known.alert_count if known else 0) + len(alerts),
+            alerts=((known.alerts if known else ()) + tuple(a.alert for a in alerts))[:KEPT_ALERTS],
+        )
+
+
+def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
+    """The accounts as the status has them."""
+    status = schedule.status
+    before = {t.name: t for t in status.triggers}
+    handled: dict[str, datetime] = {}
+    for trigger in schedule.spec.triggers:
+        if trigger.cron is None:
+            continue
+        seen = before.get(trigger.name)
+        if seen is not None and seen.last_schedule_time:
+            handled[trigger.name] = parse(seen.last_schedule_time)
+        elif status.observed_generation == 0 and schedule.metadata.creation_timestamp:
+            handled[trigger.name] = parse(schedule.metadata.creation_timestamp)
+        else:
+            # Added later: times before it was first seen are none of its business.
+            handled[trigger.name] = now
+    return Book(
+        received={
+            t.name: before[t.name].received if t.name in before else 0
+            for t in schedule.spec.triggers
+        },
+        handled=handled,
+        last=status.last_run,
+        pending=status.pending,
+        suppressed=status.suppressed,
+    )
+
+
+def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) -> None:
+    """Enters runs that were created although the status after them was never written.
+
+    Such a run took all that was pending, and the alerts on top of that were not yet received.
+    """
+    by_name = {r.metadata.name: r for r in runs}
+    found: list[TrainingRun] = []
+    last = book.last.name if book.last else ""
+    while (run := by_name.pop(alert_run_name(schedule, last), None)) is not None:
+        found.append(run)
+        last = run.metadata.name
+    for run in by_name.values():
+        time = _cron_time(run)
+        trigger = run.spec.cause.trigger
+        if (
+            time is not None
+            and time > book.handled.get(trigger, time)
+            and run.metadata.name == cron_run_name(schedule, trigger, time)
+        ):
+            found.append(run)
+    for run in sorted(found, key=lambda r: (created(r), r.metadata.name)):
+        cause = run.spec.cause
+        waited = book.pending.alert_count if book.pending else 0
+        if cause.trigger in book.received:
+            book.received[cause.trigger] += max(0, cause.alert_count - waited)
+        if (time := _cron_time(run)) is not None:
+            book.handled[cause.trigger] = max(time, book.handled[cause.trigger])
+        book.pending = None
+        book.last = LastRun(
+            name=run.metadata.name,
+            trigger=cause.trigger,
+            time=run.metadata.creation_timestamp,
+            alert_count=max(cause.alert_count, waited),
+        )
+
+
+def _cron_time(run: TrainingRun) -> datetime | None:
+    cause = run.spec.cause
+    if cause.type != "Cron" or cause.time is None:
+        return None
+    try:
+        return parse(cause.time)
+    except ValueError:
+        return None
+
+
+def _began(alerts: Iterable[Alert]) -> datetime | None:
+    """When the first of the alerts began to fire, as far as their times can be read."""
+    times = []
+    for alert in alerts:
+        try:
+            time = parse(alert.starts_at)
+        except ValueError:
+            continue
+        if time.year >= 1970:
+            times.append(time)
+    return min(times, default=None)

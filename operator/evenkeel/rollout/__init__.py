@@ -1,0 +1,1 @@
+"""When a revision takes over."""

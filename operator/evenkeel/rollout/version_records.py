@@ -1,0 +1,88 @@
+"""What a ModelDeployment records on ModelVersions: how their rollouts went here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from evenkeel.api.base import API_VERSION
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.modelversion import Rollout as VersionRollout
+from evenkeel.meta.names import digest
+from evenkeel.meta.plan import Foreign
+from evenkeel.meta.times import timestamp
+from evenkeel.rollout.state import Rollout
+
+
+def version_records(
+    md: ModelDeployment,
+    versions: Sequence[ModelVersion],
+    rollout: Rollout,
+    serves: bool,
+    now: datetime,
+) -> tuple[Foreign, ...]:
+    """What became of each ModelVersion here, written where it says something else yet.
+
+    `serves`: whether the stable revision has a ready pod.
+    """
+    entries: dict[str, VersionRollout] = {}
+    name = md.metadata.name
+    stable, canary = rollout.stable, rollout.canary
+    serving = stable.version if stable is not None else ""
+    for outcome in reversed(rollout.history):
+        # Another revision of the version that serves (other resources, say) says nothing of it.
+        beside = outcome.version == serving and outcome.outcome != "Promoted"
+        if outcome.version and not beside:
+            entries[outcome.version] = VersionRollout(
+                deployment=name,
+                revision=outcome.revision,
+                outcome=outcome.outcome,
+                time=outcome.time,
+                reason=outcome.reason,
+                message=outcome.message,
+            )
+    if stable is not None and stable.version and serves:
+        entries.setdefault(
+            stable.version,
+            VersionRollout(
+                deployment=name,
+                revision=stable.revision,
+                outcome="Promoted",
+                time=timestamp(now),
+                reason="FirstRevision",
+                message="the first revision serves at once, without a canary",
+            ),
+        )
+    if canary is not None and canary.version and canary.version != serving:
+        entries[canary.version] = VersionRollout(
+            deployment=name,
+            revision=canary.revision,
+            outcome="Progressing",
+            time=timestamp(now),
+            reason=canary.stage,
+        )
+    return tuple(
+        _foreign(md, version, entries[version.metadata.name])
+        for version in versions
+        if version.metadata.name in entries and not _same(version, entries[version.metadata.name])
+    )
+
+
+def _same(version: ModelVersion, entry: VersionRollout) -> bool:
+    return any(
+        r.model_copy(update={"time": ""}) == entry.model_copy(update={"time": ""})
+        for r in version.status.rollouts
+    )
+
+
+def _foreign(md: ModelDeployment, version: ModelVersion, entry: VersionRollout) -> Foreign:
+    return Foreign(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "ModelVersion",
+            "metadata": {"name": version.metadata.name, "namespace": md.metadata.namespace},
+            "status": {"rollouts": [entry.wire()]},
+        },
+        manager=f"evenkeel-rollout-{digest(md.metadata.uid)}",
+    )

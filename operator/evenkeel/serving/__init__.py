@@ -1,0 +1,1 @@
+"""What a revision is: model source, runtime, pod template, storage, children."""

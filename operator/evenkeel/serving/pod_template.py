@@ -1,0 +1,230 @@
+"""The pod template of a revision: the runtime's containers, the model and the user's overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evenkeel.api.labels import DEPLOYMENT, MANAGED_BY, MANAGER, MODEL, REVISION
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.servingruntime import ServingRuntimeSpec
+from evenkeel.meta.objects import Manifest
+from evenkeel.meta.refusal import Refused
+from evenkeel.pods.overlay import overlay
+from evenkeel.pods.security import restricted
+from evenkeel.pods.shape import malformed
+from evenkeel.serving.model_source import Target
+from evenkeel.serving.placeholders import fill, unknown
+from evenkeel.serving.storage import ModelFiles, model_files
+
+APP = "app.kubernetes.io/name"
+HTTP = "http"
+GRPC = "grpc"
+_MODEL_SERVERS = ("model", "kserve-container")
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What the operator's settings say about serving pods.
+
+    drain_seconds: a terminating pod goes on serving for this long, until every proxy and gateway
+    has seen that its endpoint is gone.
+    """
+
+    storage_initializer_image: str
+    storage_initializer_resources: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "requests": {"cpu": "100m", "memory": "256Mi"},
+            "limits": {"memory": "2Gi"},
+        }
+    )
+    drain_seconds: int = 10
+    termination_grace_period_seconds: int = 60
+
+
+def pod_template(
+    md: ModelDeployment,
+    revision: str,
+    target: Target,
+    runtime: ServingRuntimeSpec,
+    settings: PodSettings,
+) -> Manifest | Refused:
+    """`{"metadata": ..., "spec": ...}` of a revision's pods.
+
+    Refuses a runtime with unknown placeholders or without a port, a PodSpec of the wrong shape and
+    an unusable model URI.
+    """
+    values = placeholder_values(md, target)
+    mount_path = fill(runtime.model_mount_path, values)
+    files = model_files(
+        target.uri,
+        mount_path,
+        md.spec.model.storage,
+        settings.storage_initializer_image,
+        dict(settings.storage_initializer_resources),
+    )
+    if isinstance(files, Refused):
+        return files
+    values["ModelPath"] = files.path
+    own = {"containers": list(runtime.containers), "volumes": list(runtime.volumes)}
+    written = [runtime.pod_spec, own, runtime.labels, runtime.annotations]
+    if (refused := unknown([written, runtime.model_mount_path], values)) is not None:
+        return refused
+    pod_spec, own, labels, annotations = fill(written, values)
+    base = overlay(pod_spec, own)
+    if (refused := malformed(base, "the runtime's spec")) is not None:
+        return refused
+
+    at = _model_server(base["containers"])
+    base["containers"][at] = _with_model(base["containers"][at], md, target, files, settings)
+    spec: dict[str, Any] = {
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": settings.termination_grace_period_seconds,
+        **base,
+        "volumes": [*base["volumes"], *files.volumes],
+        "initContainers": [*files.init_containers, *base.get("initContainers", ())],
+    }
+    spec = overlay(spec, _scheduling(md))
+    overlaid = md.spec.pod_template
+    if overlaid is not None:
+        spec = overlay(spec, overlaid.spec)
+        if (refused := malformed(spec, "spec.podTemplate.spec")) is not None:
+            return refused
+        if overlaid.metadata is not None:
+            labels |= overlaid.metadata.labels
+            annotations |= overlaid.metadata.annotations
+    if "serviceAccountName" not in spec:
+        spec.setdefault("automountServiceAccountToken", False)
+    spec = {key: value for key, value in restricted(spec).items() if value != []}
+
+    if port_number(spec, HTTP) is None:
+        spec["containers"][at] = _with_named_port(spec["containers"][at])
+    spec["containers"][at] = _with_readiness(spec["containers"][at])
+    if port_number(spec, HTTP) is None:
+        return Refused(
+            "RuntimeWithoutPort",
+            f"container {spec['containers'][at].get('name')!r} of the runtime has no port; give "
+            "it one named http",
+        )
+    return {
+        "metadata": {
+            "labels": {**labels, **pod_labels(md, revision, target)},
+            "annotations": {**_scrape(runtime, spec), **annotations},
+        },
+        "spec": spec,
+    }
+
+
+def placeholder_values(md: ModelDeployment, target: Target) -> dict[str, str]:
+    """Values of the placeholders but for {{.ModelPath}}; equal for all revisions of a model."""
+    return {
+        "Name": md.metadata.name,
+        "Namespace": md.metadata.namespace,
+        "Model": target.model or md.metadata.name,
+    }
+
+
+def pod_labels(md: ModelDeployment, revision: str, target: Target) -> dict[str, str]:
+    """The labels that selectors and metrics rely on; nothing overrides them."""
+    return {
+        APP: md.metadata.name,
+        MANAGED_BY: MANAGER,
+        DEPLOYMENT: md.metadata.name,
+        REVISION: revision,
+        MODEL: target.model or md.metadata.name,
+    }
+
+
+def port_number(pod_spec: dict[str, Any], name: str) -> int | None:
+    """The number of the container port that a Service's `targetPort: name` leads to."""
+    return next(
+        (
+            port.get("containerPort")
+            for container in pod_spec["containers"]
+            for port in container.get("ports", ())
+            if port.get("name") == name
+        ),
+        None,
+    )
+
+
+def _model_server(containers: list[dict[str, Any]]) -> int:
+    names = [container.get("name") for container in containers]
+    return next((names.index(name) for name in _MODEL_SERVERS if name in names), 0)
+
+
+def _with_model(
+    container: dict[str, Any],
+    md: ModelDeployment,
+    target: Target,
+    files: ModelFiles,
+    settings: PodSettings,
+) -> dict[str, Any]:
+    """The model server's container with the model, its environment and its resources."""
+    told = {
+        "EVENKEEL_MODEL_NAME": md.metadata.name,
+        "EVENKEEL_MODEL_PATH": files.path,
+        "EVENKEEL_MODEL_VERSION": target.version,
+    }
+    served: dict[str, Any] = {
+        "lifecycle": {"preStop": {"sleep": {"seconds": settings.drain_seconds}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **container,
+        "env": [{"name": name, "value": value} for name, value in told.items()],
+    }
+    served = overlay(served, {"env": container.get("env", [])})
+    wishes: dict[str, Any] = {"env": list(md.spec.env), "volumeMounts": files.mounts}
+    if md.spec.resources is not None:
+        wishes["resources"] = md.spec.resources
+    served = overlay(served, wishes)
+    return {key: value for key, value in served.items() if value != []}
+
+
+def _scheduling(md: ModelDeployment) -> dict[str, Any]:
+    wishes = {
+        "serviceAccountName": md.spec.service_account_name,
+        "nodeSelector": md.spec.node_selector,
+        "tolerations": list(md.spec.tolerations),
+        "affinity": md.spec.affinity,
+    }
+    return {key: value for key, value in wishes.items() if value}
+
+
+def _with_named_port(container: dict[str, Any]) -> dict[str, Any]:
+    """The container with its serving port named http, so that one Service fits all revisions."""
+    ports = container.get("ports") or []
+    if not ports:
+        return container
+    old = ports[0].get("name")
+    renamed = {**container, "ports": [{**ports[0], "name": HTTP}, *ports[1:]]}
+    for probe in _PROBES:
+        for handler in ("httpGet", "tcpSocket"):
+            action = renamed.get(probe, {}).get(handler)
+            if action and old and action.get("port") == old:
+                renamed[probe] = {**renamed[probe], handler: {**action, "port": HTTP}}
+    return renamed
+
+
+def _with_readiness(container: dict[str, Any]) -> dict[str, Any]:
+    """Without any probe a pod would be ready, and get requests, before it listens."""
+    ports = container.get("ports") or []
+    port = next((p for p in ports if p.get("name") == HTTP), ports[0] if ports else None)
+    if port is None:
+        return container
+    return {"readinessProbe": {"tcpSocket": {"port": port.get("containerPort")}}, **container}
+
+
+def _scrape(runtime: ServingRuntimeSpec, spec: dict[str, Any]) -> dict[str, str]:
+    """The customary annotations for Prometheus' pod discovery."""
+    if runtime.metrics is None:
+        return {}
+    number = port_number(spec, runtime.metrics.port)
+    if number is None:
+        number = port_number(spec, HTTP)
+    return {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(number),
+        "prometheus.io/path": runtime.metrics.path,
+    }

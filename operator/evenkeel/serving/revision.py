@@ -1,0 +1,64 @@
+"""A revision: one model with one way to serve it. Its name says what went into it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from evenkeel.api.modeldeployment import ModelDeploymentSpec
+from evenkeel.api.servingruntime import ServingRuntimeSpec
+from evenkeel.meta.model import Model
+from evenkeel.meta.names import child_name, digest
+from evenkeel.serving.model_source import Target
+
+NAME_LIMIT = 46
+"""Longest name of a revision.
+
+Kubernetes cuts a pod's name before its last five characters at 58. The Deployment's name, a dash,
+a hash of at most ten characters and a dash must fit, or `{{pods}}` would match nothing.
+"""
+
+_RUNTIME_PARTS = {
+    "containers",
+    "volumes",
+    "pod_spec",
+    "model_mount_path",
+    "labels",
+    "annotations",
+}
+_SPEC_PARTS = {
+    "pod_template",
+    "resources",
+    "env",
+    "service_account_name",
+    "node_selector",
+    "tolerations",
+    "affinity",
+}
+
+
+def revision_name(
+    deployment: str, target: Target, runtime: ServingRuntimeSpec, spec: ModelDeploymentSpec
+) -> str:
+    """`<deployment>-<10 hex digits>`, at most 46 characters; equal inputs give equal names.
+
+    The digest is that of what the user wrote, not of the pods that follow from it: a new version
+    of the operator must not roll out every model. For the same reason values equal to the API's
+    defaults are left out, since a newer API may have more of them. Replicas, traffic, rollout and
+    analysis change without a new revision.
+    """
+    parts: list[Any] = [
+        target.uri,
+        target.version,
+        target.digest,
+        _written(target.format) if target.format else None,
+        _written(runtime, _RUNTIME_PARTS),
+        _written(spec, _SPEC_PARTS),
+        _written(spec.model.storage),
+    ]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return child_name(deployment, digest(text), NAME_LIMIT)
+
+
+def _written(model: Model, parts: set[str] | None = None) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, include=parts, exclude_defaults=True)

@@ -1,0 +1,1 @@
+"""How a training runs, and what came of it."""

@@ -1,0 +1,1 @@
+"""From counts over evidence to a verdict, and from indicators to PromQL."""

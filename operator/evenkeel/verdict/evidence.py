@@ -1,0 +1,293 @@
+"""Evidence on one indicator, folded block by block from counts of bad and total events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite, log
+
+from evenkeel.verdict.eprocess import (
+    HIGHER,
+    HIGHEST,
+    LOWER,
+    LOWEST,
+    Grid,
+    Wealth,
+    bet,
+    log_evidence,
+    stake,
+)
+
+
+class EvidenceError(ValueError):
+    """Kept evidence cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """What counts as too bad for one indicator (errors, slow requests, a class of predictions).
+
+    tolerance: how much worse than stable is still fine, relative: 0.5 allows 1.5 times stable's
+        ratio. acceptable: bad/total ratio that is fine whatever stable does; 0 for none.
+    max_ratio: bad/total ratio that fails whatever stable does. alpha: greatest probability that
+        a canary within these limits ever fails. beta: greatest probability that a canary beyond
+        them ever passes.
+    confirmations: successive comparisons with stable that must agree. 2 keeps an incident that
+        hits both sides, but shows on one a scrape earlier, from deciding; it costs one scrape.
+    Raises ValueError if a value is out of its range.
+    """
+
+    name: str
+    tolerance: float = 0.5
+    acceptable: float = 0.005
+    max_ratio: float | None = None
+    alpha: float = 0.01
+    beta: float = 0.05
+    confirmations: int = 1
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.tolerance) and self.tolerance >= 0):
+            raise ValueError(f"{self.name}: tolerance must be 0 or more, not {self.tolerance}")
+        if not 0 <= self.acceptable < 1:
+            raise ValueError(
+                f"{self.name}: acceptable must be a ratio from 0 to below 1, not {self.acceptable}"
+            )
+        if self.max_ratio is not None and not self.acceptable <= self.max_ratio < 1:
+            raise ValueError(
+                f"{self.name}: maxRatio must be from acceptable ({self.acceptable}) to below 1,"
+                f" not {self.max_ratio}"
+            )
+        for field, value in (("alpha", self.alpha), ("beta", self.beta)):
+            if not 0 < value < 1:
+                raise ValueError(f"{self.name}: {field} must be between 0 and 1, not {value}")
+
+        if self.confirmations < 1:
+            raise ValueError(
+                f"{self.name}: confirmations must be 1 or more, not {self.confirmations}"
+            )
+
+    @property
+    def fail_threshold(self) -> float:
+        """E-value at which a fail test rejects; alpha is halved if there are two ways to fail."""
+        return (1 if self.max_ratio is None else 2) / self.alpha
+
+    @property
+    def pass_threshold(self) -> float:
+        """E-value at which a pass test rejects; beta is halved: there are two ways to pass."""
+        return 2 / self.beta
+
+    @property
+    def terms(self) -> str:
+        """The limits that evidence is gathered against, as kept with it."""
+        return f"tolerance={self.tolerance} acceptable={self.acceptable} maxRatio={self.max_ratio}"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Bad and total events on canary and on stable since the last block.
+
+    Counters scraped at slightly different moments may show a bad event before its total, so bad
+    may exceed total here; Evidence holds the excess back until the total arrives.
+    Raises ValueError on a negative count (a counter was reset: take its new value as the delta).
+    """
+
+    canary_bad: int
+    canary_total: int
+    stable_bad: int
+    stable_total: int
+
+    def __post_init__(self) -> None:
+        for count in (self.canary_bad, self.canary_total, self.stable_bad, self.stable_total):
+            if type(count) is not int:
+                raise TypeError(f"counts must be integers, not {count!r}: use raw counter deltas")
+            if count < 0:
+                raise ValueError(
+                    f"a count of {count} is negative: after a counter reset take its new value"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The two opposite tests of one limit: canary is worse than it, canary is better than it."""
+
+    worse: Wealth = HIGHER.unopened
+    better: Wealth = LOWER.unopened
+
+    @property
+    def log_worse(self) -> float:
+        """Log e-value (nats) against "the canary is within the limit"."""
+        return log_evidence(self.worse)
+
+    @property
+    def log_better(self) -> float:
+        """Log e-value (nats) against "the canary is at the limit or beyond"."""
+        return log_evidence(self.better)
+
+
+_UNTESTED = Bound()
+_COUNTS = {
+    "canaryBad": "canary_bad",
+    "canaryTotal": "canary_total",
+    "stableBad": "stable_bad",
+    "stableTotal": "stable_total",
+}
+_MOMENTARY = {
+    "pendingCanaryBad": "pending_canary_bad",
+    "pendingCanaryTotal": "pending_canary_total",
+    "pendingStableBad": "pending_stable_bad",
+    "pendingStableTotal": "pending_stable_total",
+    "heldBack": "held_back",
+    "worseInARow": "worse_in_a_row",
+    "betterInARow": "better_in_a_row",
+}
+_BOUNDS = {"stable": "vs_stable", "acceptable": "vs_acceptable", "maxRatio": "vs_max"}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything seen of one indicator: counts since the start and the wealth of every test.
+
+    pending_*: events since canary and stable were last compared. Their scrapes alternate, so
+    counts wait until both sides have traffic; waiting depends on totals only, which keeps the
+    bound. held_back: bad canary events whose total has not arrived yet. *_in_a_row: latest
+    comparisons with stable that all ended beyond the threshold.
+    """
+
+    indicator: Indicator
+    canary_bad: int = 0
+    canary_total: int = 0
+    stable_bad: int = 0
+    stable_total: int = 0
+    pending_canary_bad: int = 0
+    pending_canary_total: int = 0
+    pending_stable_bad: int = 0
+    pending_stable_total: int = 0
+    held_back: int = 0
+    worse_in_a_row: int = 0
+    better_in_a_row: int = 0
+    vs_stable: Bound = _UNTESTED
+    vs_acceptable: Bound = _UNTESTED
+    vs_max: Bound = _UNTESTED
+
+    def fold(self, block: Block) -> "Evidence":
+        """This evidence and one more block."""
+        if not (block.canary_total or block.stable_total or block.canary_bad or block.stable_bad):
+            return self
+        indicator = self.indicator
+        before, after = self.canary_total, self.canary_total + block.canary_total
+
+        held_back = self.held_back + block.canary_bad
+        vs_acceptable, vs_max = self.vs_acceptable, self.vs_max
+        if trials := block.canary_total:
+            hits = min(held_back, trials)
+            held_back -= hits
+            opened = stake(before, after)
+            vs_acceptable = self._test(vs_acceptable, hits, trials, indicator.acceptable, opened)
+            if indicator.max_ratio is not None:
+                vs_max = self._test(vs_max, hits, trials, indicator.max_ratio, opened)
+
+        canary_bad = self.pending_canary_bad + block.canary_bad
+        canary = self.pending_canary_total + block.canary_total
+        stable_bad = self.pending_stable_bad + block.stable_bad
+        stable = self.pending_stable_total + block.stable_total
+        vs_stable, worse, better = self.vs_stable, self.worse_in_a_row, self.better_in_a_row
+        if canary and stable:
+            hits, others = min(canary_bad, canary), min(stable_bad, stable)
+            at_limit = canary * (1 + indicator.tolerance)
+            vs_stable = self._test(
+                vs_stable,
+                hits,
+                hits + others,
+                at_limit / (at_limit + stable),
+                stake(after - canary, after),
+            )
+            worse = worse + 1 if vs_stable.log_worse >= log(indicator.fail_threshold) else 0
+            better = better + 1 if vs_stable.log_better >= log(indicator.pass_threshold) else 0
+            canary_bad, canary, stable_bad, stable = canary_bad - hits, 0, stable_bad - others, 0
+
+        return Evidence(
+            indicator=indicator,
+            canary_bad=self.canary_bad + block.canary_bad,
+            canary_total=after,
+            stable_bad=self.stable_bad + block.stable_bad,
+            stable_total=self.stable_total + block.stable_total,
+            pending_canary_bad=canary_bad,
+            pending_canary_total=canary,
+            pending_stable_bad=stable_bad,
+            pending_stable_total=stable,
+            held_back=held_back,
+            worse_in_a_row=worse,
+            better_in_a_row=better,
+            vs_stable=vs_stable,
+            vs_acceptable=vs_acceptable,
+            vs_max=vs_max,
+        )
+
+    def _test(self, bound: Bound, hits: int, trials: int, share: float, opened: float) -> Bound:
+        indicator = self.indicator
+        fail_cap, pass_cap = 2 * log(indicator.fail_threshold), 2 * log(indicator.pass_threshold)
+        return Bound(
+            bet(bound.worse, HIGHER, hits, trials, share, opened, fail_cap),
+            bet(bound.better, LOWER, hits, trials, share, opened, pass_cap),
+        )
+
+    def to_status(self) -> dict[str, str | int]:
+        """This evidence as it is kept in a resource's status: strings and integers only."""
+        status: dict[str, str | int] = {"terms": self.indicator.terms}
+        for key, field in (_COUNTS | _MOMENTARY).items():
+            if key in _COUNTS or getattr(self, field):
+                status[key] = getattr(self, field)
+        for key, field in _BOUNDS.items():
+            bound: Bound = getattr(self, field)
+            if bound != _UNTESTED:
+                status[f"{key}Worse"] = " ".join(map(str, bound.worse))
+                status[f"{key}Better"] = " ".join(map(str, bound.better))
+        return status
+
+    @classmethod
+    def from_status(cls, status: Mapping[str, object], indicator: Indicator) -> "Evidence":
+        """The evidence that `to_status` wrote.
+
+        Raises EvidenceError if it was gathered against other limits than the indicator's, or is
+        damaged; start anew then with `Evidence(indicator)`.
+        """
+        if (terms := status.get("terms")) != indicator.terms:
+            raise EvidenceError(
+                f"{indicator.name}: kept evidence was gathered with {terms!r}, the indicator now"
+                f" has {indicator.terms!r}: start new evidence"
+            )
+        counts = {
+            field: _count(status, key, indicator, optional=key in _MOMENTARY)
+            for key, field in (_COUNTS | _MOMENTARY).items()
+        }
+        bounds = {
+            field: Bound(
+                _wealth(status, f"{key}Worse", HIGHER, indicator),
+                _wealth(status, f"{key}Better", LOWER, indicator),
+            )
+            for key, field in _BOUNDS.items()
+        }
+        return cls(indicator, **counts, **bounds)  # type: ignore[arg-type]
+
+
+def _damaged(indicator: Indicator, key: str, value: object) -> EvidenceError:
+    return EvidenceError(
+        f"{indicator.name}: kept evidence is damaged ({key}={value!r}): start new evidence"
+    )
+
+
+def _count(status: Mapping[str, object], key: str, indicator: Indicator, *, optional: bool) -> int:
+    value = status.get(key, 0 if optional else None)
+    if type(value) is not int or value < 0:
+        raise _damaged(indicator, key, value)
+    return value
+
+
+def _wealth(status: Mapping[str, object], key: str, grid: Grid, indicator: Indicator) -> Wealth:
+    if (value := status.get(key)) is None:
+        return grid.unopened
+    try:
+        wealth = tuple(int(item) for item in value.split(" "))  # type: ignore[attr-defined]
+    except (AttributeError, ValueError):
+        raise _damaged(indicator, key, value) from None
+    if len(wealth) != len(grid.bets) or not all(LOWEST <= item <= HIGHEST for item in wealth):
+        raise _damaged(indicator, key, value)
+    return wealth

@@ -1,0 +1,201 @@
+"""From an indicator of spec.analysis to the PromQL that counts one revision's requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from evenkeel.api.analysis import IndicatorSpec
+from evenkeel.api.servingruntime import MetricQuery, RuntimeMetrics
+from evenkeel.meta.refusal import Refused
+from evenkeel.verdict.gateway_indicators import GATEWAYS
+
+_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+PART = "evenkeel_part"
+"""Label that tells the series of `Queries.together` apart."""
+_OF_THRESHOLD = frozenset({"threshold", "le", "leMillis", "leMicros"})
+
+
+class Side(NamedTuple):
+    """Whose requests are counted: a revision, stable or canary, of a ModelDeployment.
+
+    The API server has made sure that all three are DNS labels, so none needs escaping in PromQL.
+    """
+
+    namespace: str
+    deployment: str
+    revision: str
+
+
+class Queries(NamedTuple):
+    """Instant queries of counters, one series for each counting process. Exactly one of bad and
+    good is set; a process that is missing from it has counted none."""
+
+    name: str
+    total: str
+    bad: str | None = None
+    good: str | None = None
+
+    @property
+    def together(self) -> str:
+        """Both as one query, whose series carry "total" or "counted" in the label PART.
+
+        Prometheus evaluates a query on one snapshot. Two queries may have a scrape between them,
+        and the requests of that scrape would look all bad.
+        """
+        counted = self.good if self.bad is None else self.bad
+        return " or ".join(
+            f'label_replace({query}, "{PART}", "{part}", "", "")'
+            for query, part in ((self.total, "total"), (counted, "counted"))
+        )
+
+
+class UnresolvedIndicator(NamedTuple):
+    """Why an indicator has no queries. reason: CamelCase; message: cause and remedy."""
+
+    reason: str
+    message: str
+
+
+def resolve(
+    indicator: IndicatorSpec, metrics: RuntimeMetrics | None, side: Side
+) -> Queries | UnresolvedIndicator:
+    """The queries of one side.
+
+    Queries in the indicator itself come first, then those of its source: the runtime's `metrics`
+    or the gateway's.
+    """
+    query = _query(indicator, metrics)
+    if isinstance(query, UnresolvedIndicator):
+        return query
+    texts = {"total": query.total, "bad": query.bad, "good": query.good}
+    used = {name for text in texts.values() for name in _PLACEHOLDER.findall(text or "")}
+    values = _values(side)
+    if (problem := _threshold_problem(indicator, query, used)) is not None:
+        return problem
+    if indicator.threshold_seconds is not None:
+        values |= _threshold_values(indicator.threshold_seconds)
+    if unknown := sorted(used - values.keys()):
+        known = ", ".join(f"{{{{{name}}}}}" for name in sorted(values))
+        return UnresolvedIndicator(
+            "UnknownPlaceholder",
+            f"indicator {indicator.name!r} has the placeholder {{{{{unknown[0]}}}}}; known are "
+            f"{known}",
+        )
+    filled = {key: _fill(text, values) for key, text in texts.items() if text is not None}
+    return Queries(name=indicator.name, **filled)
+
+
+def first_unresolved(
+    indicators: Iterable[IndicatorSpec], metrics: RuntimeMetrics | None, side: Side
+) -> Refused | None:
+    """The first indicator without queries: a canary could never pass it."""
+    resolved = (resolve(indicator, metrics, side) for indicator in indicators)
+    found = next((r for r in resolved if isinstance(r, UnresolvedIndicator)), None)
+    return Refused(found.reason, f"spec.analysis: {found.message}") if found is not None else None
+
+
+def pods(revision: str) -> str:
+    """A regular expression for the names of a revision's pods and of no other Deployment's.
+
+    Pods are named DEPLOYMENT-HASH-RANDOM, with five random characters. Prometheus anchors it.
+    """
+    return f"{revision}-[a-z0-9]{{1,10}}-[a-z0-9]{{5}}"
+
+
+def le_pattern(bound: Decimal) -> str:
+    """A regular expression for a bucket bound as exporters and Prometheus write it.
+
+    1 is written 1 or 1.0, 1274820 also 1.27482e+06. It has no backslash, which PromQL's kinds of
+    quotes treat differently.
+    """
+    plain = f"{bound:f}"
+    if "." in plain:
+        plain = plain.rstrip("0").rstrip(".")
+    digits, exponent = plain.replace(".", "").lstrip("0").rstrip("0") or "0", bound.adjusted()
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    scientific = f"{digits[0]}{fraction}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+    forms = [plain, scientific] if "." in plain else [plain, f"{plain}.0", scientific]
+    return "|".join(form.replace(".", "[.]").replace("+", "[+]") for form in forms)
+
+
+def _query(
+    indicator: IndicatorSpec, metrics: RuntimeMetrics | None
+) -> MetricQuery | UnresolvedIndicator:
+    if indicator.total is not None:
+        return MetricQuery(
+            name=indicator.name, total=indicator.total, bad=indicator.bad, good=indicator.good
+        )
+    if indicator.source == "Runtime":
+        known: Sequence[MetricQuery] = metrics.indicators if metrics is not None else ()
+        owner = "the runtime"
+        remedy = "add it to the runtime's metrics.indicators, take a gateway as its source"
+    else:
+        known = GATEWAYS[indicator.source]
+        owner = indicator.source
+        remedy = "name one of these"
+    found = next((query for query in known if query.name == indicator.name), None)
+    if found is not None:
+        return found
+    names = ", ".join(query.name for query in known) or "none"
+    return UnresolvedIndicator(
+        "UnknownIndicator",
+        f"{owner} has no indicator {indicator.name!r} (it has: {names}); {remedy} or give total "
+        "and good in the analysis",
+    )
+
+
+def _threshold_problem(
+    indicator: IndicatorSpec, query: MetricQuery, used: set[str]
+) -> UnresolvedIndicator | None:
+    needed = bool(used & _OF_THRESHOLD)
+    bounds = ", ".join(query.thresholds)
+    if indicator.threshold_seconds is None:
+        if not needed:
+            return None
+        return UnresolvedIndicator(
+            "MissingThreshold",
+            f"indicator {indicator.name!r} needs thresholdSeconds"
+            + (f", one of {bounds}" if bounds else ""),
+        )
+    if not needed:
+        return UnresolvedIndicator(
+            "UnusedThreshold",
+            f"indicator {indicator.name!r} has no use for thresholdSeconds; remove it",
+        )
+    threshold = Decimal(indicator.threshold_seconds)
+    if query.thresholds and threshold not in {Decimal(bound) for bound in query.thresholds}:
+        return UnresolvedIndicator(
+            "UnknownThreshold",
+            f"thresholdSeconds {indicator.threshold_seconds} of indicator {indicator.name!r} is "
+            f"not a bucket bound of its histogram; take one of {bounds}, or give total and good "
+            "for a histogram with other buckets",
+        )
+    return None
+
+
+def _values(side: Side) -> dict[str, str]:
+    return {
+        "namespace": side.namespace,
+        "deployment": side.deployment,
+        "revision": side.revision,
+        "pods": pods(side.revision),
+        "service": side.revision,
+        "route": side.deployment,
+    }
+
+
+def _threshold_values(seconds: str) -> dict[str, str]:
+    threshold = Decimal(seconds)
+    return {
+        "threshold": seconds,
+        "le": le_pattern(threshold),
+        "leMillis": le_pattern(threshold * 1000),
+        "leMicros": le_pattern(threshold * 1_000_000),
+    }
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)

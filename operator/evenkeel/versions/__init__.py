@@ -1,0 +1,1 @@
+"""How a model version qualifies: gates, champion, approval, lineage."""

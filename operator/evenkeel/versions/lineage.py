@@ -1,0 +1,40 @@
+"""Lineage: the chain from the cause of a training to the verdict in production, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evenkeel.api.cause import cause_text
+from evenkeel.api.modelversion import GateResult, ModelVersionSpec, Rollout
+
+LIMIT = 4096
+
+
+def lineage(
+    name: str,
+    spec: ModelVersionSpec,
+    gates: Sequence[GateResult],
+    approval: str,
+    rollouts: Sequence[Rollout],
+) -> str:
+    """The chain; `approval` is the reason of the Approved condition, "" if it is not known yet."""
+    links = []
+    if spec.cause is not None:
+        links.append(cause_text(spec.cause))
+    if spec.training_run:
+        links.append(f"TrainingRun {spec.training_run}")
+    links.append(f"ModelVersion {name}")
+    if gates:
+        failed = [g for g in gates if not g.passed]
+        links.append(
+            "gates failed: " + "; ".join(f"{g.name} ({g.message})" for g in failed)
+            if failed
+            else f"gates {len(gates)}/{len(gates)} passed"
+        )
+    if approval:
+        links.append(approval)
+    for rollout in sorted(rollouts, key=lambda r: (r.time, r.deployment)):
+        detail = f" ({rollout.message})" if rollout.message else ""
+        links.append(f"ModelDeployment {rollout.deployment}: {rollout.outcome}{detail}")
+    text = " -> ".join(links)
+    return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"

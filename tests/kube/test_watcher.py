@@ -1,0 +1,181 @@
+"""The watcher against a scripted server: gaps, faults and races of list and watch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from evenkeel.kube.client import Client
+from evenkeel.kube.store import Store
+from evenkeel.kube.watcher import Watcher
+from evenkeel.meta.resources import DEPLOYMENT
+from kubernetes.aio.client import Configuration
+
+JSON = dict[str, Any]
+
+
+def deployment(name: str, version: int, namespace: str = "shop", **meta: Any) -> JSON:
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{name}",
+            "resourceVersion": str(version),
+            **meta,
+        },
+        "spec": {},
+    }
+
+
+class Script:
+    """A collection whose lists and watch streams a test prescribes."""
+
+    def __init__(self) -> None:
+        self.lists: list[Callable[[], tuple[list[JSON], int]]] = []
+        self.watches: list[list[bytes | int]] = []
+        self.asked: list[str] = []
+        self.over = asyncio.Event()
+        self.while_listing: Callable[[], object] = lambda: None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("watch"):
+            return await self._watch(request)
+        self.asked.append("list")
+        items, version = (self.lists.pop(0) if len(self.lists) > 1 else self.lists[0])()
+        self.while_listing()
+        return web.json_response({"items": items, "metadata": {"resourceVersion": str(version)}})
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(f"watch {request.query['resourceVersion']}")
+        if not self.watches:
+            await self.over.wait()
+        lines = self.watches.pop(0) if self.watches else []
+        if lines and isinstance(lines[0], int):
+            return web.json_response({"reason": "Expired", "message": "gone"}, status=lines[0])
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for line in lines:
+            assert isinstance(line, bytes)
+            await response.write(line)
+        return response
+
+
+def event(type_: str, obj: JSON) -> bytes:
+    return json.dumps({"type": type_, "object": obj}).encode() + b"\n"
+
+
+@asynccontextmanager
+async def watching(
+    script: Script, store: Store, namespace: str = ""
+) -> AsyncIterator[list[tuple[str, str]]]:
+    app = web.Application()
+    app.router.add_get("/{path:.*}", script.handle)
+    changes: list[tuple[str, str]] = []
+    async with TestServer(app) as server:
+        client = Client(Configuration(host=f"http://127.0.0.1:{server.port}"))
+        watcher = Watcher(
+            client,
+            store,
+            DEPLOYMENT,
+            lambda kind, obj: changes.append((kind, obj["metadata"]["name"])),
+            namespace=namespace,
+        )
+        task = asyncio.create_task(watcher.run())
+        try:
+            yield changes
+        finally:
+            script.over.set()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await client.close()
+
+
+async def eventually(check: Callable[[], bool], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not check():  # noqa: ASYNC110 - there is nothing to be told by
+            await asyncio.sleep(0.01)
+
+
+def known(store: Store) -> set[str]:
+    return {key.name for key in store.keys("Deployment")}
+
+
+async def test_list_then_watch_from_its_version() -> None:
+    script, store = Script(), Store()
+    script.lists = [lambda: ([deployment("a", 3)], 5)]
+    gone = deployment("a", 7)
+    script.watches = [[event("ADDED", deployment("b", 6)), event("DELETED", gone)]]
+    async with watching(script, store) as changes:
+        await eventually(lambda: known(store) == {"b"} and len(script.asked) == 3)
+    assert script.asked == ["list", "watch 5", "watch 7"]
+    assert [name for _, name in changes] == ["a", "b", "a"]
+
+
+async def test_deletion_within_a_gap_is_noticed() -> None:
+    script, store = Script(), Store()
+    script.lists = [lambda: ([deployment("a", 3), deployment("b", 4)], 5), lambda: ([], 20)]
+    script.watches = [[410]]
+    async with watching(script, store) as changes:
+        await eventually(lambda: not known(store) and len(changes) == 4)
+    assert [name for _, name in changes[2:]] == ["a", "b"]
+
+
+async def test_what_was_written_while_listing_stays() -> None:
+    """The list is older than the answer to an own write that arrives before it."""
+    script, store = Script(), Store()
+    script.lists = [lambda: ([], 5)]
+    script.while_listing = lambda: store.put("Deployment", deployment("own", 6))
+    async with watching(script, store):
+        await eventually(lambda: len(script.asked) == 2)
+    assert known(store) == {"own"}
+
+
+async def test_namespaces_do_not_remove_each_others_objects() -> None:
+    script, store = Script(), Store()
+    store.put("Deployment", deployment("other", 2, "bank"))
+    script.lists = [lambda: ([deployment("a", 3)], 5)]
+    async with watching(script, store, namespace="shop"):
+        await eventually(lambda: len(script.asked) == 2)
+    assert known(store) == {"a", "other"}
+
+
+async def test_long_objects_are_read() -> None:
+    """A ModelDeployment with evidence on many processes makes a line of some hundred kB."""
+    script, store = Script(), Store()
+    script.lists = [lambda: ([], 5)]
+    long = deployment("long", 6, labels={"l": "x" * 1_000_000})
+    script.watches = [[event("ADDED", long), event("ADDED", deployment("next", 7))]]
+    async with watching(script, store):
+        await eventually(lambda: known(store) == {"long", "next"})
+
+
+async def test_watch_outlives_an_answer_that_is_cut_short() -> None:
+    script, store = Script(), Store()
+    script.lists = [lambda: ([], 5), lambda: ([deployment("a", 6)], 9)]
+    script.watches = [[event("ADDED", deployment("a", 6))[:20]]]
+    async with watching(script, store):
+        await eventually(lambda: known(store) == {"a"})
+
+
+async def test_error_event_in_the_stream_lists_again() -> None:
+    script, store = Script(), Store()
+    script.lists = [lambda: ([], 5), lambda: ([deployment("a", 6)], 9)]
+    status = {"code": 410, "reason": "Expired", "message": "too old resource version"}
+    script.watches = [[event("ERROR", status)]]
+    async with watching(script, store):
+        await eventually(lambda: known(store) == {"a"})
+    assert script.asked[:3] == ["list", "watch 5", "list"]
+
+
+async def test_server_that_ends_every_watch_at_once_is_not_hammered() -> None:
+    script, store = Script(), Store()
+    script.lists = [lambda: ([], 5)]
+    script.watches = [[] for _ in range(10_000)]
+    async with watching(script, store):
+        await asyncio.sleep(1)
+    assert 2 < len(script.asked) < 10

@@ -1,0 +1,91 @@
+"""Alertmanager's matchers."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from evenkeel.api.retrainschedule import Matcher, Trigger
+from evenkeel.retraining.triggers import first_match, problems
+from evenkeel.retraining.triggers.matchers import InvalidMatcher, check, matches
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def holds(operator: str, value: str, **labels: str) -> bool:
+    matcher = Matcher.model_validate({"name": "a", "operator": operator, "value": value})
+    return matches([matcher], labels)
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "label", "expected"),
+    [
+        ("=", "x", "x", True),
+        ("=", "x", "xx", False),
+        ("!=", "x", "y", True),
+        ("!=", "x", "x", False),
+        ("=~", "x|yy", "yy", True),
+        ("=~", "x|yy", "yyy", False),
+        ("=~", "x", "ax", False),
+        ("=~", "x.*", "xaé", True),
+        ("!~", "x.*", "xa", False),
+        ("!~", "x", "xa", True),
+        ("=~", "(?i)DRIFT", "Drift", True),
+        ("=~", r"\p{Greek}+", "αβγ", True),
+    ],
+)
+def test_operators(operator: str, value: str, label: str, expected: bool) -> None:
+    assert holds(operator, value, a=label) is expected
+
+
+def test_a_missing_label_counts_as_empty() -> None:
+    assert holds("=", "")
+    assert holds("!=", "x")
+    assert holds("=~", "x?")
+    assert not holds("=~", "x")
+    assert holds("!~", "x")
+
+
+def test_all_matchers_must_hold() -> None:
+    both = [Matcher(name="a", value="1"), Matcher(name="b", operator="!=", value="2")]
+    assert matches(both, {"a": "1"})
+    assert not matches(both, {"a": "1", "b": "2"})
+
+
+@settings(deadline=None)
+@given(st.text(), st.text())
+def test_equality_and_its_negation_exclude_each_other(value: str, label: str) -> None:
+    assert holds("=", value, a=label) is not holds("!=", value, a=label) is (value != label)
+
+
+def test_a_pattern_that_explodes_by_backtracking_takes_no_time() -> None:
+    start = time.perf_counter()
+    assert not holds("=~", "(a+)+b", a="a" * 100_000)
+    assert time.perf_counter() - start < 2
+
+
+def test_a_label_that_is_no_unicode_text_matches_or_not_but_raises_nothing() -> None:
+    assert not holds("=~", "x", a="\ud800")
+    assert holds("=~", ".", a="\ud800")
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{2,1}", "(?=a)", r"(a)\1", "*"])
+def test_what_is_not_re2_is_refused_by_name(pattern: str) -> None:
+    with pytest.raises(InvalidMatcher, match="is not an RE2 regular expression"):
+        check([Matcher(name="a", operator="!~", value=pattern)])
+
+
+def test_an_alert_fires_its_first_trigger_and_an_invalid_one_matches_nothing() -> None:
+    triggers = [
+        Trigger.model_validate({"name": name, "alert": {"matchers": [matcher]}})
+        for name, matcher in [
+            ("broken", {"name": "a", "operator": "=~", "value": "("}),
+            ("first", {"name": "a", "value": "1"}),
+            ("second", {"name": "a", "operator": "=~", "value": ".*"}),
+        ]
+    ]
+    assert first_match(triggers, {"a": "1"}) == "first"
+    assert first_match(triggers, {"a": "2"}) == "second"
+    assert first_match(triggers[:1], {"a": "2"}) is None
+    (problem,) = problems(triggers)
+    assert problem.startswith("trigger broken: '('")

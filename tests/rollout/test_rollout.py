@@ -1,0 +1,355 @@
+"""Rollouts in a small world: what a person would try by hand, one test for each promise."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from tests.support.rollout_world import INDICATORS, Crash, World
+
+JSON = dict[str, Any]
+A, B, C = "s3://m/a", "s3://m/b", "s3://m/c"
+TWO_STEPS = [{"weight": 20, "deadlineSeconds": 300}, {"weight": 50, "deadlineSeconds": 300}]
+
+
+def model(uri: str) -> JSON:
+    return {"uri": uri, "format": {"name": "sklearn"}}
+
+
+def world(steps: list[JSON] | None = None, **fields: Any) -> World:
+    """A world in which A serves with four pods."""
+    spec = {
+        "model": model(A),
+        "replicas": 4,
+        "rollout": {"steps": TWO_STEPS if steps is None else steps, "scaleDownDelaySeconds": 30},
+        "analysis": {"indicators": list(INDICATORS), "minRequests": 50},
+        **fields,
+    }
+    made = World(spec, quality={A: 0.0, B: 0.0, C: 0.5}, requests=400)
+    made.settle()
+    made.pods_ready()
+    made.settle()
+    assert stable(made) == A
+    return made
+
+
+def stable(w: World) -> str:
+    return str(w.status["stable"]["uri"])
+
+
+def canary(w: World) -> JSON | None:
+    found: JSON | None = w.status.get("canary")
+    return found
+
+
+def condition(w: World, type_: str) -> JSON:
+    return next(c for c in w.status["conditions"] if c["type"] == type_)
+
+
+def started(w: World, uri: str) -> World:
+    """A canary at its first step."""
+    w.edit(model=model(uri))
+    w.settle()
+    w.pods_ready()
+    w.settle()
+    assert canary(w) is not None
+    return w
+
+
+def run(w: World, seconds: int = 300, step: int = 5) -> World:
+    for _ in range(0, seconds, step):
+        w.pass_time(step)
+        w.pods_ready()
+        w.settle()
+    return w
+
+
+def outcome(w: World) -> str:
+    return str(w.status["history"][0]["outcome"])
+
+
+def test_first_revision_serves_at_once() -> None:
+    w = world()
+    assert condition(w, "Ready")["status"] == "True"
+    assert canary(w) is None
+    assert [p.replicas for p in w.pods.values()] == [4]
+
+
+def test_good_canary_is_promoted_and_the_old_pods_go_after_the_delay() -> None:
+    w = started(world(), B)
+    old = w.status["stable"]["revision"]
+    found = canary(w)
+    assert found is not None
+    assert found["weight"] == 20
+    assert w.pods[found["revision"]].replicas == 1
+    run(w, 40)
+    assert stable(w) == B
+    assert outcome(w) == "Promoted"
+    assert old in w.pods, "kept during the delay"
+    run(w, 40)
+    assert list(w.pods) == [w.status["stable"]["revision"]]
+    assert condition(w, "Ready")["status"] == "True"
+
+
+def test_bad_canary_goes_back_and_is_not_tried_again() -> None:
+    w = run(started(world(), C), 30)
+    assert stable(w) == A
+    assert outcome(w) == "RolledBack"
+    assert len(w.pods) == 1
+    assert condition(w, "Ready")["reason"] == "RolledBack"
+    run(w, 300)
+    assert canary(w) is None
+
+
+def test_promote_by_hand_tries_a_rolled_back_revision_again() -> None:
+    w = run(started(world(), C), 30)
+    w.edit_rollout(promote=w.wanted())
+    run(w, 20)
+    assert stable(w) == C
+    assert w.status["history"][0]["reason"] == "PromotedByHand"
+
+
+def test_abort_by_hand() -> None:
+    w = started(world(), B)
+    w.edit_rollout(abort=w.wanted())
+    w.settle()
+    assert stable(w) == A
+    assert w.status["history"][0]["reason"] == "Aborted"
+
+
+def test_pause_holds_a_good_canary_and_not_a_bad_ones_return() -> None:
+    w = started(world(), B)
+    w.edit_rollout(paused=True)
+    run(w, 600)
+    found = canary(w)
+    assert found is not None
+    assert found["weight"] == 20
+    assert found["reason"] == "Paused"
+    w.edit(model=model(C))
+    w.settle()
+    run(w, 30)
+    assert outcome(w) == "RolledBack"
+
+
+def test_revert_during_the_canary_supersedes_it() -> None:
+    w = started(world(), B)
+    w.edit(model=model(A))
+    w.settle()
+    assert outcome(w) == "Superseded"
+    assert len(w.pods) == 1
+    started(w, B)
+
+
+def test_rolled_back_revision_stays_so_when_its_second_trial_is_superseded() -> None:
+    w = run(started(world(), C), 30)
+    w.edit_rollout(promote=w.wanted())
+    w.settle()
+    assert canary(w) is not None, "the pods of the second trial are not ready yet"
+    w.edit(model=model(A))
+    w.edit_rollout(promote=None)
+    w.settle()
+    w.edit(model=model(C))
+    run(w, 10)
+    assert canary(w) is None, "nobody has asked for a third trial"
+
+
+@pytest.mark.parametrize("answers", ["down", "empty", "half"])
+@pytest.mark.parametrize("undecided", ["Hold", "Promote", "Rollback"])
+@pytest.mark.parametrize("least", [50, 10**9])
+def test_without_data_nothing_is_promoted(answers: Any, undecided: str, least: int) -> None:
+    """Half: one of two indicators has data, be it enough for its verdict or not."""
+    w = world()
+    w.edit(analysis={**w.spec["analysis"], "onUndecided": undecided, "minRequests": least})
+    w.answers = answers
+    started(w, B)
+    run(w, 900, 30)
+    assert stable(w) == A
+    assert (canary(w) is None) == (undecided == "Rollback")
+
+
+def test_data_that_comes_back_is_judged() -> None:
+    w = world()
+    w.answers = "down"
+    run(started(w, C), 200)
+    assert canary(w) is not None
+    w.answers = "ok"
+    run(w, 30)
+    assert outcome(w) == "RolledBack"
+
+
+def test_undecided_promotes_step_by_step_if_asked_to() -> None:
+    w = world()
+    w.edit(analysis={**w.spec["analysis"], "onUndecided": "Promote", "minRequests": 10**9})
+    started(w, B)
+    run(w, 290, 10)
+    found = canary(w)
+    assert found is not None
+    assert found["weight"] == 20
+    run(w, 20, 10)
+    found = canary(w)
+    assert found is not None
+    assert found["weight"] == 50
+    run(w, 310, 10)
+    assert stable(w) == B
+
+
+def test_canary_that_never_gets_ready_goes_back_at_the_deadline() -> None:
+    w = world()
+    w.edit_rollout(progressDeadlineSeconds=60)
+    w.edit(model=model(B))
+    w.settle()
+    w.pass_time(59)
+    w.settle()
+    assert canary(w) is not None
+    w.pass_time(2)
+    w.settle()
+    assert w.status["history"][0]["reason"] == "ProgressDeadlineExceeded"
+
+
+def test_an_indicator_that_can_never_pass_is_told_before_a_rollout_begins() -> None:
+    wrong = {"indicators": [{"name": "latency", "thresholdSeconds": "0.3"}]}
+    first = World({"model": model(A), "analysis": wrong})
+    first.settle()
+    assert condition(first, "Ready")["reason"] == "UnknownIndicator"
+    assert not first.pods
+
+    w = world()
+    right = w.spec["analysis"]
+    w.edit(model=model(B), analysis=wrong)
+    run(w, 60)
+    assert (stable(w), canary(w), len(w.pods)) == (A, None, 1)
+    ready = condition(w, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "UnknownIndicator")
+    assert condition(w, "Available")["status"] == "True"
+    w.edit(analysis=right)
+    run(w, 60)
+    assert stable(w) == B
+
+
+def test_unready_canary_gets_no_requests_and_its_deadline_starts_then() -> None:
+    w = world()
+    w.edit_rollout(progressDeadlineSeconds=60, paused=True)
+    started(w, B)
+    run(w, 300, 30)
+    revision = w.wanted()
+    w.pods_ready(revision, ready=False)
+    w.settle()
+    service = w.others["Service", "fraud"]["spec"]["selector"]
+    assert service["evenkeel.dev/revision"] == w.status["stable"]["revision"]
+    w.pass_time(59)
+    w.settle()
+    assert canary(w) is not None
+    w.pass_time(2)
+    w.settle()
+    assert w.status["history"][0]["reason"] == "CanaryUnavailable"
+
+
+def test_deployment_deleted_by_hand_is_made_again() -> None:
+    """At a step for longer than the progress deadline, which counts from the loss."""
+    w = world()
+    w.edit_rollout(progressDeadlineSeconds=60, paused=True)
+    started(w, B)
+    run(w, 300, 30)
+    revision = w.wanted()
+    del w.pods[revision]
+    w.settle()
+    assert canary(w) is not None
+    assert w.pods[revision].replicas == 1
+
+
+def test_stable_deployment_deleted_while_another_revision_is_wanted_is_made_again() -> None:
+    w = run(started(world(), C), 30)
+    assert outcome(w) == "RolledBack"
+    w.pods.clear()
+    w.settle()
+    assert [p.replicas for p in w.pods.values()] == [4]
+    assert w.status["stable"]["revision"] in w.pods
+
+
+@pytest.mark.parametrize("steps", [[], [{"weight": 60}]])
+def test_steps_taken_away_are_not_passed(steps: list[JSON]) -> None:
+    """A canary beyond the last step left has still to pass that one; without steps it is free."""
+    first = [{"weight": 10, "analysis": False}, {"weight": 50}]
+    w = world(first)
+    w.answers = "down"
+    run(started(w, C), 60)
+    found = canary(w)
+    assert found is not None
+    assert found["step"] == 1
+    w.edit_rollout(steps=steps)
+    run(w, 60)
+    assert (stable(w) == C) == (not steps)
+
+
+def test_stable_without_pods_has_nothing_to_protect() -> None:
+    w = world()
+    stable_revision = w.status["stable"]["revision"]
+    w.pods_ready(ready=False)
+    w.edit(model=model(B))
+    w.settle()
+    w.pods_ready(w.wanted())
+    w.settle()
+    w.pods_ready(w.wanted())
+    w.settle()
+    assert stable(w) == B
+    assert w.status["history"][0]["reason"] == "StableUnavailable"
+    assert w.status["stable"]["revision"] != stable_revision
+
+
+def test_message_tells_of_the_wanted_revisions_own_rollback() -> None:
+    w = run(started(world(), C), 30)
+    run(started(w, B), 60)
+    assert stable(w) == B
+    w.edit(model=model(C))
+    w.settle()
+    assert condition(w, "Ready")["reason"] == "RolledBack"
+    assert w.wanted() in condition(w, "Ready")["message"]
+
+
+def test_refused_spec_leaves_what_runs() -> None:
+    w = started(world(), B)
+    w.refused = True
+    run(w, 60)
+    assert condition(w, "ModelResolved")["status"] == "False"
+    assert len(w.pods) >= 1
+    w.refused = False
+    run(w, 60)
+    assert stable(w) == B
+
+
+def test_deployment_that_is_being_deleted_makes_no_children() -> None:
+    """Foreground deletion waits for the children to go; making them again would never end."""
+    w = world()
+    w.deleting = True
+    w.pods.clear()
+    w.others.clear()
+    plan = w.settle()
+    assert not w.pods
+    assert not w.others
+    assert plan.requeue_after is None
+
+
+@pytest.mark.parametrize("crash_after", range(5))
+def test_crash_between_any_two_writes_of_a_promotion_is_made_good(crash_after: int) -> None:
+    expected = run(started(world(), B), 120)
+    w = started(world(), B)
+    for _ in range(24):
+        w.pass_time(5)
+        w.pods_ready()
+        with contextlib.suppress(Crash):
+            w.reconcile(crash_after)
+        w.settle()
+    assert [sorted(p for p in w.pods), stable(w)] == [sorted(expected.pods), stable(expected)]
+    assert [o["outcome"] for o in w.status["history"]] == ["Promoted"]
+
+
+def test_quiet_world_asks_for_nothing() -> None:
+    w = run(started(world(), B), 120)
+    plan = w.settle()
+    assert plan.requeue_after is None
+    before = [w.status, w.state()]
+    w.now = w.now.replace(year=2027)
+    w.settle()
+    assert [w.status, w.state()] == before

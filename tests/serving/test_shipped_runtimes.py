@@ -1,0 +1,99 @@
+"""The runtimes that ship with Evenkeel."""
+
+from typing import Any
+
+import pytest
+import yaml
+from evenkeel.api import ClusterServingRuntime
+from evenkeel.api.analysis import IndicatorSpec
+from evenkeel.serving.pod_template import port_number
+from evenkeel.verdict.indicators import Queries, Side, resolve
+
+from dev.paths import RUNTIMES
+from tests.support.serving_examples import built
+
+FOLDER = RUNTIMES
+FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
+TEXTS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
+RUNTIMES = {name: ClusterServingRuntime.model_validate(text) for name, text in TEXTS.items()}
+every = pytest.mark.parametrize("name", sorted(RUNTIMES))
+
+
+def test_the_kustomization_lists_them_all() -> None:
+    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
+    assert listed == [path.name for path in FILES]
+
+
+@every
+def test_no_field_is_misspelt(name: str) -> None:
+    def check(written: Any, known: Any) -> None:
+        if isinstance(written, dict) and isinstance(known, dict):
+            assert written.keys() <= known.keys()
+            for key, value in written.items():
+                check(value, known[key])
+        elif isinstance(written, list):
+            for one, other in zip(written, known, strict=True):
+                check(one, other)
+
+    check(TEXTS[name]["spec"], RUNTIMES[name].spec.wire())
+
+
+@every
+def test_its_pods_can_be_built_and_have_probes_of_the_model(name: str) -> None:
+    template = built(runtime=RUNTIMES[name].spec)
+    container = template["spec"]["containers"][0]
+    assert port_number(template["spec"], "http") == 8080
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["timeoutSeconds"] >= 5
+    assert container["readinessProbe"]["httpGet"]["path"] not in ("/", "/v2/health/ready")
+    assert "{{" not in str(template)
+
+
+@every
+def test_its_metrics_port_exists(name: str) -> None:
+    metrics = RUNTIMES[name].spec.metrics
+    assert metrics is not None
+    template = built(runtime=RUNTIMES[name].spec)
+    number = port_number(template["spec"], metrics.port)
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == str(number)
+    assert number is not None
+
+
+@every
+def test_its_indicators_resolve_and_fail_closed(name: str) -> None:
+    metrics = RUNTIMES[name].spec.metrics
+    assert metrics is not None
+    assert "errors" in [query.name for query in metrics.indicators]
+    for query in metrics.indicators:
+        threshold = query.thresholds[0] if query.thresholds else None
+        spec = IndicatorSpec(name=query.name, threshold_seconds=threshold)
+        found = resolve(spec, metrics, Side("shop", "fraud", "fraud-0123456789"))
+        assert isinstance(found, Queries), found
+        assert found.good is not None
+        for text in (found.total, found.good):
+            assert text.startswith("sum by (pod) (")
+            assert 'namespace="shop"' in text
+            assert 'pod=~"fraud-0123456789-' in text
+
+
+def test_mlservers_differ_by_format_and_implementation_only() -> None:
+    def without_format(text: dict[str, Any]) -> str:
+        stripped = yaml.safe_load(yaml.safe_dump(text))
+        del stripped["metadata"], stripped["spec"]["supportedModelFormats"]
+        variables = stripped["spec"]["containers"][0]["env"]
+        assert variables[0].pop("value").startswith("mlserver_")
+        return yaml.safe_dump(stripped)
+
+    mlservers = [text for name, text in TEXTS.items() if name.startswith("mlserver-")]
+    assert len(mlservers) == 4
+    assert len({without_format(text) for text in mlservers}) == 1
+
+
+def test_no_two_offer_a_format_by_auto_select() -> None:
+    offered = [
+        offer.name
+        for runtime in RUNTIMES.values()
+        for offer in runtime.spec.supported_model_formats
+        if offer.auto_select
+    ]
+    assert sorted(offered) == sorted(set(offered))

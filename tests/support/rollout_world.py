@@ -1,0 +1,257 @@
+"""A small cluster around one ModelDeployment: pods, traffic, Prometheus, time and crashes.
+
+It keeps what the API server would keep (spec, status as JSON, children), so that a restart of the
+operator is nothing special: every plan starts from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from evenkeel.api import ModelDeployment
+from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.controllers.modeldeployment.plan import Child, DeploymentSnapshot, plan_deployment
+from evenkeel.meta.objects import Ref
+from evenkeel.meta.plan import Plan
+from evenkeel.meta.refusal import Refused
+from evenkeel.meta.times import timestamp
+from evenkeel.serving.model_source import Target
+from evenkeel.serving.observed import Pods
+from evenkeel.serving.revision import revision_name
+from evenkeel.serving.runtime_selection import Selected
+from evenkeel.verdict.counters import Look
+from evenkeel.verdict.judgement import Observations, Unobserved
+
+from tests.support.serving_examples import SETTINGS, runtime_spec
+
+JSON = dict[str, Any]
+Answers = Literal["ok", "down", "empty", "half"]
+NAMES = {
+    "Service": "v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
+    "PodDisruptionBudget": "policy/v1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
+}
+ALL_AND_BAD = {"total": "t", "bad": "b"}
+INDICATORS = ({"name": "errors", **ALL_AND_BAD}, {"name": "wrong", **ALL_AND_BAD})
+
+
+class Crash(Exception):
+    """The operator died between two writes."""
+
+
+@dataclass
+class Serving:
+    """A revision's Deployment and the requests that its pods have answered."""
+
+    replicas: int
+    ready: int = 0
+    unready_since: datetime | None = None
+    total: int = 0
+    bad: int = 0
+    uid: str = ""
+    trouble: str = ""
+
+
+@dataclass
+class World:
+    """`quality`: share of bad answers by model URI. `requests`: a second, over all revisions."""
+
+    spec: JSON
+    quality: dict[str, float] = field(default_factory=dict)
+    requests: int = 40
+    answers: Answers = "ok"
+    refused: bool = False
+    unrouted: str = ""
+    status: JSON = field(default_factory=dict)
+    pods: dict[str, Serving] = field(default_factory=dict)
+    others: dict[tuple[str, str], JSON] = field(default_factory=dict)
+    now: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
+    generation: int = 1
+    deleting: bool = False
+    plans: list[Plan] = field(default_factory=list)
+    before_write: Callable[[ModelDeploymentStatus, ModelDeploymentStatus], None] | None = None
+    made: int = 0
+
+    @property
+    def md(self) -> ModelDeployment:
+        meta: JSON = {
+            "name": "fraud",
+            "namespace": "shop",
+            "uid": "0-1-2",
+            "generation": self.generation,
+        }
+        if self.deleting:
+            meta["deletionTimestamp"] = timestamp(self.now)
+        return ModelDeployment.model_validate(
+            {"metadata": meta, "spec": self.spec, "status": self.status}
+        )
+
+    def edit(self, **spec: Any) -> None:
+        """A change of top-level fields of the spec by the user."""
+        self.spec = {**self.spec, **spec}
+        self.generation += 1
+
+    def edit_rollout(self, **fields: Any) -> None:
+        """A change of spec.rollout; None removes a field."""
+        merged = {**self.spec.get("rollout", {}), **fields}
+        self.edit(rollout={k: v for k, v in merged.items() if v is not None})
+
+    def snapshot(self) -> DeploymentSnapshot:
+        md = self.md
+        runtime = (
+            Refused("RuntimeNotFound", "there is none")
+            if self.refused
+            else Selected("ClusterServingRuntime", "sk", runtime_spec())
+        )
+        return DeploymentSnapshot(
+            deployment=md,
+            target=Target(md.spec.model.uri or "", format=md.spec.model.format),
+            runtime=runtime,
+            children=tuple(self._children()),
+            versions=(),
+            seen=self._seen(md),
+            settings=SETTINGS,
+            now=self.now,
+        )
+
+    def _children(self) -> list[Child]:
+        found = []
+        for name, serving in self.pods.items():
+            since = timestamp(serving.unready_since) if serving.unready_since else None
+            ref = Ref("apps/v1", "Deployment", "shop", name, serving.uid)
+            pods = Pods(serving.replicas, serving.ready, since, serving.trouble)
+            found.append(Child(ref, name, pods))
+        for (kind, name), manifest in self.others.items():
+            revision = manifest["metadata"]["labels"].get("evenkeel.dev/revision", "")
+            ports = ("http",) if kind == "Service" else ()
+            ref = Ref(NAMES[kind], kind, "shop", name, f"uid-{name}")
+            unrouted = self.unrouted if kind == "HTTPRoute" else ""
+            found.append(Child(ref, revision, ports=ports, unrouted=unrouted))
+        return found
+
+    def _seen(self, md: ModelDeployment) -> Observations:
+        canary, stable = md.status.canary, md.status.stable
+        if canary is None or stable is None or md.spec.analysis is None:
+            return {}
+        if canary.stage not in ("Stepping", "Promoting"):
+            return {}
+        down = Unobserved("PrometheusUnavailable", "connection refused")
+        seen: dict[str, Look | Unobserved] = {}
+        for indicator in md.spec.analysis.indicators:
+            looked: Look | Unobserved
+            if self.answers == "down" or (self.answers == "half" and indicator.name == "wrong"):
+                looked = down
+            elif self.answers == "empty":
+                looked = Look({}, {})
+            else:
+                looked = Look(self._counters(canary.revision), self._counters(stable.revision))
+            seen[indicator.name] = looked
+        return seen
+
+    def _counters(self, revision: str) -> dict[str, tuple[int, int]]:
+        pods = self.pods.get(revision)
+        return {f"pod={pods.uid}": (pods.total, pods.bad)} if pods and pods.total else {}
+
+    def reconcile(self, crash_after: int | None = None) -> Plan:
+        """One reconcile; it dies before the write of that number (from 0) if one is given."""
+        plan = plan_deployment(self.snapshot())
+        assert plan == plan_deployment(self.snapshot()), "the same snapshot gives the same plan"
+        self.plans.append(plan)
+        writes: list[Callable[[], None]] = [lambda: self._write_status(plan)]
+        writes += [lambda m=m: self._apply(m) for m in plan.applies]  # type: ignore[misc]
+        writes += [lambda r=r, n=n: self._scale(r, n) for r, n in plan.scales]  # type: ignore[misc]
+        writes += [lambda r=r: self._delete(r) for r in plan.deletes]  # type: ignore[misc]
+        for number, write in enumerate(writes):
+            if number == crash_after:
+                raise Crash
+            write()
+        return plan
+
+    def settle(self, most: int = 30) -> Plan:
+        """Reconciles until nothing more follows at this moment."""
+        for _ in range(most):
+            before = json.dumps([self.status, self.state()], sort_keys=True, default=str)
+            plan = self.reconcile()
+            after = json.dumps([self.status, self.state()], sort_keys=True, default=str)
+            if before == after and (plan.requeue_after is None or plan.requeue_after > 0):
+                return plan
+        raise AssertionError(f"no rest after {most} reconciles: {self.status}")
+
+    def state(self) -> list[Any]:
+        """All children, for comparisons."""
+        pods = {name: (s.replicas, s.uid) for name, s in self.pods.items()}
+        return [pods, {" ".join(k): v for k, v in sorted(self.others.items())}]
+
+    def _write_status(self, plan: Plan) -> None:
+        old = ModelDeploymentStatus.model_validate(self.status)
+        assert isinstance(plan.status, ModelDeploymentStatus)
+        if self.before_write is not None:
+            self.before_write(old, plan.status)
+        self.status = json.loads(json.dumps(plan.status.wire()))
+
+    def _apply(self, manifest: JSON) -> None:
+        name, kind = manifest["metadata"]["name"], manifest["kind"]
+        if kind != "Deployment":
+            self.others[kind, name] = manifest
+            return
+        wanted = manifest["spec"].get("replicas")
+        if name not in self.pods:
+            self.made += 1
+            self.pods[name] = Serving(wanted if wanted is not None else 1, uid=f"u{self.made}")
+            self.pods[name].unready_since = self.now
+        elif wanted is not None:
+            self._resize(name, wanted)
+
+    def _scale(self, ref: Ref, replicas: int) -> None:
+        assert ref.name in self.pods, "only what exists is scaled"
+        self._resize(ref.name, replicas)
+
+    def _resize(self, name: str, replicas: int) -> None:
+        pods = self.pods[name]
+        pods.replicas, pods.ready = replicas, min(pods.ready, replicas)
+
+    def _delete(self, ref: Ref) -> None:
+        if ref.kind == "Deployment":
+            del self.pods[ref.name]
+        else:
+            del self.others[ref.kind, ref.name]
+
+    def pods_ready(self, revision: str | None = None, *, ready: bool = True) -> None:
+        """All pods, or those of one revision, become ready or lose it."""
+        for name, pods in self.pods.items():
+            if revision in (None, name):
+                pods.ready = pods.replicas if ready else 0
+                if ready:
+                    pods.unready_since = None
+                elif pods.unready_since is None:
+                    pods.unready_since = self.now
+
+    def pass_time(self, seconds: int) -> None:
+        """Requests are answered by whom the Service reaches."""
+        self.now += timedelta(seconds=seconds)
+        service = self.others.get(("Service", "fraud"))
+        if service is None:
+            return
+        only = service["spec"]["selector"].get("evenkeel.dev/revision")
+        serving = {n: p for n, p in self.pods.items() if p.ready and only in (None, n)}
+        everyone = sum(p.ready for p in serving.values())
+        for name, pods in serving.items():
+            answered = self.requests * seconds * pods.ready // everyone
+            pods.total += answered
+            pods.bad += int(answered * self.quality.get(self.uris().get(name, ""), 0.0))
+
+    def uris(self) -> dict[str, str]:
+        """The model URI by revision, as the status tells."""
+        status = self.md.status
+        return {r.revision: r.uri for r in (status.stable, status.canary) if r is not None}
+
+    def wanted(self) -> str:
+        """Name of the revision that the spec asks for."""
+        md = self.md
+        target = Target(md.spec.model.uri or "", format=md.spec.model.format)
+        return revision_name("fraud", target, runtime_spec(), md.spec)

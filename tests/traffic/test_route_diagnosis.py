@@ -1,0 +1,60 @@
+"""A route that no Gateway takes is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from evenkeel.traffic.route_diagnosis import route_trouble
+
+from tests.support.rollout_world import World
+
+JSON = dict[str, Any]
+
+
+def parent(status: str, reason: str, message: str = "") -> JSON:
+    accepted = {"type": "Accepted", "status": status, "reason": reason, "message": message}
+    return {"conditions": [{"type": "ResolvedRefs", "status": "True"}, accepted]}
+
+
+@pytest.mark.parametrize(
+    ("route", "says"),
+    [
+        ({}, "nor refused it"),
+        ({"status": {"parents": []}}, "nor refused it"),
+        (
+            {"status": {"parents": [parent("False", "NoMatchingParent", "no such section")]}},
+            "NoMatchingParent: no such section",
+        ),
+    ],
+)
+def test_a_route_without_a_gateway_says_why(route: JSON, says: str) -> None:
+    assert says in route_trouble(route)
+
+
+def test_one_gateway_that_takes_it_is_enough() -> None:
+    parents = [parent("False", "NotAllowedByListeners"), parent("True", "Accepted")]
+    assert route_trouble({"status": {"parents": parents}}) == ""
+
+
+def test_a_model_that_no_client_reaches_is_not_ready() -> None:
+    w = World(
+        {
+            "model": {"uri": "s3://m/a", "format": {"name": "sklearn"}},
+            "traffic": {"gateway": {"parentRefs": [{"name": "public"}]}},
+        },
+        unrouted="no Gateway has accepted it",
+    )
+
+    def ready() -> JSON:
+        w.settle()
+        w.pods_ready()
+        w.settle()
+        return next(c for c in w.status["conditions"] if c["type"] == "Ready")
+
+    assert (ready()["status"], ready()["reason"]) == ("Unknown", "RouteNotAccepted")
+    w.unrouted = ""
+    assert ready()["status"] == "True"
+    w.unrouted = "an HTTPRoute that is about to go"
+    w.edit(traffic={})
+    assert ready()["status"] == "True"

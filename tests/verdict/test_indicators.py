@@ -1,0 +1,184 @@
+"""From indicators to PromQL."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from evenkeel.api.analysis import IndicatorSpec
+from evenkeel.api.servingruntime import RuntimeMetrics
+from evenkeel.verdict.gateway_indicators import GATEWAYS
+from evenkeel.verdict.indicators import (
+    Queries,
+    Side,
+    UnresolvedIndicator,
+    le_pattern,
+    pods,
+    resolve,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+SIDE = Side("shop", "fraud", "fraud-0123456789")
+METRICS = RuntimeMetrics.model_validate(
+    {
+        "indicators": [
+            {"name": "errors", "total": "t{pod=~'{{pods}}'}", "bad": "b{ns='{{namespace}}'}"},
+            {
+                "name": "latency",
+                "total": "n",
+                "good": "g{le=~'{{le}}'}",
+                "thresholds": ["0.1", "1.0"],
+            },
+        ]
+    }
+)
+
+
+def indicator(**fields: Any) -> IndicatorSpec:
+    return IndicatorSpec.model_validate({"name": "errors", **fields})
+
+
+def queries(*args: Any) -> Queries:
+    result = resolve(*args, SIDE)
+    assert isinstance(result, Queries), result
+    return result
+
+
+def unresolved(*args: Any) -> UnresolvedIndicator:
+    result = resolve(*args, SIDE)
+    assert isinstance(result, UnresolvedIndicator), result
+    return result
+
+
+def test_the_runtimes_queries_are_filled_in() -> None:
+    assert queries(indicator(), METRICS) == Queries(
+        "errors",
+        total="t{pod=~'fraud-0123456789-[a-z0-9]{1,10}-[a-z0-9]{5}'}",
+        bad="b{ns='shop'}",
+    )
+
+
+def test_the_indicators_own_queries_come_first() -> None:
+    own = indicator(total="own {{deployment}} {{ revision }}", good="{{service}} {{route}}")
+    assert queries(own, METRICS) == Queries(
+        "errors", total="own fraud fraud-0123456789", good="fraud-0123456789 fraud"
+    )
+
+
+def test_both_queries_can_be_asked_at_once() -> None:
+    assert Queries("errors", total="t", good="g").together == (
+        'label_replace(t, "evenkeel_part", "total", "", "") or '
+        'label_replace(g, "evenkeel_part", "counted", "", "")'
+    )
+    assert '(b, "evenkeel_part", "counted"' in Queries("errors", total="t", bad="b").together
+
+
+def test_the_sides_differ_by_revision_only() -> None:
+    other = resolve(indicator(), METRICS, SIDE._replace(revision="fraud-9876543210"))
+    assert isinstance(other, Queries)
+    assert other.total == queries(indicator(), METRICS).total.replace("0123456789", "9876543210")
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    result = unresolved(indicator(name="accuracy"), METRICS)
+    assert result.reason == "UnknownIndicator"
+    assert "errors, latency" in result.message
+    assert "none" in unresolved(indicator(name="accuracy"), None).message
+
+
+class TestThreshold:
+    def test_a_bound_may_be_written_in_any_way(self) -> None:
+        for text in ("1", "1.0", "1.00"):
+            found = queries(indicator(name="latency", thresholdSeconds=text), METRICS)
+            assert found.good is not None
+            pattern = found.good.removeprefix("g{le=~'").removesuffix("'}")
+            assert re.fullmatch(pattern, "1")
+            assert re.fullmatch(pattern, "1.0")
+            assert not re.fullmatch(pattern, "10")
+
+    def test_one_that_is_no_bucket_names_the_buckets(self) -> None:
+        result = unresolved(indicator(name="latency", thresholdSeconds="0.2"), METRICS)
+        assert result.reason == "UnknownThreshold"
+        assert "0.1, 1.0" in result.message
+
+    def test_latency_needs_one(self) -> None:
+        result = unresolved(indicator(name="latency"), METRICS)
+        assert result == UnresolvedIndicator(
+            "MissingThreshold", "indicator 'latency' needs thresholdSeconds, one of 0.1, 1.0"
+        )
+
+    def test_errors_have_no_use_for_one(self) -> None:
+        result = unresolved(indicator(thresholdSeconds="0.1"), METRICS)
+        assert result.reason == "UnusedThreshold"
+
+    def test_units_follow(self) -> None:
+        own = indicator(
+            thresholdSeconds="0.25", total="{{threshold}}", good="{{leMillis}} {{leMicros}}"
+        )
+        found = queries(own, None)
+        assert found.total == "0.25"
+        assert found.good is not None
+        millis, micros = found.good.split()
+        assert re.fullmatch(millis, "250")
+        assert re.fullmatch(micros, "250000.0")
+
+
+def test_an_unknown_placeholder_is_refused() -> None:
+    result = unresolved(indicator(total="{{pod}}", bad="x"), METRICS)
+    assert result.reason == "UnknownPlaceholder"
+    assert "{{pod}}" in result.message
+    assert "{{pods}}" in result.message
+
+
+class TestPods:
+    @pytest.mark.parametrize(
+        ("pod", "matches"),
+        [
+            ("fraud-0123456789-6b9f8c7d5-x2x4z", True),
+            ("fraud-0123456789-abc-6b9f8c7d5-x2x4z", False),
+            ("a-fraud-0123456789-6b9f8c7d5-x2x4z", False),
+            ("fraud-9876543210-6b9f8c7d5-x2x4z", False),
+            ("fraud-0123456789-0", False),
+        ],
+    )
+    def test_only_the_revisions_own_match(self, pod: str, matches: bool) -> None:
+        assert bool(re.fullmatch(pods("fraud-0123456789"), pod)) is matches
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1", "1.0", "10", "10.0", "0.005", "2.5", "250", "1.27482e+06", "708235.0", "1e+06", "0.5"],
+)
+def test_a_bound_matches_as_exporters_write_it(written: str) -> None:
+    assert re.fullmatch(le_pattern(Decimal(written)), written)
+
+
+@given(st.decimals("0.0001", "100000", places=4), st.decimals("0.0001", "100000", places=4))
+def test_a_bound_matches_no_other_number(one: Decimal, other: Decimal) -> None:
+    assert bool(re.fullmatch(le_pattern(one), f"{other:f}".rstrip("0").rstrip("."))) is (
+        one == other
+    )
+
+
+@pytest.mark.parametrize("source", sorted(GATEWAYS))
+def test_gateways_count_errors_and_latency_for_each_process(source: str) -> None:
+    threshold = next(q.thresholds[0] for q in GATEWAYS[source] if q.name == "latency")
+    for spec in (
+        indicator(source=source),
+        indicator(source=source, name="latency", thresholdSeconds=threshold),
+    ):
+        found = queries(spec, None)
+        assert found.good is not None
+        for query in (found.total, found.good):
+            assert query.startswith("sum by (instance, pod) (")
+            assert "fraud-0123456789" in query
+            assert "{{" not in query
+
+
+def test_traefiks_service_is_found_by_its_name() -> None:
+    query = queries(indicator(source="Traefik"), None).total
+    (pattern,) = re.findall(r'service=~"([^"]+)"', query)
+    name = "httproute-shop-fraud-gw-infra-web-ep-http-0-1a2b3c-svc-shop-{}-1@kubernetesgateway"
+    assert re.fullmatch(pattern, name.format("fraud-0123456789"))
+    assert not re.fullmatch(pattern, name.format("fraud-9876543210"))
