@@ -40,3 +40,20 @@ HPA = ResourceType("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalP
 PDB = ResourceType("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 HTTP_ROUTE = ResourceType("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
 LEASE = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
+
+READ = ("get", "list", "watch")
+OWNED = (*READ, "create", "patch", "delete")
+
+
+class Watch(NamedTuple):
+    """A kind of object that the operator reads or owns: what is watched, and with which rights.
+
+    kept: the fields of its spec that plans read; the store drops the others. selector: the label
+    selector of the watch. optional: whether a cluster may lack the kind.
+    """
+
+    type: ResourceType
+    kept: tuple[str, ...] = ()
+    selector: str = ""
+    verbs: tuple[str, ...] = OWNED
+    optional: bool = False
