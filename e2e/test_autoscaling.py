@@ -25,7 +25,7 @@ def test_replicas_are_the_autoscalers(world: World) -> None:
     assert world.get("pdb", name)["spec"]["maxUnavailable"] == 1
     # What the autoscaler does, by the subresource that it uses.
     world.kubectl("scale", "deployment", stable, "--replicas=2")
-    world.until("two pods are ready", lambda: world.deployment(name)["replicas"] == 2)
+    world.until("two pods are ready", lambda: world.deployment(name)["readyReplicas"] == 2)
     world.patch("md", name, {"env": [{"name": "REVISION", "value": "two"}]})
     world.until(
         "the new revision serves",

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from evenkeel.adapters import prometheus as module
 from evenkeel.adapters.prometheus import Prometheus, PrometheusError
-from evenkeel.controllers.modeldeployment.observe import counts
+from evenkeel.controllers.modeldeployment.looks import counts
 
 
 def success(kind: str, result: list[Any]) -> dict[str, Any]:

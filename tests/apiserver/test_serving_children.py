@@ -10,6 +10,8 @@ import yaml
 from evenkeel.api import ClusterServingRuntime
 from evenkeel.serving import children
 from evenkeel.serving.model_source import Target
+from evenkeel.serving.ports import template_ports
+from evenkeel.traffic import Division, strategy_of
 
 from dev.cluster import binaries
 from dev.paths import ROOT
@@ -89,11 +91,11 @@ def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) 
     template = built(md, RUNTIMES["mlserver-sklearn"].spec)
     made = (
         children.deployment(md, REVISION, template, None),
-        children.service(md, template, None),
-        children.revision_service(md, REVISION, template),
         children.hpa(md, REVISION),
         children.pdb(md),
-        children.http_route(md, REVISION, "fraud-9876543210", 10),
+        *strategy_of(md.spec.traffic).objects(
+            md, template_ports(template), Division(REVISION, "fraud-9876543210", 10)
+        ),
     )
     wanted = [child for child in made if child is not None]
     assert len(wanted) == len(made)

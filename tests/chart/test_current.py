@@ -27,7 +27,8 @@ def sync() -> ModuleType:
 
 def test_the_charts_copies(sync: ModuleType) -> None:
     wanted = sync.copies()
-    there = {*(CHART / "files" / "crds").iterdir(), *(CHART / "files" / "runtimes").iterdir()}
+    files = CHART / "files"
+    there = {*(files / "crds").iterdir(), *(files / "runtimes").iterdir(), files / "rights.yaml"}
     assert there == set(wanted), "run: python charts/sync.py"
     for path, text in wanted.items():
         assert path.read_text() == text, "run: python charts/sync.py"

@@ -85,7 +85,7 @@ def test_first_revision_tells_why_it_does_not_start_and_looks_again() -> None:
     w = World(SPEC)
     w.settle()
     (serving,) = w.pods.values()
-    serving.unready_since, serving.trouble = w.now, "Unschedulable: no GPU"
+    serving.unready_since, serving.diagnosis = w.now, "Unschedulable: no GPU"
     plan = w.settle()
     assert message(w) == "0 of 1 pods are ready: Unschedulable: no GPU"
     assert plan.requeue_after == 10
@@ -101,7 +101,7 @@ def test_canary_tells_why_it_does_not_start_and_the_record_keeps_it() -> None:
     w.edit(model={"uri": "s3://m/b", "format": {"name": "sklearn"}})
     w.settle()
     serving = w.pods[w.status["canary"]["revision"]]
-    serving.trouble = "CrashLoopBackOff: container model: exit code 1"
+    serving.diagnosis = "CrashLoopBackOff: container model: exit code 1"
     w.settle()
     assert message(w).endswith("0 of 1 pods ready: CrashLoopBackOff: container model: exit code 1")
     w.pass_time(61)

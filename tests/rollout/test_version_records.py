@@ -8,11 +8,12 @@ from typing import Any
 from evenkeel.api import ModelDeployment, ModelVersion
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.modelversion import ApprovalDecision
-from evenkeel.controllers.modeldeployment.plan import Child, DeploymentSnapshot, plan_deployment
+from evenkeel.controllers.modeldeployment.plan import plan_deployment
+from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Ref
 from evenkeel.meta.refusal import Refused
 from evenkeel.serving.model_source import Target
-from evenkeel.serving.observed import Pods
+from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
 

@@ -5,23 +5,17 @@ from typing import Any
 import pytest
 from evenkeel.serving import children
 
-from tests.support.serving_examples import REVISION, built, model_deployment, runtime_spec
+from tests.support.serving_examples import REVISION, built, model_deployment
 
 TEMPLATE = built()
-GATEWAY = {"gateway": {"parentRefs": [{"name": "gw", "sectionName": "web"}]}}
 
 
 def all_children() -> list[dict[str, Any]]:
-    md = model_deployment(
-        traffic=GATEWAY, autoscaling={"maxReplicas": 3}, disruptionBudget={"minAvailable": 1}
-    )
+    md = model_deployment(autoscaling={"maxReplicas": 3}, disruptionBudget={"minAvailable": 1})
     made = [
         children.deployment(md, REVISION, TEMPLATE, 2),
-        children.service(md, TEMPLATE, REVISION),
-        children.revision_service(md, REVISION, TEMPLATE),
         children.hpa(md, REVISION),
         children.pdb(md),
-        children.http_route(md, REVISION),
     ]
     return [child for child in made if child is not None]
 
@@ -67,33 +61,6 @@ class TestDeployment:
         assert made["spec"]["progressDeadlineSeconds"] == 77
 
 
-class TestService:
-    def test_it_reaches_all_revisions_or_one(self) -> None:
-        md = model_deployment()
-        everyone = children.service(md, TEMPLATE, None)["spec"]["selector"]
-        one = children.service(md, TEMPLATE, REVISION)["spec"]["selector"]
-        assert everyone == {"evenkeel.dev/deployment": "fraud"}
-        assert one == {"evenkeel.dev/deployment": "fraud", "evenkeel.dev/revision": REVISION}
-
-    def test_it_is_named_as_the_model_deployment_and_a_revisions_as_the_revision(self) -> None:
-        md = model_deployment()
-        assert children.service(md, TEMPLATE, REVISION)["metadata"]["name"] == "fraud"
-        own = children.revision_service(md, REVISION, TEMPLATE)
-        assert own["metadata"]["name"] == REVISION
-        assert own["spec"]["selector"]["evenkeel.dev/revision"] == REVISION
-
-    def test_grpc_is_offered_where_the_runtime_has_it(self) -> None:
-        ports = [{"name": "http", "containerPort": 80}, {"name": "grpc", "containerPort": 9000}]
-        runtime = runtime_spec(containers=[{"name": "server", "ports": ports}])
-        with_grpc = children.service(model_deployment(), built(runtime=runtime), None)
-        assert [(p["name"], p["port"], p["targetPort"]) for p in with_grpc["spec"]["ports"]] == [
-            ("http", 80, "http"),
-            ("grpc", 9000, "grpc"),
-        ]
-        without = children.service(model_deployment(), TEMPLATE, None)
-        assert [port["name"] for port in without["spec"]["ports"]] == ["http"]
-
-
 class TestAutoscaler:
     def test_there_is_none_unless_wanted(self) -> None:
         assert children.hpa(model_deployment(), REVISION) is None
@@ -133,35 +100,3 @@ def test_a_disruption_budget_covers_all_revisions() -> None:
         "selector": {"matchLabels": {"evenkeel.dev/deployment": "fraud"}},
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
-
-
-class TestRoute:
-    def weights(self, canary: str | None, weight: int) -> dict[str, int]:
-        made = children.http_route(model_deployment(traffic=GATEWAY), "stable", canary, weight)
-        assert made is not None
-        (rule,) = made["spec"]["rules"]
-        return {backend["name"]: backend["weight"] for backend in rule["backendRefs"]}
-
-    @pytest.mark.parametrize(
-        ("canary", "weight", "expected"),
-        [
-            (None, 0, {"stable": 100}),
-            ("canary", 0, {"stable": 100}),
-            ("canary", 1, {"stable": 99, "canary": 1}),
-            ("canary", 100, {"canary": 100}),
-        ],
-    )
-    def test_a_revision_without_a_share_is_left_out(
-        self, canary: str | None, weight: int, expected: dict[str, int]
-    ) -> None:
-        assert self.weights(canary, weight) == expected
-
-    def test_it_attaches_to_the_gateways(self) -> None:
-        gateway = {**GATEWAY["gateway"], "hostnames": ["fraud.example.test"]}
-        made = children.http_route(model_deployment(traffic={"gateway": gateway}), "stable")
-        assert made is not None
-        assert made["spec"]["parentRefs"] == [{"name": "gw", "sectionName": "web"}]
-        assert made["spec"]["hostnames"] == ["fraud.example.test"]
-
-    def test_without_a_gateway_there_is_none(self) -> None:
-        assert children.http_route(model_deployment(), "stable") is None

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from evenkeel.meta.refusal import Refused
 from evenkeel.serving.model_source import Target
-from evenkeel.serving.pod_template import pod_template, port_number
+from evenkeel.serving.pod_template import pod_template
+from evenkeel.serving.ports import port_number
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from evenkeel.api import ClusterServingRuntime
 from evenkeel.api.analysis import IndicatorSpec
-from evenkeel.serving.pod_template import port_number
+from evenkeel.serving.ports import port_number
 from evenkeel.verdict.indicators import Queries, Side, resolve
 
 from dev.paths import RUNTIMES

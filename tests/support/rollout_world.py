@@ -14,13 +14,15 @@ from typing import Any, Literal
 
 from evenkeel.api import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
-from evenkeel.controllers.modeldeployment.plan import Child, DeploymentSnapshot, plan_deployment
+from evenkeel.controllers.modeldeployment.plan import plan_deployment
+from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
 from evenkeel.serving.model_source import Target
-from evenkeel.serving.observed import Pods
+from evenkeel.serving.observed import Child, Pods
+from evenkeel.serving.ports import Ports
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.verdict.counters import Look
@@ -54,7 +56,7 @@ class Serving:
     total: int = 0
     bad: int = 0
     uid: str = ""
-    trouble: str = ""
+    diagnosis: str = ""
 
 
 @dataclass
@@ -124,14 +126,14 @@ class World:
         for name, serving in self.pods.items():
             since = timestamp(serving.unready_since) if serving.unready_since else None
             ref = Ref("apps/v1", "Deployment", "shop", name, serving.uid)
-            pods = Pods(serving.replicas, serving.ready, since, serving.trouble)
+            pods = Pods(serving.replicas, serving.ready, since, serving.diagnosis, serving.replicas)
             found.append(Child(ref, name, pods))
         for (kind, name), manifest in self.others.items():
             revision = manifest["metadata"]["labels"].get("evenkeel.dev/revision", "")
-            ports = ("http",) if kind == "Service" else ()
+            ports = Ports() if kind == "Service" else None
             ref = Ref(NAMES[kind], kind, "shop", name, f"uid-{name}")
             unrouted = self.unrouted if kind == "HTTPRoute" else ""
-            found.append(Child(ref, revision, ports=ports, unrouted=unrouted))
+            found.append(Child(ref, revision, ports=ports, diagnosis=unrouted))
         return found
 
     def _seen(self, md: ModelDeployment) -> Observations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from evenkeel.traffic.route_diagnosis import route_trouble
+from evenkeel.traffic.gateway import route_diagnosis
 
 from tests.support.rollout_world import World
 
@@ -29,12 +29,12 @@ def parent(status: str, reason: str, message: str = "") -> JSON:
     ],
 )
 def test_a_route_without_a_gateway_says_why(route: JSON, says: str) -> None:
-    assert says in route_trouble(route)
+    assert says in route_diagnosis(route)
 
 
 def test_one_gateway_that_takes_it_is_enough() -> None:
     parents = [parent("False", "NotAllowedByListeners"), parent("True", "Accepted")]
-    assert route_trouble({"status": {"parents": parents}}) == ""
+    assert route_diagnosis({"status": {"parents": parents}}) == ""
 
 
 def test_a_model_that_no_client_reaches_is_not_ready() -> None:

@@ -48,53 +48,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-webhook" (include "evenkeel.fullname" .)) .Values.webhook.existingSecret -}}
 {{- end -}}
 
-{{- /* What the operator does in each namespace that it watches. */ -}}
-{{- define "evenkeel.namespacedRules" -}}
-- apiGroups: [evenkeel.dev]
-  resources: [modeldeployments, retrainschedules, trainingruns, modelversions, servingruntimes]
-  verbs: [get, list, watch]
-- apiGroups: [evenkeel.dev]
-  resources: [trainingruns]
-  verbs: [create, delete]
-- apiGroups: [evenkeel.dev]
-  resources: [modelversions]
-  verbs: [create]
-- apiGroups: [evenkeel.dev]
-  resources:
-  - modeldeployments/status
-  - retrainschedules/status
-  - trainingruns/status
-  - modelversions/status
-  verbs: [get, patch]
-# Owner references that block the owner's deletion need this where the API server enforces it.
-- apiGroups: [evenkeel.dev]
-  resources:
-  - modeldeployments/finalizers
-  - retrainschedules/finalizers
-  - trainingruns/finalizers
-  verbs: [update]
-- apiGroups: [apps]
-  resources: [deployments]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [services]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [batch]
-  resources: [jobs]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [autoscaling]
-  resources: [horizontalpodautoscalers]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [policy]
-  resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [get, list, watch]
-- apiGroups: [""]
-  resources: [events]
-  verbs: [create, patch]
+{{- /* Rules of one purpose: clusterwide, namespaced, view or edit (files/rights.yaml). */ -}}
+{{- define "evenkeel.rules" -}}
+{{- get (.root.Files.Get "files/rights.yaml" | fromYaml) .purpose | toYaml -}}
 {{- end -}}

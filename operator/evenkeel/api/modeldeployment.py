@@ -290,6 +290,7 @@ class ModelDeployment(Resource):
         Column("Canary", ".status.canary.revision"),
         Column("Weight", ".status.canary.weight", "integer"),
         Column("Replicas", ".status.replicas", "integer"),
+        Column("Ready Replicas", ".status.readyReplicas", "integer"),
         Column("Status", '.status.conditions[?(@.type=="Ready")].message', wide=True),
         Column("URL", ".status.url", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),

@@ -101,7 +101,8 @@ class ModelDeploymentStatus(Model):
     observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
     conditions: Conditions = ()
     url: Annotated[str | None, Field(max_length=2048, description="Where to send requests.")] = None
-    replicas: Annotated[int, Field(description="Ready pods of all revisions.")] = 0
+    replicas: Annotated[int, Field(description="Pods of all revisions.")] = 0
+    ready_replicas: Annotated[int, Field(description="Ready pods of all revisions.")] = 0
     runtime: Annotated[str, Field(max_length=253, description="The runtime in use.")] = ""
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None

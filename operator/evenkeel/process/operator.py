@@ -5,35 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
+from evenkeel.adapters import Adapters
 from evenkeel.adapters.prometheus import Prometheus
-from evenkeel.api import ModelDeployment, labels
+from evenkeel.api import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.resources import OWN
 from evenkeel.api.trainingrun import TrainingRunStatus
-from evenkeel.controllers.dependents import Dependents
 from evenkeel.controllers.inbox import Inbox
-from evenkeel.controllers.reconciles import Reconciles
+from evenkeel.controllers.kind import Context
+from evenkeel.controllers.kinds import KINDS, by_name, concerned, watches
 from evenkeel.kube import metrics
 from evenkeel.kube.client import Client
-from evenkeel.kube.controller import Controller
+from evenkeel.kube.controller import Controller, Reconcile
 from evenkeel.kube.lease import Lease
 from evenkeel.kube.store import Key, Store
 from evenkeel.kube.watcher import Watcher
 from evenkeel.meta.conditions import find
 from evenkeel.meta.plan import Plan
-from evenkeel.meta.resources import (
-    DEPLOYMENT,
-    HPA,
-    HTTP_ROUTE,
-    JOB,
-    PDB,
-    POD,
-    SERVICE,
-    ResourceType,
-)
 from evenkeel.process.health import exposition, health
 from evenkeel.process.settings import Settings
 from evenkeel.process.webhook import Webhook
@@ -44,8 +36,6 @@ log = logging.getLogger(__name__)
 LEASE_NAME = "evenkeel"
 GRACE = 10.0
 """Seconds that reconciles in hand have to end after SIGTERM; killing them would lose nothing."""
-MANAGED = f"{labels.MANAGED_BY}={labels.MANAGER}"
-CHILDREN = (DEPLOYMENT, SERVICE, HPA, PDB, HTTP_ROUTE, JOB)
 
 
 class Operator:
@@ -58,20 +48,25 @@ class Operator:
         self._store = Store()
         self._inbox = Inbox()
         settings.read_token(settings.prometheus_token_file)  # A wrong file shows at the start.
-        self._prometheus = Prometheus(
-            lambda: settings.read_token(settings.prometheus_token_file), settings.prometheus_url
+        self._adapters = Adapters(
+            Prometheus(
+                lambda: settings.read_token(settings.prometheus_token_file),
+                settings.prometheus_url,
+            )
         )
-        reconciles = Reconciles(
+        context = Context(
             client,
             self._store,
             self._inbox,
-            self._prometheus,
-            settings.prometheus_url,
+            self._adapters,
             PodSettings(storage_initializer_image=settings.storage_initializer_image),
+            settings.prometheus_url,
         )
-        self._controller = Controller(
-            client, self._store, reconciles.by_kind(), Dependents(self._store), self._written
-        )
+        reconciles: dict[str, Reconcile] = {
+            k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile
+        }
+        concerns = partial(concerned, by_name(), self._store)
+        self._controller = Controller(client, self._store, reconciles, concerns, self._written)
         self._watchers = self._make_watchers()
         self._lease = Lease(client, settings.namespace, LEASE_NAME, settings.identity)
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,21 +76,18 @@ class Operator:
 
     def _make_watchers(self) -> list[Watcher]:
         namespaces = self._settings.watch_namespaces or ("",)
-        selectors: list[tuple[ResourceType, str]] = [(t, "") for t in OWN.values()]
-        selectors += [(t, MANAGED) for t in CHILDREN]
-        selectors.append((POD, labels.RUN))
         return [
             Watcher(
                 self._client,
                 self._store,
-                type_,
+                watch.type,
                 self._controller.changed,
-                selector=selector,
-                namespace=namespace if type_.namespaced else "",
-                optional=type_ is HTTP_ROUTE,
+                selector=watch.selector,
+                namespace=namespace,
+                optional=watch.optional,
             )
-            for type_, selector in selectors
-            for namespace in (namespaces if type_.namespaced else ("",))
+            for watch in watches()
+            for namespace in (namespaces if watch.type.namespaced else ("",))
         ]
 
     async def start(self) -> None:
@@ -129,7 +121,7 @@ class Operator:
                 await self._lease.release()
         except TimeoutError:
             log.warning("the lease could not be released in time; it will expire")
-        await self._prometheus.close()
+        await self._adapters.close()
         await self._client.close()
 
     async def _lead(self) -> None:

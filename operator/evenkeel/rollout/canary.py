@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from math import ceil
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.modeldeploymentstatus import CanaryStatus
@@ -31,12 +30,12 @@ class Move(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A move with its reason; `wake` is when to look again at the latest, in seconds."""
+    """A move with its reason; `requeue_after` is when to look again at the latest, in seconds."""
 
     move: Move
     reason: str
     message: str
-    wake: float | None = None
+    requeue_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Facts:
 
     `wanted` and `ready` are the canary's pods for its present stage, `full` those of a promoted
     revision. `unready_since` is when the canary's Deployment lost its availability, if it has,
-    and `trouble` why its pods are not ready, if that is known.
+    and `diagnosis` why its pods are not ready, if that is known.
     """
 
     canary: CanaryStatus
@@ -58,19 +57,11 @@ class Facts:
     verdict: Verdict | None
     unready_since: str | None
     now: datetime
-    trouble: str = ""
+    diagnosis: str = ""
 
-    def because(self, text: str) -> str:
-        """The text about the canary's pods, with their trouble."""
-        return f"{text}: {self.trouble}" if self.trouble else text
-
-
-def canary_replicas(full: int, weight: int) -> int:
-    """Pods of a canary beside `full` stable ones: its share, at least one.
-
-    The stable revision keeps all its pods during the rollout, so that going back needs none.
-    """
-    return max(1, ceil(full * weight / 100))
+    def explain(self, text: str) -> str:
+        """The text about the canary's pods, with their diagnosis."""
+        return f"{text}: {self.diagnosis}" if self.diagnosis else text
 
 
 def decide(facts: Facts) -> Decision:
@@ -109,9 +100,9 @@ def _starting(facts: Facts) -> Decision:
             return Decision(
                 Move.ROLL_BACK,
                 "ProgressDeadlineExceeded",
-                facts.because(f"{pods} after {facts.rollout.progress_deadline_seconds} s"),
+                facts.explain(f"{pods} after {facts.rollout.progress_deadline_seconds} s"),
             )
-        return Decision(Move.HOLD, "Starting", facts.because(pods), -late)
+        return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
     if not facts.rollout.steps:
         return Decision(Move.PREPARE_PROMOTION, "NoSteps", "the revision is ready")
     if facts.stable_ready == 0:
@@ -133,9 +124,9 @@ def _unready(facts: Facts) -> Decision:
         return Decision(
             Move.ROLL_BACK,
             "CanaryUnavailable",
-            facts.because(f"no ready pod for {facts.rollout.progress_deadline_seconds} s"),
+            facts.explain(f"no ready pod for {facts.rollout.progress_deadline_seconds} s"),
         )
-    message = facts.because("no ready pod; it gets no requests")
+    message = facts.explain("no ready pod; it gets no requests")
     return Decision(Move.HOLD, "CanaryUnavailable", message, -late)
 
 
@@ -201,7 +192,7 @@ def _promoting(facts: Facts) -> Decision:
     if facts.ready >= facts.full:
         return Decision(Move.PROMOTE, facts.canary.reason, facts.canary.message)
     late = _overdue(facts, facts.canary.stage_time)
-    pods = facts.because(f"{facts.ready} of {facts.full} pods ready for promotion")
+    pods = facts.explain(f"{facts.ready} of {facts.full} pods ready for promotion")
     if late >= 0:
         return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", pods)
     look = float(facts.analysis.interval_seconds) if facts.analysis else -late

@@ -1,22 +1,72 @@
-"""What is observed of a revision."""
+"""What is observed of a model's children."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evenkeel.meta.objects import Ref
+from evenkeel.serving.ports import Ports
+
+JSON = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """The pods of one revision's Deployment. `wanted` is its spec.replicas.
+    """The pods of one revision's Deployment.
 
-    `trouble` is why they are not ready, where that is known.
+    wanted: its spec.replicas; existing: how many there are. diagnosis: why they are not ready,
+    where that is known. stuck: the Deployment's message once its progress deadline has passed.
     """
 
     wanted: int = 0
     ready: int = 0
     unready_since: str | None = None
-    trouble: str = ""
+    diagnosis: str = ""
+    existing: int = 0
+    stuck: str = ""
 
-    def told(self, text: str) -> str:
-        """The text about them, with their trouble."""
-        return f"{text.rstrip('.')}: {self.trouble}" if self.trouble else text
+    def explain(self, text: str) -> str:
+        """The text about them, with their diagnosis."""
+        return f"{text.rstrip('.')}: {self.diagnosis}" if self.diagnosis else text
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """An observed child. `revision` is empty where it belongs to all revisions.
+
+    ports: of a Service. diagnosis: why an object that divides requests does not do its work.
+    """
+
+    ref: Ref
+    revision: str = ""
+    pods: Pods = field(default_factory=Pods)
+    ports: Ports | None = None
+    diagnosis: str = ""
+
+
+def pods_by_revision(children: Iterable[Child]) -> dict[str, Pods]:
+    """The pods of all revisions that have a Deployment."""
+    return {c.revision: c.pods for c in children if c.ref.kind == "Deployment"}
+
+
+def deployment_pods(deployment: JSON) -> Pods:
+    """The pods of an observed Deployment, as its status (apps/v1) tells of them."""
+    status = deployment.get("status", {})
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    available = conditions.get("Available", {})
+    progressing = conditions.get("Progressing", {})
+    failure = conditions.get("ReplicaFailure", {})
+    late = progressing.get("reason") == "ProgressDeadlineExceeded"
+    return Pods(
+        wanted=deployment["spec"].get("replicas", 1),
+        ready=status.get("readyReplicas", 0),
+        unready_since=available.get("lastTransitionTime")
+        if available.get("status") == "False"
+        else None,
+        # No pod could be created at all: a quota, Pod Security.
+        diagnosis=failure.get("message", "") if failure.get("status") == "True" else "",
+        existing=status.get("replicas", 0),
+        stuck=progressing.get("message", "") if late else "",
+    )

@@ -16,11 +16,10 @@ from evenkeel.pods.security import restricted
 from evenkeel.pods.shape import malformed
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.placeholders import fill, unknown
+from evenkeel.serving.ports import HTTP, port_number
 from evenkeel.serving.storage import ModelFiles, model_files
 
 APP = "app.kubernetes.io/name"
-HTTP = "http"
-GRPC = "grpc"
 _MODEL_SERVERS = ("model", "kserve-container")
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
@@ -135,19 +134,6 @@ def pod_labels(md: ModelDeployment, revision: str, target: Target) -> dict[str, 
         REVISION: revision,
         MODEL: target.model or md.metadata.name,
     }
-
-
-def port_number(pod_spec: dict[str, Any], name: str) -> int | None:
-    """The number of the container port that a Service's `targetPort: name` leads to."""
-    return next(
-        (
-            port.get("containerPort")
-            for container in pod_spec["containers"]
-            for port in container.get("ports", ())
-            if port.get("name") == name
-        ),
-        None,
-    )
 
 
 def _model_server(containers: list[dict[str, Any]]) -> int:

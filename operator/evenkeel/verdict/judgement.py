@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus, SeriesCount
@@ -30,18 +31,30 @@ class Unobserved:
     message: str
 
 
+class Judgement(NamedTuple):
+    """The verdict on a canary, and its indicators' new status."""
+
+    verdict: Verdict
+    indicators: tuple[IndicatorStatus, ...]
+
+
+JUDGED = ("Stepping", "Promoting")
+"""Stages of a canary in which its indicators are looked at."""
+
 Observations = Mapping[str, Look | Unobserved]
 """What Prometheus said, by indicator."""
 
 
 def assess(
-    canary: CanaryStatus, analysis: Analysis, seen: Observations
-) -> tuple[Verdict, tuple[IndicatorStatus, ...]]:
-    """The verdict on the canary and its indicators' new status.
+    canary: CanaryStatus | None, analysis: Analysis | None, seen: Observations
+) -> Judgement | None:
+    """The judgement on the canary; None where there is none to judge yet.
 
     Evidence goes on from the one kept in the canary's status. An indicator that could not be
     looked at keeps its evidence and is undecided: a fault of Prometheus never passes.
     """
+    if canary is None or canary.stage not in JUDGED or analysis is None or not seen:
+        return None
     kept = {i.name: i for i in canary.indicators}
     alpha = alpha_per_indicator(ALPHA, len(analysis.indicators))
     verdicts: list[Verdict] = []
@@ -50,7 +63,7 @@ def assess(
         verdict, status = _one(spec, kept.get(spec.name), seen.get(spec.name), alpha, analysis)
         verdicts.append(verdict)
         statuses.append(status)
-    return combine(verdicts), tuple(statuses)
+    return Judgement(combine(verdicts), tuple(statuses))
 
 
 def next_step(indicators: tuple[IndicatorStatus, ...]) -> tuple[IndicatorStatus, ...]:

@@ -1,1 +1,35 @@
-"""The reconcile of a ModelDeployment."""
+"""The reconcile of a ModelDeployment: observe, then plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evenkeel import traffic
+from evenkeel.api import labels
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.controllers.kind import Context, Kind
+from evenkeel.controllers.modeldeployment.observe import observe
+from evenkeel.controllers.modeldeployment.plan import plan_deployment
+from evenkeel.kube.store import Key
+from evenkeel.meta.plan import Plan
+from evenkeel.meta.resources import Watch
+from evenkeel.serving import children
+
+
+async def reconcile(context: Context, key: Key, obj: dict[str, Any], invalid: str | None) -> Plan:
+    """What to write for the ModelDeployment."""
+    return plan_deployment(await observe(context, ModelDeployment.model_validate(obj)))
+
+
+def watches() -> tuple[Watch, ...]:
+    """What serves it and divides its requests."""
+    return (*children.WATCHES, *traffic.watches())
+
+
+KIND = Kind(
+    ModelDeployment,
+    reconcile=reconcile,
+    owner=True,
+    children=watches,
+    label=labels.DEPLOYMENT,
+)

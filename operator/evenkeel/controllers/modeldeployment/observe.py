@@ -2,94 +2,58 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from evenkeel.adapters.prometheus import Prometheus, PrometheusError
-from evenkeel.api import (
-    ClusterServingRuntime,
-    ModelDeployment,
-    ModelVersion,
-    ServingRuntime,
-    labels,
-)
-from evenkeel.api.analysis import IndicatorSpec
-from evenkeel.api.resources import BY_KIND
-from evenkeel.controllers.modeldeployment.plan import TROUBLE_AFTER, Child, DeploymentSnapshot
+from evenkeel.api import labels
+from evenkeel.api.common import ModelFormat
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
+from evenkeel.controllers.kind import Context
+from evenkeel.controllers.modeldeployment.looks import look
+from evenkeel.controllers.modeldeployment.plan import DIAGNOSED_AFTER
+from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Ref
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import POD
+from evenkeel.meta.resources import POD, ResourceType
 from evenkeel.meta.times import seconds_since
 from evenkeel.pods.diagnosis import first_trouble
-from evenkeel.serving.model_source import resolve as resolve_model
-from evenkeel.serving.observed import Pods
-from evenkeel.serving.pod_template import PodSettings
+from evenkeel.serving import children, model_source
+from evenkeel.serving.observed import Child, Pods, deployment_pods
+from evenkeel.serving.ports import service_ports
 from evenkeel.serving.runtime_selection import Selected, select_runtime
-from evenkeel.traffic.route_diagnosis import route_trouble
-from evenkeel.verdict.counters import Counts, Look
-from evenkeel.verdict.indicators import PART, Queries, Side, UnresolvedIndicator, resolve
-from evenkeel.verdict.judgement import Observations, Unobserved
+from evenkeel.traffic import diagnosis, watches
+from evenkeel.verdict.judgement import JUDGED, Observations
 
 log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
-CHILD_KINDS = (
-    "Deployment",
-    "Service",
-    "HorizontalPodAutoscaler",
-    "PodDisruptionBudget",
-    "HTTPRoute",
-)
 
 
-async def observe(
-    store: Store,
-    client: Client,
-    prometheus: Prometheus,
-    prometheus_url: str,
-    settings: PodSettings,
-    obj: JSON,
-) -> DeploymentSnapshot:
+async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     """The snapshot.
 
     Prometheus is asked only while a canary is being judged, and the API server for pods only where
     some have not been ready for a while.
     """
-    now = datetime.now(UTC)
-    md = ModelDeployment.model_validate(obj)
-    namespace, source = md.metadata.namespace, md.spec.model
+    store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
-    status = md.status
-    tried = {o.version for o in status.history if o.outcome == "Promoted"}
-    if status.stable is not None:
-        tried.add(status.stable.version)
-    target = resolve_model(source, versions, tried)
-    format_ = None if isinstance(target, Refused) else target.format
-    runtime = select_runtime(
-        md.spec.runtime,
-        format_,
-        [store.parse(ServingRuntime, o) for o in store.all("ServingRuntime", namespace)],
-        [store.parse(ClusterServingRuntime, o) for o in store.all("ClusterServingRuntime")],
-    )
-    seen: Observations = {}
-    canary = status.canary
-    judged = canary is not None and canary.stage in ("Stepping", "Promoting")
-    if judged and md.spec.analysis is not None and status.stable is not None:
-        url = md.spec.analysis.prometheus.url or prometheus_url
-        seen = await _look(prometheus, url, md, runtime)
+    target = model_source.resolve(md.spec.model, versions, _tried(md))
+    runtime = _runtime(store, md, None if isinstance(target, Refused) else target.format)
+    found = [await _diagnosed(context.client, c, now) for c in _children(store, md)]
     return DeploymentSnapshot(
         deployment=md,
         target=target,
         runtime=runtime,
-        children=tuple([await _with_trouble(client, c, now) for c in _children(store, md)]),
+        children=tuple(found),
         versions=tuple(versions),
-        seen=seen,
-        settings=settings,
+        seen=await _seen(context, md, runtime),
+        settings=context.pods,
         now=now,
     )
 
@@ -106,57 +70,62 @@ def _versions(store: Store, md: ModelDeployment) -> list[ModelVersion]:
     ]
 
 
-def _children(store: Store, md: ModelDeployment) -> list[Child]:
-    found = []
-    for kind in CHILD_KINDS:
-        for obj in store.labelled(kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name):
-            meta = obj["metadata"]
-            owners = meta.get("ownerReferences") or ()
-            if any(o["uid"] == md.metadata.uid for o in owners):
-                found.append(_child(kind, obj))
-    return found
+def _tried(md: ModelDeployment) -> set[str]:
+    """Versions that were in production here."""
+    tried = {o.version for o in md.status.history if o.outcome == "Promoted"}
+    return tried if md.status.stable is None else tried | {md.status.stable.version}
 
 
-def _child(kind: str, obj: JSON) -> Child:
-    meta = obj["metadata"]
-    ref = Ref(BY_KIND[kind].api_version, kind, meta["namespace"], meta["name"], meta.get("uid", ""))
-    revision = (meta.get("labels") or {}).get(labels.REVISION, "")
-    if kind == "Service":
-        ports = tuple(p.get("name", "http") for p in obj["spec"].get("ports", ()))
-        return Child(ref, revision, ports=ports)
-    if kind == "HTTPRoute":
-        return Child(ref, revision, unrouted=route_trouble(obj))
-    if kind != "Deployment":
-        return Child(ref, revision)
-    status = obj.get("status", {})
-    conditions = {c["type"]: c for c in status.get("conditions") or ()}
-    available = conditions.get("Available", {})
-    progressing = conditions.get("Progressing", {})
-    failure = conditions.get("ReplicaFailure", {})
-    return Child(
-        ref,
-        revision,
-        pods=Pods(
-            wanted=obj["spec"].get("replicas", 1),
-            ready=status.get("readyReplicas", 0),
-            unready_since=available.get("lastTransitionTime")
-            if available.get("status") == "False"
-            else None,
-            # No pod could be created at all: a quota, Pod Security.
-            trouble=failure.get("message", "") if failure.get("status") == "True" else "",
-        ),
-        stuck=progressing.get("message", "")
-        if progressing.get("reason") == "ProgressDeadlineExceeded"
-        else "",
+def _runtime(store: Store, md: ModelDeployment, format_: ModelFormat | None) -> Selected | Refused:
+    namespaced = store.all("ServingRuntime", md.metadata.namespace)
+    return select_runtime(
+        md.spec.runtime,
+        format_,
+        [store.parse(ServingRuntime, o) for o in namespaced],
+        [store.parse(ClusterServingRuntime, o) for o in store.all("ClusterServingRuntime")],
     )
 
 
-async def _with_trouble(client: Client, child: Child, now: datetime) -> Child:
+async def _seen(context: Context, md: ModelDeployment, runtime: Selected | Refused) -> Observations:
+    """What Prometheus says of the canary's indicators; empty while none is judged."""
+    canary, analysis = md.status.canary, md.spec.analysis
+    if canary is None or canary.stage not in JUDGED or analysis is None:
+        return {}
+    if md.status.stable is None:
+        return {}
+    url = analysis.prometheus.url or context.prometheus_url
+    return await look(context.adapters.prometheus, url, md, runtime)
+
+
+def _children(store: Store, md: ModelDeployment) -> list[Child]:
+    types = dict.fromkeys(w.type for w in (*children.WATCHES, *watches()))
+    return [
+        _child(type_, obj)
+        for type_ in types
+        for obj in store.labelled(
+            type_.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name
+        )
+        if any(o["uid"] == md.metadata.uid for o in obj["metadata"].get("ownerReferences") or ())
+    ]
+
+
+def _child(type_: ResourceType, obj: JSON) -> Child:
+    meta, kind = obj["metadata"], type_.kind
+    return Child(
+        Ref(type_.api_version, kind, meta["namespace"], meta["name"], meta.get("uid", "")),
+        (meta.get("labels") or {}).get(labels.REVISION, ""),
+        pods=deployment_pods(obj) if kind == "Deployment" else Pods(),
+        ports=service_ports(obj) if kind == "Service" else None,
+        diagnosis=diagnosis(kind, obj),
+    )
+
+
+async def _diagnosed(client: Client, child: Child, now: datetime) -> Child:
     """The Deployment with what ails its pods, if they have not been ready for a while."""
     pods, ref = child.pods, child.ref
-    if pods.unready_since is None or pods.trouble or not pods.wanted:
+    if pods.unready_since is None or pods.diagnosis or not pods.wanted:
         return child
-    if seconds_since(pods.unready_since, now) < TROUBLE_AFTER:
+    if seconds_since(pods.unready_since, now) < DIAGNOSED_AFTER:
         return child
     try:
         found, _ = await client.list(
@@ -165,66 +134,4 @@ async def _with_trouble(client: Client, child: Child, now: datetime) -> Child:
     except ApiError as error:
         log.warning("pods of %s/%s: %s", ref.namespace, ref.name, error)
         return child
-    return replace(child, pods=replace(pods, trouble=first_trouble(found)))
-
-
-async def _look(
-    prometheus: Prometheus, url: str, md: ModelDeployment, runtime: Selected | Refused
-) -> Observations:
-    """The counters of all indicators on both sides."""
-    assert md.spec.analysis is not None
-    if not url:
-        missing = Unobserved(
-            "PrometheusUnavailable",
-            "no Prometheus is configured; set spec.analysis.prometheus.url or the operator's",
-        )
-        return {i.name: missing for i in md.spec.analysis.indicators}
-    looks = await asyncio.gather(
-        *(_indicator(prometheus, url, md, runtime, i) for i in md.spec.analysis.indicators)
-    )
-    return dict(looks)
-
-
-async def _indicator(
-    prometheus: Prometheus,
-    url: str,
-    md: ModelDeployment,
-    runtime: Selected | Refused,
-    spec: IndicatorSpec,
-) -> tuple[str, Look | Unobserved]:
-    meta, status = md.metadata, md.status
-    assert status.canary is not None
-    assert status.stable is not None
-    metrics = None if isinstance(runtime, Refused) else runtime.spec.metrics
-    queries: list[Queries] = []
-    for revision in (status.canary.revision, status.stable.revision):
-        one = resolve(spec, metrics, Side(meta.namespace, meta.name, revision))
-        if isinstance(one, UnresolvedIndicator):
-            return spec.name, Unobserved("InvalidIndicator", one.message)
-        queries.append(one)
-    try:
-        canary, stable = await asyncio.gather(*(_side(prometheus, url, q) for q in queries))
-    except PrometheusError as error:
-        return spec.name, Unobserved("PrometheusUnavailable", str(error))
-    return spec.name, Look(canary, stable)
-
-
-async def _side(prometheus: Prometheus, url: str, queries: Queries) -> dict[str, Counts]:
-    parts = await prometheus.split(url, queries.together, PART)
-    return counts(parts.get("total", {}), parts.get("counted", {}), good=queries.bad is None)
-
-
-def counts(total: dict[str, int], other: dict[str, int], *, good: bool) -> dict[str, Counts]:
-    """All and bad events by series; a series that `other` lacks has counted none there.
-
-    Raises PrometheusError for a series that `total` lacks: its events would be overlooked.
-    """
-    if stray := sorted(other.keys() - total.keys()):
-        raise PrometheusError(
-            f"{'good' if good else 'bad'} has the series {{{stray[0]}}} and total has not: both "
-            "queries must give the same labels, for example by sum by (pod)"
-        )
-    return {
-        key: (n, max(0, n - other.get(key, 0)) if good else min(n, other.get(key, 0)))
-        for key, n in total.items()
-    }
+    return replace(child, pods=replace(pods, diagnosis=first_trouble(found)))

@@ -1,0 +1,73 @@
+"""What a kind of the API is to the operator: an entry of the table in kinds.py."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from evenkeel.adapters import Adapters
+from evenkeel.api.base import Resource
+from evenkeel.api.resources import OWN
+from evenkeel.controllers.inbox import Inbox
+from evenkeel.kube.client import Client
+from evenkeel.kube.store import Key, Store
+from evenkeel.meta.plan import Plan
+from evenkeel.meta.resources import READ, ResourceType, Watch
+from evenkeel.serving.pod_template import PodSettings
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What reconciles read from. `prometheus_url`: where an analysis names no other."""
+
+    client: Client
+    store: Store
+    inbox: Inbox
+    adapters: Adapters
+    pods: PodSettings
+    prometheus_url: str = ""
+
+
+Reconcile = Callable[[Context, Key, JSON, str | None], Awaitable[Plan]]
+"""Observes and plans one object, given what the API server last called invalid, if anything."""
+
+
+def _nothing() -> tuple[Watch, ...]:
+    return ()
+
+
+def _nobody(store: Store, obj: JSON) -> Iterator[Key]:
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind: what is watched, written and reconciled follows from these entries.
+
+    reconcile: None for a kind that is only read. children: what its reconciles own or read beside
+    the API's own kinds. concerns: the keys of other objects that a change of such an object
+    concerns. label: the label by which children name the object they belong to. verbs: the rights
+    on objects of the kind; status follows for those that are reconciled. owner: whether objects are
+    created with an owner reference to it.
+    """
+
+    model: type[Resource]
+    reconcile: Reconcile | None = None
+    children: Callable[[], tuple[Watch, ...]] = _nothing
+    concerns: Callable[[Store, JSON], Iterator[Key]] = _nobody
+    label: str = ""
+    owner: bool = False
+    verbs: tuple[str, ...] = READ
+
+    @property
+    def name(self) -> str:
+        """The kind, such as ModelDeployment."""
+        return self.model.kind
+
+    @property
+    def type(self) -> ResourceType:
+        """Where it lives in the REST API."""
+        return OWN[self.model.kind]

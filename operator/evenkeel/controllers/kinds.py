@@ -1,0 +1,67 @@
+"""The table of kinds: watches, dispatch, rights and what a change concerns follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evenkeel.api import labels
+from evenkeel.controllers import (
+    modeldeployment,
+    modelversion,
+    retrainschedule,
+    servingruntimes,
+    trainingrun,
+)
+from evenkeel.controllers.kind import Kind
+from evenkeel.kube.store import Key, Store
+from evenkeel.meta.resources import ResourceType, Watch
+
+KINDS: tuple[Kind, ...] = (
+    modeldeployment.KIND,
+    retrainschedule.KIND,
+    trainingrun.KIND,
+    modelversion.KIND,
+    servingruntimes.NAMESPACED,
+    servingruntimes.CLUSTER,
+)
+
+MANAGED = f"{labels.MANAGED_BY}={labels.MANAGER}"
+
+
+def by_name() -> dict[str, Kind]:
+    """The kinds by their names."""
+    return {kind.name: kind for kind in KINDS}
+
+
+def children() -> tuple[Watch, ...]:
+    """What the kinds own or read beside the API's own objects, each type once."""
+    return tuple({w.type: w for kind in KINDS for w in kind.children()}.values())
+
+
+def watches() -> tuple[Watch, ...]:
+    """All that is watched; the API's own kinds first."""
+    own = (Watch(kind.type, verbs=kind.verbs) for kind in KINDS)
+    return (*own, *(w._replace(selector=w.selector or MANAGED) for w in children()))
+
+
+def types() -> dict[str, ResourceType]:
+    """All kinds that are watched or written, by name."""
+    return {w.type.kind: w.type for w in watches()}
+
+
+def concerned(
+    table: Mapping[str, Kind], store: Store, kind: str, obj: dict[str, Any]
+) -> Iterator[Key]:
+    """The keys that a change of `obj` concerns, itself included; `table`: of `by_name`."""
+    meta, known = obj["metadata"], table.get(kind)
+    namespace = meta.get("namespace", "")
+    if known is None:
+        own = meta.get("labels") or {}
+        for owner in table.values():
+            if owner.label and (name := own.get(owner.label)):
+                yield Key(owner.name, namespace, name)
+        return
+    if known.reconcile is not None:
+        yield Key(kind, namespace, meta["name"])
+    yield from known.concerns(store, obj)

@@ -1,0 +1,26 @@
+"""The conditions of a ModelDeployment: one file each, all in `CONDITIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from evenkeel.controllers.modeldeployment.conditions.available import available
+from evenkeel.controllers.modeldeployment.conditions.model_resolved import model_resolved
+from evenkeel.controllers.modeldeployment.conditions.ready import ready
+from evenkeel.controllers.modeldeployment.conditions.rollout_healthy import rollout_healthy
+from evenkeel.controllers.modeldeployment.conditions.situation import Situation
+from evenkeel.meta.conditions import Observation
+
+__all__ = ["CONDITIONS", "Situation", "observations"]
+
+CONDITIONS: tuple[Callable[[Situation], tuple[Observation, ...]], ...] = (
+    ready,
+    model_resolved,
+    available,
+    rollout_healthy,
+)
+
+
+def observations(situation: Situation) -> tuple[Observation, ...]:
+    """All conditions, Ready first."""
+    return tuple(o for condition in CONDITIONS for o in condition(situation))

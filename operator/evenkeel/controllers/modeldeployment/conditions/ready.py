@@ -1,0 +1,86 @@
+"""Ready, with Reconciling or Stalled beside it: a chain of which the first link that applies wins.
+
+Unknown while something progresses, False only for what a person must mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from evenkeel.controllers.modeldeployment.conditions.situation import Situation
+from evenkeel.meta.conditions import Observation, readiness
+from evenkeel.meta.refusal import Refused
+from evenkeel.traffic import strategy_of
+
+Link = Callable[[Situation], tuple[Observation, ...]]
+
+WAITING = ("NoApprovedVersion", "AwaitingApproval")
+"""Refusals that end by themselves, once a version is approved."""
+
+
+def ready(situation: Situation) -> tuple[Observation, ...]:
+    """Whether the wanted revision serves with all its pods."""
+    for link in CHAIN:
+        if found := link(situation):
+            return found
+    stable, number = situation.rollout.stable, situation.pods.ready
+    assert stable is not None, "without a revision the model is refused"
+    verb = "pod serves" if number == 1 else "pods serve"
+    return readiness("True", "Serving", f"{number} {verb} revision {stable.revision}")
+
+
+def refused(situation: Situation) -> tuple[Observation, ...]:
+    """The wanted revision cannot be had."""
+    wanted = situation.wanted
+    if not isinstance(wanted, Refused):
+        return ()
+    if wanted.reason in WAITING:
+        return readiness("Unknown", wanted.reason, wanted.message)
+    return readiness("False", wanted.reason, wanted.message, stalled=True)
+
+
+def in_rollout(situation: Situation) -> tuple[Observation, ...]:
+    """A revision is on trial."""
+    canary = situation.rollout.canary
+    if canary is None:
+        return ()
+    where = f"{canary.revision}, {canary.stage} at {canary.weight} %: {canary.message}"
+    return readiness("Unknown", "RolloutInProgress", where)
+
+
+def rolled_back(situation: Situation) -> tuple[Observation, ...]:
+    """The wanted revision was tried and taken back; of a followed model the next one may pass."""
+    stable, wanted = situation.rollout.stable, situation.wanted
+    assert stable is not None
+    assert not isinstance(wanted, Refused)
+    if stable.revision == wanted.name or situation.md.spec.model.follow is not None:
+        return ()
+    last = next(o for o in situation.rollout.history if o.revision == wanted.name)
+    message = f"{last.revision}: {last.reason}: {last.message}"
+    return readiness("False", "RolledBack", message, stalled=True)
+
+
+def pods_not_ready(situation: Situation) -> tuple[Observation, ...]:
+    """Pods are missing or not ready."""
+    pods = situation.pods
+    if pods.ready >= pods.wanted > 0:
+        return ()
+    if situation.scaled_to_zero:
+        return readiness("True", "ScaledToZero", "spec.replicas is 0")
+    if pods.stuck:
+        message = pods.explain(pods.stuck)
+        return readiness("False", "ProgressDeadlineExceeded", message, stalled=True)
+    count = f"{pods.ready} of {pods.wanted} pods are ready"
+    return readiness("Unknown", "PodsStarting", pods.explain(count))
+
+
+def not_routed(situation: Situation) -> tuple[Observation, ...]:
+    """Requests do not arrive."""
+    strategy = strategy_of(situation.md.spec.traffic)
+    told = (c.diagnosis for c in situation.children if strategy.keeps(c.ref.kind, c.revision))
+    if diagnosis := next(filter(None, told), ""):
+        return readiness("Unknown", "RouteNotAccepted", diagnosis)
+    return ()
+
+
+CHAIN: tuple[Link, ...] = (refused, in_rollout, rolled_back, pods_not_ready, not_routed)

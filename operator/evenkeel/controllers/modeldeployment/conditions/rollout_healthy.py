@@ -1,0 +1,20 @@
+"""RolloutHealthy: whether the present or else the last rollout is going or went well."""
+
+from __future__ import annotations
+
+from evenkeel.controllers.modeldeployment.conditions.situation import Situation
+from evenkeel.meta.conditions import ConditionStatus, Observation
+
+
+def rollout_healthy(situation: Situation) -> tuple[Observation, ...]:
+    """False after a rollback."""
+    canary, history = situation.rollout.canary, situation.rollout.history
+    if canary is not None:
+        where = f"{canary.revision} at {canary.weight} %: {canary.message}"
+        return (Observation("RolloutHealthy", "True", canary.reason or canary.stage, where),)
+    if not history:
+        return (Observation("RolloutHealthy", "True", "NoRollout", "no rollout yet"),)
+    last = history[0]
+    status: ConditionStatus = "False" if last.outcome == "RolledBack" else "True"
+    message = f"{last.revision}: {last.reason}: {last.message}"
+    return (Observation("RolloutHealthy", status, last.outcome, message),)

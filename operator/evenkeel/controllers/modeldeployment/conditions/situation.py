@@ -1,0 +1,27 @@
+"""What the conditions of a ModelDeployment are read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.meta.refusal import Refused
+from evenkeel.rollout.state import Rollout
+from evenkeel.serving.observed import Child, Pods
+from evenkeel.serving.wanted import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """wanted: the revision that the spec asks for. pods: those of the stable revision."""
+
+    md: ModelDeployment
+    wanted: Revision | Refused
+    rollout: Rollout
+    pods: Pods
+    children: tuple[Child, ...]
+
+    @property
+    def scaled_to_zero(self) -> bool:
+        """Whether the user asks for no pods at all."""
+        return self.md.spec.replicas == 0 and self.md.spec.autoscaling is None

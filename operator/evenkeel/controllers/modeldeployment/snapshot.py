@@ -1,0 +1,32 @@
+"""All that the plan of a ModelDeployment depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.meta.refusal import Refused
+from evenkeel.serving.model_source import Target
+from evenkeel.serving.observed import Child
+from evenkeel.serving.pod_template import PodSettings
+from evenkeel.serving.runtime_selection import Selected
+from evenkeel.verdict.judgement import Observations
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSnapshot:
+    """versions: those that may be served or that a verdict is recorded on.
+
+    seen: what Prometheus said of the canary's indicators; empty while none is judged.
+    """
+
+    deployment: ModelDeployment
+    target: Target | Refused
+    runtime: Selected | Refused
+    children: tuple[Child, ...]
+    versions: tuple[ModelVersion, ...]
+    seen: Observations
+    settings: PodSettings
+    now: datetime

@@ -1,0 +1,67 @@
+"""The operator's and the users' rights (RBAC) as they follow from the table of kinds.
+
+`python -m evenkeel.controllers.rights` prints the rules as the chart takes them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import yaml
+
+from evenkeel.api.base import GROUP
+from evenkeel.controllers.kinds import KINDS, children
+from evenkeel.meta.resources import EVENT, READ
+
+Rule = dict[str, Any]
+
+
+def namespaced() -> list[Rule]:
+    """What it needs in each namespace that it watches."""
+    own = [kind for kind in KINDS if kind.type.namespaced]
+    reconciled = [kind.type.plural for kind in own if kind.reconcile is not None]
+    return [
+        *(_rule(GROUP, [kind.type.plural], kind.verbs) for kind in own),
+        _rule(GROUP, [f"{plural}/status" for plural in reconciled], ("get", "patch")),
+        # Owner references that block the owner's deletion need this where it is enforced.
+        _rule(GROUP, [f"{k.type.plural}/finalizers" for k in own if k.owner], ("update",)),
+        *(_rule(w.type.group, [w.type.plural], w.verbs) for w in children()),
+        _rule(EVENT.group, [EVENT.plural], ("create", "patch")),
+    ]
+
+
+def clusterwide() -> list[Rule]:
+    """What it needs of kinds without a namespace."""
+    own = (kind for kind in KINDS if not kind.type.namespaced)
+    return [_rule(GROUP, [kind.type.plural], kind.verbs) for kind in own]
+
+
+def view() -> list[Rule]:
+    """What people may read who may view a namespace."""
+    return [_rule(GROUP, [kind.type.plural for kind in KINDS], READ)]
+
+
+def edit() -> list[Rule]:
+    """What people may write who may edit a namespace; status belongs to the operator."""
+    plurals = [kind.type.plural for kind in KINDS if kind.type.namespaced]
+    return [_rule(GROUP, plurals, ("create", "update", "patch", "delete", "deletecollection"))]
+
+
+def _rule(group: str, resources: list[str], verbs: tuple[str, ...]) -> Rule:
+    return {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
+
+
+def render() -> str:
+    """All lists of rules as YAML, by purpose."""
+    rules = {
+        "clusterwide": clusterwide(),
+        "namespaced": namespaced(),
+        "view": view(),
+        "edit": edit(),
+    }
+    return yaml.safe_dump(rules, sort_keys=False)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

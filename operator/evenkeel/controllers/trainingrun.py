@@ -1,0 +1,75 @@
+"""The reconcile of a TrainingRun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from evenkeel.api import labels
+from evenkeel.api.retrainschedule import RetrainSchedule
+from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.controllers.kind import Context, Kind
+from evenkeel.controllers.modelversion import versions_of
+from evenkeel.kube.store import Key, Store
+from evenkeel.meta.plan import Plan
+from evenkeel.meta.resources import JOB, POD, READ, Watch
+from evenkeel.training.plan import RunSnapshot, plan_run
+from evenkeel.versions.champion import champion
+
+JSON = dict[str, Any]
+
+
+async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
+    """What to write for the TrainingRun."""
+    run, store = TrainingRun.model_validate(obj), context.store
+    schedule = store.get(Key("RetrainSchedule", key.namespace, run.spec.schedule))
+    versions = store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
+    return plan_run(
+        RunSnapshot(
+            run=run,
+            schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
+            job=store.get(Key("Job", key.namespace, key.name)),
+            pods=tuple(store.labelled("Pod", key.namespace, labels.RUN, key.name)),
+            replaced_by=_replaced_by(store, key, run),
+            version_exists=bool(versions),
+            now=datetime.now(UTC),
+            rejection=invalid,
+            champion=champion(versions_of(store, key.namespace, run.spec.model), run.spec.model),
+        )
+    )
+
+
+def _replaced_by(store: Store, key: Key, run: TrainingRun) -> str | None:
+    """The newer run of the same schedule that stops this one."""
+    siblings = store.labelled("TrainingRun", key.namespace, labels.SCHEDULE, run.spec.schedule)
+    newer = (s for s in siblings if key.name in (s["spec"].get("replaces") or ()))
+    return next((s["metadata"]["name"] for s in newer), None)
+
+
+def concerns(store: Store, run: JSON) -> Iterator[Key]:
+    """Its schedule, and the runs that it replaces."""
+    namespace, spec = run["metadata"]["namespace"], run["spec"]
+    if schedule := spec.get("schedule"):
+        yield Key("RetrainSchedule", namespace, schedule)
+    for replaced in spec.get("replaces") or ():
+        yield Key("TrainingRun", namespace, replaced)
+
+
+def watches() -> tuple[Watch, ...]:
+    """The engines' objects."""
+    return (
+        Watch(JOB, kept=("backoffLimit", "suspend")),
+        Watch(POD, kept=("containers",), selector=labels.RUN, verbs=READ),
+    )
+
+
+KIND = Kind(
+    TrainingRun,
+    reconcile=reconcile,
+    owner=True,
+    children=watches,
+    concerns=concerns,
+    label=labels.RUN,
+    verbs=(*READ, "create", "delete"),
+)

@@ -1,0 +1,56 @@
+"""The revision that a ModelDeployment asks for, and the stable one made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.meta.objects import Manifest
+from evenkeel.meta.refusal import Refused
+from evenkeel.serving.model_source import Target
+from evenkeel.serving.pod_template import PodSettings, pod_template
+from evenkeel.serving.revision import revision_name
+from evenkeel.serving.runtime_selection import Selected
+
+
+class Revision(NamedTuple):
+    """One model with one way to serve it: its name, its model and the template of its pods."""
+
+    name: str
+    target: Target
+    template: Manifest
+
+
+def wanted_revision(
+    md: ModelDeployment, target: Target | Refused, runtime: Selected | Refused, pods: PodSettings
+) -> Revision | Refused:
+    """What the spec asks for; Refused where model, runtime or pod template cannot be had."""
+    if isinstance(target, Refused):
+        return target
+    if isinstance(runtime, Refused):
+        return runtime
+    name = revision_name(md.metadata.name, target, runtime.spec, md.spec)
+    template = pod_template(md, name, target, runtime.spec, pods)
+    return template if isinstance(template, Refused) else Revision(name, target, template)
+
+
+def stable_template(
+    md: ModelDeployment,
+    runtime: Selected | Refused,
+    versions: Iterable[ModelVersion],
+    pods: PodSettings,
+) -> Manifest | None:
+    """The stable revision's pod template, if runtime and spec still give the same revision."""
+    stable = md.status.stable
+    if stable is None:
+        return None
+    target = Target(stable.uri, stable.version, stable.format)
+    version = next((v for v in versions if v.metadata.name == stable.version), None)
+    if version is not None:
+        target = target._replace(digest=version.spec.digest or "", model=version.spec.model)
+    made = wanted_revision(md, target, runtime, pods)
+    if isinstance(made, Refused) or made.name != stable.revision:
+        return None
+    return made.template

@@ -1,0 +1,84 @@
+"""Division by weights of a Gateway API HTTPRoute: one Service a revision behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.meta.objects import Manifest
+from evenkeel.meta.resources import HTTP_ROUTE, Watch
+from evenkeel.serving.children import child
+from evenkeel.serving.ports import Ports
+from evenkeel.traffic.services import (
+    HTTP_PORT,
+    WATCH,
+    model_service,
+    revision_service,
+    service_url,
+)
+from evenkeel.traffic.strategy import Division, Strategy
+
+
+def http_route(md: ModelDeployment, division: Division) -> Manifest:
+    """The HTTPRoute with the division's weights.
+
+    A revision without a share is left out, so that no gateway waits for its endpoints.
+    """
+    gateway = md.spec.traffic.gateway
+    assert gateway is not None, "spec.traffic.gateway chooses this strategy"
+    shares = {division.stable: 100}
+    if division.canary is not None:
+        shares = {division.stable: 100 - division.weight, division.canary: division.weight}
+    backends = [
+        {"name": revision, "port": HTTP_PORT, "weight": share}
+        for revision, share in shares.items()
+        if share > 0
+    ]
+    spec: dict[str, Any] = {
+        "parentRefs": [parent.wire() for parent in gateway.parent_refs],
+        "rules": [{"backendRefs": backends}],
+    }
+    if gateway.hostnames:
+        spec["hostnames"] = list(gateway.hostnames)
+    return child(md, HTTP_ROUTE.api_version, HTTP_ROUTE.kind, md.metadata.name, spec)
+
+
+def route_diagnosis(route: Mapping[str, Any]) -> str:
+    """Why no Gateway takes the route, from its status as Gateway API v1 has it; "" if one does."""
+    parents = (route.get("status") or {}).get("parents") or ()
+    accepted = [c for p in parents for c in p.get("conditions") or () if c["type"] == "Accepted"]
+    if any(c["status"] == "True" for c in accepted):
+        return ""
+    told = "; ".join(f"{c['reason']}: {c.get('message', '')}" for c in accepted)
+    return (
+        f"no Gateway has accepted the HTTPRoute ({told or 'nor refused it'}); check "
+        "traffic.gateway's parentRefs and hostnames, and what the listener allows"
+    )
+
+
+def _objects(md: ModelDeployment, ports: Ports, division: Division) -> list[Manifest]:
+    """Clients inside the cluster, which pass the Gateway by, stay with the stable revision."""
+    return [
+        model_service(md, ports, division.stable),
+        *(revision_service(md, revision, ports) for revision in division.revisions),
+        http_route(md, division),
+    ]
+
+
+def _url(md: ModelDeployment) -> str:
+    gateway = md.spec.traffic.gateway
+    if gateway is not None and gateway.hostnames:
+        return f"http://{gateway.hostnames[0]}"
+    return service_url(md)
+
+
+GATEWAY = Strategy(
+    field="gateway",
+    watches=(WATCH, Watch(HTTP_ROUTE, kept=("rules",), optional=True)),
+    objects=_objects,
+    kinds=frozenset({"Service", HTTP_ROUTE.kind}),
+    revision_kinds=frozenset({"Service"}),
+    url=_url,
+    diagnoses={HTTP_ROUTE.kind: route_diagnosis},
+)

@@ -1,0 +1,23 @@
+"""Division by numbers of replicas: one Service, whose pods get equal shares."""
+
+from __future__ import annotations
+
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.meta.objects import Manifest
+from evenkeel.serving.ports import Ports
+from evenkeel.traffic.services import WATCH, model_service, service_url
+from evenkeel.traffic.strategy import Division, Strategy
+
+
+def _objects(md: ModelDeployment, ports: Ports, division: Division) -> list[Manifest]:
+    """While the canary has a share, the Service selects the pods of all revisions."""
+    return [model_service(md, ports, None if division.weight else division.stable)]
+
+
+REPLICAS = Strategy(
+    field="",
+    watches=(WATCH,),
+    objects=_objects,
+    kinds=frozenset({"Service"}),
+    url=service_url,
+)

@@ -1,0 +1,56 @@
+"""What a traffic strategy is: how requests are divided between the revisions of a model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.meta.objects import Manifest
+from evenkeel.meta.resources import Watch
+from evenkeel.serving.ports import Ports
+
+
+class Division(NamedTuple):
+    """Whom the requests go to: `weight` percent to the canary, the others to stable.
+
+    canary: the revision on trial, with requests or without (weight 0); None without a trial.
+    """
+
+    stable: str
+    canary: str | None = None
+    weight: int = 0
+
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """The revisions that exist: stable first."""
+        return (self.stable,) if self.canary is None else (self.stable, self.canary)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Strategy:
+    """One way to divide requests, an entry of `traffic.STRATEGIES`.
+
+    field: the field of spec.traffic that chooses it; empty for the one that needs none.
+    watches: the kinds of its objects.
+    objects: the objects that divide the requests so, for a model and the ports of its pods.
+    kinds, revision_kinds: kinds of which it has one object a model or one a revision; those of
+    other strategies are deleted.
+    url: where clients send their requests.
+    diagnoses: by kind, why an object of it does not do its work; empty text if it does.
+    """
+
+    field: str
+    watches: tuple[Watch, ...]
+    objects: Callable[[ModelDeployment, Ports, Division], list[Manifest]]
+    kinds: frozenset[str]
+    url: Callable[[ModelDeployment], str]
+    revision_kinds: frozenset[str] = frozenset()
+    diagnoses: Mapping[str, Callable[[Mapping[str, Any]], str]] = dataclasses.field(
+        default_factory=dict
+    )
+
+    def keeps(self, kind: str, revision: str) -> bool:
+        """Whether it has objects of that kind, for a revision or (empty) for the model."""
+        return kind in (self.revision_kinds if revision else self.kinds)
