@@ -32,12 +32,6 @@ from tests.support.serving_examples import SETTINGS, runtime_spec
 
 JSON = dict[str, Any]
 Answers = Literal["ok", "down", "empty", "half"]
-NAMES = {
-    "Service": "v1",
-    "HorizontalPodAutoscaler": "autoscaling/v2",
-    "PodDisruptionBudget": "policy/v1",
-    "HTTPRoute": "gateway.networking.k8s.io/v1",
-}
 ALL_AND_BAD = {"total": "t", "bad": "b"}
 INDICATORS = ({"name": "errors", **ALL_AND_BAD}, {"name": "wrong", **ALL_AND_BAD})
 
@@ -64,6 +58,7 @@ class World:
     """`quality`: share of bad answers by model URI. `requests`: a second, over all revisions."""
 
     spec: JSON
+    kind: type[ModelDeployment] = ModelDeployment
     quality: dict[str, float] = field(default_factory=dict)
     requests: int = 40
     answers: Answers = "ok"
@@ -89,7 +84,7 @@ class World:
         }
         if self.deleting:
             meta["deletionTimestamp"] = timestamp(self.now)
-        return ModelDeployment.model_validate(
+        return self.kind.model_validate(
             {"metadata": meta, "spec": self.spec, "status": self.status}
         )
 
@@ -131,8 +126,8 @@ class World:
         for (kind, name), manifest in self.others.items():
             revision = manifest["metadata"]["labels"].get("evenkeel.dev/revision", "")
             ports = Ports() if kind == "Service" else None
-            ref = Ref(NAMES[kind], kind, "shop", name, f"uid-{name}")
-            unrouted = self.unrouted if kind == "HTTPRoute" else ""
+            ref = Ref(manifest["apiVersion"], kind, "shop", name, f"uid-{name}")
+            unrouted = self.unrouted if kind != "Service" else ""
             found.append(Child(ref, revision, ports=ports, diagnosis=unrouted))
         return found
 
