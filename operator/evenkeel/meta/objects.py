@@ -12,6 +12,14 @@ Manifest = dict[str, Any]
 """A complete Kubernetes object as JSON."""
 
 
+class Key(NamedTuple):
+    """Identifies an object of a kind; the namespace of a cluster-scoped object is empty."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
 class Ref(NamedTuple):
     """An existing object; `uid` is the precondition of its deletion."""
 
