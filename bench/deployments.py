@@ -93,7 +93,7 @@ def _raw_children(index: int) -> list[tuple[ResourceType, dict[str, Any]]]:
 async def raw_writes(count: int) -> float:
     """Seconds that the same objects take when they are simply written, without an operator."""
     limit = asyncio.Semaphore(PARALLEL)
-    async with await Client.from_environment() as client:
+    async with await Client.from_environment(field_manager="bench") as client:
         kind = OWN["ModelDeployment"]
 
         async def one(index: int) -> None:
@@ -120,7 +120,7 @@ async def measure(operator: OperatorProcess, count: int, raw: float) -> list[Row
     kind = OWN["ModelDeployment"]
     empty = operator.rss()
     limit = asyncio.Semaphore(PARALLEL)
-    async with await Client.from_environment() as client:
+    async with await Client.from_environment(field_manager="bench") as client:
         await client.apply(OWN["ClusterServingRuntime"], "", "bench", _runtime())
 
         async def create(index: int) -> None:

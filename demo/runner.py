@@ -44,7 +44,8 @@ class Runner:
         self._begin(setup[1])
         if not self._installed:
             await asyncio.to_thread(self.stack.everything)
-        async with await Client.from_kubeconfig(str(self.stack.kubeconfig)) as client:
+        file = str(self.stack.kubeconfig)
+        async with await Client.from_kubeconfig(file, field_manager="demo") as client:
             watch = Watch(client)
             await self._reset(self.stack, watch)
             self._end(f"running; namespace {NAMESPACE} is empty")

@@ -215,7 +215,8 @@ class World:
         body = [{"labels": labels, "annotations": {"summary": "made by hand"}}]
 
         async def post() -> None:
-            async with await Client.from_kubeconfig(str(self.stack.kubeconfig)) as client:
+            file = str(self.stack.kubeconfig)
+            async with await Client.from_kubeconfig(file, field_manager="e2e") as client:
                 await client.request("POST", path, body=body)
 
         asyncio.run(post())

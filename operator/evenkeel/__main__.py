@@ -12,6 +12,7 @@ import kopf
 from kopf._core.engines.peering import Identity
 
 from evenkeel import __version__
+from evenkeel.controllers.identity import FIELD_MANAGER
 from evenkeel.kube.client import Client
 from evenkeel.process.operator import Operator
 from evenkeel.process.settings import Settings, SettingsError
@@ -47,7 +48,8 @@ def _run(settings: Settings) -> int:
             lost.append(True)
             stop.set()
 
-        operator = Operator(await Client.from_environment(), configured, on_lost)
+        client = await Client.from_environment(field_manager=FIELD_MANAGER)
+        operator = Operator(client, configured, on_lost)
         running.append(operator)
         await operator.start()
 

@@ -95,7 +95,7 @@ async def test_children_are_applied_and_deleted(
     rights: Rights, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rights.client(monkeypatch)
-    async with await Client.from_environment() as client:
+    async with await Client.from_environment(field_manager="tests") as client:
         for _ in range(2):
             made = await client.apply(
                 BY_KIND[kind], rights.watched, "child", _child(kind, rights.watched)
@@ -121,7 +121,7 @@ async def test_runs_versions_status_and_events(
     namespace = rights.watched
     for kind in ("ModelDeployment", "RetrainSchedule"):
         rights.server.create(manifest(kind), namespace).raise_for_status()
-    async with await Client.from_environment() as client:
+    async with await Client.from_environment(field_manager="tests") as client:
         for kind in ("TrainingRun", "ModelVersion"):
             await client.create(BY_KIND[kind], namespace, manifest(kind))
         for kind in ("ModelDeployment", "RetrainSchedule", "TrainingRun", "ModelVersion"):
@@ -148,12 +148,13 @@ async def test_runs_versions_status_and_events(
                 "involvedObject": {"namespace": namespace},
             },
         )
+        await client.merge(EVENT, namespace, "e", {"count": 2})
 
 
 async def test_the_lease(rights: Rights, monkeypatch: pytest.MonkeyPatch) -> None:
     rights.client(monkeypatch)
     home = rights.watched.removesuffix("watched") + "home"
-    async with await Client.from_environment() as client:
+    async with await Client.from_environment(field_manager="tests") as client:
         lease = await client.create(LEASE, home, {"metadata": {"name": "evenkeel"}, "spec": {}})
         lease = await client.get(LEASE, home, "evenkeel")
         await client.replace(LEASE, home, "evenkeel", lease)

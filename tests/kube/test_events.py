@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from evenkeel.kube import events
 from evenkeel.kube.client import ApiError
-from evenkeel.kube.events import Recorder
-from evenkeel.kube.store import Key
-from evenkeel.meta.objects import Event
+from evenkeel.kube.events import EventSource, Recorder
+from evenkeel.kube.events_correlator import BURST
+from evenkeel.meta.objects import Event, Key
+from evenkeel.meta.resources import ResourceType
 
-KEY = Key("ModelDeployment", "shop", "fraud")
+JSON = dict[str, Any]
+KEY = Key("Widget", "shop", "fraud")
 OWNER = {"metadata": {"uid": "u-1"}}
+TYPES = {"Widget": ResourceType("example.com", "v1", "widgets", "Widget")}
+SOURCE = EventSource("tests", "example.com/tests")
 
 
 class Api:
-    """Takes what is created, or refuses it."""
+    """Holds the Events that are created and patched, or refuses them."""
 
     def __init__(self, refuse: int = 0) -> None:
-        self.created: list[dict[str, Any]] = []
+        self.created: list[JSON] = []
+        self.held: dict[str, JSON] = {}
         self.refuse = refuse
 
-    async def create(self, type_: object, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def create(self, type_: object, namespace: str, body: JSON) -> JSON:
         if self.refuse:
             self.refuse -= 1
             raise ApiError(500, "InternalError", "no")
+        name = body["metadata"]["name"]
+        if name in self.held:
+            raise ApiError(409, "AlreadyExists", name)
         self.created.append(body)
+        self.held[name] = dict(body)
         return body
+
+    async def merge(self, type_: object, namespace: str, name: str, body: JSON) -> JSON:
+        if name not in self.held:
+            raise ApiError(404, "NotFound", name)
+        self.held[name] |= body
+        return self.held[name]
+
+
+def _recorder(api: Api, busy: Callable[[], bool] = lambda: False) -> Recorder:
+    return Recorder(api, TYPES, SOURCE, busy)  # type: ignore[arg-type]
 
 
 async def _sent(recorder: Recorder, api: Api, number: int) -> None:
@@ -43,20 +63,23 @@ async def _sent(recorder: Recorder, api: Api, number: int) -> None:
 
 async def test_an_event_names_its_object_and_fits_the_api() -> None:
     api = Api()
-    recorder = Recorder(api, lambda: False)  # type: ignore[arg-type]
+    recorder = _recorder(api)
     recorder.record(KEY, OWNER, (Event("Warning", "RolledBack", "x" * 3000),))
     await _sent(recorder, api, 1)
     (body,) = api.created
     assert body["involvedObject"]["uid"] == "u-1"
-    assert body["involvedObject"]["kind"] == "ModelDeployment"
+    assert body["involvedObject"]["kind"] == "Widget"
+    assert body["involvedObject"]["apiVersion"] == "example.com/v1"
     assert body["metadata"]["namespace"] == "shop"
     assert len(body["message"]) <= 1024
     assert (body["type"], body["reason"]) == ("Warning", "RolledBack")
+    assert body["source"] == {"component": "tests"}
+    assert body["reportingComponent"] == "example.com/tests"
 
 
 async def test_a_refused_event_holds_nothing_up() -> None:
     api = Api(refuse=1)
-    recorder = Recorder(api, lambda: False)  # type: ignore[arg-type]
+    recorder = _recorder(api)
     recorder.record(KEY, OWNER, (Event("Normal", "A", "a"), Event("Normal", "B", "b")))
     await _sent(recorder, api, 1)
     assert [b["reason"] for b in api.created] == ["B"]
@@ -75,7 +98,59 @@ async def test_events_wait_while_reconciles_are_queued_but_not_for_ever(
         return True
 
     api = Api()
-    recorder = Recorder(api, busy)  # type: ignore[arg-type]
+    recorder = _recorder(api, busy)
     recorder.record(KEY, OWNER, (Event("Normal", "A", "a"),))
     await _sent(recorder, api, 1)
     assert looks > 1
+
+
+async def test_a_repeated_event_is_one_object_that_counts() -> None:
+    api = Api()
+    recorder = _recorder(api)
+    for _ in range(3):
+        recorder.record(KEY, OWNER, (Event("Normal", "A", "a"),))
+        await recorder.flush()
+    (held,) = api.held.values()
+    assert (held["count"], held["message"], held["reason"]) == (3, "a", "A")
+    assert held["firstTimestamp"] <= held["lastTimestamp"]
+
+
+async def test_an_event_that_is_gone_is_made_again_with_its_count() -> None:
+    api = Api()
+    recorder = _recorder(api)
+    recorder.record(KEY, OWNER, (Event("Normal", "A", "a"),))
+    await recorder.flush()
+    api.held.clear()
+    recorder.record(KEY, OWNER, (Event("Normal", "A", "a"),))
+    await recorder.flush()
+    (held,) = api.held.values()
+    assert (held["count"], len(api.created)) == (2, 2)
+
+
+async def test_a_refused_event_is_made_up_for_when_it_happens_again() -> None:
+    api = Api(refuse=1)
+    recorder = _recorder(api)
+    for _ in range(2):
+        recorder.record(KEY, OWNER, (Event("Normal", "A", "a"),))
+    await recorder.flush()
+    (held,) = api.held.values()
+    assert held["count"] == 2
+
+
+async def test_a_flood_is_dropped() -> None:
+    api = Api()
+    recorder = _recorder(api)
+    for n in range(BURST + 5):
+        recorder.record(KEY, OWNER, (Event("Normal", f"R{n}", "a"),))
+    await recorder.flush()
+    assert len(api.held) == BURST
+
+
+async def test_a_cluster_scoped_objects_event_goes_to_the_default_namespace() -> None:
+    api = Api()
+    recorder = _recorder(api)
+    recorder.record(KEY._replace(namespace=""), OWNER, (Event("Normal", "A", "a"),))
+    await recorder.flush()
+    (body,) = api.created
+    assert body["metadata"]["namespace"] == "default"
+    assert body["involvedObject"]["namespace"] == ""

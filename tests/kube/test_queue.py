@@ -6,13 +6,13 @@ import asyncio
 import time
 
 from evenkeel.kube.queue import WorkQueue
-from evenkeel.kube.store import Key
+from evenkeel.meta.objects import Key
 from hypothesis import given
 from hypothesis import strategies as st
 
 
 def key(name: str) -> Key:
-    return Key("ModelDeployment", "shop", name)
+    return Key("Widget", "shop", name)
 
 
 A, B, C = key("a"), key("b"), key("c")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from evenkeel.api import labels
-from evenkeel.kube.store import BURIALS, Key, Store
+import pytest
+from evenkeel.kube.store import BURIALS, Store
+from evenkeel.meta.objects import Key
 from hypothesis import given
 from hypothesis import strategies as st
 
 JSON = dict[str, Any]
 KEY = Key("Deployment", "shop", "fraud-1")
+OWNER = "example.com/owner"
 
 
 def deployment(version: int, uid: str = "u1", name: str = "fraud-1", **own: str) -> JSON:
@@ -20,7 +22,7 @@ def deployment(version: int, uid: str = "u1", name: str = "fraud-1", **own: str)
             "namespace": "shop",
             "uid": uid,
             "resourceVersion": str(version),
-            "labels": own.get("labels", {labels.DEPLOYMENT: own.get("owner", "fraud")}),
+            "labels": own.get("labels", {OWNER: own.get("owner", "fraud")}),
         },
         "spec": {"replicas": 1},
         "status": {},
@@ -49,7 +51,7 @@ def test_says_whether_anything_changed() -> None:
 
 
 def test_index_follows_the_labels() -> None:
-    store = Store()
+    store = Store(indexed=[OWNER])
     store.put("Deployment", deployment(1, name="b"))
     store.put("Deployment", deployment(2, uid="u2", name="a"))
     names = [o["metadata"]["name"] for o in owned(store, "fraud")]
@@ -63,7 +65,7 @@ def test_index_follows_the_labels() -> None:
 
 
 def owned(store: Store, name: str) -> list[JSON]:
-    return store.labelled("Deployment", "shop", labels.DEPLOYMENT, name)
+    return store.labelled("Deployment", "shop", OWNER, name)
 
 
 def test_late_answer_does_not_revive_what_was_deleted() -> None:
@@ -105,3 +107,18 @@ def test_memory_of_deletions_is_bounded() -> None:
     assert len(store._buried) == BURIALS
     newest = BURIALS + 9
     assert not store.put("Deployment", deployment(10, uid=f"u{newest}"))
+
+
+def test_a_label_that_is_not_indexed_cannot_be_asked_for() -> None:
+    store = Store(indexed=["example.com/other"])
+    store.put("Deployment", deployment(1))
+    with pytest.raises(LookupError, match=OWNER):
+        owned(store, "fraud")
+
+
+def test_kinds_with_an_entry_are_cut_down_and_others_kept_whole() -> None:
+    store = Store(kept={"Deployment": ()})
+    store.put("Deployment", deployment(1))
+    store.put("Widget", deployment(1))
+    assert store.get(KEY) != deployment(1)
+    assert store.get(KEY._replace(kind="Widget")) == deployment(1)

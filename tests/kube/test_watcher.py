@@ -77,7 +77,8 @@ async def watching(
     app.router.add_get("/{path:.*}", script.handle)
     changes: list[tuple[str, str]] = []
     async with TestServer(app) as server:
-        client = Client(Configuration(host=f"http://127.0.0.1:{server.port}"))
+        configuration = Configuration(host=f"http://127.0.0.1:{server.port}")
+        client = Client(configuration, field_manager="tests")
         watcher = Watcher(
             client,
             store,

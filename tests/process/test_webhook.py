@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from evenkeel.api.cause import Alert
 from evenkeel.controllers.inbox import Inbox
-from evenkeel.kube.store import Key, Store
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
 from evenkeel.process import webhook as module
 from evenkeel.process.webhook import PATH, Webhook
 from evenkeel.retraining.triggers import MatchedAlert

@@ -57,8 +57,8 @@ def records(status: dict[str, Any], *versions: ModelVersion, env: str = "") -> d
         now=NOW,
     )
     return {
-        f.manifest["metadata"]["name"]: f.manifest["status"]["rollouts"][0]["outcome"]
-        for f in plan_deployment(snapshot).foreign
+        p.manifest["metadata"]["name"]: p.manifest["status"]["rollouts"][0]["outcome"]
+        for p in plan_deployment(snapshot).status_patches
     }
 
 

@@ -21,6 +21,7 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from evenkeel.api.resources import BY_KIND
+from evenkeel.controllers.identity import FIELD_MANAGER
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.meta.resources import DEPLOYMENT
 from evenkeel.process.operator import Operator
@@ -396,7 +397,8 @@ class World:
         """An operator in this process, through the faulty wire if `wired`."""
         made = Configuration(host=self.wire.url) if wired else configuration(self.server)
         chosen = settings(self.ns.name, self.counters, **more)
-        operator = Operator(Client(made), chosen, lambda: self.lost.append(chosen.identity))
+        client = Client(made, field_manager=FIELD_MANAGER)
+        operator = Operator(client, chosen, lambda: self.lost.append(chosen.identity))
         await operator.start()
         try:
             yield operator
@@ -437,7 +439,7 @@ async def world(server: ApiServer, namespace: str) -> AsyncIterator[World]:
     app.router.add_post("/api/v1/query", made.counters.handle)
     async with TestServer(app) as prometheus, made.wire.open():
         made.counters.url = f"http://127.0.0.1:{prometheus.port}"
-        client = Client(configuration(server))
+        client = Client(configuration(server), field_manager="kubelet")
         made.kubelet = Kubelet(client, namespace)
         task = asyncio.create_task(made.kubelet.run())
         made.ns.create(runtime())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from evenkeel.api.retrainschedule import LastRun, RetrainScheduleStatus
 from evenkeel.api.trainingrun import TrainingRun
-from evenkeel.meta.conditions import Condition, troubled
+from evenkeel.meta.conditions import Condition, refused_write
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import timestamp
 from evenkeel.training.job import training_job
@@ -402,7 +402,7 @@ def test_a_lost_job_fails_the_run_instead_of_training_twice() -> None:
 def test_a_refused_write_does_not_change_how_the_run_ended(message: str) -> None:
     done = plan(started(), job(COMPLETE), finished_pod(message))
     ended = after(started(), done)
-    conditions = troubled(ended.status.conditions, ended.status.conditions, "403", 1, NOW)
+    conditions = refused_write(ended.status.conditions, ended.status.conditions, "403", 1, NOW)
     status = ended.status.model_copy(update={"conditions": conditions})
     told = ended.model_copy(update={"status": status})
     assert (finished(told), succeeded(told)) == (True, message == REPORT)
@@ -412,7 +412,7 @@ def test_a_refused_write_does_not_change_how_the_run_ended(message: str) -> None
 @pytest.mark.parametrize("now", [NOW, NOW + timedelta(minutes=5)])
 def test_a_refused_write_does_not_end_the_run(now: datetime) -> None:
     running = started()
-    conditions = troubled(running.status.conditions, running.status.conditions, "403", 1, NOW)
+    conditions = refused_write(running.status.conditions, running.status.conditions, "403", 1, NOW)
     status = running.status.model_copy(update={"conditions": conditions})
     told = running.model_copy(update={"status": status})
     assert not finished(told)

@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 
-from evenkeel.kube.store import Key
+from evenkeel.meta.objects import Key
 from evenkeel.retraining.triggers import MatchedAlert
 
 

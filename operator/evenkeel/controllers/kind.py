@@ -11,7 +11,8 @@ from evenkeel.api.base import Resource
 from evenkeel.api.resources import OWN
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.kube.client import Client
-from evenkeel.kube.store import Key, Store
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import READ, ResourceType, Watch
 from evenkeel.serving.pod_template import PodSettings

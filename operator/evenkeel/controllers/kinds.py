@@ -14,7 +14,8 @@ from evenkeel.controllers import (
     trainingrun,
 )
 from evenkeel.controllers.kind import Kind
-from evenkeel.kube.store import Key, Store
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
 from evenkeel.meta.resources import ResourceType, Watch
 
 KINDS: tuple[Kind, ...] = (
@@ -43,6 +44,11 @@ def watches() -> tuple[Watch, ...]:
     """All that is watched; the API's own kinds first."""
     own = (Watch(kind.type, verbs=kind.verbs) for kind in KINDS)
     return (*own, *(w._replace(selector=w.selector or MANAGED) for w in children()))
+
+
+def kept() -> dict[str, tuple[str, ...]]:
+    """By kind the fields of its spec that plans read; objects of other kinds are kept whole."""
+    return {w.type.kind: w.kept for w in children()}
 
 
 def types() -> dict[str, ResourceType]:

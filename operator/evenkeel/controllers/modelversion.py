@@ -8,7 +8,8 @@ from typing import Any
 
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.controllers.kind import Context, Kind
-from evenkeel.kube.store import Key, Store
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import READ
 from evenkeel.versions.plan import VersionSnapshot, plan_version

@@ -10,7 +10,8 @@ from evenkeel.api import labels
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.controllers.kind import Context, Kind
-from evenkeel.kube.store import Key, Store
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.kind import Kind
-from evenkeel.kube.store import Key, Store
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
 
 
 def concerns(store: Store, runtime: dict[str, Any]) -> Iterator[Key]:

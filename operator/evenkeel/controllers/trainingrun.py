@@ -11,7 +11,8 @@ from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.modelversion import versions_of
-from evenkeel.kube.store import Key, Store
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import JOB, POD, READ, Watch
 from evenkeel.training.plan import RunSnapshot, plan_run
@@ -60,7 +61,7 @@ def watches() -> tuple[Watch, ...]:
     """The engines' objects."""
     return (
         Watch(JOB, kept=("backoffLimit", "suspend")),
-        Watch(POD, kept=("containers",), selector=labels.RUN, verbs=READ),
+        Watch(POD, selector=labels.RUN, verbs=READ),
     )
 
 

@@ -22,7 +22,6 @@ from kubernetes.aio.client.rest import RESTClientObject
 
 from evenkeel.meta.resources import ResourceType
 
-FIELD_MANAGER = "evenkeel"
 PAGE = 500
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 RETRIES = 4
@@ -42,9 +41,15 @@ class ApiError(Exception):
 
 
 class Client:
-    """Requests against one API server. Use as an asynchronous context manager."""
+    """Requests against one API server. Use as an asynchronous context manager.
 
-    def __init__(self, configuration: Configuration, *, connections: int = 50) -> None:
+    field_manager: the name under which writes own fields (server-side apply).
+    """
+
+    def __init__(
+        self, configuration: Configuration, *, field_manager: str, connections: int = 50
+    ) -> None:
+        self.field_manager = field_manager
         configuration.connection_pool_maxsize = connections
         self._configuration = configuration
         # aiohttp would look the environment up in threads, twice a request.
@@ -54,7 +59,7 @@ class Client:
         self._base = configuration.host.rstrip("/")
 
     @classmethod
-    async def from_environment(cls) -> Self:
+    async def from_environment(cls, *, field_manager: str) -> Self:
         """In a pod its service account, elsewhere KUBECONFIG or ~/.kube/config."""
         configuration = Configuration()
         try:
@@ -62,17 +67,18 @@ class Client:
                 client_configuration=configuration
             )
         except config.ConfigException:
-            return await cls.from_kubeconfig(os.environ.get("KUBECONFIG"))
-        return cls(configuration)
+            file = os.environ.get("KUBECONFIG")
+            return await cls.from_kubeconfig(file, field_manager=field_manager)
+        return cls(configuration, field_manager=field_manager)
 
     @classmethod
-    async def from_kubeconfig(cls, file: str | None) -> Self:
+    async def from_kubeconfig(cls, file: str | None, *, field_manager: str) -> Self:
         """The current context of that file; ~/.kube/config without one."""
         configuration = Configuration()
         await config.load_kube_config(  # type: ignore[no-untyped-call]
             config_file=file, client_configuration=configuration
         )
-        return cls(configuration)
+        return cls(configuration, field_manager=field_manager)
 
     async def __aenter__(self) -> Self:
         return self
@@ -137,7 +143,7 @@ class Client:
     async def create(self, type_: ResourceType, namespace: str, body: JSON) -> JSON:
         """Creates the object. Raises ApiError(409, AlreadyExists)."""
         return await self.request(
-            "POST", type_.path(namespace), query={"fieldManager": FIELD_MANAGER}, body=body
+            "POST", type_.path(namespace), query={"fieldManager": self.field_manager}, body=body
         )
 
     async def apply(
@@ -148,15 +154,28 @@ class Client:
         body: JSON,
         *,
         subresource: str = "",
-        manager: str = FIELD_MANAGER,
+        manager: str = "",
     ) -> JSON:
-        """Server-side apply: the object's fields become exactly what `body` states."""
+        """Server-side apply: the object's fields become exactly what `body` states.
+
+        manager: another than the client's own.
+        """
         return await self.request(
             "PATCH",
             type_.path(namespace, name, subresource),
-            query={"fieldManager": manager, "force": "true"},
+            query={"fieldManager": manager or self.field_manager, "force": "true"},
             body=body,
             content_type="application/apply-patch+yaml",
+        )
+
+    async def merge(self, type_: ResourceType, namespace: str, name: str, body: JSON) -> JSON:
+        """Changes the fields that `body` names. Raises ApiError(404) if the object isn't there."""
+        return await self.request(
+            "PATCH",
+            type_.path(namespace, name),
+            query={"fieldManager": self.field_manager},
+            body=body,
+            content_type="application/merge-patch+json",
         )
 
     async def replace(self, type_: ResourceType, namespace: str, name: str, body: JSON) -> JSON:

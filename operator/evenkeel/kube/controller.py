@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from evenkeel.kube import metrics
 from evenkeel.kube.client import ApiError, Client
-from evenkeel.kube.events import Recorder
+from evenkeel.kube.events import EventSource, Recorder
 from evenkeel.kube.executor import Executor, Superseded
+from evenkeel.kube.metrics import LoopMetrics
 from evenkeel.kube.queue import WorkQueue
-from evenkeel.kube.store import Key, Store
-from evenkeel.meta.conditions import Condition, troubled
+from evenkeel.kube.store import Store
+from evenkeel.meta.conditions import Condition, refused_write
 from evenkeel.meta.model import Model
+from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
+from evenkeel.meta.resources import ResourceType
 
 log = logging.getLogger(__name__)
 
@@ -40,25 +42,33 @@ TERMINATING = "because it is being terminated"
 
 
 class Controller:
-    """Reconciles the operator's own kinds, one worker a key at a time."""
+    """Reconciles the kinds of `reconciles`, one worker a key at a time.
+
+    types: where the kinds of all plans live. source: who Events are from.
+    """
 
     def __init__(
         self,
         client: Client,
         store: Store,
-        reconciles: dict[str, Reconcile],
+        reconciles: Mapping[str, Reconcile],
         dependents: Dependents,
         written: Written,
+        *,
+        types: Mapping[str, ResourceType],
+        source: EventSource,
+        metrics: LoopMetrics,
     ) -> None:
         self.queue = WorkQueue()
-        self.recorder = Recorder(client, lambda: self.queue.depth() > 0)
+        self.recorder = Recorder(client, types, source, lambda: self.queue.depth() > 0)
         self._store = store
-        self._executor = Executor(client, store, self._wrote)
+        self._metrics = metrics
+        self._executor = Executor(client, store, types, self._wrote)
         self._reconciles = reconciles
         self._dependents = dependents
         self._written = written
         self._failures: dict[Key, int] = {}
-        self._troubles: dict[Key, ApiError] = {}
+        self._refusals: dict[Key, ApiError] = {}
         self.started = False
 
     def changed(self, kind: str, obj: JSON) -> None:
@@ -84,21 +94,22 @@ class Controller:
                 self._retry(key)
             finally:
                 self.queue.done(key)
-                metrics.RECONCILES.labels(key.kind, result).inc()
-                metrics.RECONCILE_SECONDS.labels(key.kind).observe(time.perf_counter() - started)
+                self._metrics.reconciles.labels(key.kind, result).inc()
+                seconds = time.perf_counter() - started
+                self._metrics.reconcile_seconds.labels(key.kind).observe(seconds)
 
     async def _one(self, key: Key) -> str:
         obj = self._store.get(key)
         if obj is None:
             self._failures.pop(key, None)
-            self._troubles.pop(key, None)
+            self._refusals.pop(key, None)
             self._executor.forget(key)
             return "gone"
-        trouble = self._troubles.get(key)
-        invalid = trouble.message if trouble and trouble.status in INVALID else None
+        refusal = self._refusals.get(key)
+        invalid = refusal.message if refusal and refusal.status in INVALID else None
         plan = await self._reconciles[key.kind](key, obj, invalid)
-        if trouble is not None:
-            plan = replace(plan, status=_with_trouble(plan.status, obj, trouble))
+        if refusal is not None:
+            plan = replace(plan, status=_with_refusal(plan.status, obj, refusal))
         try:
             await self._executor.run(key, obj, plan)
         except Superseded:
@@ -112,11 +123,11 @@ class Controller:
                 return "terminating"
             log.warning("%s %s/%s: %s", *key, error)
             if _lasts(error, self._failures.get(key, 0)):
-                self._troubles[key] = error
+                self._refusals[key] = error
                 await self._tell(key, plan, error)
             self._retry(key)
             return "refused"
-        if self._troubles.pop(key, None) is not None:
+        if self._refusals.pop(key, None) is not None:
             self.queue.add(key)
         self._failures.pop(key, None)
         self._written(key, plan)
@@ -128,13 +139,13 @@ class Controller:
                 self.queue.add_after(key, plan.requeue_after)
         return "ok"
 
-    async def _tell(self, key: Key, plan: Plan, trouble: ApiError) -> None:
+    async def _tell(self, key: Key, plan: Plan, refusal: ApiError) -> None:
         """Tells of the refusal in the status as it stands: the plan's own may not be true yet."""
         obj = self._store.get(key)
         if obj is None:
             return
         standing = type(plan.status).model_validate(obj.get("status", {}))
-        told = Plan(_with_trouble(standing, obj, trouble), shared_status=plan.shared_status)
+        told = Plan(_with_refusal(standing, obj, refusal), shared_status=plan.shared_status)
         try:
             await self._executor.run(key, obj, told)
         except (ApiError, Superseded) as error:
@@ -153,11 +164,11 @@ def _lasts(error: ApiError, failures: int) -> bool:
     return 400 <= error.status < 500 and error.status not in (409, 429)
 
 
-def _with_trouble(status: Model, obj: JSON, trouble: ApiError) -> Model:
+def _with_refusal(status: Model, obj: JSON, refusal: ApiError) -> Model:
     """The status with a refused write told in its conditions."""
     generation = obj["metadata"].get("generation", 0)
     before = [Condition.model_validate(c) for c in obj.get("status", {}).get("conditions") or ()]
-    message = f"the API server refused a write: {trouble.message}"
+    message = f"the API server refused a write: {refusal.message}"
     planned = getattr(status, "conditions", ())
-    conditions = troubled(before, planned, message, generation, datetime.now(UTC))
+    conditions = refused_write(before, planned, message, generation, datetime.now(UTC))
     return status.model_copy(update={"conditions": conditions})

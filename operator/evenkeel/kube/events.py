@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from evenkeel.api.base import API_VERSION
 from evenkeel.kube.client import ApiError, Client
-from evenkeel.kube.store import Key
-from evenkeel.meta.names import digest
-from evenkeel.meta.objects import Event
-from evenkeel.meta.resources import EVENT
+from evenkeel.kube.events_correlator import EventsCorrelator, Occurrence, Report
+from evenkeel.meta.objects import Event, Key
+from evenkeel.meta.resources import EVENT, ResourceType
 from evenkeel.meta.times import timestamp
 
 log = logging.getLogger(__name__)
 
+JSON = dict[str, Any]
 
 BACKLOG = 2000
 PAUSE = 0.05
@@ -26,26 +25,41 @@ PATIENCE = 5.0
 """Seconds that Events wait while reconciles are queued: what counts is written first."""
 
 
+class EventSource(NamedTuple):
+    """Who tells: `source.component` and the qualified `reportingComponent` of an Event."""
+
+    component: str
+    controller: str
+
+
 class Recorder:
     """Sends Events one after the other, beside the reconciles and never in their way.
 
     An Event is news, never a record: a failure is logged only, and of a long backlog the oldest
-    is dropped.
+    is dropped. Repeated ones count on in one object (EventsCorrelator).
     """
 
-    def __init__(self, client: Client, busy: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        types: Mapping[str, ResourceType],
+        source: EventSource,
+        busy: Callable[[], bool],
+    ) -> None:
         self._client = client
+        self._types = types
+        self._source = source
         self._busy = busy
-        self._backlog: deque[tuple[EventTarget, dict[str, Any]]] = deque(maxlen=BACKLOG)
+        self._correlator = EventsCorrelator()
+        self._backlog: deque[tuple[Occurrence, datetime]] = deque(maxlen=BACKLOG)
         self._wake = asyncio.Event()
 
-    def record(self, key: Key, owner: dict[str, Any], events: tuple[Event, ...]) -> None:
+    def record(self, key: Key, owner: JSON, events: tuple[Event, ...]) -> None:
         """Queues the events of one object."""
         now = datetime.now(UTC)
-        namespace = key.namespace or "default"
+        uid = owner["metadata"]["uid"]
         for event in events:
-            body = _body(key, owner["metadata"]["uid"], namespace, event, now)
-            self._backlog.append((EventTarget(namespace, key), body))
+            self._backlog.append((Occurrence(self._source.component, key, uid, *event), now))
         self._wake.set()
 
     async def run(self) -> None:
@@ -62,39 +76,54 @@ class Recorder:
     async def flush(self) -> None:
         """Sends what is queued."""
         while self._backlog:
-            target, body = self._backlog.popleft()
+            happened, moment = self._backlog.popleft()
+            report = self._correlator.report(happened, moment)
+            if report is None:
+                log.debug("event %s on %s: too many", happened.reason, happened.regarding)
+                continue
             try:
-                await self._client.create(EVENT, target.namespace, body)
+                await self._send(happened, report)
             except ApiError as error:
-                log.warning("event %s on %s: %s", body["reason"], target.key, error)
+                if error.reason == "AlreadyExists":
+                    continue  # It was made, and the answer got lost.
+                log.warning("event %s on %s: %s", happened.reason, happened.regarding, error)
 
+    async def _send(self, happened: Occurrence, report: Report) -> None:
+        namespace = happened.regarding.namespace or "default"
+        if report.known:
+            change = {
+                "count": report.count,
+                "lastTimestamp": timestamp(report.last),
+                "message": report.message,
+            }
+            try:
+                await self._client.merge(EVENT, namespace, report.name, change)
+                return
+            except ApiError as error:
+                # The API server drops Events after an hour; and the first may have been refused.
+                if error.status != 404:
+                    raise
+        await self._client.create(EVENT, namespace, self._body(happened, report, namespace))
 
-class EventTarget(NamedTuple):
-    """Where an Event goes and what it is about."""
-
-    namespace: str
-    key: Key
-
-
-def _body(key: Key, uid: str, namespace: str, event: Event, now: datetime) -> dict[str, Any]:
-    name = f"{key.name}.{digest(uid, event.reason, event.message, str(now))}"
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": name[:253], "namespace": namespace},
-        "involvedObject": {
-            "apiVersion": API_VERSION,
-            "kind": key.kind,
-            "namespace": key.namespace,
-            "name": key.name,
-            "uid": uid,
-        },
-        "type": event.type,
-        "reason": event.reason,
-        "message": event.message[:1000],
-        "firstTimestamp": timestamp(now),
-        "lastTimestamp": timestamp(now),
-        "count": 1,
-        "source": {"component": "evenkeel"},
-        "reportingComponent": "evenkeel.dev/operator",
-    }
+    def _body(self, happened: Occurrence, report: Report, namespace: str) -> JSON:
+        key = happened.regarding
+        return {
+            "apiVersion": EVENT.api_version,
+            "kind": EVENT.kind,
+            "metadata": {"name": report.name, "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": self._types[key.kind].api_version,
+                "kind": key.kind,
+                "namespace": key.namespace,
+                "name": key.name,
+                "uid": happened.uid,
+            },
+            "type": happened.type,
+            "reason": happened.reason,
+            "message": report.message,
+            "firstTimestamp": timestamp(report.first),
+            "lastTimestamp": timestamp(report.last),
+            "count": report.count,
+            "source": {"component": self._source.component},
+            "reportingComponent": self._source.controller,
+        }

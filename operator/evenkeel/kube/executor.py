@@ -8,16 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from evenkeel.api.base import API_VERSION
-from evenkeel.api.resources import BY_KIND
-from evenkeel.kube.client import FIELD_MANAGER, ApiError, Client
-from evenkeel.kube.store import Key, Store
-from evenkeel.kube.trim import OWNS_REPLICAS, SPEC_DIGEST
-from evenkeel.meta.objects import Manifest, Ref
-from evenkeel.meta.plan import Foreign, Plan
+from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.store import Store
+from evenkeel.kube.trim import OWNS_REPLICAS, applied_digest
+from evenkeel.meta.objects import Key, Manifest, Ref
+from evenkeel.meta.plan import Plan, StatusPatch
+from evenkeel.meta.resources import ResourceType
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +33,18 @@ class Superseded(Exception):
 
 
 class Executor:
-    """Writes plans with one field manager and remembers what it has applied.
+    """Writes plans with the client's field manager and remembers what it has applied.
 
     The watch does not report these writes again, since their answers are in the store already.
+    types: where the kinds of all plans live.
     """
 
-    def __init__(self, client: Client, store: Store, wrote: Wrote) -> None:
+    def __init__(
+        self, client: Client, store: Store, types: Mapping[str, ResourceType], wrote: Wrote
+    ) -> None:
         self._client = client
         self._store = store
+        self._types = types
         self._wrote = wrote
         self._applied: dict[Key, tuple[str, str, str]] = {}
 
@@ -50,8 +53,8 @@ class Executor:
         for manifest in plan.creates:
             await self._create(manifest)
         await self._status(key, owner, plan)
-        for foreign in plan.foreign:
-            await self._foreign(foreign)
+        for patch in plan.status_patches:
+            await self._patch_status(patch)
         for manifest in plan.applies:
             await self._apply(manifest)
         for ref, replicas in plan.scales:
@@ -60,7 +63,7 @@ class Executor:
             await self._delete(ref)
 
     async def _create(self, manifest: Manifest) -> None:
-        type_ = BY_KIND[manifest["kind"]]
+        type_ = self._types[manifest["kind"]]
         meta = manifest["metadata"]
         key = Key(manifest["kind"], meta.get("namespace", ""), meta["name"])
         if self._store.get(key) is not None:
@@ -79,7 +82,7 @@ class Executor:
         if _own(owner.get("status", {}), plan) == status:
             return
         body = {
-            "apiVersion": API_VERSION,
+            "apiVersion": self._types[key.kind].api_version,
             "kind": key.kind,
             "metadata": {
                 "name": key.name,
@@ -91,7 +94,7 @@ class Executor:
         }
         try:
             written = await self._client.apply(
-                BY_KIND[key.kind], key.namespace, key.name, body, subresource="status"
+                self._types[key.kind], key.namespace, key.name, body, subresource="status"
             )
         except ApiError as error:
             if error.status not in (404, 409):
@@ -109,19 +112,19 @@ class Executor:
         To plan again would count anew what has been counted.
         """
         try:
-            found = await self._client.get(BY_KIND[key.kind], key.namespace, key.name)
+            found = await self._client.get(self._types[key.kind], key.namespace, key.name)
         except ApiError:
             return None
         return found if _own(found.get("status", {}), plan) == status else None
 
-    async def _foreign(self, foreign: Foreign) -> None:
-        manifest, manager = foreign
+    async def _patch_status(self, patch: StatusPatch) -> None:
+        manifest, manager = patch
         meta = manifest["metadata"]
         key = Key(manifest["kind"], meta["namespace"], meta["name"])
         if self._store.get(key) is None:
             return
         written = await self._client.apply(
-            BY_KIND[key.kind],
+            self._types[key.kind],
             key.namespace,
             key.name,
             manifest,
@@ -139,7 +142,7 @@ class Executor:
         if known is not None and self._applied.get(key) == (
             text,
             known["metadata"]["uid"],
-            known[SPEC_DIGEST],
+            applied_digest(known),
         ):
             return
         if known is not None and known.get(OWNS_REPLICAS) and "replicas" not in manifest["spec"]:
@@ -147,11 +150,11 @@ class Executor:
             # default, so another manager holds it first.
             ref = Ref(manifest["apiVersion"], key.kind, key.namespace, key.name)
             await self._set_replicas(ref, known["spec"]["replicas"])
-        written = await self._client.apply(BY_KIND[key.kind], key.namespace, key.name, manifest)
+        written = await self._client.apply(self._types[key.kind], key.namespace, key.name, manifest)
         self._store.put(key.kind, written)
         now = self._store.get(key)
         if now is not None:
-            self._applied[key] = (text, now["metadata"]["uid"], now[SPEC_DIGEST])
+            self._applied[key] = (text, now["metadata"]["uid"], applied_digest(now))
 
     async def _scale(self, ref: Ref, replicas: int) -> None:
         known = self._store.get(Key(ref.kind, ref.namespace, ref.name))
@@ -167,13 +170,17 @@ class Executor:
             "spec": {"replicas": replicas},
         }
         written = await self._client.apply(
-            BY_KIND[ref.kind], ref.namespace, ref.name, body, manager=f"{FIELD_MANAGER}-scale"
+            self._types[ref.kind],
+            ref.namespace,
+            ref.name,
+            body,
+            manager=f"{self._client.field_manager}-scale",
         )
         self._store.put(ref.kind, written)
 
     async def _delete(self, ref: Ref) -> None:
         try:
-            await self._client.delete(BY_KIND[ref.kind], ref.namespace, ref.name, ref.uid)
+            await self._client.delete(self._types[ref.kind], ref.namespace, ref.name, ref.uid)
         except ApiError as error:
             if error.status == 409:
                 raise Superseded(str(error)) from error

@@ -1,34 +1,34 @@
-"""The operator's own Prometheus metrics."""
+"""Prometheus metrics of the reconcile loop."""
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-RECONCILES = Counter("evenkeel_reconcile", "Reconciles by kind and result.", ["kind", "result"])
-RECONCILE_SECONDS = Histogram(
-    "evenkeel_reconcile_duration_seconds",
-    "Duration of a reconcile.",
-    ["kind"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
-QUEUE_DEPTH = Gauge("evenkeel_queue_depth", "Keys that wait for a worker.")
-QUEUE_OLDEST = Gauge(
-    "evenkeel_queue_oldest_seconds", "Age of the longest waiting or worked key in seconds."
-)
-WEBHOOK_ALERTS = Counter(
-    "evenkeel_webhook_alerts", "Alerts received, by what became of them.", ["result"]
-)
-ROLLOUTS = Counter("evenkeel_rollouts", "Ended rollouts by outcome.", ["outcome"])
-TRAINING_RUNS = Counter("evenkeel_training_runs", "Ended training runs by result.", ["result"])
-CIRCUIT_OPEN = Gauge(
-    "evenkeel_circuit_open",
-    "1 while a RetrainSchedule starts no runs after failures; absent otherwise.",
-    ["namespace", "schedule"],
-)
-CANARY_WEIGHT = Gauge(
-    "evenkeel_canary_weight",
-    "Share of requests for the canary in percent; absent without a canary.",
-    ["namespace", "deployment"],
-)
-LEADER = Gauge("evenkeel_leader", "1 while this process is the leader.")
-OBJECTS = Gauge("evenkeel_objects", "Objects known, by kind.", ["kind"])
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class LoopMetrics:
+    """The metrics of one operator, whose name is their prefix. One a process and name."""
+
+    def __init__(self, prefix: str, registry: CollectorRegistry = REGISTRY) -> None:
+        self.reconciles = Counter(
+            f"{prefix}_reconcile",
+            "Reconciles by kind and result.",
+            ["kind", "result"],
+            registry=registry,
+        )
+        self.reconcile_seconds = Histogram(
+            f"{prefix}_reconcile_duration_seconds",
+            "Duration of a reconcile.",
+            ["kind"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.queue_depth = Gauge(
+            f"{prefix}_queue_depth", "Keys that wait for a worker.", registry=registry
+        )
+        self.queue_oldest = Gauge(
+            f"{prefix}_queue_oldest_seconds",
+            "Age of the longest waiting or worked key in seconds.",
+            registry=registry,
+        )

@@ -7,7 +7,7 @@ import heapq
 import time
 from collections import OrderedDict
 
-from evenkeel.kube.store import Key
+from evenkeel.meta.objects import Key
 
 
 class WorkQueue:

@@ -1,4 +1,4 @@
-"""What the operator knows of the cluster: objects by kind and key, with two indexes.
+"""What an operator knows of the cluster: objects by kind and key, with an index by label.
 
 One watch a kind feeds it; the answers to the operator's own writes are put in at once, so that a
 plan never misses what was just created.
@@ -7,34 +7,37 @@ plan never misses what was just created.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from types import MappingProxyType
+from typing import Any
 
-from evenkeel.api import labels
 from evenkeel.kube.parsed import Parsed
-from evenkeel.kube.trim import trimmed
+from evenkeel.kube.trim import Kept, Trim
+from evenkeel.meta.objects import Key
 
 JSON = dict[str, Any]
-
-
-class Key(NamedTuple):
-    """Identifies an object of a kind; the namespace of a cluster-scoped object is empty."""
-
-    kind: str
-    namespace: str
-    name: str
-
 
 BURIALS = 4096
 """How many deletions are remembered; answers to writes arrive within far fewer."""
 
-INDEXED_LABELS = (labels.DEPLOYMENT, labels.SCHEDULE, labels.MODEL, labels.RUN)
-
 
 class Store:
-    """Objects as last seen. Not thread-safe: one event loop owns it."""
+    """Objects as last seen. Not thread-safe: one event loop owns it.
 
-    def __init__(self) -> None:
+    indexed: the labels by which `labelled` finds objects. kept: the fields of their specs that
+    are read, by kind; objects of other kinds are kept whole. manager: the field manager of the
+    operator's own writes.
+    """
+
+    def __init__(
+        self,
+        *,
+        indexed: Iterable[str] = (),
+        kept: Kept = MappingProxyType({}),
+        manager: str = "",
+    ) -> None:
+        self._indexed_labels = tuple(indexed)
+        self._trim = Trim(kept, manager)
         self._objects: dict[str, dict[tuple[str, str], JSON]] = defaultdict(dict)
         self._index: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
         # By UID the version up to which an object is gone: the answer to a write may arrive after
@@ -54,7 +57,10 @@ class Store:
                 yield obj
 
     def labelled(self, kind: str, namespace: str, label: str, value: str) -> list[JSON]:
-        """The objects of a kind with that label, ordered by name."""
+        """The objects of a kind with that label, ordered by name. Raises LookupError for a label
+        that is not indexed."""
+        if label not in self._indexed_labels:
+            raise LookupError(f"the store has no index of the label {label}")
         names = self._index.get((kind, namespace, label, value), ())
         return [self._objects[kind][namespace, name] for name in sorted(names)]
 
@@ -79,7 +85,7 @@ class Store:
             ):
                 return False
             self._forget(kind, pair, known)
-        obj = trimmed(kind, obj)
+        obj = self._trim(kind, obj)
         self._objects[kind][pair] = obj
         for label, value in self._indexed(obj):
             self._index[kind, pair[0], label, value].add(pair[1])
@@ -113,10 +119,9 @@ class Store:
             if not self._index[entry]:
                 del self._index[entry]
 
-    @staticmethod
-    def _indexed(obj: JSON) -> Iterator[tuple[str, str]]:
+    def _indexed(self, obj: JSON) -> Iterator[tuple[str, str]]:
         own = obj["metadata"].get("labels") or {}
-        for label in INDEXED_LABELS:
+        for label in self._indexed_labels:
             if label in own:
                 yield label, own[label]
 

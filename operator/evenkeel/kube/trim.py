@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from evenkeel.kube.client import FIELD_MANAGER
-
 JSON = dict[str, Any]
+Kept = Mapping[str, Iterable[str]]
+"""By kind the fields of its spec that are read."""
 
-SPEC_DIGEST = "evenkeel.dev/spec-digest"
-OWNS_REPLICAS = "evenkeel.dev/owns-replicas"
-"""Whether the operator's main field manager has set a Deployment's replicas."""
+SPEC_DIGEST = "_specDigest"
+OWNS_REPLICAS = "_ownsReplicas"
+"""Whether the field manager has set the replicas of an object whose replicas are kept."""
 _META = (
     "name",
     "namespace",
@@ -24,53 +25,57 @@ _META = (
     "deletionTimestamp",
     "ownerReferences",
 )
-_SPEC_KEPT = {
-    "Deployment": ("replicas",),
-    "Job": ("backoffLimit", "suspend"),
-    "Service": ("selector", "ports"),
-    "HTTPRoute": ("rules",),
-    "HorizontalPodAutoscaler": ("scaleTargetRef",),
-    "PodDisruptionBudget": (),
-    "Pod": ("containers",),
-}
+_BESIDES = ("apiVersion", "kind", "metadata", "status")
+"""Of an object what is not its content; items of a list lack the first two."""
 
 
-def trimmed(kind: str, obj: JSON) -> JSON:
-    """The object without managed fields; of children only identity, status and what is read.
+class Trim:
+    """Cuts objects down by kind; a kind without an entry is kept whole.
 
-    A digest of what the operator applies is kept in place of the rest, so that a foreign change
-    shows.
+    manager: the field manager whose replicas are told from an autoscaler's.
     """
-    meta = obj["metadata"]
-    if kind not in _SPEC_KEPT:
-        meta.pop("managedFields", None)
-        return obj
-    spec = obj.get("spec", {})
-    kept_spec: JSON = {k: spec[k] for k in _SPEC_KEPT[kind] if k in spec}
-    if kind == "Pod":
-        kept_spec["containers"] = [{"name": c["name"]} for c in spec.get("containers", ())]
-    owns = {OWNS_REPLICAS: _owns_replicas(meta)} if kind == "Deployment" else {}
-    return {
-        **owns,
-        "metadata": {k: meta[k] for k in _META if k in meta},
-        "spec": kept_spec,
-        "status": obj.get("status", {}),
-        SPEC_DIGEST: spec_digest(obj),
-    }
+
+    def __init__(self, kept: Kept, manager: str) -> None:
+        self._kept = {kind: tuple(fields) for kind, fields in kept.items()}
+        self._manager = manager
+
+    def __call__(self, kind: str, obj: JSON) -> JSON:
+        """The object without managed fields; of a kind with an entry identity, status, the kept
+        fields, and a digest of what is applied, so that another writer's change shows."""
+        meta = obj["metadata"]
+        fields = self._kept.get(kind)
+        if fields is None:
+            meta.pop("managedFields", None)
+            return obj
+        spec = obj.get("spec", {})
+        trimmed: JSON = {
+            "metadata": {k: meta[k] for k in _META if k in meta},
+            "spec": {k: spec[k] for k in fields if k in spec},
+            "status": obj.get("status", {}),
+            SPEC_DIGEST: spec_digest(obj),
+        }
+        if "replicas" in fields:
+            trimmed[OWNS_REPLICAS] = self._owns_replicas(meta)
+        return trimmed
+
+    def _owns_replicas(self, meta: JSON) -> bool:
+        return any(
+            entry.get("manager") == self._manager
+            and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
+            for entry in meta.get("managedFields") or ()
+        )
+
+
+def applied_digest(known: JSON) -> str:
+    """The spec digest of an object of the store."""
+    kept: str | None = known.get(SPEC_DIGEST)
+    return spec_digest(known) if kept is None else kept
 
 
 def spec_digest(obj: JSON) -> str:
-    """Changes with the spec (its generation, where there is one), the labels and the owners."""
+    """Changes with the content (its generation, where there is one), the labels and the owners."""
     meta = obj["metadata"]
-    spec = meta.get("generation") or obj.get("spec", {})
-    parts = [spec, meta.get("labels"), meta.get("ownerReferences")]
+    content = meta.get("generation") or {k: v for k, v in obj.items() if k not in _BESIDES}
+    parts = [content, meta.get("labels"), meta.get("ownerReferences")]
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _owns_replicas(meta: JSON) -> bool:
-    return any(
-        entry.get("manager") == FIELD_MANAGER
-        and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
-        for entry in meta.get("managedFields") or ()
-    )

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from evenkeel.kube.client import ApiError, Client
-from evenkeel.kube.store import Key, Store, version_of
+from evenkeel.kube.store import Store, version_of
+from evenkeel.meta.objects import Key
 from evenkeel.meta.resources import ResourceType
 
 log = logging.getLogger(__name__)

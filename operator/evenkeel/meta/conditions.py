@@ -98,7 +98,7 @@ def readiness(
     return (ready,)
 
 
-def troubled(
+def refused_write(
     before: Iterable[Condition],
     planned: Iterable[Condition],
     message: str,

@@ -9,7 +9,7 @@ from evenkeel.meta.model import Model
 from evenkeel.meta.objects import Event, Manifest, Ref
 
 
-class Foreign(NamedTuple):
+class StatusPatch(NamedTuple):
     """Status fields on another object, under a field manager of their own."""
 
     manifest: Manifest
@@ -22,7 +22,7 @@ class Plan:
 
     1. `creates` by POST, where AlreadyExists is success (deterministic names).
     2. `status` of the planned object, if it differs: a decision is durable before its effect.
-    3. `foreign` status patches on other objects, `applies` by server-side apply, and `scales`:
+    3. `status_patches` of other objects, `applies` by server-side apply, and `scales`:
        replicas of Deployments whose number an autoscaler owns later.
     4. `deletes` with UID preconditions, where NotFound is success.
     5. `events`.
@@ -34,7 +34,7 @@ class Plan:
 
     status: Model
     creates: tuple[Manifest, ...] = ()
-    foreign: tuple[Foreign, ...] = ()
+    status_patches: tuple[StatusPatch, ...] = ()
     applies: tuple[Manifest, ...] = ()
     scales: tuple[tuple[Ref, int], ...] = ()
     deletes: tuple[Ref, ...] = ()

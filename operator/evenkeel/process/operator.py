@@ -15,17 +15,19 @@ from evenkeel.api import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.resources import OWN
 from evenkeel.api.trainingrun import TrainingRunStatus
+from evenkeel.controllers.identity import EVENT_SOURCE, INDEXED_LABELS
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.kind import Context
-from evenkeel.controllers.kinds import KINDS, by_name, concerned, watches
-from evenkeel.kube import metrics
+from evenkeel.controllers.kinds import KINDS, by_name, concerned, kept, types, watches
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
 from evenkeel.kube.lease import Lease
-from evenkeel.kube.store import Key, Store
+from evenkeel.kube.store import Store
 from evenkeel.kube.watcher import Watcher
 from evenkeel.meta.conditions import find
+from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
+from evenkeel.process import metrics
 from evenkeel.process.health import exposition, health
 from evenkeel.process.settings import Settings
 from evenkeel.process.webhook import Webhook
@@ -45,7 +47,7 @@ class Operator:
         self._client = client
         self._settings = settings
         self._on_lost = on_lost
-        self._store = Store()
+        self._store = Store(indexed=INDEXED_LABELS, kept=kept(), manager=client.field_manager)
         self._inbox = Inbox()
         settings.read_token(settings.prometheus_token_file)  # A wrong file shows at the start.
         self._adapters = Adapters(
@@ -66,7 +68,16 @@ class Operator:
             k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile
         }
         concerns = partial(concerned, by_name(), self._store)
-        self._controller = Controller(client, self._store, reconciles, concerns, self._written)
+        self._controller = Controller(
+            client,
+            self._store,
+            reconciles,
+            concerns,
+            self._written,
+            types=types(),
+            source=EVENT_SOURCE,
+            metrics=metrics.LOOP,
+        )
         self._watchers = self._make_watchers()
         self._lease = Lease(client, settings.namespace, LEASE_NAME, settings.identity)
         self._tasks: list[asyncio.Task[None]] = []
@@ -173,8 +184,8 @@ class Operator:
         return self._controller.queue.oldest_seconds() if self._leads else 0.0
 
     def _refresh(self) -> None:
-        metrics.QUEUE_DEPTH.set(self._controller.queue.depth())
-        metrics.QUEUE_OLDEST.set(self._age())
+        metrics.LOOP.queue_depth.set(self._controller.queue.depth())
+        metrics.LOOP.queue_oldest.set(self._age())
         metrics.LEADER.set(int(self._leads))
         for kind in OWN:
             metrics.OBJECTS.labels(kind).set(self._store.count(kind))

@@ -20,8 +20,9 @@ from pydantic.alias_generators import to_camel
 from evenkeel.api import RetrainSchedule
 from evenkeel.api.cause import Alert
 from evenkeel.controllers.inbox import Inbox
-from evenkeel.kube import metrics
-from evenkeel.kube.store import Key, Store
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
+from evenkeel.process import metrics
 from evenkeel.retraining.triggers import MatchedAlert, first_match
 
 log = logging.getLogger(__name__)

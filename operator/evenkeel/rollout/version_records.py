@@ -10,7 +10,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.modelversion import Rollout as VersionRollout
 from evenkeel.meta.names import digest
-from evenkeel.meta.plan import Foreign
+from evenkeel.meta.plan import StatusPatch
 from evenkeel.meta.times import timestamp
 from evenkeel.rollout.state import Rollout
 
@@ -21,7 +21,7 @@ def version_records(
     rollout: Rollout,
     serves: bool,
     now: datetime,
-) -> tuple[Foreign, ...]:
+) -> tuple[StatusPatch, ...]:
     """What became of each ModelVersion here, written where it says something else yet.
 
     `serves`: whether the stable revision has a ready pod.
@@ -63,7 +63,7 @@ def version_records(
             reason=canary.stage,
         )
     return tuple(
-        _foreign(md, version, entries[version.metadata.name])
+        _patch(md, version, entries[version.metadata.name])
         for version in versions
         if version.metadata.name in entries and not _same(version, entries[version.metadata.name])
     )
@@ -76,8 +76,8 @@ def _same(version: ModelVersion, entry: VersionRollout) -> bool:
     )
 
 
-def _foreign(md: ModelDeployment, version: ModelVersion, entry: VersionRollout) -> Foreign:
-    return Foreign(
+def _patch(md: ModelDeployment, version: ModelVersion, entry: VersionRollout) -> StatusPatch:
+    return StatusPatch(
         {
             "apiVersion": API_VERSION,
             "kind": "ModelVersion",

@@ -10,7 +10,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.modeldeployment.observe import observe
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
-from evenkeel.kube.store import Key
+from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import Watch
 from evenkeel.serving import children

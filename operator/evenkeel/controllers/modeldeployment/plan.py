@@ -41,7 +41,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     stable_pods = pods.get(rollout.stable.revision, Pods()) if rollout.stable else Pods()
     return Plan(
         status=_status(snapshot, wanted, rollout, pods, stable_pods),
-        foreign=version_records(md, snapshot.versions, rollout, stable_pods.ready > 0, now),
+        status_patches=version_records(md, snapshot.versions, rollout, stable_pods.ready > 0, now),
         applies=tuple(children.applies),
         scales=tuple(children.scales),
         deletes=unwanted(snapshot, rollout),
