@@ -6,7 +6,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from evenkeel.api.retrainschedule import CronTrigger
+from evenkeel.api.trigger import CronTrigger
 from evenkeel.retraining.triggers.cron import InvalidCron, check, deadline, due_time, next_time
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from evenkeel.api.retrainschedule import Matcher, Trigger
+from evenkeel.api.trigger import Matcher, Trigger
 from evenkeel.retraining.triggers import first_match, problems
 from evenkeel.retraining.triggers.matchers import InvalidMatcher, check, matches
 from hypothesis import given, settings

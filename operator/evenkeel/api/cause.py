@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
+from evenkeel.api.trigger import Trigger, cause_types
 from evenkeel.meta.model import ATOMIC, Model
 from evenkeel.meta.times import Timestamp
 
@@ -25,7 +26,8 @@ class Alert(Model):
     ] = ""
 
 
-CauseType = Literal["Alert", "Cron", "Manual"]
+CauseType = Annotated[str, WithJsonSchema({"type": "string", "enum": list(cause_types(Trigger))})]
+"""Of a trigger's kind, or Manual. Open here, since a newer operator may have written the object."""
 
 
 class Cause(Model):
@@ -58,13 +60,12 @@ def alert_name(cause: Cause) -> str:
 
 def cause_text(cause: Cause) -> str:
     """Such as "alert ElecDrift (10000 alerts since 2026-01-31T09:00:00Z)"."""
-    since = f" since {cause.time}" if cause.time else ""
     alerts = f"{cause.alert_count} alert{'' if cause.alert_count == 1 else 's'}"
     match cause.type:
         case "Alert":
+            since = f" since {cause.time}" if cause.time else ""
             return f"alert {alert_name(cause)} ({alerts}{since})"
-        case "Cron":
-            extra = f", {alerts}" if cause.alert_count else ""
-            return f"cron {cause.trigger} ({cause.time or 'unknown time'}{extra})"
         case "Manual":
             return f"manual ({cause.message})" if cause.message else "manual"
+    extra = f", {alerts}" if cause.alert_count else ""
+    return f"{cause.type.lower()} {cause.trigger} ({cause.time or 'unknown time'}{extra})"

@@ -25,8 +25,8 @@ class _WithRules(GenerateJsonSchema):
     def model_schema(self, schema: Any) -> Schema:
         json_schema = super().model_schema(schema)
         cls = schema["cls"]
-        if issubclass(cls, Model) and cls.rules:
-            json_schema["x-kubernetes-validations"] = [r._asdict() for r in cls.rules]
+        if issubclass(cls, Model) and (rules := cls.validations()):
+            json_schema["x-kubernetes-validations"] = [r._asdict() for r in rules]
         return json_schema
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,6 +31,11 @@ class Model(BaseModel):
     )
     rules: ClassVar[tuple[Rule, ...]] = ()
 
+    @classmethod
+    def validations(cls) -> tuple[Rule, ...]:
+        """The CEL rules of the model's schema: `rules`, and what follows from its fields."""
+        return cls.rules
+
     def wire(self) -> dict[str, Any]:
         """The JSON object for the API server, without unset (None) fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -38,6 +44,14 @@ class Model(BaseModel):
 def cel(*items: Rule) -> dict[str, Any]:
     """CEL rules for a field (`Field(json_schema_extra=...)`)."""
     return {"x-kubernetes-validations": [r._asdict() for r in items]}
+
+
+def exactly_one(subject: str, fields: Sequence[str]) -> Rule:
+    """One of the fields (names on the wire, two at least) is set; `subject`: such as "a trigger"."""
+    given = [f"has(self.{field})" for field in fields]
+    rule = " != ".join(given) if len(given) == 2 else f"[{', '.join(given)}].exists_one(g, g)"
+    choice = f"{', '.join(fields[:-1])} or {fields[-1]}"
+    return Rule(rule, f"{subject} needs exactly one of {choice}")
 
 
 def says(message: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from evenkeel.api.cause import Alert
-from evenkeel.api.retrainschedule import Trigger
+from evenkeel.api.trigger import Trigger
 from evenkeel.retraining.triggers import cron, matchers
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from evenkeel.api.retrainschedule import CronTrigger
+from evenkeel.api.trigger import CronTrigger
 
 
 class InvalidCron(ValueError):

@@ -13,7 +13,7 @@ from typing import Any
 
 import re2
 
-from evenkeel.api.retrainschedule import Matcher
+from evenkeel.api.trigger import Matcher
 
 
 class InvalidMatcher(ValueError):

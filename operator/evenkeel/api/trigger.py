@@ -1,0 +1,113 @@
+"""Triggers of a RetrainSchedule: what makes it start a run, one field a kind of trigger."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+from pydantic.alias_generators import to_camel, to_pascal
+
+from evenkeel.api.base import Name
+from evenkeel.api.cron import CRON
+from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, says
+
+
+class Matcher(Model):
+    """An Alertmanager label matcher; a missing label counts as empty."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!(self.operator in ['=~', '!~']) || size(self.value) > 0",
+            "a regular expression matcher needs a value",
+        ),
+    )
+    name: Annotated[
+        str,
+        Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=128, description="Label name."),
+    ]
+    operator: Annotated[
+        Literal["=", "!=", "=~", "!~"],
+        Field(description="Comparison; regular expressions are anchored."),
+    ] = "="
+    value: Annotated[str, Field(max_length=512, description="Label value or RE2 expression.")]
+
+
+class AlertTrigger(Model):
+    """Fires on a firing alert that matches all matchers."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.matchers.exists(m, m.operator in ['=', '=~'] && size(m.value) > 0)",
+            "a trigger without a matcher of operator = or =~ and a value matches every alert; "
+            "add one, such as alertname",
+        ),
+    )
+    matchers: Annotated[
+        tuple[Matcher, ...],
+        Field(
+            min_length=1,
+            max_length=16,
+            description="All must match.",
+            json_schema_extra=ATOMIC,
+        ),
+    ]
+
+
+class CronTrigger(Model):
+    """Fires at the times of a cron expression."""
+
+    schedule: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            description="Cron expression with five fields, such as 0 3 * * *.",
+            pattern=CRON,
+            json_schema_extra=says(
+                "schedule needs five fields: minute (0-59), hour (0-23), day of month (1-31), "
+                "month (1-12 or JAN-DEC), day of week (0-7 or SUN-SAT), such as '0 3 * * *'"
+            ),
+        ),
+    ]
+    time_zone: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+            description="IANA time zone.",
+            json_schema_extra=says("timeZone must be an IANA time zone such as Europe/Berlin"),
+        ),
+    ] = "Etc/UTC"
+    starting_deadline_seconds: Annotated[
+        int,
+        Field(ge=10, le=31536000, description="A missed time is made up for within this time."),
+    ] = 3600
+
+
+class Trigger(Model):
+    """One reason to retrain."""
+
+    name: Annotated[Name, Field(description="Name of the trigger.")]
+    alert: Annotated[AlertTrigger | None, Field(description="Fires on alerts.")] = None
+    cron: Annotated[CronTrigger | None, Field(description="Fires at times.")] = None
+
+    @classmethod
+    def kinds(cls) -> tuple[str, ...]:
+        """The fields of which exactly one is set: every field but the name."""
+        return tuple(field for field in cls.model_fields if field != "name")
+
+    @classmethod
+    def validations(cls) -> tuple[Rule, ...]:
+        """The rules, and that a trigger is of one kind."""
+        return (*cls.rules, exactly_one("a trigger", [to_camel(field) for field in cls.kinds()]))
+
+
+def cause_type(field: str) -> str:
+    """The type of the causes that a kind of trigger gives, such as Alert for `alert`."""
+    return to_pascal(field)
+
+
+def cause_types(trigger: type[Trigger]) -> tuple[str, ...]:
+    """All types of causes: those of the trigger's kinds, and Manual for a run without a trigger."""
+    return (*(cause_type(field) for field in trigger.kinds()), "Manual")
