@@ -14,8 +14,9 @@ from evenkeel.controllers.inbox import Inbox
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.process import webhook as module
-from evenkeel.process.webhook import PATH, Webhook
+from evenkeel.process.webhook import Webhook
 from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.triggers.alert import PATH
 
 JSON = dict[str, Any]
 KEY = Key("RetrainSchedule", "shop", "fraud")

@@ -7,7 +7,13 @@ import time
 import pytest
 from evenkeel.api.trigger import Matcher, Trigger
 from evenkeel.retraining.triggers import first_match, problems
-from evenkeel.retraining.triggers.matchers import InvalidMatcher, check, matches
+from evenkeel.retraining.triggers.alert import (
+    ALERT,
+    InvalidMatcher,
+    NotifiedAlert,
+    check,
+    matches,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,8 +90,14 @@ def test_an_alert_fires_its_first_trigger_and_an_invalid_one_matches_nothing() -
             ("second", {"name": "a", "operator": "=~", "value": ".*"}),
         ]
     ]
-    assert first_match(triggers, {"a": "1"}) == "first"
-    assert first_match(triggers, {"a": "2"}) == "second"
-    assert first_match(triggers[:1], {"a": "2"}) is None
+
+    def fired(among: list[Trigger], **labels: str) -> str | None:
+        assert ALERT.receiver is not None
+        alert = NotifiedAlert.model_construct(labels=labels)
+        return first_match(ALERT.receiver, ALERT.specs(among), alert)
+
+    assert fired(triggers, a="1") == "first"
+    assert fired(triggers, a="2") == "second"
+    assert fired(triggers[:1], a="2") is None
     (problem,) = problems(triggers)
     assert problem.startswith("trigger broken: '('")

@@ -47,7 +47,7 @@ def cel(*items: Rule) -> dict[str, Any]:
 
 
 def exactly_one(subject: str, fields: Sequence[str]) -> Rule:
-    """One of the fields (names on the wire, two at least) is set; `subject`: such as "a trigger"."""
+    """Of the fields (names on the wire, two at least) one is set; `subject`: "a trigger", say."""
     given = [f"has(self.{field})" for field in fields]
     rule = " != ".join(given) if len(given) == 2 else f"[{', '.join(given)}].exists_one(g, g)"
     choice = f"{', '.join(fields[:-1])} or {fields[-1]}"

@@ -1,7 +1,7 @@
-"""Alertmanager's webhook (payload version 4) with a bearer token.
+"""The webhooks of triggers with a receiver, behind one bearer token.
 
 Answers 200 only when every matching schedule has written its run or its count; otherwise 503,
-so that Alertmanager sends again.
+so that the sender, such as Alertmanager, sends again.
 """
 
 from __future__ import annotations
@@ -10,52 +10,42 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable
-from itertools import islice
-from typing import Literal
+from functools import partial
+from typing import Any, NamedTuple
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
 
 from evenkeel.api import RetrainSchedule
-from evenkeel.api.cause import Alert
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.process import metrics
-from evenkeel.retraining.triggers import MatchedAlert, first_match
+from evenkeel.retraining import triggers
+from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.triggers.kind import Batch, MalformedBody, Receiver, TriggerKind
 
 log = logging.getLogger(__name__)
 
-PATH = "/alertmanager/v4"
 MAX_BODY = 64 * 2**20
 PATIENCE = 8.0
 """Seconds within which the cause must be durable; Alertmanager itself waits 10 s by default."""
 
 
-class _Payload(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+Kind = TriggerKind[Any, Any]
 
 
-class _Alert(_Payload):
-    status: Literal["firing", "resolved"]
-    labels: dict[str, str]
-    annotations: dict[str, str] = Field(default_factory=dict)
-    starts_at: str
-    fingerprint: str
-    generator_url: str = Field(default="", alias="generatorURL")
+class _Match(NamedTuple):
+    """What a batch means to schedules, and how many of its events concern one at least."""
 
-
-class Notification(_Payload):
-    """The part of Alertmanager's payload that is read."""
-
-    version: Literal["4"]
-    alerts: list[_Alert]
-    truncated_alerts: int = 0
+    alerts: dict[Key, list[MatchedAlert]]
+    events: int
 
 
 class Webhook:
-    """The HTTP application. `leads` says whether this process may write."""
+    """The HTTP application.
+
+    leads: whether this process may write. schedules: the model as which schedules are read.
+    """
 
     def __init__(
         self,
@@ -64,20 +54,27 @@ class Webhook:
         notify: Callable[[Key], None],
         leads: Callable[[], bool],
         token: Callable[[], str],
+        schedules: type[RetrainSchedule] = RetrainSchedule,
     ) -> None:
         self._store = store
         self._inbox = inbox
         self._notify = notify
         self._leads = leads
         self._token = token
+        self._schedules = schedules
 
     def application(self) -> web.Application:
-        """The aiohttp application with the webhook's route."""
+        """The aiohttp application with a route for each kind of trigger that receives."""
         app = web.Application(client_max_size=MAX_BODY)
-        app.router.add_post(PATH, self._receive)
+        for kind in triggers.TRIGGERS:
+            if kind.receiver is not None:
+                receive = partial(self._receive, kind, kind.receiver)
+                app.router.add_post(kind.receiver.path, receive)
         return app
 
-    async def _receive(self, request: web.Request) -> web.Response:
+    async def _receive(
+        self, kind: Kind, receiver: Receiver[Any, Any], request: web.Request
+    ) -> web.Response:
         token = self._token()
         given = request.headers.get("Authorization", "")
         if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
@@ -86,26 +83,20 @@ class Webhook:
         if not self._leads():
             return _busy("this replica does not lead; send again")
         try:
-            notification = Notification.model_validate_json(await request.read())
-        except ValidationError as error:
+            batch = receiver.read(await request.read())
+        except MalformedBody as fault:
             metrics.WEBHOOK_ALERTS.labels("malformed").inc()
-            fault = error.errors(include_url=False)[0]
-            found = ": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"])))
-            return _answer(400, f"not an Alertmanager v4 notification: {found}")
-        if notification.truncated_alerts:
-            log.warning(
-                "Alertmanager left out %d alerts; set max_alerts to 0 to have them counted",
-                notification.truncated_alerts,
-            )
-        return await self._deliver(notification)
+            return _answer(400, str(fault))
+        if batch.warning:
+            log.warning("%s", batch.warning)
+        return await self._deliver(batch, self._match(kind, receiver, batch))
 
-    async def _deliver(self, notification: Notification) -> web.Response:
-        matched, unmatched = self._match(notification)
+    async def _deliver(self, batch: Batch[Any], match: _Match) -> web.Response:
         deliveries = []
-        for key, alerts in matched.items():
+        for key, alerts in match.alerts.items():
             deliveries.append((key, self._inbox.put(key, tuple(alerts))))
             self._notify(key)
-        count = sum(len(a) for a in matched.values())
+        count = sum(len(a) for a in match.alerts.values())
         try:
             async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(*(d.done for _, d in deliveries))
@@ -115,39 +106,27 @@ class Webhook:
             metrics.WEBHOOK_ALERTS.labels("refused").inc(count)
             return _busy("the cause could not be written in time; send again")
         metrics.WEBHOOK_ALERTS.labels("accepted").inc(count)
-        metrics.WEBHOOK_ALERTS.labels("unmatched").inc(unmatched)
-        return web.json_response({"received": len(notification.alerts), "matched": count})
+        metrics.WEBHOOK_ALERTS.labels("unmatched").inc(batch.received - match.events)
+        return web.json_response({"received": batch.received, "matched": count})
 
-    def _match(self, notification: Notification) -> tuple[dict[Key, list[MatchedAlert]], int]:
-        """Firing alerts by schedule, and how many alerts concern none."""
-        schedules = [
-            self._store.parse(RetrainSchedule, o) for o in self._store.all("RetrainSchedule")
-        ]
-        matched: dict[Key, list[MatchedAlert]] = {}
-        unmatched = 0
-        for alert in notification.alerts:
-            concerned = False
-            for schedule in schedules if alert.status == "firing" else ():
-                trigger = first_match(schedule.spec.triggers, alert.labels)
-                if trigger is None:
-                    continue
-                concerned = True
-                meta = schedule.metadata
-                key = Key("RetrainSchedule", meta.namespace, meta.name)
-                matched.setdefault(key, []).append(MatchedAlert(trigger, _short(alert)))
-            unmatched += not concerned
-        return matched, unmatched
-
-
-def _short(alert: _Alert) -> Alert:
-    # Cut to what the API keeps: Prometheus' labels have no limits.
-    return Alert(
-        fingerprint=alert.fingerprint[:64],
-        starts_at=alert.starts_at[:64],
-        labels={k: v[:1024] for k, v in islice(alert.labels.items(), 64)},
-        summary=alert.annotations.get("summary", "")[:1024],
-        generator_url=alert.generator_url[:2048],
-    )
+    def _match(self, kind: Kind, receiver: Receiver[Any, Any], batch: Batch[Any]) -> _Match:
+        concerned = []
+        for obj in self._store.all("RetrainSchedule"):
+            schedule = self._store.parse(self._schedules, obj)
+            meta = schedule.metadata
+            if specs := kind.specs(schedule.spec.triggers):
+                concerned.append((Key("RetrainSchedule", meta.namespace, meta.name), specs))
+        found: dict[Key, list[MatchedAlert]] = {}
+        events = 0
+        for event in batch.events:
+            fired = False
+            for key, specs in concerned:
+                trigger = triggers.first_match(receiver, specs, event)
+                if trigger is not None:
+                    fired = True
+                    found.setdefault(key, []).append(MatchedAlert(trigger, receiver.record(event)))
+            events += fired
+        return _Match(found, events)
 
 
 def _answer(status: int, message: str) -> web.Response:

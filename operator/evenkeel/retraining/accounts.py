@@ -9,32 +9,20 @@ from datetime import datetime
 from evenkeel.api.cause import Alert
 from evenkeel.api.retrainschedule import LastRun, Pending, RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
-from evenkeel.meta.names import child_name, digest
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import parse, timestamp
-from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
+from evenkeel.retraining.triggers import MatchedAlert, configured
 from evenkeel.training.run_state import created
 
 KEPT_ALERTS = 10
-
-
-def alert_run_name(schedule: RetrainSchedule, previous: str) -> str:
-    """The run that alerts start after the run `previous` ("" if there was none)."""
-    meta = schedule.metadata
-    return child_name(meta.name, digest(meta.uid, "alert", previous))
-
-
-def cron_run_name(schedule: RetrainSchedule, trigger: str, time: datetime) -> str:
-    """The run of a trigger's cron time."""
-    meta = schedule.metadata
-    return child_name(meta.name, digest(meta.uid, "cron", trigger, timestamp(time)))
 
 
 @dataclass(slots=True)
 class Book:
     """The accounts that one reconcile moves: received = answered by runs + pending + suppressed.
 
-    `received` and `handled` (the newest cron time that is settled) are by trigger.
+    `received` and `handled` (the newest time of its clock that is settled) are by trigger.
     """
 
     received: dict[str, int]
@@ -43,6 +31,27 @@ class Book:
     pending: Pending | None
     suppressed: int
     events: list[Event] = field(default_factory=list)
+
+    def receive(self, alerts: Sequence[MatchedAlert]) -> tuple[MatchedAlert, ...]:
+        """Counts the alerts, and returns those whose trigger still exists."""
+        known = tuple(a for a in alerts if a.trigger in self.received)
+        for alert in known:
+            self.received[alert.trigger] += 1
+        return known
+
+    def enter(self, run: NewRun, now: datetime) -> None:
+        """The run takes all that waits, and its occurrence is settled."""
+        self.last = LastRun(
+            name=run.name,
+            trigger=run.cause.trigger,
+            time=timestamp(now),
+            alert_count=run.cause.alert_count,
+        )
+        self.pending = None
+        if run.occurrence is not None:
+            self.handled[run.occurrence.trigger] = run.occurrence.time
+        message = f"TrainingRun {run.name}: {run.cause.message}"
+        self.events.append(Event("Normal", "RunCreated", message))
 
     def count_on_last(self, number: int) -> None:
         if self.last is not None and number:
@@ -67,17 +76,17 @@ def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
     status = schedule.status
     before = {t.name: t for t in status.triggers}
     handled: dict[str, datetime] = {}
-    for trigger in schedule.spec.triggers:
-        if trigger.cron is None:
+    for name, kind, _ in configured(schedule.spec.triggers):
+        if kind.clock is None:
             continue
-        seen = before.get(trigger.name)
+        seen = before.get(name)
         if seen is not None and seen.last_schedule_time:
-            handled[trigger.name] = parse(seen.last_schedule_time)
+            handled[name] = parse(seen.last_schedule_time)
         elif status.observed_generation == 0 and schedule.metadata.creation_timestamp:
-            handled[trigger.name] = parse(schedule.metadata.creation_timestamp)
+            handled[name] = parse(schedule.metadata.creation_timestamp)
         else:
             # Added later: times before it was first seen are none of its business.
-            handled[trigger.name] = now
+            handled[name] = now
     return Book(
         received={
             t.name: before[t.name].received if t.name in before else 0
@@ -97,26 +106,31 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
     """
     by_name = {r.metadata.name: r for r in runs}
     found: list[TrainingRun] = []
+    times: dict[str, datetime] = {}
     last = book.last.name if book.last else ""
     while (run := by_name.pop(alert_run_name(schedule, last), None)) is not None:
         found.append(run)
         last = run.metadata.name
+    kinds = {name: kind for name, kind, _ in configured(schedule.spec.triggers) if kind.clock}
     for run in by_name.values():
-        time = _cron_time(run)
-        trigger = run.spec.cause.trigger
+        trigger, kind = run.spec.cause.trigger, kinds.get(run.spec.cause.trigger)
+        time = _cause_time(run)
         if (
-            time is not None
-            and time > book.handled.get(trigger, time)
-            and run.metadata.name == cron_run_name(schedule, trigger, time)
+            kind is not None
+            and time is not None
+            and time > book.handled[trigger]
+            and run.metadata.name
+            == occurrence_run_name(schedule, kind.field, trigger, timestamp(time))
         ):
             found.append(run)
+            times[run.metadata.name] = time
     for run in sorted(found, key=lambda r: (created(r), r.metadata.name)):
         cause = run.spec.cause
         waited = book.pending.alert_count if book.pending else 0
         if cause.trigger in book.received:
             book.received[cause.trigger] += max(0, cause.alert_count - waited)
-        if (time := _cron_time(run)) is not None:
-            book.handled[cause.trigger] = max(time, book.handled[cause.trigger])
+        if (settled := times.get(run.metadata.name)) is not None:
+            book.handled[cause.trigger] = max(settled, book.handled[cause.trigger])
         book.pending = None
         book.last = LastRun(
             name=run.metadata.name,
@@ -126,12 +140,9 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
         )
 
 
-def _cron_time(run: TrainingRun) -> datetime | None:
-    cause = run.spec.cause
-    if cause.type != "Cron" or cause.time is None:
-        return None
+def _cause_time(run: TrainingRun) -> datetime | None:
     try:
-        return parse(cause.time)
+        return parse(run.spec.cause.time or "")
     except ValueError:
         return None
 

@@ -6,6 +6,19 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from evenkeel.api.retrainschedule import Budget
+from evenkeel.retraining.admission.request import Blocked, Request, runs
+
+
+def blocked(request: Request) -> Blocked | None:
+    """Until the oldest run that uses the budget up leaves the window."""
+    budget = request.spec.budget
+    if budget is None:
+        return None
+    end = budget_end(request.starts.values(), budget, request.now)
+    if end is None:
+        return None
+    message = f"the budget is {budget.runs} {runs(budget.runs)} in {budget.per_seconds} s"
+    return Blocked("BudgetExhausted", message, end)
 
 
 def within_window(

@@ -6,6 +6,16 @@ from datetime import datetime
 
 from evenkeel.api.retrainschedule import ConcurrencyPolicy
 from evenkeel.meta.times import parse
+from evenkeel.retraining.admission.request import Blocked, Request
+
+ACTIVE = "Active"
+
+
+def blocked(request: Request) -> Blocked | None:
+    """Until the active run has ended, unless the policy replaces it."""
+    if not waits(request.spec.concurrency_policy, bool(request.active)):
+        return None
+    return Blocked(ACTIVE, f"TrainingRun {', '.join(request.active[:3])} is active")
 
 
 def waits(policy: ConcurrencyPolicy, active: bool) -> bool:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from evenkeel.api.retrainschedule import FailurePolicy
+from evenkeel.meta.times import timestamp
+from evenkeel.retraining.admission.request import Blocked, Failures, Request, runs
 from evenkeel.training.run_state import Outcome
 
 
-class Failures(NamedTuple):
-    """The failed runs since the last that succeeded."""
-
-    number: int
-    last: datetime | None
+def blocked(request: Request) -> Blocked | None:
+    """Until the wait after the last failure has passed."""
+    failures, policy = request.failures, request.spec.failure_policy
+    retry = retry_at(failures, policy)
+    if retry is None or request.now >= retry:
+        return None
+    if not circuit_open(failures, policy, request.now):
+        return Blocked(
+            "BackingOff", f"after {failures.number} failed {runs(failures.number)}", retry
+        )
+    message = (
+        f"{failures.number} runs failed in a row; one run is tried not before "
+        f"{timestamp(retry)}; mend the cause, then delete the failed TrainingRuns to "
+        "close the circuit at once"
+    )
+    return Blocked("CircuitOpen", message, retry, stalled=True)
 
 
 def streak(outcomes: Iterable[Outcome]) -> Failures:

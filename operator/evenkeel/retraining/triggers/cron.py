@@ -1,4 +1,4 @@
-"""Cron times of a trigger: the newest that was missed, and the next.
+"""Cron times as triggers: the newest that was missed, and the next.
 
 Expressions have five fields, and changes to and from daylight saving time go as in Debian's cron:
 a time that is skipped runs right after the gap, a time that comes twice runs once.
@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from evenkeel.api.trigger import CronTrigger
+from evenkeel.retraining.triggers.kind import Clock, InvalidTrigger, TriggerKind
 
 
-class InvalidCron(ValueError):
+class InvalidCron(InvalidTrigger):
     """The expression or the time zone is wrong; the message says which and what is expected."""
 
 
@@ -79,3 +80,8 @@ def _zone(name: str) -> ZoneInfo:
         raise InvalidCron(
             f"time zone {name!r} is unknown; use an IANA name such as Europe/Berlin or Etc/UTC"
         ) from None
+
+
+CRON: TriggerKind[CronTrigger, None] = TriggerKind(
+    "cron", check=check, clock=Clock(due_time, deadline, next_time)
+)

@@ -1,0 +1,59 @@
+"""The conditions of a RetrainSchedule: Ready is False only for what a person must mend."""
+
+from __future__ import annotations
+
+from evenkeel.api.retrainschedule import RetrainSchedule
+from evenkeel.meta.conditions import Condition, Observation, find, is_true, readiness
+from evenkeel.meta.objects import Event
+from evenkeel.meta.times import timestamp
+from evenkeel.retraining.accounts import Book
+from evenkeel.retraining.admission import Blocked, Request, template
+from evenkeel.retraining.admission.concurrency import ACTIVE
+from evenkeel.retraining.admission.suspension import SUSPENDED
+from evenkeel.retraining.occurrences import Upcoming
+from evenkeel.retraining.triggers import problems
+
+
+def observe(
+    book: Book, request: Request, blocked: Blocked | None, upcoming: Upcoming | None
+) -> tuple[Observation, ...]:
+    """What can be said of the schedule after the decision."""
+    stall = template.blocked(request) or (blocked if blocked and blocked.stalled else None)
+    if stall is not None:
+        return readiness("False", stall.reason, stall.message, stalled=True)
+    faults = problems(request.spec.triggers)
+    if faults:
+        text = "; ".join(faults) + "; the other triggers work"
+        return readiness("False", "InvalidTrigger", text, stalled=True)
+    return _working(book, request, blocked, upcoming)
+
+
+def _working(
+    book: Book, request: Request, blocked: Blocked | None, upcoming: Upcoming | None
+) -> tuple[Observation, ...]:
+    active = request.active
+    reason, parts = "Scheduled", ["waiting for a trigger"]
+    if active:
+        reason, parts = ACTIVE, [f"TrainingRun {', '.join(active[:3])} is active"]
+    if blocked is not None and blocked.reason != ACTIVE:
+        reason = blocked.reason if blocked.reason == SUSPENDED or not active else reason
+        until = f"next run not before {timestamp(blocked.until)}: " if blocked.until else ""
+        parts = [*(parts if active else ()), f"{until}{blocked.message}"]
+    if book.pending is not None:
+        parts.append(f"{book.pending.alert_count} alerts wait for the next run")
+    counted = sum(book.received.values())
+    if counted:
+        parts.append(f"{counted} alert{'' if counted == 1 else 's'} counted")
+    if upcoming is not None:
+        parts.append(f"next {upcoming.field} time {timestamp(upcoming.time)}")
+    return readiness("True", reason, "; ".join(parts))
+
+
+def announcement(schedule: RetrainSchedule, planned: tuple[Condition, ...]) -> tuple[Event, ...]:
+    """An event when the schedule begins to stall, or to stall for another reason."""
+    before, ready = find(schedule.status.conditions, "Ready"), find(planned, "Ready")
+    if ready is None or not is_true(planned, "Stalled"):
+        return ()
+    if before is not None and before.reason == ready.reason:
+        return ()
+    return (Event("Warning", ready.reason, ready.message),)

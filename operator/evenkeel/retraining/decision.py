@@ -1,0 +1,86 @@
+"""The decision: a new run that takes all that waits, or what becomes of the alerts without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from evenkeel.api.cause import Cause, cause_text
+from evenkeel.api.retrainschedule import LastRun
+from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.meta.times import parse, timestamp
+from evenkeel.retraining.accounts import Book
+from evenkeel.retraining.admission import Blocked, Request
+from evenkeel.retraining.admission.concurrency import answered_by
+from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
+from evenkeel.retraining.triggers import MatchedAlert, received_type
+from evenkeel.retraining.triggers.kind import Occurrence
+from evenkeel.training.run_state import created
+
+
+def decide(
+    book: Book,
+    request: Request,
+    blocked: Blocked | None,
+    due: Sequence[Occurrence],
+    alerts: Sequence[MatchedAlert],
+    runs: Sequence[TrainingRun],
+) -> NewRun | None:
+    """The new run, which takes everything that waits; or None, with each alert put to the active
+    run, to those that wait or to the suppressed ones."""
+    last = book.last
+    running = last if last is not None and last.name in request.active else None
+    fresh = alerts
+    if running is not None:
+        began = _created(running, runs)
+        fresh = tuple(a for a in alerts if not answered_by(a.alert.starts_at, began))
+    if blocked is None and (due or book.pending or fresh):
+        return _new_run(book, request, due[0] if due else None, alerts)
+    queues = request.spec.concurrency_policy == "Queue"
+    if queues and (blocked is None or blocked.alerts_wait):
+        book.count_on_last(len(alerts) - len(fresh))
+        book.wait(fresh, request.now)
+    elif running is not None:
+        book.count_on_last(len(alerts))
+    else:
+        book.suppressed += len(alerts)
+    return None
+
+
+def _created(running: LastRun, runs: Sequence[TrainingRun]) -> datetime:
+    """When the run was created, rounded up, since the API server cuts fractions off."""
+    times = [created(r) for r in runs if r.metadata.name == running.name]
+    return max([*times, parse(running.time)]) + timedelta(seconds=1)
+
+
+def _new_run(
+    book: Book, request: Request, due: Occurrence | None, alerts: Sequence[MatchedAlert]
+) -> NewRun:
+    schedule = request.schedule
+    if due is None:
+        name = alert_run_name(schedule, book.last.name if book.last else "")
+    else:
+        name = occurrence_run_name(schedule, due.kind.field, due.trigger, due.identity)
+    return NewRun(name, _cause(book, request, due, alerts), due)
+
+
+def _cause(
+    book: Book, request: Request, due: Occurrence | None, alerts: Sequence[MatchedAlert]
+) -> Cause:
+    gathered = replace(book)
+    gathered.wait(alerts, request.now)
+    waiting = gathered.pending
+    if due is not None:
+        cause = Cause(type=due.kind.cause_type, trigger=due.trigger, time=timestamp(due.time))
+    elif waiting is not None:
+        type_ = received_type(request.spec.triggers, waiting.trigger)
+        cause = Cause(type=type_, trigger=waiting.trigger, time=waiting.since)
+    else:
+        raise ValueError("a run needs an occurrence or alerts")
+    if waiting is not None:
+        answered = {"alert_count": waiting.alert_count, "alerts": waiting.alerts}
+        cause = cause.model_copy(update=answered)
+    summary = cause.alerts[0].summary if cause.alerts else ""
+    text = cause_text(cause) + (f": {summary}" if summary else "")
+    return cause.model_copy(update={"message": text[:1024]})

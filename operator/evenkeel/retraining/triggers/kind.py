@@ -1,0 +1,107 @@
+"""What a kind of trigger consists of: its field of spec.triggers[], a clock, a receiver.
+
+S is the model of the trigger's field, E an event as the receiver reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from evenkeel.api.cause import Alert
+from evenkeel.api.trigger import Trigger, cause_type
+
+S = TypeVar("S")
+E = TypeVar("E")
+
+
+class InvalidTrigger(ValueError):
+    """A trigger cannot work; the message says what is wrong with its spec and what is expected."""
+
+
+class MalformedBody(ValueError):
+    """A request is not what the receiver reads; the message says what was expected and found."""
+
+
+class Batch(NamedTuple, Generic[E]):
+    """What a request brought.
+
+    events: those that may match a trigger. received: the number of all, for the answer. warning:
+    what the log shall say of the request.
+    """
+
+    events: tuple[E, ...]
+    received: int
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock(Generic[S]):
+    """When a trigger's times come: all in UTC, pure, and each time with one identity only.
+
+    due(spec, handled, now): the newest time in (handled, now], or None. Raises InvalidTrigger.
+    deadline(spec, time): until when that time's run may start: startingDeadlineSeconds later.
+    upcoming(spec, now): the first time later than now. Raises InvalidTrigger.
+    """
+
+    due: Callable[[S, datetime, datetime], datetime | None]
+    deadline: Callable[[S, datetime], datetime]
+    upcoming: Callable[[S, datetime], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver(Generic[S, E]):
+    """How requests become what causes keep.
+
+    path: of the webhook's route. read(body): raises MalformedBody. matches(spec, event): raises
+    InvalidTrigger. record(event): cut to the limits of the API.
+    """
+
+    path: str
+    read: Callable[[bytes], Batch[E]]
+    matches: Callable[[S, E], bool]
+    record: Callable[[E], Alert]
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerKind(Generic[S, E]):
+    """A kind of trigger; it has a clock, a receiver or both.
+
+    field: the attribute of `Trigger` that it reads. check(spec): raises InvalidTrigger for what
+    cannot work.
+    """
+
+    field: str
+    check: Callable[[S], None]
+    clock: Clock[S] | None = None
+    receiver: Receiver[S, E] | None = None
+
+    @property
+    def cause_type(self) -> str:
+        """The type of the causes that it gives."""
+        return cause_type(self.field)
+
+    def spec(self, trigger: Trigger) -> S | None:
+        """The trigger's spec, if it is of this kind."""
+        found: S | None = getattr(trigger, self.field, None)
+        return found
+
+    def specs(self, triggers: Iterable[Trigger]) -> tuple[tuple[str, S], ...]:
+        """The triggers of this kind: names and specs, in their order."""
+        found = ((t.name, self.spec(t)) for t in triggers)
+        return tuple((name, spec) for name, spec in found if spec is not None)
+
+
+class Occurrence(NamedTuple):
+    """What happened once and needs one run, such as a time of a trigger's clock.
+
+    identity: which one it was; the run is named after it. deadline: until when it may start.
+    """
+
+    trigger: str
+    kind: TriggerKind[Any, Any]
+    identity: str
+    time: datetime
+    deadline: datetime
