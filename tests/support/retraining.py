@@ -153,7 +153,7 @@ class Cluster:
 
     def edit(self, **spec: Any) -> None:
         meta = self.schedule.metadata
-        self.schedule = RetrainSchedule.model_validate(
+        self.schedule = type(self.schedule).model_validate(
             {
                 "metadata": {**meta.wire(), "generation": meta.generation + 1},
                 "spec": {**self.schedule.spec.wire(), **spec},

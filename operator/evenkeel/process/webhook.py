@@ -30,7 +30,6 @@ MAX_BODY = 64 * 2**20
 PATIENCE = 8.0
 """Seconds within which the cause must be durable; Alertmanager itself waits 10 s by default."""
 
-
 Kind = TriggerKind[Any, Any]
 
 
