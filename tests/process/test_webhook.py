@@ -224,3 +224,16 @@ async def test_failed_plan_keeps_its_alerts_for_the_next() -> None:
     assert [m.alert.fingerprint for m in inbox.take(KEY)] == ["c"]
     inbox.withdraw(KEY, third)
     assert inbox.take(KEY) == ()
+
+
+async def test_what_a_planned_run_counts_is_told_to_the_next_plan() -> None:
+    inbox = Inbox()
+    delivery = inbox.put(KEY, (MatchedAlert("drift", Alert(fingerprint="a", starts_at="")),))
+    assert [m.run for m in inbox.take(KEY)] == [""]
+    inbox.entered(KEY, "never-made", known=())
+    assert [m.run for m in inbox.take(KEY)] == ["never-made"]
+    inbox.entered(KEY, "made", known=())
+    inbox.put(KEY, delivery.alerts)
+    inbox.take(KEY)
+    inbox.entered(KEY, "second", known=("made",))
+    assert [m.run for m in inbox.take(KEY)] == ["made", "second"]

@@ -240,6 +240,24 @@ def test_alerts_of_a_trigger_that_is_gone_start_nothing() -> None:
     assert not cluster.reconcile(alerts(1, trigger="old")).creates
 
 
+@pytest.mark.parametrize("more", [0, 2])
+def test_a_refused_status_after_the_creation_counts_no_alert_twice(more: int) -> None:
+    cluster, storm = Cluster(schedule(DRIFT)), alerts(7)
+    with pytest.raises(Crash):
+        cluster.reconcile(storm, writes=1)
+    (run,) = cluster.started
+    later = [*(a._replace(run=run) for a in storm), *alerts(more)]
+    cluster.reconcile(later)
+    assert cluster.started == [run]
+    assert cluster.received == cluster.accounted == 7 + more
+
+
+def test_a_run_that_could_not_be_created_has_counted_nothing() -> None:
+    cluster, storm = Cluster(schedule(DRIFT)), alerts(7)
+    cluster.reconcile([a._replace(run="never-made") for a in storm])
+    assert cluster.received == cluster.accounted == 7
+
+
 @pytest.mark.parametrize("policy", ["Forbid", "Queue", "Replace"])
 @pytest.mark.parametrize("stale", [False, True])
 def test_a_crash_after_the_creation_and_a_retried_webhook_give_the_same_run(

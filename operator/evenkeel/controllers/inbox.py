@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Container
 from dataclasses import dataclass
 
 from evenkeel.meta.objects import Key
@@ -16,10 +17,14 @@ from evenkeel.retraining.triggers import MatchedAlert
 
 @dataclass(eq=False, slots=True)
 class Delivery:
-    """The alerts of one request for one schedule; `done` is set once they are written."""
+    """The alerts of one request for one schedule; `done` is set once they are written.
+
+    run: the run whose creation was planned with them.
+    """
 
     alerts: tuple[MatchedAlert, ...]
     done: asyncio.Future[None]
+    run: str = ""
 
 
 class Inbox:
@@ -43,7 +48,16 @@ class Inbox:
     def take(self, key: Key) -> tuple[MatchedAlert, ...]:
         """All that waits, for one plan. It stays here until `settle`, should the plan fail."""
         self._taken[key] = list(self._waiting.get(key, ()))
-        return tuple(alert for d in self._taken[key] for alert in d.alerts)
+        return tuple(a._replace(run=d.run) for d in self._taken[key] for a in d.alerts)
+
+    def entered(self, key: Key, run: str, known: Container[str]) -> None:
+        """What was last taken is counted by a run about to be created, if none of `known` does.
+
+        Should the status after it not be written, the next plan does not count it again.
+        """
+        for delivery in self._taken.get(key, ()):
+            if delivery.run not in known:
+                delivery.run = run
 
     def settle(self, key: Key) -> None:
         """The plan with the alerts last taken was written."""

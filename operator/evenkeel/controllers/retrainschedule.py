@@ -22,7 +22,7 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     """What to write for the RetrainSchedule: all its alerts are taken by one reconcile."""
     store = context.store
     runs = store.labelled("TrainingRun", key.namespace, labels.SCHEDULE, key.name)
-    return plan_schedule(
+    plan = plan_schedule(
         ScheduleSnapshot(
             schedule=RetrainSchedule.model_validate(obj),
             runs=tuple(store.parse(TrainingRun, r) for r in runs),
@@ -30,6 +30,10 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             now=datetime.now(UTC),
         )
     )
+    for run in plan.creates:
+        known = {r["metadata"]["name"] for r in runs}
+        context.inbox.entered(key, run["metadata"]["name"], known)
+    return plan
 
 
 def concerns(store: Store, schedule: JSON) -> Iterator[Key]:

@@ -99,8 +99,8 @@ def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
     )
 
 
-def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) -> None:
-    """Enters runs that were created although the status after them was never written.
+def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) -> set[str]:
+    """Enters runs that were created although the status after them was never written; their names.
 
     Such a run took all that was pending, and the alerts on top of that were not yet received.
     """
@@ -138,6 +138,7 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
             time=run.metadata.creation_timestamp,
             alert_count=max(cause.alert_count, waited),
         )
+    return {run.metadata.name for run in found}
 
 
 def _cause_time(run: TrainingRun) -> datetime | None:

@@ -49,8 +49,8 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
     """Starts at most one run; the same snapshot gives the same plan. Never raises for bad input."""
     schedule, runs, now = snapshot.schedule, snapshot.runs, snapshot.now
     book = open_book(schedule, now)
-    adopt(book, schedule, runs)
-    alerts = book.receive(snapshot.alerts)
+    adopted = adopt(book, schedule, runs)
+    alerts = book.receive([a for a in snapshot.alerts if a.run not in adopted])
 
     request, presumed_until = _request(book, snapshot)
     blocked = first_block(request)

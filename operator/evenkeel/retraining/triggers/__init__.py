@@ -16,10 +16,15 @@ TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON)
 
 
 class MatchedAlert(NamedTuple):
-    """A record of what a receiver was told, and the trigger that it matched."""
+    """A record of what a receiver was told, and the trigger that it matched.
+
+    run: the TrainingRun whose creation was planned with it, empty if none was yet. Where that run
+    exists, its cause counts the alert already.
+    """
 
     trigger: str
     alert: Alert
+    run: str = ""
 
 
 class Configured(NamedTuple):
