@@ -89,9 +89,16 @@ def test_the_table_has_an_entry_for_each_field_of_the_api() -> None:
 
 
 def test_the_schema_has_its_field(kind: type[ModelDeployment]) -> None:
-    made = structural(kind)["properties"]["spec"]["properties"]["traffic"]["properties"]
+    schema = structural(kind)["properties"]["spec"]["properties"]["traffic"]
+    made = schema["properties"]
     assert set(made) == {"gateway", "byHeader"}
     assert made["byHeader"]["required"] == ["header"]
+    assert schema["x-kubernetes-validations"] == [
+        {
+            "rule": "[has(self.gateway), has(self.byHeader)].filter(g, g).size() <= 1",
+            "message": "traffic has at most one of gateway or byHeader",
+        }
+    ]
 
 
 @pytest.mark.usefixtures("kind")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.base import Column, Labels, Name, Resource
 from evenkeel.api.common import URI_RULES, ModelFormat, TemplateMeta
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.rollout import Rollout
-from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, cel, map_list, says
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, cel, map_list, says
 
 
 class Storage(Model):
@@ -181,6 +182,11 @@ class Traffic(Model):
         Gateway | None,
         Field(description="Without it, the share follows from the numbers of replicas."),
     ] = None
+
+    @classmethod
+    def validations(cls) -> tuple[Rule, ...]:
+        """The rules, and that one strategy is chosen at most."""
+        return (*cls.rules, *at_most_one("traffic", [to_camel(f) for f in cls.model_fields]))
 
 
 class ModelDeploymentSpec(Model):

@@ -54,6 +54,15 @@ def exactly_one(subject: str, fields: Sequence[str]) -> Rule:
     return Rule(rule, f"{subject} needs exactly one of {choice}")
 
 
+def at_most_one(subject: str, fields: Sequence[str]) -> tuple[Rule, ...]:
+    """Of the fields (names on the wire) none or one is set; a single field needs no rule."""
+    if len(fields) < 2:
+        return ()
+    given = ", ".join(f"has(self.{field})" for field in fields)
+    choice = f"{', '.join(fields[:-1])} or {fields[-1]}"
+    return (Rule(f"[{given}].filter(g, g).size() <= 1", f"{subject} has at most one of {choice}"),)
+
+
 def says(message: str) -> dict[str, Any]:
     """What the API server answers when the field does not match its `pattern`."""
     return {"x-message": message}
