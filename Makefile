@@ -56,6 +56,7 @@ bench: $(VENV)/.installed ## Figures against the design's table
 .PHONY: manifests
 manifests: $(VENV)/.installed ## Generates crds/, the chart's copies, deploy/ from the pydantic models
 	$(RUN) -m evenkeel.api.crd crds
+	$(RUN) -m evenkeel.process.settings_table docs/operations.md
 	$(RUN) charts/sync.py --helm "$$($(RUN) -c 'from dev.cluster import binaries; print(binaries.client("helm", lambda _: None))')"
 	$(RUN) deploy/argocd/render.py
 

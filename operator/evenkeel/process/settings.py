@@ -2,88 +2,192 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import model_validator as validates_model
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from evenkeel.process.service_links import is_service_link
+
+PREFIX = "EVENKEEL_"
+ELSEWHERE = ("EVENKEEL_CLUSTER_DIR",)
+"""Variables with the prefix that the development tools read, often in the same shell."""
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
-LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 class SettingsError(Exception):
-    """A setting has a wrong value; the message names it."""
+    """A setting is wrong or unknown; the message, one line, names it and says what is allowed."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How this process runs. Ports are TCP ports on all addresses."""
+class Allowed(NamedTuple):
+    """What people are told of a setting: its values, and its default where that is computed."""
 
-    namespace: str = "default"
-    identity: str = "evenkeel"
-    watch_namespaces: tuple[str, ...] = ()
-    prometheus_url: str = ""
-    prometheus_token_file: str = ""
-    leader_election: bool = True
-    webhook_port: int = 8088
-    webhook_token_file: str = ""
-    http_port: int = 8080
-    metrics_port: int = 9090
-    log_level: str = "info"
-    log_format: str = "json"
-    storage_initializer_image: str = "kserve/storage-initializer:v0.21.0"
-    workers: int = 32
+    values: str
+    default: str = ""
+
+
+def _namespace() -> str:
+    file = SERVICE_ACCOUNT_NAMESPACE
+    return file.read_text().strip() if file.exists() else "default"
+
+
+def _identity() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("not a number")
+    return value
+
+
+def _flag(value: object) -> object:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower(), "neither")
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and not (parts.scheme in ("http", "https") and parts.hostname):
+        raise ValueError("not an HTTP URL")
+    return value
+
+
+Number = Annotated[
+    int, BeforeValidator(_number), Field(ge=1, le=65535), Allowed("a number from 1 to 65535")
+]
+Flag = Annotated[bool, BeforeValidator(_flag), Allowed("true or false")]
+File = Annotated[str, Allowed("a file that can be read")]
+NamespaceName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+
+
+class Settings(BaseSettings):
+    """How this process runs. Ports are TCP ports on all addresses.
+
+    The constructor takes plain values and reads nothing; `from_environment` does.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True
+    )
+
+    namespace: Annotated[
+        str,
+        Field(default_factory=_namespace, min_length=1),
+        Allowed("a namespace", "the service account's, else `default`"),
+    ] = Field(description="the operator's own namespace, where its Lease is")
+    identity: Annotated[
+        str,
+        Field(
+            default_factory=_identity,
+            min_length=1,
+            validation_alias=AliasChoices("EVENKEEL_POD_NAME", "POD_ID"),
+        ),
+        Allowed("a name that no other replica has", "`POD_ID`, else host name and process"),
+    ] = Field(description="who holds the Lease")
+    watch_namespaces: Annotated[
+        tuple[NamespaceName, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        Allowed("names of namespaces, separated by commas", "all"),
+    ] = Field((), description="the namespaces whose objects are looked after")
+    prometheus_url: Annotated[
+        str, AfterValidator(_url), Allowed("a URL that begins with http:// or https://")
+    ] = Field("", description="Prometheus for analyses that name none")
+    prometheus_token_file: File = Field("", description="file with a bearer token for it")
+    leader_election: Flag = Field(
+        True, description="whether replicas take turns, by a Lease named `evenkeel`"
+    )
+    webhook_port: Number = Field(8088, description="Alertmanager's webhook")
+    webhook_token_file: File = Field(
+        "", description="file with its bearer token; without one it is open to all who reach it"
+    )
+    http_port: Number = Field(8080, description="`/healthz`, `/readyz`")
+    metrics_port: Number = Field(9090, description="`/metrics`")
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"],
+        BeforeValidator(_lower),
+        Allowed("one of debug, info, warning, error, critical"),
+    ] = Field("info", description="the least urgent lines that are logged")
+    log_format: Annotated[Literal["json", "plain"], Allowed("json or plain")] = Field(
+        "json", description="how they look"
+    )
+    storage_initializer_image: Annotated[str, Field(min_length=1), Allowed("an image")] = Field(
+        "kserve/storage-initializer:v0.21.0", description="downloads models"
+    )
+    workers: Number = Field(32, description="reconciles at the same time")
+
+    @validates_model(mode="after")
+    def _ports_differ(self) -> Self:
+        ports: dict[int, str] = {}
+        for name in ("webhook_port", "http_port", "metrics_port"):
+            port = getattr(self, name)
+            if port in ports:
+                raise ValueError(
+                    f"{variable(ports[port])} and {variable(name)} are both {port}; "
+                    "give each a port of its own"
+                )
+            ports[port] = name
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The constructor's arguments alone."""
+        return (init_settings,)
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Reads the environment. Raises SettingsError."""
+        """Reads the environment. Raises SettingsError, also for an unknown EVENKEEL_ variable."""
+        wrong = [_unknown(name) for name in unknown_variables(os.environ)]
+        environment = EnvSettingsSource(cls)
+        environment.env_vars = {
+            name: value
+            for name, value in environment.env_vars.items()
+            if value is not None and not is_service_link(name.upper(), value)
+        }
+        try:
+            made = cls(**environment())
+        except ValidationError as error:
+            raise SettingsError("; ".join([*_faults(error), *wrong])) from None
+        if wrong:
+            raise SettingsError("; ".join(wrong))
+        return made
 
-        def text(name: str, default: str) -> str:
-            return os.environ.get(f"EVENKEEL_{name}", default)
-
-        def number(name: str, default: int) -> int:
-            value = text(name, str(default))
-            if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
-                raise SettingsError(f"EVENKEEL_{name} must be a number from 1 to 65535: {value!r}")
-            return int(value)
-
-        def flag(name: str, default: bool) -> bool:
-            value = text(name, str(default)).lower()
-            if value not in ("true", "false"):
-                raise SettingsError(f"EVENKEEL_{name} must be true or false, not {value!r}")
-            return value == "true"
-
-        own = SERVICE_ACCOUNT_NAMESPACE
-        namespace = own.read_text().strip() if own.exists() else "default"
-        watched = text("WATCH_NAMESPACES", "")
-        log_format = text("LOG_FORMAT", cls.log_format)
-        if log_format not in ("json", "plain"):
-            raise SettingsError(f"EVENKEEL_LOG_FORMAT must be json or plain, not {log_format!r}")
-        log_level = text("LOG_LEVEL", cls.log_level).lower()
-        if log_level not in LOG_LEVELS:
-            raise SettingsError(
-                f"EVENKEEL_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}, not {log_level!r}"
-            )
-        return cls(
-            namespace=text("NAMESPACE", namespace),
-            identity=text("POD_NAME", f"{socket.gethostname()}-{os.getpid()}"),
-            watch_namespaces=tuple(n.strip() for n in watched.split(",") if n.strip()),
-            prometheus_url=text("PROMETHEUS_URL", ""),
-            prometheus_token_file=text("PROMETHEUS_TOKEN_FILE", ""),
-            leader_election=flag("LEADER_ELECTION", True),
-            webhook_port=number("WEBHOOK_PORT", cls.webhook_port),
-            webhook_token_file=text("WEBHOOK_TOKEN_FILE", ""),
-            http_port=number("HTTP_PORT", cls.http_port),
-            metrics_port=number("METRICS_PORT", cls.metrics_port),
-            log_level=log_level,
-            log_format=log_format,
-            storage_initializer_image=text(
-                "STORAGE_INITIALIZER_IMAGE", cls.storage_initializer_image
-            ),
-            workers=number("WORKERS", cls.workers),
-        )
+    def check_token_files(self) -> None:
+        """Raises SettingsError unless every token file that is set holds a token."""
+        for file in (self.webhook_token_file, self.prometheus_token_file):
+            self.read_token(file)
 
     def read_token(self, file: str) -> str:
         """The token in a mounted file; empty if none is set. Raises SettingsError."""
@@ -92,8 +196,55 @@ class Settings:
         try:
             token = Path(file).read_text().strip()
         except (OSError, ValueError) as error:
-            raise SettingsError(f"cannot read the token file {file}: {error}") from error
+            why = getattr(error, "strerror", None) or error
+            raise SettingsError(
+                f"cannot read the token file {file}: {why}; mount it, or unset its variable"
+            ) from error
         if not token:
             # Compared with an empty token, every request would be let in.
             raise SettingsError(f"the token file {file} is empty; put the token into it")
         return token
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else PREFIX + field.upper()
+
+
+def allowed(field: str) -> Allowed:
+    """What people are told of a field."""
+    return next(m for m in Settings.model_fields[field].metadata if isinstance(m, Allowed))
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables with the prefix that are no settings, service links aside."""
+    known = {variable(field) for field in Settings.model_fields} | set(ELSEWHERE)
+    return sorted(
+        name
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name not in known and not is_service_link(name, value)
+    )
+
+
+def _unknown(name: str) -> str:
+    known = [variable(field) for field in Settings.model_fields]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    remedy = f"did you mean {near[0]}?" if near else "remove it"
+    return f"{name} is not a setting ({remedy})"
+
+
+def _faults(error: ValidationError) -> list[str]:
+    """One sentence for each wrong variable."""
+    faults: dict[str, None] = {}
+    by_variable = {variable(field): field for field in Settings.model_fields}
+    for fault in error.errors(include_url=False):
+        if not fault["loc"]:
+            faults[str(fault["ctx"]["error"])] = None
+            continue
+        field = by_variable.get(str(fault["loc"][0]), str(fault["loc"][0]))
+        found = os.environ.get(variable(field), "")
+        # An address may hold a password.
+        but = "" if "@" in found else f", not {found!r}"
+        faults[f"{variable(field)} must be {allowed(field).values}{but}"] = None
+    return list(faults)
