@@ -11,6 +11,7 @@ import json
 import os
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -18,7 +19,6 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
 
 from evenkeel.meta.resources import ResourceType
 
@@ -40,45 +40,79 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
 
+class ConfigurationError(Exception):
+    """No usable way to the API server is configured; the message, one line, says what to do."""
+
+
 class Client:
     """Requests against one API server. Use as an asynchronous context manager.
 
-    field_manager: the name under which writes own fields (server-side apply).
+    field_manager: the name under which writes own fields (server-side apply). configuration: host,
+    credentials and their refresh. proxy: the URL of one, if any. answered: set once a request was
+    granted, so that address and credentials are known to be right.
     """
 
-    def __init__(
-        self, configuration: Configuration, *, field_manager: str, connections: int = 50
-    ) -> None:
+    def __init__(self, configuration: Configuration, *, field_manager: str) -> None:
         self.field_manager = field_manager
-        configuration.connection_pool_maxsize = connections
-        self._configuration = configuration
-        # aiohttp would look the environment up in threads, twice a request.
-        proxy = configuration.proxy or _environment_proxy(configuration.host)
-        configuration.client_session_kwargs = {"trust_env": False, "proxy": proxy}
-        self._session = RESTClientObject(configuration)._create_pool_manager()
+        self.configuration = configuration
+        self.answered = asyncio.Event()
+        self.proxy = configuration.proxy or _environment_proxy(configuration.host)
+        # Each watch holds a connection for good: a limit of the pool would starve the others.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=_ssl_context(configuration)),
+            read_bufsize=2**21,
+            # aiohttp would look the environment up in threads, twice a request.
+            trust_env=False,
+            proxy=self.proxy,
+        )
         self._base = configuration.host.rstrip("/")
 
     @classmethod
     async def from_environment(cls, *, field_manager: str) -> Self:
-        """In a pod its service account, elsewhere KUBECONFIG or ~/.kube/config."""
+        """In a pod its service account, elsewhere KUBECONFIG or ~/.kube/config.
+
+        Raises ConfigurationError.
+        """
         configuration = Configuration()
         try:
             config.load_incluster_config(  # type: ignore[no-untyped-call]
                 client_configuration=configuration
             )
-        except config.ConfigException:
-            file = os.environ.get("KUBECONFIG")
-            return await cls.from_kubeconfig(file, field_manager=field_manager)
+        except config.ConfigException as error:
+            files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+            if "KUBERNETES_SERVICE_HOST" in os.environ and not _exists(files):
+                raise ConfigurationError(
+                    f"the pod's service account cannot be used: {_line(error)} "
+                    "Let the pod have its token (automountServiceAccountToken: true)"
+                ) from error
+            return await cls.from_kubeconfig(files, field_manager=field_manager)
         return cls(configuration, field_manager=field_manager)
 
     @classmethod
-    async def from_kubeconfig(cls, file: str | None, *, field_manager: str) -> Self:
-        """The current context of that file; ~/.kube/config without one."""
+    async def from_kubeconfig(cls, files: str, *, field_manager: str) -> Self:
+        """The current context of that file or of several, separated as in KUBECONFIG.
+
+        Raises ConfigurationError.
+        """
+        if not _exists(files):
+            raise ConfigurationError(
+                f"there is no kubeconfig at {files}, and this is no pod with a service account; "
+                "set KUBECONFIG to a file"
+            )
         configuration = Configuration()
-        await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=file, client_configuration=configuration
-        )
-        return cls(configuration, field_manager=field_manager)
+        try:
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=files, client_configuration=configuration
+            )
+            if urlsplit(configuration.host).hostname is None:
+                raise ValueError(f"the server {configuration.host!r} is not a URL")
+            return cls(configuration, field_manager=field_manager)
+        except Exception as error:
+            # The loader meets whatever a person may have written with whatever Python raises.
+            raise ConfigurationError(
+                f"the kubeconfig {files} cannot be used: {_line(error)}; correct it, or set "
+                "KUBECONFIG to another file"
+            ) from error
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,10 +124,15 @@ class Client:
         """Closes the connections."""
         await self._session.close()
 
-    async def _headers(self) -> dict[str, str]:
-        auth = await self._configuration.auth_settings()
+    async def authorization(self) -> str:
+        """The header's value now, such as `Bearer <token>`; empty with certificates."""
+        auth = await self.configuration.auth_settings()
         token = auth.get("BearerToken")
-        return {"Authorization": str(token["value"])} if token else {}
+        return str(token["value"]) if token else ""
+
+    async def _headers(self) -> dict[str, str]:
+        value = await self.authorization()
+        return {"Authorization": value} if value else {}
 
     async def request(
         self,
@@ -123,13 +162,15 @@ class Client:
                     data=data,
                     headers=headers,
                     timeout=REQUEST_TIMEOUT,
+                    server_hostname=self.configuration.tls_server_name,
                 ) as response:
                     text = await response.read()
                     if response.status < 400:
+                        self.answered.set()
                         return json.loads(text) if text else {}
                     error = _error(response.status, text, response.headers.get("Retry-After"))
             except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as fault:
-                error = ApiError(0, "NoAnswer", str(fault) or type(fault).__name__)
+                error = ApiError(0, "NoAnswer", _no_answer(fault))
             passing = error.status in (0, 429, 502, 503, 504)
             if not passing or attempt == RETRIES:
                 raise error
@@ -236,6 +277,7 @@ class Client:
                 params=query,
                 headers=await self._headers(),
                 timeout=timeout,
+                server_hostname=self.configuration.tls_server_name,
             ) as response:
                 if response.status >= 400:
                     raise _error(response.status, await response.read(), None)
@@ -250,7 +292,40 @@ class Client:
                         )
                     yield event
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise ApiError(0, "NoAnswer", str(fault) or type(fault).__name__) from fault
+            raise ApiError(0, "NoAnswer", _no_answer(fault)) from fault
+
+
+def _ssl_context(configuration: Configuration) -> ssl.SSLContext:
+    """What the configuration says of certificates. Raises OSError (ssl.SSLError is one)."""
+    context = ssl.create_default_context(
+        cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data
+    )
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if configuration.disable_strict_ssl_verification:
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _exists(files: str) -> bool:
+    """Whether any of the files is there."""
+    return any(os.path.exists(os.path.expanduser(f)) for f in files.split(os.pathsep))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _no_answer(fault: Exception) -> str:
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        return f"cannot trust {fault.host}:{fault.port}: {fault.certificate_error}"
+    if isinstance(fault, aiohttp.ClientConnectorError):
+        why = fault.os_error.strerror or fault.os_error
+        return f"cannot connect to {fault.host}:{fault.port}: {why}"
+    return str(fault) or type(fault).__name__
 
 
 def _environment_proxy(host: str) -> str | None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.diagnosis import Diagnosis, Repeated, diagnose
 from evenkeel.meta.resources import LEASE
 from evenkeel.meta.times import precise
 
@@ -24,7 +25,8 @@ class Lease:
 
     Durations in seconds: a holder that has not renewed for `renew_deadline` stops leading by
     itself before others may take over after `duration` on their own clocks. Clocks of machines
-    are never compared: a candidate measures how long it has seen no renewal.
+    are never compared: a candidate measures how long it has seen no renewal. `diagnosis` says why
+    neither this process nor another is known to hold it, if so.
     """
 
     def __init__(
@@ -48,6 +50,8 @@ class Lease:
         self._observed: tuple[str, float] = ("", 0.0)
         self._renewed = 0.0
         self.held = False
+        self.diagnosis: Diagnosis | None = None
+        self._faults = Repeated(log)
 
     async def acquire(self) -> None:
         """Returns once this process leads."""
@@ -99,18 +103,27 @@ class Lease:
             holder = spec.get("holderIdentity") or ""
             if holder and holder != self._identity and not self._expired(lease):
                 self.held = False
+                self.diagnosis = None
                 return False
             await self._client.replace(LEASE, self._namespace, self._name, self._body(lease))
             return self._won(started)
         except ApiError as error:
             # A lost race isn't a lost lease: it may be with the own renewal whose answer was lost.
             # The next look tells.
-            log.warning("lease: %s", error)
+            self.diagnosis = None if error.status == 409 else self._diagnose(error)
+            self._faults.warn(f"lease: {self.diagnosis.message if self.diagnosis else error}")
             return False
+
+    def _diagnose(self, error: ApiError) -> Diagnosis:
+        if error.status == 404:
+            # Leases are always served: it is their namespace.
+            return Diagnosis(f"the Lease cannot be made: {error.message}", True)
+        return diagnose(LEASE, error)
 
     def _won(self, started: float) -> bool:
         self._renewed = started
         self.held = True
+        self.diagnosis = None
         return True
 
     def _expired(self, lease: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.diagnosis import Diagnosis, Repeated, diagnose
 from evenkeel.kube.store import Store, version_of
 from evenkeel.meta.objects import Key
 from evenkeel.meta.resources import ResourceType
@@ -31,7 +32,8 @@ class Watcher:
     """Watches one kind with a server-side label selector.
 
     `synced` is set after the first complete list. A list removes what is gone from the store, so
-    that no deletion is missed after a gap.
+    that no deletion is missed after a gap. `diagnosis` says what was wrong at the last try, if
+    anything.
     """
 
     def __init__(
@@ -53,6 +55,13 @@ class Watcher:
         self._namespace = namespace
         self._optional = optional
         self.synced = asyncio.Event()
+        self.diagnosis: Diagnosis | None = None
+        self._faults = Repeated(log)
+
+    @property
+    def plural(self) -> str:
+        """What is watched."""
+        return self._type.plural
 
     async def run(self) -> None:
         """Runs until cancelled; whatever goes wrong, it tries again with growing pauses."""
@@ -64,8 +73,10 @@ class Watcher:
             try:
                 if not version:
                     version = await self._list()
+                    self.diagnosis = None
                     self.synced.set()
                 version = await self._watch(version)
+                self.diagnosis = None
                 rounds += 1
                 if rounds % RELIST_ROUNDS == 0:
                     version = ""
@@ -77,6 +88,7 @@ class Watcher:
                     continue
                 if error.status == 410:
                     version = ""
+                self.diagnosis = None if error.status == 410 else diagnose(self._type, error)
                 fault = error
             except Exception as error:
                 # A dead watch would go unnoticed: whatever the answer was, list again.
@@ -89,7 +101,8 @@ class Watcher:
             failures += 1
             wait = min(MAX_WAIT, 0.1 * 2 ** min(failures, 9)) * random.uniform(0.5, 1)
             cause = fault or "the server ended it at once"
-            log.warning("watch of %s: %s; again in %.1f s", self._type.plural, cause, wait)
+            said = self.diagnosis.message if self.diagnosis else cause
+            self._faults.warn(f"watch of {self._type.plural}: {said}; trying again")
             await asyncio.sleep(wait)
 
     async def _list(self) -> str:
@@ -119,6 +132,7 @@ class Watcher:
             selector=self._selector,
             resource_version=version,
         ):
+            self.diagnosis = None
             obj = event["object"]
             meta = obj["metadata"]
             version = meta["resourceVersion"]
