@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -11,20 +12,45 @@ STALLED_AFTER = 300.0
 """Seconds; longer than any reconcile with all its retries against a slow API server."""
 
 
-def health(alive: Callable[[], float], ready: Callable[[], bool]) -> web.Application:
-    """`/healthz` fails when a key has been waited for or worked on for too long; `/readyz` until
-    the caches are filled."""
+class Health(NamedTuple):
+    """How the process is.
+
+    stalled_for: how long a key has been waited for or worked on, in seconds. unready: why the
+    operator cannot do its work. impaired: what is wrong although it can.
+    """
+
+    stalled_for: float = 0.0
+    unready: tuple[str, ...] = ()
+    impaired: tuple[str, ...] = ()
+
+    @property
+    def alive(self) -> bool:
+        """Whether a restart would not help."""
+        return self.stalled_for <= STALLED_AFTER
+
+    @property
+    def stalled(self) -> str:
+        """For people, while it is not alive."""
+        return f"reconciling has stalled for {self.stalled_for:.0f} s"
+
+
+def health(look: Callable[[], Health]) -> web.Application:
+    """`/healthz` answers 500 while a restart is due, `/readyz` 503 while the operator cannot work.
+
+    The body says why, a line each.
+    """
 
     async def healthz(_: web.Request) -> web.Response:
-        age = alive()
-        if age > STALLED_AFTER:
-            return web.Response(status=500, text=f"reconciling has stalled for {age:.0f} s\n")
+        now = look()
+        if not now.alive:
+            return web.Response(status=500, text=f"{now.stalled}\n")
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        if not ready():
-            return web.Response(status=503, text="caches are not filled yet\n")
-        return web.Response(text="ok\n")
+        now = look()
+        said = now.unready or ("ok", *now.impaired)
+        status = 503 if now.unready else 200
+        return web.Response(status=status, text="".join(f"{line}\n" for line in said))
 
     app = web.Application()
     app.router.add_get("/healthz", healthz)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 from aiohttp import web
@@ -28,8 +30,8 @@ from evenkeel.meta.conditions import find
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
-from evenkeel.process.health import exposition, health
-from evenkeel.process.settings import Settings
+from evenkeel.process.health import Health, exposition, health
+from evenkeel.process.settings import Settings, variable
 from evenkeel.process.webhook import Webhook
 from evenkeel.serving.pod_template import PodSettings
 
@@ -38,18 +40,25 @@ log = logging.getLogger(__name__)
 LEASE_NAME = "evenkeel"
 GRACE = 10.0
 """Seconds that reconciles in hand have to end after SIGTERM; killing them would lose nothing."""
+SERVERS_GRACE = 5.0
+"""Seconds that requests in hand have to be answered, before that."""
+FAREWELL = 3.0
+"""Seconds for the last Events, and again for giving up the Lease, which expires otherwise."""
+
+
+class StartError(Exception):
+    """The operator cannot start; the message, one line, says what to do."""
 
 
 class Operator:
     """Runs until `stop`, or until leadership is lost (`on_lost` is called then)."""
 
     def __init__(self, client: Client, settings: Settings, on_lost: Callable[[], None]) -> None:
-        self._client = client
+        self.client = client
         self._settings = settings
         self._on_lost = on_lost
         self._store = Store(indexed=INDEXED_LABELS, kept=kept(), manager=client.field_manager)
         self._inbox = Inbox()
-        settings.read_token(settings.prometheus_token_file)  # A wrong file shows at the start.
         self._adapters = Adapters(
             Prometheus(
                 lambda: settings.read_token(settings.prometheus_token_file),
@@ -83,13 +92,15 @@ class Operator:
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
         self._leads = False
+        self._leads_since = 0.0
         self._workers: list[asyncio.Task[None]] = []
+        self.lost = False
 
     def _make_watchers(self) -> list[Watcher]:
         namespaces = self._settings.watch_namespaces or ("",)
         return [
             Watcher(
-                self._client,
+                self.client,
                 self._store,
                 watch.type,
                 self._controller.changed,
@@ -102,7 +113,10 @@ class Operator:
         ]
 
     async def start(self) -> None:
-        """Starts servers and watches; workers follow once this process leads."""
+        """Starts servers and watches; workers follow once this process leads.
+
+        Does not wait for the API server. Raises StartError, and nothing runs then.
+        """
         settings = self._settings
         webhook = Webhook(
             self._store,
@@ -111,29 +125,32 @@ class Operator:
             lambda: self._leads,
             lambda: settings.read_token(settings.webhook_token_file),
         )
-        await self._serve(webhook.application(), settings.webhook_port)
-        await self._serve(health(self._age, self._synced), settings.http_port)
-        await self._serve(exposition(self._refresh), settings.metrics_port)
+        try:
+            await self._serve(webhook.application(), "webhook_port")
+            await self._serve(health(self.health), "http_port")
+            await self._serve(exposition(self._refresh), "metrics_port")
+        except BaseException:
+            await self.stop()
+            raise
         self._spawn(*(w.run() for w in self._watchers))
         self._spawn(self._controller.recorder.run(), self._lead())
 
     async def stop(self) -> None:
-        """Stops taking work, lets what is in hand end, and gives leadership up."""
+        """Stops taking work, lets what is in hand end, and gives leadership up.
+
+        Takes no longer than the sum of the times above, whatever hangs.
+        """
         self._leads = False
-        for runner in self._runners:
-            await runner.cleanup()
+        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         if await self._controller.queue.drained(GRACE):
-            await self._controller.recorder.flush()
+            await _within(FAREWELL, self._controller.recorder.flush(), "the last Events")
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        try:
-            async with asyncio.timeout(GRACE):
-                await self._lease.release()
-        except TimeoutError:
-            log.warning("the lease could not be released in time; it will expire")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=FAREWELL)
+        await _within(FAREWELL, self._lease.release(), "giving up the Lease, which will expire,")
         await self._adapters.close()
-        await self._client.close()
+        await self.client.close()
 
     async def _lead(self) -> None:
         await asyncio.gather(*(w.synced.wait() for w in self._watchers))
@@ -141,6 +158,7 @@ class Operator:
         if self._settings.leader_election:
             await self._lease.acquire()
         self._leads = True
+        self._leads_since = time.monotonic()
         self._controller.started = True
         self._workers = self._spawn(
             *(self._controller.work() for _ in range(self._settings.workers))
@@ -152,6 +170,7 @@ class Operator:
     def _resign(self) -> None:
         # Half-done work must not go on beside the new leader's: the process ends.
         self._leads = False
+        self.lost = True
         for worker in self._workers:
             worker.cancel()
         self._on_lost()
@@ -170,18 +189,41 @@ class Operator:
             log.critical("the process ends after an unforeseen error", exc_info=error)
             self._resign()
 
-    async def _serve(self, app: web.Application, port: int) -> None:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
-        await runner.setup()
-        await web.TCPSite(runner, port=port).start()
+    async def _serve(self, app: web.Application, setting: str) -> None:
+        port = getattr(self._settings, setting)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SERVERS_GRACE)
         self._runners.append(runner)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, port=port).start()
+        except OSError as error:
+            why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error}"
+            raise StartError(
+                f"port {port} {why}; end what holds it, or set {variable(setting)} to another port"
+            ) from error
 
-    def _synced(self) -> bool:
-        return all(w.synced.is_set() for w in self._watchers)
+    def health(self) -> Health:
+        """How the process is now."""
+        unready: list[str] = []
+        impaired: list[str] = []
+        for watcher in self._watchers:
+            diagnosis = watcher.diagnosis
+            if not watcher.synced.is_set():
+                told = diagnosis.message if diagnosis else f"{watcher.plural} are not listed yet"
+                unready.append(told)
+            elif diagnosis is not None:
+                (unready if diagnosis.lasts else impaired).append(diagnosis.message)
+        if (diagnosis := self._lease.diagnosis) is not None:
+            (unready if diagnosis.lasts else impaired).append(diagnosis.message)
+        return Health(self._age(), tuple(dict.fromkeys(unready)), tuple(dict.fromkeys(impaired)))
 
     def _age(self) -> float:
-        # A follower's queue only fills; it is alive as long as it answers.
-        return self._controller.queue.oldest_seconds() if self._leads else 0.0
+        # A follower's queue only fills; it is alive as long as it answers. What has waited for
+        # the take-over has not waited for this process.
+        if not self._leads:
+            return 0.0
+        led = time.monotonic() - self._leads_since
+        return min(led, self._controller.queue.oldest_seconds())
 
     def _refresh(self) -> None:
         metrics.LOOP.queue_depth.set(self._controller.queue.depth())
@@ -213,3 +255,11 @@ class Operator:
             ended = find(status.conditions, "Succeeded")
             if ended is not None and plan.events:
                 metrics.TRAINING_RUNS.labels(ended.reason).inc()
+
+
+async def _within(seconds: float, work: Coroutine[None, None, None], what: str) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        log.warning("%s took too long", what)
