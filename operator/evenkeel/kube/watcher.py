@@ -83,6 +83,7 @@ class Watcher:
             except ApiError as error:
                 if error.status == 404 and self._optional:
                     # The kind isn't installed (Gateway API): look again later.
+                    self.diagnosis = None
                     self.synced.set()
                     await asyncio.sleep(60)
                     continue
