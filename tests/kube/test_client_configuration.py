@@ -44,7 +44,7 @@ async def test_wrong_kubeconfig(tmp_path: Path, text: str) -> None:
     file = tmp_path / "kubeconfig"
     file.write_text(text)
     with pytest.raises(ConfigurationError) as caught:
-        await Client.from_kubeconfig(str(file))
+        await Client.from_kubeconfig(str(file), field_manager="test")
     (line,) = str(caught.value).splitlines()
     assert str(file) in line
     assert "KUBECONFIG" in line
@@ -53,7 +53,7 @@ async def test_wrong_kubeconfig(tmp_path: Path, text: str) -> None:
 async def test_missing_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
     with pytest.raises(ConfigurationError, match=r"there is no kubeconfig at .*absent"):
-        await Client.from_environment()
+        await Client.from_environment(field_manager="test")
 
 
 async def test_pod_without_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,13 +61,15 @@ async def test_pod_without_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     with pytest.raises(ConfigurationError, match="automountServiceAccountToken"):
-        await Client.from_environment()
+        await Client.from_environment(field_manager="test")
 
 
 async def test_several_files_of_which_one_is_missing(tmp_path: Path) -> None:
     file = tmp_path / "kubeconfig"
     file.write_text(kubeconfig())
-    async with await Client.from_kubeconfig(f"{tmp_path / 'absent'}:{file}") as client:
+    async with await Client.from_kubeconfig(
+        f"{tmp_path / 'absent'}:{file}", field_manager="test"
+    ) as client:
         assert client.configuration.host == "https://127.0.0.1:1"
         assert await client.authorization() == "Bearer secret"
 
@@ -78,7 +80,7 @@ async def test_no_answer_says_from_where(
     monkeypatch.setattr("evenkeel.kube.client.RETRIES", 0)
     file = tmp_path / "kubeconfig"
     file.write_text(kubeconfig(clusters=cluster(server=f"http://127.0.0.1:{unused_tcp_port}")))
-    async with await Client.from_kubeconfig(str(file)) as client:
+    async with await Client.from_kubeconfig(str(file), field_manager="test") as client:
         with pytest.raises(ApiError, match=rf"cannot connect to 127.0.0.1:{unused_tcp_port}"):
             await client.get(POD, "shop", "a")
         assert not client.answered.is_set()
