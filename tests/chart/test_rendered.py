@@ -125,6 +125,10 @@ def test_the_operator_understands_its_environment(
     )
 
 
+def test_services_beside_it_do_not_become_its_settings(render: Render) -> None:
+    assert find(render(), "Deployment")["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
 def test_the_defaults_are_the_operators(render: Render) -> None:
     (container,) = find(render(), "Deployment")["spec"]["template"]["spec"]["containers"]
     env = {v["name"].removeprefix("EVENKEEL_").lower(): v.get("value") for v in container["env"]}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from evenkeel.kube.client import ApiError, Client, ConfigurationError
 from evenkeel.meta.resources import POD
 
@@ -84,3 +86,21 @@ async def test_no_answer_says_from_where(
         with pytest.raises(ApiError, match=rf"cannot connect to 127.0.0.1:{unused_tcp_port}"):
             await client.get(POD, "shop", "a")
         assert not client.answered.is_set()
+
+
+async def test_another_server_than_kubernetes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<html>Log in</html>", content_type="text/html")
+
+    monkeypatch.setattr("evenkeel.kube.client.RETRIES", 0)
+    app = web.Application()
+    app.router.add_get("/{path:.*}", page)
+    async with TestServer(app) as server:
+        file = tmp_path / "kubeconfig"
+        file.write_text(kubeconfig(clusters=cluster(server=f"http://127.0.0.1:{server.port}")))
+        async with await Client.from_kubeconfig(str(file), field_manager="test") as client:
+            with pytest.raises(ApiError, match="not as Kubernetes does"):
+                await client.get(POD, "shop", "a")
+            assert not client.answered.is_set()

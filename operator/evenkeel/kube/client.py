@@ -166,11 +166,14 @@ class Client:
                 ) as response:
                     text = await response.read()
                     if response.status < 400:
+                        answer: JSON = json.loads(text) if text else {}
                         self.answered.set()
-                        return json.loads(text) if text else {}
+                        return answer
                     error = _error(response.status, text, response.headers.get("Retry-After"))
             except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as fault:
                 error = ApiError(0, "NoAnswer", _no_answer(fault))
+            except ValueError:
+                error = ApiError(0, "NoAnswer", f"{self._base} answers, but not as Kubernetes does")
             passing = error.status in (0, 429, 502, 503, 504)
             if not passing or attempt == RETRIES:
                 raise error

@@ -65,7 +65,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     memo["operator"] = operator
 
 
-@kopf.on.login(errors=kopf.ErrorsMode.PERMANENT)
+@kopf.on.login()
 async def login(memo: kopf.Memo, **_: Any) -> kopf.ConnectionInfo:
     """The operator's own address and credentials, once the API server has accepted them.
 

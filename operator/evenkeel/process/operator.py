@@ -141,7 +141,8 @@ class Operator:
         Takes no longer than the sum of the times above, whatever hangs.
         """
         self._leads = False
-        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+        # Whatever one of them meets, what follows matters more.
+        await asyncio.gather(*(r.cleanup() for r in self._runners), return_exceptions=True)
         if await self._controller.queue.drained(GRACE):
             await _within(FAREWELL, self._controller.recorder.flush(), "the last Events")
         for task in self._tasks:
