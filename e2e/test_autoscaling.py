@@ -26,7 +26,7 @@ def test_replicas_are_the_autoscalers(world: World) -> None:
     # What the autoscaler does, by the subresource that it uses.
     world.kubectl("scale", "deployment", stable, "--replicas=2")
     world.until("two pods are ready", lambda: world.deployment(name)["readyReplicas"] == 2)
-    world.patch("md", name, {"env": [{"name": "REVISION", "value": "two"}]})
+    world.patch("mdep", name, {"env": [{"name": "REVISION", "value": "two"}]})
     world.until(
         "the new revision serves",
         lambda: world.deployment(name)["stable"]["revision"] != stable,
@@ -36,4 +36,4 @@ def test_replicas_are_the_autoscalers(world: World) -> None:
     assert world.get("hpa", name)["spec"]["scaleTargetRef"]["name"] == revision
     time.sleep(3)
     assert world.get("deployment", revision)["spec"]["replicas"] == 2
-    world.kubectl("delete", "md", name, "--wait=false")
+    world.kubectl("delete", "mdep", name, "--wait=false")

@@ -56,7 +56,7 @@ def test_a_good_canary_is_promoted_without_reloading(world: World, through_gatew
     host = f"{name}.example" if through_gateway else ""
     world.load(f"{name}-load", target, name, count=12_000, rate=40, host=host)
     world.until("requests are answered", lambda: world.codes(f"{name}-load").get("200", 0) > 50)
-    world.patch("md", name, {"env": [{"name": "REVISION", "value": "two"}]})
+    world.patch("mdep", name, {"env": [{"name": "REVISION", "value": "two"}]})
     canary = world.until("a canary has pods", lambda: _canary_pods(world, name))
     weights = []
 
@@ -84,7 +84,7 @@ def test_a_good_canary_is_promoted_without_reloading(world: World, through_gatew
     codes = world.stop(f"{name}-load")
     assert set(codes) == {"200"}, f"clients saw errors: {codes}"
     world.until("the old revision is gone", lambda: not _deployment_exists(world, first), 60)
-    world.kubectl("delete", "md", name, "--wait=false")
+    world.kubectl("delete", "mdep", name, "--wait=false")
 
 
 @pytest.mark.parametrize("through_gateway", [False, True], ids=["replicas", "gateway"])
@@ -106,7 +106,7 @@ def test_a_bad_canary_goes_back_and_is_not_tried_again(world: World, through_gat
     host = f"{name}.example" if through_gateway else ""
     world.load(f"{name}-load", target, name, count=12_000, rate=40, host=host)
     world.until("requests are answered", lambda: world.codes(f"{name}-load").get("200", 0) > 100)
-    world.patch("md", name, {"model": BAD})
+    world.patch("mdep", name, {"model": BAD})
     seen: dict[str, float] = {}
 
     def back() -> bool:
@@ -126,16 +126,16 @@ def test_a_bad_canary_goes_back_and_is_not_tried_again(world: World, through_gat
     assert taken < 15
     if through_gateway:
         assert _route_weight(world, name, status["history"][0]["revision"]) == 0
-    ready = world.condition("md", name, "Ready")
+    ready = world.condition("mdep", name, "Ready")
     assert ready["status"] == "False"
     assert ready["reason"] == "RolledBack"
-    generation = world.get("md", name)["metadata"]["generation"]
+    generation = world.get("mdep", name)["metadata"]["generation"]
     time.sleep(5)
-    again = world.get("md", name)
+    again = world.get("mdep", name)
     assert not again["status"].get("canary"), "a rolled back revision is not tried again"
     assert again["metadata"]["generation"] == generation, "spec is the user's"
     world.stop(f"{name}-load")
-    world.kubectl("delete", "md", name, "--wait=false")
+    world.kubectl("delete", "mdep", name, "--wait=false")
 
 
 def _canary_pods(world: World, name: str) -> dict[str, object] | None:

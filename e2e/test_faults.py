@@ -17,7 +17,7 @@ def test_prometheus_down_holds_and_never_promotes(world: World) -> None:
     world.load(f"{name}-load", name, name, count=8_000, rate=20)
     world.stack.kubectl("-n", MONITORING, "scale", "deployment/prometheus", "--replicas=0")
     try:
-        world.patch("md", name, {"env": [{"name": "REVISION", "value": "two"}]})
+        world.patch("mdep", name, {"env": [{"name": "REVISION", "value": "two"}]})
         world.until(
             "the canary says that Prometheus is down",
             lambda: (
@@ -38,7 +38,7 @@ def test_prometheus_down_holds_and_never_promotes(world: World) -> None:
         240,
     )
     world.stop(f"{name}-load")
-    world.kubectl("delete", "md", name, "--wait=false")
+    world.kubectl("delete", "mdep", name, "--wait=false")
 
 
 def test_a_killed_operator_goes_on_with_the_canary(world: World) -> None:
@@ -47,7 +47,7 @@ def test_a_killed_operator_goes_on_with_the_canary(world: World) -> None:
     world.apply(deployment(name, GOOD, rollout={"steps": steps}, analysis=ANALYSIS))
     world.ready(name)
     world.load(f"{name}-load", name, name, count=8_000, rate=20)
-    world.patch("md", name, {"env": [{"name": "REVISION", "value": "two"}]})
+    world.patch("mdep", name, {"env": [{"name": "REVISION", "value": "two"}]})
     for step in (0, 1):
         before = world.until(
             f"step {step + 1}",
@@ -66,7 +66,7 @@ def test_a_killed_operator_goes_on_with_the_canary(world: World) -> None:
         240,
     )
     world.stop(f"{name}-load")
-    world.kubectl("delete", "md", name, "--wait=false")
+    world.kubectl("delete", "mdep", name, "--wait=false")
 
 
 def _at_step(world: World, name: str, step: int) -> dict[str, object] | None:

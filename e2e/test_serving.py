@@ -14,7 +14,7 @@ def test_a_model_on_a_volume_answers_inferences(world: World) -> None:
     world.load("volume-load", "volume", "volume", count=40, rate=40)
     codes = world.until("40 answers", lambda: _complete(world, "volume-load", 40))
     assert codes == {"200": 40}
-    world.kubectl("delete", "md", "volume", "--wait=true")
+    world.kubectl("delete", "mdep", "volume", "--wait=true")
     world.until(
         "its children are gone",
         lambda: not world.objects("deploy", "evenkeel.dev/deployment=volume"),
@@ -75,14 +75,14 @@ def test_a_model_is_downloaded_by_the_initializer(world: World) -> None:
 def test_a_refusal_names_the_cause_and_the_remedy(world: World) -> None:
     world.apply(deployment("onnx", {"uri": "pvc://models/x", "format": {"name": "unheard-of"}}))
     ready = world.until(
-        "Ready is False", lambda: world.condition("md", "onnx", "Ready").get("status") == "False"
+        "Ready is False", lambda: world.condition("mdep", "onnx", "Ready").get("status") == "False"
     )
     assert ready
-    condition = world.condition("md", "onnx", "Ready")
+    condition = world.condition("mdep", "onnx", "Ready")
     assert condition["reason"] == "NoRuntimeForFormat"
     assert "unheard-of" in condition["message"]
     assert "spec.runtime" in condition["message"]
-    world.kubectl("delete", "md", "onnx")
+    world.kubectl("delete", "mdep", "onnx")
 
 
 def _complete(world: World, pod: str, count: int) -> dict[str, int] | None:

@@ -106,8 +106,8 @@ class World:
     def state(self) -> str:
         """What a person would look at first."""
         parts = [
-            self.kubectl("get", "md,trun,mdv,rts,jobs,deployments,pods", "-o", "wide"),
-            self.kubectl("get", "md", "-o", 'jsonpath={range .items[*]}{.status}{"\\n"}{end}'),
+            self.kubectl("get", "mdep,trun,mdv,rts,jobs,deployments,pods", "-o", "wide"),
+            self.kubectl("get", "mdep", "-o", 'jsonpath={range .items[*]}{.status}{"\\n"}{end}'),
             self.kubectl("get", "events", "--sort-by=.lastTimestamp"),
             self.stack.kubectl(
                 "-n", OPERATOR_NAMESPACE, "logs", "deployment/evenkeel", "--tail=40"

@@ -56,6 +56,20 @@ def test_nothing_else_is_there() -> None:
     assert {f.name for f in CRDS.iterdir()} == {f"{kind.plural}.yaml" for kind in KINDS}
 
 
+# What kubectl, Cluster API, Gateway API, KServe, Argo and the Prometheus operator answer to.
+TAKEN = """
+    bindings cj cl cm cr crb crd crds cs csr deploy ds ep ev gc gtw hpa ing isvc limits ma md mhc mp
+    ms netpol no ns pc pdb pmon po prom promrule pv pvc quota rc ro rs sa sc smon sts svc vap wf
+    wftmpl
+"""
+
+
+def test_short_names_are_nobody_elses() -> None:
+    names = [name for kind in KINDS for name in kind.short_names]
+    assert len(names) == len(set(names))
+    assert not set(TAKEN.split()) & set(names)
+
+
 @kinds
 def test_client_side_apply_can_store_it_in_an_annotation(kind: type[Resource]) -> None:
     assert (CRDS / f"{kind.plural}.yaml").stat().st_size < 262_144

@@ -288,7 +288,7 @@ class ModelDeployment(Resource):
     )
     kind: ClassVar[str] = "ModelDeployment"
     plural: ClassVar[str] = "modeldeployments"
-    short_names: ClassVar[tuple[str, ...]] = ("md",)
+    short_names: ClassVar[tuple[str, ...]] = ("mdep",)
     columns: ClassVar[tuple[Column, ...]] = (
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
         Column("Stable", ".status.stable.revision"),
