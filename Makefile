@@ -37,8 +37,10 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy -p dev -p demo -p bench -p e2e
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
 
+# Needs neither network nor built binaries, which this proves, as root:
+#   unshare --net bash -c 'ip link set lo up && make unit'
 .PHONY: unit
-unit: $(VENV)/.installed ## Tests of pure decisions and single parts
+unit: $(VENV)/.installed ## Tests of pure decisions and single parts, offline, in under a minute
 	$(RUN) -m pytest tests --ignore=tests/apiserver --ignore=tests/chart
 
 .PHONY: apiserver
