@@ -1,317 +1,331 @@
 """Error rates, power and speed of the canary verdict, by simulation of the shipped code.
 
-    python -m bench.verdict [--runs 4000] [--seed 1] [--json FILE]
+    python -m bench.verdict [--runs 4000] [--seed 1] [--write]
 
-Needs numpy. Prints Markdown tables; exits with 1 if an error rate is above its bound by more than
-three standard errors. About ten minutes on one core at the default 4,000 runs.
+Needs numpy. Prints the Markdown of docs/verdict.md's figures, and with --write puts it there.
+Exits with 1 if an error rate is above its bound by more than three standard errors. About ten
+minutes on one core at the default 4,000 runs.
 """
 
+from __future__ import annotations
+
 import argparse
+import itertools
 import json
 import math
-import statistics
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
+from evenkeel.api.analysis import Analysis, IndicatorSpec
+from evenkeel.verdict import judgement
 from evenkeel.verdict.verdict import Block, Evidence, Indicator, Value, judge
 
+from bench.canary_simulation import (
+    Scene,
+    bad_events_until_pass,
+    fails_in_shared_incident,
+    requests_until,
+    simulate,
+)
+from dev.paths import DOCS
+
+PAGE = DOCS / "verdict.md"
+BEGIN, END = "<!-- python -m bench.verdict --write: begin -->\n", "<!-- end -->\n"
 LOOKS = 30
-STRICT = Indicator("errors", tolerance=0.0, acceptable=0.0)
-DEFAULT = Indicator("errors")
+WEIGHTS = (0.01, 0.05, 0.1, 0.5)
+
+_SPEC = IndicatorSpec(name="errors")
+DEFAULT = judgement.indicator(
+    _SPEC, Indicator("errors").alpha, Analysis(indicators=(_SPEC,)).confirmations
+)
+"""What an indicator that states no limits is judged by."""
+STRICT = replace(DEFAULT, tolerance=0.0, acceptable=0.0)
 
 
-@dataclass(frozen=True)
-class Scene:
-    """Mean canary requests per look, canary weight, bad ratios of canary and stable."""
-
-    per_look: float
-    weight: float
-    canary: float
-    stable: float
-
-    def looks(self, random: np.random.Generator, looks: int) -> list[list[int]]:
-        """One rollout: (canary bad, canary total, stable bad, stable total) of every look."""
-        canary = random.poisson(self.per_look, looks)
-        stable = random.poisson(self.per_look * (1 - self.weight) / self.weight, looks)
-        counts = (
-            random.binomial(canary, self.canary),
-            canary,
-            random.binomial(stable, self.stable),
-            stable,
-        )
-        return [list(row) for row in np.stack(counts, axis=1).tolist()]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Shares of the runs that failed and that passed, with the median look and requests."""
-
-    failed: float
-    passed: float
-    look: float
-    requests: float
-
-
-def simulate(
-    scene: Scene, indicator: Indicator, runs: int, seed: int, looks: int = LOOKS
-) -> Outcome:
-    """Runs until the first fail, which ends a rollout; a pass is noted and does not."""
-    random = np.random.default_rng(seed)
-    at: list[int] = []
-    requests: list[int] = []
-    passed = 0
-    for _ in range(runs):
-        evidence = Evidence(indicator)
-        has_passed = False
-        for look, counts in enumerate(scene.looks(random, looks), start=1):
-            evidence = evidence.fold(Block(*counts))
-            found = judge(evidence, min_requests=0, step_requests=evidence.canary_total)
-            has_passed |= found.value is Value.PASS
-            if found.value is Value.FAIL:
-                at.append(look)
-                requests.append(evidence.canary_total)
-                break
-        passed += has_passed
-    middle = statistics.median(at) if at else math.nan
-    return Outcome(
-        len(at) / runs,
-        passed / runs,
-        middle,
-        statistics.median(requests) if requests else math.nan,
+def parameters() -> str:
+    """The limits of the figures, as the page says them; a test holds the page to them."""
+    d = DEFAULT
+    return (
+        f'"Defaults" is `tolerance` {d.tolerance:g}, `acceptable` {d.acceptable:g}, '
+        f"`confirmations` {d.confirmations}, `alpha` {d.alpha:g} and `beta` {d.beta:g}; "
+        f'"strict" is `tolerance` {STRICT.tolerance:g} and `acceptable` {STRICT.acceptable:g}, '
+        "the hardest case for false failures."
     )
 
 
-def holds(share: float, bound: float, runs: int) -> str:
+def percent(ratio: float, digits: int = 0) -> str:
+    return f"{100 * ratio:.{digits}f} %"
+
+
+def share(count: int, runs: int) -> str:
+    """A share with its standard error in percent; where none was seen, what 95 % rule out."""
+    if count == 0:
+        return f"0 % (< {300 / runs:.2g} %)"
+    if count == runs:
+        return f"100 % (> {100 - 300 / runs:.4g} %)"
+    found = count / runs
+    return f"{100 * found:.2f} ± {percent(math.sqrt(found * (1 - found) / runs), 2)}"
+
+
+def quantile(values: Iterable[int], at: float) -> str:
+    """A quantile, with the order statistics one standard error to either side."""
+    known = sorted(values)
+    if len(known) < 2:
+        return f"{known[0]:,}" if known else "–"
+    last = len(known) - 1
+    middle, error = at * last, math.sqrt(len(known) * at * (1 - at))
+    ranks = (middle, max(0.0, middle - error), min(float(last), middle + error))
+    value, low, high = (known[round(rank)] for rank in ranks)
+    return f"{value:,} ({low:,} to {high:,})"
+
+
+def holds(count: int, bound: float, runs: int) -> bool:
     """Whether the share found is compatible with the bound, within three standard errors."""
-    return "yes" if share <= bound + 3 * math.sqrt(bound * (1 - bound) / runs) else "NO"
+    return count / runs <= bound + 3 * math.sqrt(bound * (1 - bound) / runs)
 
 
-def requests_until(
-    value: Value, indicator: Indicator, bad: Callable[[int], int], limit: int, history: int = 0
-) -> int | None:
-    """Canary requests, one a block beside 9 on stable, until `value`; None beyond `limit`."""
-    evidence = Evidence(indicator)
-    for _ in range(history):
-        evidence = evidence.fold(Block(0, 1, 0, 9))
-    for request in range(1, limit + 1):
-        evidence = evidence.fold(Block(bad(request), 1, 0, 9))
-        if judge(evidence, min_requests=0, step_requests=request).value is value:
-            return request
-    return None
+class Report:
+    """The page's figures as they are found, and whether every bound held."""
+
+    def __init__(self, runs: int, seed: int) -> None:
+        self.runs, self.seed = runs, seed
+        self.lines: list[str] = []
+        self.broken: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+        print(text, flush=True)
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        self.say("")
+        self.say(f"| {' | '.join(head)} |")
+        self.say("|" + "---|" * len(head))
+        for row in rows:
+            self.say(f"| {' | '.join(row)} |")
+        self.say("")
+
+    def bounded(self, what: str, count: int, bound: float, runs: int) -> str:
+        if not holds(count, bound, runs):
+            self.broken.append(f"{what}: {share(count, runs)}, bound {percent(bound)}")
+        return share(count, runs)
 
 
-def false_aborts(runs: int, seed: int) -> list[dict[str, object]]:
-    """No regression, tolerance 0 and no acceptable ratio: the hardest case for alpha 1 %."""
-    rows: list[dict[str, object]] = []
-    for weight in (0.01, 0.05, 0.1, 0.5):
-        for per_minute in (20, 200, 2000):
-            for ratio in (0.001, 0.01, 0.1):
-                scene = Scene(per_minute, weight, ratio, ratio)
-                found = simulate(scene, STRICT, runs, seed)
-                rows.append(
-                    {
-                        "canary req/min": per_minute,
-                        "weight": f"{weight:.0%}",
-                        "bad ratio": f"{ratio:.1%}",
-                        "false aborts": f"{found.failed:.2%}",
-                        "bound": f"{STRICT.alpha:.0%}",
-                        "holds": holds(found.failed, STRICT.alpha, runs),
-                    }
-                )
-    return rows
+def false_failures(report: Report) -> None:
+    report.say(
+        f"**False failures of a good canary**, strict, {LOOKS} one-minute looks, {report.runs:,} "
+        "runs a cell: the highest of bad ratios 0.1, 1 and 10 %, by canary requests a minute"
+    )
+
+    def worst(weight: float, rate: int) -> str:
+        failed = max(
+            len(
+                simulate(
+                    Scene(rate, weight, r, r), STRICT, report.runs, report.seed, LOOKS
+                ).failed_at
+            )
+            for r in (0.001, 0.01, 0.1)
+        )
+        return report.bounded(f"false fail, {weight}, {rate}", failed, STRICT.alpha, report.runs)
+
+    rates = (20, 200, 2000)
+    report.table(
+        ["weight", *(f"{rate:,}/min" for rate in rates)],
+        ([percent(weight), *(worst(weight, rate) for rate in rates)] for weight in WEIGHTS),
+    )
 
 
-def edges(runs: int, seed: int) -> list[dict[str, object]]:
+def one_second_looks(report: Report) -> None:
+    runs, looks = max(20, report.runs // 20), 3600
+    report.say(
+        f"**Looks one second apart**, strict, 10 % weight, {looks:,} looks, {runs} runs a cell"
+    )
+
+    def failed(rate: int, canary: float, stable: float) -> str:
+        found = simulate(Scene(rate / 60, 0.1, canary, stable), STRICT, runs, report.seed, looks)
+        count = len(found.failed_at)
+        if canary > stable:
+            return f"{share(count, runs)}; second {quantile(found.failed_at, 0.5)}"
+        return report.bounded(f"one-second looks, {rate}, {canary}", count, STRICT.alpha, runs)
+
+    cases = {"1 % as stable": (0.01, 0.01), "10 % as stable": (0.1, 0.1),
+             "3 %, stable 1 %: failed, median second": (0.03, 0.01)}  # fmt: skip
+    report.table(
+        ["canary requests", *cases],
+        (
+            [f"{rate:,}/min", *(failed(rate, *c) for c in cases.values())]
+            for rate in (20, 200, 2000)
+        ),
+    )
+
+
+def edges(report: Report) -> None:
     """At the edge of each null hypothesis; the errors must stay below alpha or beta."""
+    worse = 1 + DEFAULT.tolerance
     cases = [
-        ("fail", "1.5 times stable's 20 %, tolerance 0.5", Scene(200, 0.1, 0.3, 0.2),
-         Indicator("errors", tolerance=0.5, acceptable=0.0)),
-        ("fail", "acceptable 0.5 %, stable faultless", Scene(2000, 0.1, 0.005, 0.0),
-         Indicator("errors", tolerance=0.0, acceptable=0.005)),
-        ("fail", "at maxRatio 2 %, as stable", Scene(2000, 0.1, 0.02, 0.02),
-         Indicator("errors", acceptable=0.0, max_ratio=0.02)),
-        ("pass", "at both limits: 1.5 times stable's 1 %, acceptable 1.5 %",
-         Scene(2000, 0.1, 0.015, 0.01), Indicator("errors", tolerance=0.5, acceptable=0.015)),
+        ("fail", f"{worse:g} times stable's 20 %, acceptable 0", Scene(200, 0.1, 0.2 * worse, 0.2),
+         replace(DEFAULT, acceptable=0.0)),
+        ("fail", f"at acceptable {percent(DEFAULT.acceptable, 1)}, stable faultless, tolerance 0",
+         Scene(2000, 0.1, DEFAULT.acceptable, 0.0), replace(DEFAULT, tolerance=0.0)),
+        ("fail", "at maxRatio 2 %, as stable, acceptable 0", Scene(2000, 0.1, 0.02, 0.02),
+         replace(DEFAULT, acceptable=0.0, max_ratio=0.02)),
+        ("pass", f"at both limits: {worse:g} times stable's 1 %, acceptable {worse:g} %",
+         Scene(2000, 0.1, 0.01 * worse, 0.01), replace(DEFAULT, acceptable=0.01 * worse)),
         ("pass", "twice stable's 1 %, defaults", Scene(2000, 0.1, 0.02, 0.01), DEFAULT),
     ]  # fmt: skip
-    rows: list[dict[str, object]] = []
-    for error, what, scene, indicator in cases:
-        found = simulate(scene, indicator, runs, seed)
-        share = found.failed if error == "fail" else found.passed
+
+    def row(error: str, what: str, scene: Scene, indicator: Indicator) -> list[str]:
+        found = simulate(scene, indicator, report.runs, report.seed, LOOKS)
+        count = len(found.failed_at) if error == "fail" else found.passed
         bound = indicator.alpha if error == "fail" else indicator.beta
-        rows.append(
-            {
-                "false": error,
-                "canary": what,
-                "found": f"{share:.2%}",
-                "bound": f"{bound:.0%}",
-                "holds": holds(share, bound, runs),
-            }
-        )
-    return rows
+        return [f"false {error}", what,
+                report.bounded(what, count, bound, report.runs), percent(bound)]  # fmt: skip
+
+    report.say(
+        f"**At the edge of a null hypothesis**, 10 % weight, {LOOKS} looks, {report.runs:,} runs"
+    )
+    report.table(["error", "canary", "found", "bound"], (row(*case) for case in cases))
 
 
-def power(runs: int, seed: int) -> list[dict[str, object]]:
-    """How often and how soon a regression fails."""
-    rows: list[dict[str, object]] = []
-    for name, indicator in (("strict", STRICT), ("defaults", DEFAULT)):
-        for weight in (0.01, 0.05, 0.1, 0.5):
-            for per_minute in (20, 200, 2000):
-                found = simulate(Scene(per_minute, weight, 0.03, 0.01), indicator, runs, seed)
-                rows.append(
-                    {
-                        "limits": name,
-                        "weight": f"{weight:.0%}",
-                        "canary req/min": per_minute,
-                        "failed": f"{found.failed:.1%}",
-                        "median look": f"{found.look:.0f}",
-                        "median canary requests": f"{found.requests:.0f}",
-                    }
-                )
-    return rows
+def power(report: Report) -> None:
+    columns = {
+        "20/min, strict": (20, STRICT),
+        "200/min, strict": (200, STRICT),
+        "20/min, defaults": (20, DEFAULT),
+        "200/min, defaults": (200, DEFAULT),
+        "2,000/min, defaults": (2000, DEFAULT),
+    }
+
+    def failed(weight: float, rate: int, indicator: Indicator) -> str:
+        scene = Scene(rate, weight, 0.03, 0.01)
+        found = simulate(scene, indicator, report.runs, report.seed, LOOKS)
+        count = share(len(found.failed_at), report.runs)
+        return f"{count}; look {quantile(found.failed_at, 0.5)}"
+
+    report.say(
+        f"**Canary 3 % bad, stable 1 %**: failed within {LOOKS} one-minute looks, "
+        f"{report.runs:,} runs, with the median look of the failures"
+    )
+    report.table(
+        ["weight", *columns],
+        ([percent(weight), *(failed(weight, *c) for c in columns.values())] for weight in WEIGHTS),
+    )
 
 
-def one_second_looks(runs: int, seed: int) -> list[dict[str, object]]:
-    """3,600 looks, one a second, at 10 % weight."""
-    rows: list[dict[str, object]] = []
-    for per_minute in (20, 200, 2000):
-        for canary, stable in ((0.01, 0.01), (0.1, 0.1), (0.03, 0.01)):
-            scene = Scene(per_minute / 60, 0.1, canary, stable)
-            found = simulate(scene, STRICT, runs, seed, looks=3600)
-            rows.append(
-                {
-                    "canary req/min": per_minute,
-                    "canary, stable": f"{canary:.0%}, {stable:.0%}",
-                    "failed": f"{found.failed:.2%}",
-                    "median second": f"{found.look:.0f}",
-                    "runs": runs,
-                }
+def delays(report: Report) -> None:
+    runs, few = max(20, report.runs // 4), 25
+
+    def row(
+        what: str, value: Value, ratio: float, limit: int, times: int, history: int = 0
+    ) -> list[str]:
+        random = np.random.default_rng(report.seed)
+        found = [
+            requests_until(
+                value,
+                DEFAULT,
+                iter((random.random(limit) < ratio).astype(int).tolist()),
+                limit,
+                history,
             )
-    return rows
+            for _ in range(times)
+        ]
+        return [what, f"{times:,}", quantile(found, 0.5), quantile(found, 0.99)]
+
+    report.say(
+        "**Canary requests until the verdict**, defaults, 10 % weight, stable faultless; in the "
+        "last line both sides have 10 % bad, and bad events of both are counted"
+    )
+    random = np.random.default_rng(report.seed)
+    alike = [
+        bad_events_until_pass(Scene(10, 0.1, 0.1, 0.1), DEFAULT, random, 5000) for _ in range(few)
+    ]
+    report.table(
+        ["case", "runs", "median", "99th percentile"],
+        [
+            row("half of the requests fail", Value.FAIL, 0.5, 500, runs),
+            row("all requests fail", Value.FAIL, 1.0, 500, 1),
+            row("half fail after 3,600 faultless requests", Value.FAIL, 0.5, 500, few, 3600),
+            row("faultless: pass", Value.PASS, 0.0, 5000, 1),
+            row("0.1 % bad: pass", Value.PASS, 0.001, 20_000, few),
+            ["as stable: pass by comparison", f"{few}",
+             quantile(alike, 0.5), quantile(alike, 0.99)],
+        ],
+    )  # fmt: skip
 
 
-def delays(runs: int, seed: int) -> list[dict[str, object]]:
-    """Canary requests, at 10 % weight with stable faultless, until the verdict."""
+def shared_incident(report: Report) -> None:
+    runs = max(20, report.runs // 10)
+    report.say(
+        "**Good canaries failed in a shared incident** of a minute, canary and stable scraped out "
+        f"of step, defaults but for `confirmations`, 10 % weight, {runs} runs"
+    )
 
-    def median(value: Value, bad_ratio: float, limit: int, history: int, times: int) -> str:
-        random = np.random.default_rng(seed)
-        found = []
-        for _ in range(times):
-            bad = (random.random(limit + 1) < bad_ratio).astype(int).tolist()
-            found.append(requests_until(value, DEFAULT, bad.__getitem__, limit, history))
-        known = sorted(limit if one is None else one for one in found)
-        middle, late = known[len(known) // 2], known[int(len(known) * 0.99)]
-        return f"{middle} ({late})"
-
-    few = max(20, runs // 40)
-    return [
-        {"case": "50 % errors from the start: fail", "requests, median (p99)":
-         median(Value.FAIL, 0.5, 500, 0, runs)},
-        {"case": "100 % errors from the start: fail", "requests, median (p99)":
-         median(Value.FAIL, 1.0, 500, 0, few)},
-        {"case": "50 % errors after 3,600 faultless requests: fail", "requests, median (p99)":
-         median(Value.FAIL, 0.5, 500, 3600, few)},
-        {"case": "faultless, acceptable 0.5 %: pass", "requests, median (p99)":
-         median(Value.PASS, 0.0, 5000, 0, 20)},
-        {"case": "0.1 % errors, acceptable 0.5 %: pass", "requests, median (p99)":
-         median(Value.PASS, 0.001, 20_000, 0, few)},
-    ]  # fmt: skip
-
-
-def shared_incident(runs: int, seed: int) -> list[dict[str, object]]:
-    """A minute of errors on both sides alike, scraped out of step, at 10 % weight."""
-    rows: list[dict[str, object]] = []
-    for interval in (15, 5, 2, 1):
-        for rate in (10, 100):
-            shares = {}
-            for confirmations in (1, 2):
-                random = np.random.default_rng(seed)
-                limits = Indicator("errors", confirmations=confirmations)
-                failed = sum(_incident_fails(random, limits, interval, rate) for _ in range(runs))
-                shares[f"{confirmations} confirmation{'s' * (confirmations > 1)}"] = (
-                    f"{failed / runs:.1%}"
-                )
-            rows.append({"scrape interval": f"{interval} s", "req/s": rate, **shares})
-    return rows
-
-
-def _incident_fails(
-    random: np.random.Generator, limits: Indicator, interval: int, rate: int
-) -> bool:
-    seconds, start = 240, int(random.integers(100, 115))
-    begins = int(random.integers(0, interval)), int(random.integers(0, interval))
-    sides = [random.poisson(rate * share, seconds) for share in (0.1, 0.9)]
-    incident = np.zeros(seconds, int)
-    incident[start : start + 60] = 1
-    evidence, last = Evidence(limits), [0, 0]
-    for second in range(seconds):
-        counts = [0, 0, 0, 0]
-        for side, total in enumerate(sides):
-            if second % interval == begins[side]:
-                window = slice(last[side], second)
-                counts[2 * side] = int((total * incident)[window].sum())
-                counts[2 * side + 1] = int(total[window].sum())
-                last[side] = second
-        evidence = evidence.fold(Block(*counts))
-        found = judge(evidence, min_requests=0, step_requests=evidence.canary_total)
-        if found.value is Value.FAIL:
-            return True
-    return False
-
-
-def speed() -> list[dict[str, object]]:
-    """Best of seven timings of fold and judge, and the size of an indicator in status."""
-    rows: list[dict[str, object]] = []
-    for name, indicator in (("defaults", DEFAULT), ("maxRatio", Indicator("e", max_ratio=0.2))):
-        evidence = Evidence(indicator)
-        block, best, turns = Block(0, 33, 3, 330), math.inf, 2000
-        for _ in range(7):
-            start = time.perf_counter()
-            for _ in range(turns):
-                evidence = evidence.fold(block)
-                judge(evidence, min_requests=10, step_requests=50)
-            best = min(best, (time.perf_counter() - start) / turns)
-        size = len(json.dumps(evidence.to_status(), separators=(",", ":")))
-        rows.append(
-            {"indicator": name, "fold + judge": f"{best * 1e6:.0f} µs", "status": f"{size} bytes"}
+    def failed(interval: int, rate: int, confirmations: int) -> str:
+        random = np.random.default_rng(report.seed)
+        limits = replace(DEFAULT, confirmations=confirmations)
+        times = range(runs)
+        return share(
+            sum(fails_in_shared_incident(random, limits, interval, rate) for _ in times), runs
         )
-    return rows
+
+    columns = list(itertools.product((10, 100), (1, 2)))
+    report.table(
+        ["scrape interval", *(f"{rate} requests/s, `confirmations` {c}" for rate, c in columns)],
+        ([f"{i} s", *(failed(i, rate, c) for rate, c in columns)] for i in (15, 5, 2, 1)),
+    )
+
+
+def speed(report: Report) -> None:
+    """Best of seven timings of fold and judge, and the size of an indicator in status."""
+    evidence, block, best, turns = Evidence(DEFAULT), Block(0, 33, 3, 330), math.inf, 2000
+    for _ in range(7):
+        start = time.perf_counter()
+        for _ in range(turns):
+            evidence = evidence.fold(block)
+            judge(evidence, min_requests=10, step_requests=50)
+        best = min(best, (time.perf_counter() - start) / turns)
+    size = len(json.dumps(evidence.to_status(), separators=(",", ":")))
+    report.say(
+        f"**Cost**: fold and judge take {best * 1e6:.0f} µs an indicator, the best of seven times "
+        f"{turns:,} turns on one core; {size} bytes of status."
+    )
+
+
+TABLES: tuple[Callable[[Report], None], ...] = (
+    false_failures, one_second_looks, edges, power, delays, shared_incident, speed
+)  # fmt: skip
+
+
+def write(figures: str) -> None:
+    """Puts the figures between the page's markers."""
+    text = PAGE.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(f"{before}{BEGIN}{figures}{END}{after}")
 
 
 def main() -> int:
     """Prints every table; 1 if a bound does not hold, else 0."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--write", action="store_true", help="put the figures into the page")
     options = parser.parse_args()
-    runs, seed = options.runs, options.seed
-    tables: dict[str, list[dict[str, object]]] = {}
-    tasks: tuple[tuple[str, Callable[[], list[dict[str, object]]]], ...] = (
-        (f"False aborts, {LOOKS} looks, {runs} runs", lambda: false_aborts(runs, seed)),
-        (f"At the edge of the null hypotheses, {runs} runs", lambda: edges(runs, seed)),
-        (f"Canary 3 % against 1 %, {LOOKS} looks, {runs} runs", lambda: power(runs, seed)),
-        ("3,600 looks, one a second", lambda: one_second_looks(max(20, runs // 20), seed)),
-        ("Canary requests until the verdict", lambda: delays(runs // 4, seed)),
-        (
-            "Good canaries failed in a shared incident, scrapes out of step",
-            lambda: shared_incident(max(20, runs // 10), seed),
-        ),
-        ("Speed", speed),
+    report = Report(options.runs, options.seed)
+    report.say(
+        f"{parameters()} A share stands with its standard error; where all or none were seen, with "
+        "what 95 % confidence rules out. A quantile stands with its neighbours one standard error "
+        f"away. Seed {options.seed}.\n"
     )
-    for title, table in tasks:
-        tables[title] = rows = table()
-        print(f"\n{title}\n\n| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
-        for row in rows:
-            print("| " + " | ".join(map(str, row.values())) + " |")
-        sys.stdout.flush()
-    if options.json:
-        options.json.write_text(json.dumps(tables, indent=2) + "\n")
-    return int(any(row.get("holds") == "NO" for rows in tables.values() for row in rows))
+    for table in TABLES:
+        table(report)
+    if options.write:
+        write("\n".join(report.lines) + "\n")
+    for line in report.broken:
+        print(f"above its bound: {line}", file=sys.stderr)
+    return int(bool(report.broken))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,121 @@
+"""Simulated canaries, judged by the shipped code: one rollout at a time, from given randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from evenkeel.verdict.verdict import Block, Evidence, Indicator, Value, judge
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Mean canary requests per look, canary weight, bad ratios of canary and stable."""
+
+    per_look: float
+    weight: float
+    canary: float
+    stable: float
+
+    def looks(self, random: np.random.Generator, looks: int) -> list[list[int]]:
+        """One rollout: (canary bad, canary total, stable bad, stable total) of every look."""
+        canary = random.poisson(self.per_look, looks)
+        stable = random.poisson(self.per_look * (1 - self.weight) / self.weight, looks)
+        counts = (
+            random.binomial(canary, self.canary),
+            canary,
+            random.binomial(stable, self.stable),
+            stable,
+        )
+        return [list(row) for row in np.stack(counts, axis=1).tolist()]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of `runs` rollouts: the looks at which some failed, and how many passed."""
+
+    runs: int
+    failed_at: tuple[int, ...]
+    passed: int
+
+
+def simulate(scene: Scene, indicator: Indicator, runs: int, seed: int, looks: int) -> Outcomes:
+    """Runs until the first fail, which ends a rollout; a pass is noted and does not."""
+    random = np.random.default_rng(seed)
+    failed_at: list[int] = []
+    passed = 0
+    for _ in range(runs):
+        evidence = Evidence(indicator)
+        has_passed = False
+        for look, counts in enumerate(scene.looks(random, looks), start=1):
+            evidence = evidence.fold(Block(*counts))
+            found = judge(evidence, min_requests=0, step_requests=evidence.canary_total)
+            has_passed |= found.value is Value.PASS
+            if found.value is Value.FAIL:
+                failed_at.append(look)
+                break
+        passed += has_passed
+    return Outcomes(runs, tuple(failed_at), passed)
+
+
+def requests_until(
+    value: Value, indicator: Indicator, bad: Iterator[int], limit: int, history: int = 0
+) -> int:
+    """Canary requests, one a block beside 9 faultless ones on stable, until `value` or `limit`.
+
+    `bad` gives 1 for each bad canary request; `history` faultless ones come first, uncounted.
+    """
+    evidence = Evidence(indicator)
+    for _ in range(history):
+        evidence = evidence.fold(Block(0, 1, 0, 9))
+    for request in range(1, limit + 1):
+        evidence = evidence.fold(Block(next(bad), 1, 0, 9))
+        if judge(evidence, min_requests=0, step_requests=request).value is value:
+            return request
+    return limit
+
+
+def bad_events_until_pass(
+    scene: Scene, indicator: Indicator, random: np.random.Generator, limit: int
+) -> int:
+    """Bad events on both sides until the canary passes, or until `limit` looks are over."""
+    evidence = Evidence(indicator)
+    bad_events = 0
+    for _ in range(limit):
+        (counts,) = scene.looks(random, 1)
+        bad_events += counts[0] + counts[2]
+        evidence = evidence.fold(Block(*counts))
+        found = judge(evidence, min_requests=0, step_requests=evidence.canary_total)
+        if found.value is Value.PASS:
+            break
+    return bad_events
+
+
+def fails_in_shared_incident(
+    random: np.random.Generator, indicator: Indicator, interval: int, rate: int
+) -> bool:
+    """Whether a canary as good as stable fails within 240 s, of which a minute is all errors.
+
+    Both sides are scraped every `interval` seconds, out of step; of `rate` requests a second a
+    tenth goes to the canary.
+    """
+    seconds, start = 240, int(random.integers(100, 115))
+    begins = int(random.integers(0, interval)), int(random.integers(0, interval))
+    sides = [random.poisson(rate * share, seconds) for share in (0.1, 0.9)]
+    incident = np.zeros(seconds, int)
+    incident[start : start + 60] = 1
+    evidence, last = Evidence(indicator), [0, 0]
+    for second in range(seconds):
+        counts = [0, 0, 0, 0]
+        for side, total in enumerate(sides):
+            if second % interval == begins[side]:
+                window = slice(last[side], second)
+                counts[2 * side] = int((total * incident)[window].sum())
+                counts[2 * side + 1] = int(total[window].sum())
+                last[side] = second
+        evidence = evidence.fold(Block(*counts))
+        found = judge(evidence, min_requests=0, step_requests=evidence.canary_total)
+        if found.value is Value.FAIL:
+            return True
+    return False
