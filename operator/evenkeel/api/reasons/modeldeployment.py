@@ -1,0 +1,179 @@
+"""Reasons of a ModelDeployment, but for those of its rollouts."""
+
+from __future__ import annotations
+
+from evenkeel.api.reasons.reason import Carrier, Reason
+
+_REFUSED: tuple[Carrier, ...] = ("Ready", "ModelResolved")
+
+_STATE = (
+    Reason("Serving", ("Ready",), "The wanted revision serves with all of its pods."),
+    Reason("ScaledToZero", ("Ready", "Available"), "`spec.replicas` is 0: the model is stopped."),
+    Reason(
+        "PodsStarting",
+        ("Ready",),
+        "Pods of the stable revision are not ready yet; after ten seconds the message says why.",
+    ),
+    Reason(
+        "RolloutInProgress",
+        ("Ready",),
+        "A canary is on trial; the message has its stage, weight and what it waits for.",
+    ),
+    Reason(
+        "RouteNotAccepted",
+        ("Ready",),
+        "The gateway does not take the HTTPRoute, so no request arrives by it.",
+        "Read the gateway's answer in the message: name, namespace, listener or host name.",
+    ),
+    Reason(
+        "RolledBack",
+        ("Ready", "RolloutHealthy", "Event"),
+        "The wanted revision was taken back; the message has the verdict with its counts.",
+        "Change the model, or name the revision in `rollout.promote`.",
+    ),
+    Reason(
+        "ApplyFailed",
+        ("Ready",),
+        "The API server refuses a write; its answer is the message.",
+        "Correct what the answer names, usually in `podTemplate`, a quota or a policy.",
+    ),
+    Reason("Resolved", ("ModelResolved",), "Model and model server are known."),
+    Reason("PodsReady", ("Available",), "The stable revision has a ready pod."),
+    Reason(
+        "NoReadyPods",
+        ("Available",),
+        "No pod of the stable revision is ready.",
+        "See the message of Ready.",
+    ),
+    Reason(
+        "NoRevision",
+        ("Available",),
+        "No revision serves yet.",
+        "See the message of ModelResolved.",
+    ),
+    Reason("NoRollout", ("RolloutHealthy",), "No rollout has taken place yet."),
+    Reason("FirstRevision", ("Event", "rollout"), "The first revision serves without a trial."),
+    Reason("RolloutStarted", ("Event",), "A canary begins."),
+    Reason("CanaryWarmingUp", ("Event",), "The canary gets its first requests, not yet judged."),
+    Reason("CanaryStepping", ("Event",), "The canary enters a step; the message has its weight."),
+    Reason("CanaryPromoting", ("Event",), "The canary has passed and grows to its full size."),
+    Reason("Promoted", ("RolloutHealthy", "Event"), "The canary has become the stable revision."),
+    Reason(
+        "Superseded",
+        ("RolloutHealthy", "Event", "rollout"),
+        "Another revision was wanted before the trial had ended.",
+    ),
+)
+
+_MODEL = (
+    Reason(
+        "NoApprovedVersion",
+        _REFUSED,
+        "`model.follow` names a model of which no ModelVersion is approved; what serves goes on.",
+        "Decide on the version that the message names, train one, or create one.",
+    ),
+    Reason(
+        "AwaitingApproval",
+        _REFUSED,
+        "The ModelVersion that `model.version` names waits for its gates or for a person.",
+        "Set the version's `spec.approval.decision`.",
+    ),
+    Reason(
+        "VersionNotFound",
+        _REFUSED,
+        "`model.version` names a ModelVersion that the namespace does not have.",
+        "Create it or correct the name.",
+    ),
+    Reason(
+        "VersionNotApproved",
+        _REFUSED,
+        "`model.version` names a ModelVersion that was denied or whose gates failed.",
+        "Name another.",
+    ),
+    Reason(
+        "InvalidModelURI",
+        _REFUSED,
+        "The model's URI has no form that storage understands.",
+        "Write it as the message says; docs/storage.md has all forms.",
+    ),
+)
+
+_SERVER = (
+    Reason(
+        "NoModelFormat",
+        _REFUSED,
+        "The model has no format by which a runtime could be chosen.",
+        "Set `model.format` or `runtime`.",
+    ),
+    Reason(
+        "NoRuntimeForFormat",
+        _REFUSED,
+        "No runtime offers the model's format by autoSelect.",
+        "Name one of the message's in `runtime`, or install one.",
+    ),
+    Reason(
+        "RuntimeNotFound",
+        _REFUSED,
+        "The runtime that is named does not exist.",
+        "Correct `runtime`, or create it.",
+    ),
+    Reason(
+        "RuntimeDisabled",
+        _REFUSED,
+        "The runtime that is named is disabled.",
+        "Enable it, or name another.",
+    ),
+    Reason(
+        "FormatNotSupported",
+        _REFUSED,
+        "The runtime that is named does not serve the model's format.",
+        "Name another in `runtime`.",
+    ),
+    Reason(
+        "RuntimeWithoutPort",
+        _REFUSED,
+        "The runtime's model server has no port to send requests to.",
+        "Give its container a port named http.",
+    ),
+    Reason(
+        "InvalidPodSpec",
+        _REFUSED,
+        "Runtime or `podTemplate` give something that is no PodSpec.",
+        "Correct the field that the message names.",
+    ),
+    Reason(
+        "UnknownPlaceholder",
+        _REFUSED,
+        "A runtime or an indicator's query has a placeholder without a value.",
+        "Take one of those that the message lists.",
+    ),
+)
+
+_INDICATORS = (
+    Reason(
+        "UnknownIndicator",
+        _REFUSED,
+        "The indicator's source has none of that name.",
+        "Name one of the message's, change `source`, or give `total` and `good`.",
+    ),
+    Reason(
+        "MissingThreshold",
+        _REFUSED,
+        "The indicator's queries need `thresholdSeconds`.",
+        "Give one of the bucket bounds in the message.",
+    ),
+    Reason(
+        "UnusedThreshold",
+        _REFUSED,
+        "The indicator's queries have no use for `thresholdSeconds`.",
+        "Remove it.",
+    ),
+    Reason(
+        "UnknownThreshold",
+        _REFUSED,
+        "`thresholdSeconds` is no bucket bound of the histogram, so its count would be missing.",
+        "Take one of the message's, or give `total` and `good`.",
+    ),
+)
+
+MODEL_DEPLOYMENT = _STATE + _MODEL + _SERVER + _INDICATORS

@@ -1,0 +1,36 @@
+"""Reasons of a ModelVersion; those of its status.rollouts are the ModelDeployment's."""
+
+from __future__ import annotations
+
+from evenkeel.api.reasons.reason import Reason
+
+MODEL_VERSION = (
+    Reason("NoGates", ("Validated",), "The version has no gates to pass."),
+    Reason("GatesPassed", ("Validated", "Event"), "All gates passed, once and for all."),
+    Reason(
+        "GatesFailed",
+        ("Ready", "Validated", "Approved"),
+        "A gate failed, so the version never goes to production; the message has the figures.",
+        "Mend the gate or the training, and train again.",
+    ),
+    Reason("GateFailed", ("Event",), "A gate failed; the message has the figures compared."),
+    Reason("Approved", ("Ready", "Approved", "Event"), "The version may go to production."),
+    Reason("AutomaticallyApproved", ("Approved",), "Approved once its gates had passed."),
+    Reason(
+        "AwaitingApproval",
+        ("Ready", "Approved"),
+        "The gates passed; a person has to decide.",
+        "Set `spec.approval.decision` to Approved or Denied, and `by` to your name.",
+    ),
+    Reason(
+        "Denied",
+        ("Ready", "Approved", "Event"),
+        "A person denied the version; a canary of it ends at once.",
+    ),
+    Reason(
+        "ApplyFailed",
+        ("Ready",),
+        "The API server refuses a write; its answer is the message.",
+        "Correct what the answer names.",
+    ),
+)

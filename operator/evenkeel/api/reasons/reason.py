@@ -1,0 +1,28 @@
+"""One reason: where it stands, what it means and what to do."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Carrier = Literal[
+    "Ready",
+    "ModelResolved",
+    "Available",
+    "RolloutHealthy",
+    "Succeeded",
+    "Validated",
+    "Approved",
+    "rollout",
+    "Event",
+]
+"""A type of condition; `rollout` is a rollout's record: status.canary, status.history and a
+ModelVersion's status.rollouts, which RolloutHealthy repeats while a canary is on trial."""
+
+
+class Reason(NamedTuple):
+    """A CamelCase reason of one kind. An empty `remedy`: there is nothing to do."""
+
+    name: str
+    carriers: tuple[Carrier, ...]
+    meaning: str
+    remedy: str = ""

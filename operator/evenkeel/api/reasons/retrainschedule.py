@@ -1,0 +1,65 @@
+"""Reasons of a RetrainSchedule."""
+
+from __future__ import annotations
+
+from evenkeel.api.reasons.reason import Reason
+
+RETRAIN_SCHEDULE = (
+    Reason("Scheduled", ("Ready",), "The schedule waits for a trigger."),
+    Reason("Active", ("Ready",), "A run is active; the message counts what waits meanwhile."),
+    Reason(
+        "CoolingDown",
+        ("Ready",),
+        "`cooldownSeconds` since the newest run are not over; the message says until when.",
+    ),
+    Reason(
+        "BackingOff",
+        ("Ready",),
+        "Runs failed, and the wait before the next one is not over.",
+        "Look at the failed TrainingRuns.",
+    ),
+    Reason(
+        "BudgetExhausted",
+        ("Ready",),
+        "`budget.runs` were made in the last `budget.perSeconds`.",
+        "Wait until the time in the message, or raise the budget.",
+    ),
+    Reason(
+        "Suspended",
+        ("Ready",),
+        "`spec.suspend` is true: alerts are counted, nothing starts.",
+        "Set it to false.",
+    ),
+    Reason("Terminating", ("Ready",), "The schedule is being deleted; nothing starts any more."),
+    Reason(
+        "CircuitOpen",
+        ("Ready", "Event"),
+        "Too many runs failed in a row; nothing starts until the time in the message.",
+        "Mend the cause, then delete the failed TrainingRuns to close the circuit at once.",
+    ),
+    Reason(
+        "InvalidTrigger",
+        ("Ready", "Event"),
+        "A regular expression, cron expression or time zone is wrong; the other triggers work.",
+        "Correct the trigger that the message names.",
+    ),
+    Reason(
+        "InvalidTemplate",
+        ("Ready", "Event"),
+        "`spec.training` cannot make a Job; nothing starts.",
+        "Correct what the message names.",
+    ),
+    Reason(
+        "ApplyFailed",
+        ("Ready",),
+        "The API server refuses a write; its answer is the message.",
+        "Correct what the answer names.",
+    ),
+    Reason("RunCreated", ("Event",), "A TrainingRun was created; the message has its cause."),
+    Reason(
+        "MissedSchedule",
+        ("Event",),
+        "A cron time had no run within `startingDeadlineSeconds`; the message says why.",
+        "Raise the deadline, or look at what held the run back.",
+    ),
+)

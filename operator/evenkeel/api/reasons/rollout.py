@@ -1,0 +1,116 @@
+"""Reasons of a rollout's moves: why a canary waits, steps on, is promoted or goes back."""
+
+from __future__ import annotations
+
+from evenkeel.api.reasons.reason import Carrier, Reason
+
+_RECORD: tuple[Carrier, ...] = ("rollout",)
+
+_WAITING = (
+    Reason("Starting", _RECORD, "The canary's pods come up; they get no requests yet."),
+    Reason("CanaryReady", _RECORD, "The canary's pods are ready, so the first step begins."),
+    Reason("WarmingUp", _RECORD, "The canary gets requests that the verdict leaves out."),
+    Reason("WarmedUp", _RECORD, "The warm-up is over, so the first step begins."),
+    Reason("Stepping", _RECORD, "The canary is at a step and has not been looked at yet."),
+    Reason("Pausing", _RECORD, "The step's `pauseSeconds` are not over."),
+    Reason("PauseOver", _RECORD, "A step without analysis ended after its pause."),
+    Reason(
+        "Paused",
+        _RECORD,
+        "`rollout.paused` holds the canary; a failing one still goes back.",
+        "Set it to false to go on.",
+    ),
+    Reason("Promoting", _RECORD, "The canary grows to the full number of pods."),
+    Reason("PromotedByHand", _RECORD, "`rollout.promote` names the revision."),
+    Reason("NoSteps", _RECORD, "Without steps a revision takes over once it is ready."),
+    Reason(
+        "StableUnavailable",
+        _RECORD,
+        "The stable revision has no ready pod, so the canary takes over without a trial.",
+    ),
+)
+
+_TAKEN_BACK = (
+    Reason("Aborted", _RECORD, "`rollout.abort` names the revision."),
+    Reason(
+        "ProgressDeadlineExceeded",
+        ("Ready", "rollout"),
+        "Pods were not ready within `rollout.progressDeadlineSeconds`.",
+        "Read in the message what ails them: image, claim, node, or a container's last words.",
+    ),
+    Reason(
+        "CanaryUnavailable",
+        _RECORD,
+        "The canary has lost all of its ready pods; it goes back if that lasts.",
+        "Read in the message what ails them.",
+    ),
+    Reason(
+        "Undecided",
+        _RECORD,
+        "The step's `deadlineSeconds` ended without a verdict, and `analysis.onUndecided` decided.",
+        "Raise the weight or the deadline, or widen the limits.",
+    ),
+)
+
+_VERDICT = (
+    Reason(
+        "WorseThanStable",
+        _RECORD,
+        "Fail: worse than stable by more than `tolerance`, and worse than `acceptable`.",
+        "Read the counts in the message; with slow scrapes set `confirmations` to 2.",
+    ),
+    Reason("AboveMaxRatio", _RECORD, "Fail: the bad ratio is above `maxRatio`."),
+    Reason("AllIndicatorsPass", _RECORD, "Pass: every indicator passes."),
+    Reason("WithinAcceptable", _RECORD, "Pass: the bad ratio is below `acceptable`."),
+    Reason("NoWorseThanStable", _RECORD, "Pass: within `tolerance` of stable."),
+    Reason(
+        "NoData",
+        _RECORD,
+        "Undecided: no canary requests, at all or in this step.",
+        "Check the traffic; run the query in Prometheus; look at labels and scrapes.",
+    ),
+    Reason(
+        "TooFewRequests",
+        _RECORD,
+        "Undecided: fewer canary requests in this step than `minRequests`.",
+        "Wait, or raise the weight.",
+    ),
+    Reason(
+        "NoStableTraffic",
+        _RECORD,
+        "Undecided: stable has no requests to compare with; `acceptable` alone may still pass.",
+        "Check stable's series in Prometheus.",
+    ),
+    Reason(
+        "NotEnoughEvidence",
+        _RECORD,
+        "Undecided: the counts show neither.",
+        "Wait, raise the weight, or widen the limits.",
+    ),
+    Reason(
+        "AwaitingConfirmation",
+        _RECORD,
+        "Undecided: bad, but fewer comparisons than `confirmations` agree so far.",
+    ),
+    Reason(
+        "InconsistentCounts",
+        _RECORD,
+        "Undecided: more bad events than events.",
+        "Let both queries select the same requests.",
+    ),
+    Reason("NoIndicators", _RECORD, "Undecided: there is no indicator.", "Add one."),
+    Reason(
+        "PrometheusUnavailable",
+        _RECORD,
+        "Undecided: Prometheus does not answer, or refuses the query; nothing is promoted.",
+        "Read its answer in the message; check `analysis.prometheus.url` or the operator's.",
+    ),
+    Reason(
+        "InvalidIndicator",
+        _RECORD,
+        "Undecided: the indicator has no usable queries, limits or kept evidence.",
+        "Correct what the message names.",
+    ),
+)
+
+ROLLOUT = _WAITING + _TAKEN_BACK + _VERDICT

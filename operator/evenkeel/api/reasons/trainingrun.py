@@ -1,0 +1,74 @@
+"""Reasons of a TrainingRun. Every one with Ready=False but ApplyFailed is final."""
+
+from __future__ import annotations
+
+from evenkeel.api.reasons.reason import Carrier, Reason
+
+_RESULT: tuple[Carrier, ...] = ("Ready", "Succeeded")
+_FAILURE: tuple[Carrier, ...] = ("Ready", "Succeeded", "Event")
+
+TRAINING_RUN = (
+    Reason("Pending", _RESULT, "The Job is being created, or its pod does not run yet."),
+    Reason("Running", _RESULT, "The trainer runs; the message has the attempt."),
+    Reason(
+        "Suspended",
+        _RESULT,
+        "The Job is suspended, for instance by a quota queue.",
+        "Look at the queue.",
+    ),
+    Reason("JobCreated", ("Event",), "The Job was created."),
+    Reason("Succeeded", (*_RESULT, "Event"), "`status.modelVersion` exists."),
+    Reason(
+        "TrainerFailed",
+        _FAILURE,
+        "All attempts failed; the message has the newest's exit code and last lines.",
+        "Mend the trainer; `retries` sets the attempts.",
+    ),
+    Reason(
+        "TimedOut",
+        _FAILURE,
+        "All attempts together took longer than `timeoutSeconds`.",
+        "Raise it, or train faster.",
+    ),
+    Reason(
+        "InvalidResult",
+        _FAILURE,
+        "The trainer's report cannot be used; the message says why.",
+        "Correct the report; docs/trainingrun.md has its form.",
+    ),
+    Reason(
+        "ReportLost",
+        _FAILURE,
+        "The pod was deleted before its report was read.",
+        "Create another TrainingRun, or wait for the schedule's next trigger.",
+    ),
+    Reason(
+        "JobLost",
+        _FAILURE,
+        "The Job was deleted before its result was read; it is not created twice.",
+        "Create another TrainingRun, or wait for the schedule's next trigger.",
+    ),
+    Reason(
+        "JobConflict",
+        _FAILURE,
+        "A Job of the run's name belongs to somebody else.",
+        "Delete it, and create another TrainingRun.",
+    ),
+    Reason(
+        "InvalidTemplate",
+        _FAILURE,
+        "`spec.training` cannot make a Job, in the API server's words.",
+        "Correct it in the schedule, or create another TrainingRun.",
+    ),
+    Reason(
+        "Replaced",
+        _FAILURE,
+        "A newer run stopped this one (`concurrencyPolicy: Replace`).",
+    ),
+    Reason(
+        "ApplyFailed",
+        ("Ready",),
+        "The API server refuses a write; its answer is the message.",
+        "Correct what the answer names.",
+    ),
+)
