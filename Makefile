@@ -56,9 +56,10 @@ bench: $(VENV)/.installed ## Figures against the design's table
 	$(RUN) -m bench
 
 .PHONY: manifests
-manifests: $(VENV)/.installed ## Generates crds/, the chart's copies, deploy/ from the pydantic models
+manifests: $(VENV)/.installed ## Generates crds/, references, the chart's copies and deploy/ from the models
 	$(RUN) -m evenkeel.api.crd crds
 	$(RUN) -m evenkeel.process.settings_table docs/operations.md
+	$(RUN) -m evenkeel.api.reference .
 	$(RUN) charts/sync.py --helm "$$($(RUN) -c 'from dev.cluster import binaries; print(binaries.client("helm", lambda _: None))')"
 	$(RUN) deploy/argocd/render.py
 
