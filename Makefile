@@ -63,6 +63,10 @@ manifests: $(VENV)/.installed ## Generates crds/, references, the chart's copies
 	$(RUN) charts/sync.py --helm "$$($(RUN) -c 'from dev.cluster import binaries; print(binaries.client("helm", lambda _: None))')"
 	$(RUN) deploy/argocd/render.py
 
+.PHONY: release
+release: $(VENV)/.installed ## A dry run: all files of a release into dist/; publishes nothing
+	$(RUN) -m dev.release
+
 .PHONY: lock
 lock: $(VENV)/.installed ## Compiles the requirements files with hashes
 	cd requirements && for f in *.in; do \
