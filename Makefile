@@ -33,8 +33,8 @@ test: lint unit apiserver e2e ## All checks and tests
 lint: $(VENV)/.installed ## Style, types, layers, generated files
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy operator/evenkeel
-	MYPYPATH=operator:e2e:. $(VENV)/bin/mypy -p dev -p demo -p bench -p e2e
+	MYPYPATH=operator:. $(VENV)/bin/mypy operator/evenkeel
+	MYPYPATH=operator:. $(VENV)/bin/mypy -p dev -p demo -p bench -p e2e
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
 
 # Needs neither network nor built binaries, which this proves, as root:
