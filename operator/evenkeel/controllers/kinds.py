@@ -16,7 +16,7 @@ from evenkeel.controllers import (
 from evenkeel.controllers.kind import Kind
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
-from evenkeel.meta.resources import ResourceType, Watch
+from evenkeel.meta.resources import ResourceType, Watch, distinct
 
 KINDS: tuple[Kind, ...] = (
     modeldeployment.KIND,
@@ -37,7 +37,7 @@ def by_name() -> dict[str, Kind]:
 
 def children() -> tuple[Watch, ...]:
     """What the kinds own or read beside the API's own objects, each type once."""
-    return tuple({w.type: w for kind in KINDS for w in kind.children()}.values())
+    return distinct(w for kind in KINDS for w in kind.children())
 
 
 def watches() -> tuple[Watch, ...]:

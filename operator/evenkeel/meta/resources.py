@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -57,3 +58,22 @@ class Watch(NamedTuple):
     selector: str = ""
     verbs: tuple[str, ...] = OWNED
     optional: bool = False
+
+    def merged(self, other: Watch) -> Watch:
+        """One watch for two purposes. Raises ValueError where they select different objects."""
+        if self.selector != other.selector:
+            raise ValueError(f"{self.type.plural} are watched by two selectors")
+        return self._replace(
+            kept=tuple(dict.fromkeys((*self.kept, *other.kept))),
+            verbs=tuple(dict.fromkeys((*self.verbs, *other.verbs))),
+            optional=self.optional and other.optional,
+        )
+
+
+def distinct(watches: Iterable[Watch]) -> tuple[Watch, ...]:
+    """The watches with one a type."""
+    found: dict[ResourceType, Watch] = {}
+    for watch in watches:
+        known = found.get(watch.type)
+        found[watch.type] = watch if known is None else known.merged(watch)
+    return tuple(found.values())

@@ -13,10 +13,6 @@ from aiohttp import web
 
 from evenkeel.adapters import Adapters
 from evenkeel.adapters.prometheus import Prometheus
-from evenkeel.api import ModelDeployment
-from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
-from evenkeel.api.resources import OWN
-from evenkeel.api.trainingrun import TrainingRunStatus
 from evenkeel.controllers.identity import EVENT_SOURCE, INDEXED_LABELS
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.kind import Context
@@ -26,7 +22,6 @@ from evenkeel.kube.controller import Controller, Reconcile
 from evenkeel.kube.lease import Lease
 from evenkeel.kube.store import Store
 from evenkeel.kube.watcher import Watcher
-from evenkeel.meta.conditions import find
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
@@ -230,32 +225,11 @@ class Operator:
         metrics.LOOP.queue_depth.set(self._controller.queue.depth())
         metrics.LOOP.queue_oldest.set(self._age())
         metrics.LEADER.set(int(self._leads))
-        for kind in OWN:
-            metrics.OBJECTS.labels(kind).set(self._store.count(kind))
-        metrics.CIRCUIT_OPEN.clear()
-        for obj in self._store.all("RetrainSchedule"):
-            conditions = obj.get("status", {}).get("conditions") or ()
-            if any(c["type"] == "Ready" and c["reason"] == "CircuitOpen" for c in conditions):
-                meta = obj["metadata"]
-                metrics.CIRCUIT_OPEN.labels(meta["namespace"], meta["name"]).set(1)
-        metrics.CANARY_WEIGHT.clear()
-        for obj in self._store.all(ModelDeployment.kind):
-            canary = obj.get("status", {}).get("canary")
-            if canary:
-                meta = obj["metadata"]
-                metrics.CANARY_WEIGHT.labels(meta["namespace"], meta["name"]).set(canary["weight"])
+        metrics.refresh(self._store)
 
     def _written(self, key: Key, plan: Plan) -> None:
         self._inbox.settle(key)
-        status = plan.status
-        if isinstance(status, ModelDeploymentStatus):
-            for event in plan.events:
-                if event.reason in ("Promoted", "RolledBack", "Superseded"):
-                    metrics.ROLLOUTS.labels(event.reason).inc()
-        elif isinstance(status, TrainingRunStatus):
-            ended = find(status.conditions, "Succeeded")
-            if ended is not None and plan.events:
-                metrics.TRAINING_RUNS.labels(ended.reason).inc()
+        metrics.count(plan)
 
 
 async def _within(seconds: float, work: Coroutine[None, None, None], what: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evenkeel.api.modeldeployment import Traffic
-from evenkeel.meta.resources import Watch
+from evenkeel.meta.resources import Watch, distinct
 from evenkeel.traffic.gateway import GATEWAY
 from evenkeel.traffic.replicas import REPLICAS
 from evenkeel.traffic.strategy import Division, Strategy
@@ -25,7 +25,7 @@ def strategy_of(traffic: Traffic) -> Strategy:
 
 def watches() -> tuple[Watch, ...]:
     """What all strategies watch and own."""
-    return tuple({w.type: w for s in STRATEGIES.values() for w in s.watches}.values())
+    return distinct(w for s in STRATEGIES.values() for w in s.watches)
 
 
 def diagnosis(kind: str, obj: Mapping[str, Any]) -> str:
