@@ -15,6 +15,7 @@ from evenkeel.api.labels import MANAGED_BY, MANAGER, MODEL, RUN, SCHEDULE, owner
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.objects import Manifest
+from evenkeel.pods.security import restricted
 
 Json = dict[str, Any]
 
@@ -50,7 +51,6 @@ def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Mani
     trainer["env"] = _env(run, champion, trainer.get("env") or [])
     # On success only the file counts; on failure the end of the log tells more than nothing.
     trainer.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
-    _secure(spec)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -77,7 +77,7 @@ def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Mani
                     "labels": {**(meta.labels if meta else {}), **run_labels(run)},
                     "annotations": dict(meta.annotations) if meta else {},
                 },
-                "spec": spec,
+                "spec": restricted(spec),
             },
         },
     }
@@ -118,23 +118,3 @@ def _cause(cause: Cause) -> str:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
-
-
-def _secure(spec: Json) -> None:
-    """Fills what the user left open to meet the "restricted" Pod Security Standard."""
-    containers: list[Json] = [*spec["containers"], *(spec.get("initContainers") or ())]
-    pod = spec.get("securityContext") or {}
-    spec["securityContext"] = pod
-    contexts = []
-    for container in containers:
-        context = container.get("securityContext") or {}
-        container["securityContext"] = context
-        contexts.append(context)
-    pod.setdefault("seccompProfile", {"type": "RuntimeDefault"})
-    if all(c.get("runAsUser") != 0 for c in (pod, *contexts)):
-        pod.setdefault("runAsNonRoot", True)
-    for context in contexts:
-        added = (context.get("capabilities") or {}).get("add") or ()
-        if not context.get("privileged") and "SYS_ADMIN" not in added:
-            context.setdefault("allowPrivilegeEscalation", False)
-        context.setdefault("capabilities", {"drop": ["ALL"]})
