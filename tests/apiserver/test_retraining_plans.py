@@ -17,7 +17,9 @@ from evenkeel.meta.objects import Manifest
 from evenkeel.meta.plan import Plan
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
 from evenkeel.retraining.triggers import MatchedAlert
-from evenkeel.training.plan import RunSnapshot, plan_run
+from evenkeel.training.engine import Observed
+from evenkeel.training.plan import plan_run
+from evenkeel.training.snapshot import RunSnapshot
 from evenkeel.versions.plan import VersionSnapshot, plan_version
 
 from dev.paths import ROOT
@@ -103,10 +105,7 @@ def test_from_ten_thousand_alerts_to_a_validated_version(
             RunSnapshot(
                 run=TrainingRun.model_validate(run),
                 schedule=RetrainSchedule.model_validate(stored),
-                job=job,
-                pods=pods,
-                replaced_by=None,
-                version_exists=False,
+                observed=Observed(job, {"Pod": pods}),
                 now=now,
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from evenkeel.pods.diagnosis import first_trouble
+from evenkeel.pods.diagnosis import first_diagnosis
 
 from tests.support.rollout_world import World
 
@@ -23,7 +23,7 @@ def pod(*conditions: JSON, kind: str = "containerStatuses", **container: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("found", "trouble"),
+    ("found", "diagnosis"),
     [
         (pod(NOT_READY, state={"waiting": {"reason": "ContainerCreating"}}), ""),
         (pod(NOT_READY, state={"running": {}}), ""),
@@ -64,17 +64,17 @@ def pod(*conditions: JSON, kind: str = "containerStatuses", **container: Any) ->
         ),
     ],
 )
-def test_trouble_is_told_in_the_words_of_scheduler_and_kubelet(found: JSON, trouble: str) -> None:
-    assert first_trouble([found]) == trouble
+def test_a_diagnosis_is_in_the_words_of_scheduler_and_kubelet(found: JSON, diagnosis: str) -> None:
+    assert first_diagnosis([found]) == diagnosis
 
 
-def test_pods_that_are_ready_or_going_have_no_trouble() -> None:
+def test_pods_that_are_ready_or_going_have_no_diagnosis() -> None:
     failing = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
     ready = pod({"type": "Ready", "status": "True"}, state=failing)
     going = pod(NOT_READY, state=failing)
     going["metadata"]["deletionTimestamp"] = "2026-01-31T09:00:00Z"
-    assert first_trouble([ready, going]) == ""
-    assert first_trouble([ready, going, pod(NOT_READY, state=failing)]).startswith("ErrImagePull")
+    assert first_diagnosis([ready, going]) == ""
+    assert first_diagnosis([ready, going, pod(NOT_READY, state=failing)]).startswith("ErrImagePull")
 
 
 def message(w: World, type_: str = "Ready") -> str:

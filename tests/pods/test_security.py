@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from evenkeel.pods.security import restricted
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 Json = dict[str, Any]
@@ -194,6 +194,7 @@ def test_what_is_set_stays_and_twice_is_once(spec: Json) -> None:
     assert restricted(secured) == secured
 
 
+@settings(max_examples=300)
 @given(WRITTEN)
 def test_nothing_is_added_that_the_api_server_or_the_kubelet_refuses(spec: Json) -> None:
     secured = restricted(spec)
@@ -239,6 +240,20 @@ def test_a_pod_that_is_root_on_purpose_may_be() -> None:
     assert other["runAsNonRoot"] is True
 
 
+def test_a_pod_is_not_both_root_and_not() -> None:
+    user = {"securityContext": {"runAsUser": 1000}}
+    secured = restricted({**ROOT, "containers": [{"name": "a", **user}]})
+    assert "runAsNonRoot" not in secured["securityContext"]
+    assert secured["containers"][0]["securityContext"]["runAsNonRoot"] is True
+
+
+def test_a_container_that_speaks_for_itself_does_not_loosen_its_pod() -> None:
+    own = {"securityContext": {"runAsUser": 0, "runAsNonRoot": False}}
+    secured = restricted({"containers": [{"name": "a", **own}, {"name": "b"}]})
+    assert secured["securityContext"]["runAsNonRoot"] is True
+    assert "runAsNonRoot" not in secured["containers"][1]["securityContext"]
+
+
 def test_a_privileged_container_is_left_as_it_is() -> None:
     (container,) = restricted(
         {"containers": [{"name": "a", "securityContext": {"privileged": True}}]}
@@ -278,5 +293,14 @@ def test_a_profile_of_a_container_or_the_pod_stays() -> None:
 def test_a_windows_pod_gets_no_field_of_linux() -> None:
     spec = {"os": {"name": "windows"}, "containers": [{"name": "a"}]}
     assert restricted(spec) == {**spec, "securityContext": {"runAsNonRoot": True}}
-    host = {"windowsOptions": {"hostProcess": True}}
-    assert restricted({**spec, "securityContext": host}) == {**spec, "securityContext": host}
+
+
+@pytest.mark.parametrize(
+    "options", [{"hostProcess": True}, {"runAsUserName": "ContainerAdministrator"}]
+)
+def test_an_administrator_on_windows_may_be(options: Json) -> None:
+    context = {"securityContext": {"windowsOptions": options}}
+    spec = {"os": {"name": "windows"}, **context, "containers": [{"name": "a"}]}
+    assert restricted(spec) == spec
+    spec = {"os": {"name": "windows"}, "containers": [{"name": "a", **context}]}
+    assert restricted(spec) == spec

@@ -13,9 +13,14 @@ from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.conditions import Condition, refused_write
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import timestamp
-from evenkeel.training.job import training_job
-from evenkeel.training.plan import RunSnapshot, plan_run, version_name
+from evenkeel.training.engine import Observed
+from evenkeel.training.engines.job import training_job
+from evenkeel.training.plan import plan_run
+from evenkeel.training.record import version_name
 from evenkeel.training.run_state import finished, succeeded
+from evenkeel.training.snapshot import RunSnapshot
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.retraining import TRAINING, schedule
 
@@ -93,8 +98,9 @@ COMPLETE = ("Complete", "CompletionsReached")
 
 
 def plan(subject: TrainingRun, job: Json | None = None, *pods: Json, **more: Any) -> Plan:
-    given: Json = {"schedule": None, "replaced_by": None, "version_exists": False, "now": NOW}
-    snapshot = RunSnapshot(run=subject, job=job, pods=pods, **{**given, **more})
+    snapshot = RunSnapshot(
+        run=subject, observed=Observed(job, {"Pod": pods}), **{"now": NOW, **more}
+    )
     first = plan_run(snapshot)
     assert plan_run(snapshot) == first
     return first
@@ -216,6 +222,37 @@ def test_an_unusable_template_fails_before_any_job(training: Json, message: str)
     assert failed.creates == ()
     assert (ready(failed).status, ready(failed).reason) == ("False", "InvalidTemplate")
     assert message in ready(failed).message
+
+
+JUNK = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["", "trainer", "Never"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["containers", "initContainers", "env", "name", "securityContext"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+ENV = st.lists(st.fixed_dictionaries({"name": JUNK}) | JUNK, min_size=1, max_size=2)
+CONTAINERS = st.lists(
+    st.fixed_dictionaries({"name": JUNK}, optional={"env": ENV | JUNK}), min_size=1, max_size=2
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"containers": CONTAINERS},
+        optional={"initContainers": CONTAINERS | JUNK, "securityContext": JUNK},
+    )
+    | st.fixed_dictionaries({"containers": JUNK, "restartPolicy": JUNK})
+)
+def test_any_pod_gives_a_job_or_a_reason(pod_spec: Json) -> None:
+    done = plan(run(training={"podTemplate": {"spec": pod_spec}}))
+    assert bool(done.creates) == (ready(done).reason == "Pending")
+    assert done.creates or ready(done).reason == "InvalidTemplate"
 
 
 def test_a_job_that_the_api_server_refuses_fails_the_run_with_its_words() -> None:

@@ -14,8 +14,11 @@ from evenkeel.controllers.modelversion import versions_of
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
-from evenkeel.meta.resources import JOB, POD, READ, Watch
-from evenkeel.training.plan import RunSnapshot, plan_run
+from evenkeel.meta.resources import READ
+from evenkeel.training import engine_of, watches
+from evenkeel.training.engine import Observed
+from evenkeel.training.plan import plan_run
+from evenkeel.training.snapshot import RunSnapshot
 from evenkeel.versions.champion import champion
 
 JSON = dict[str, Any]
@@ -29,15 +32,30 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     return plan_run(
         RunSnapshot(
             run=run,
+            now=datetime.now(UTC),
+            observed=_observed(store, run),
             schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
-            job=store.get(Key("Job", key.namespace, key.name)),
-            pods=tuple(store.labelled("Pod", key.namespace, labels.RUN, key.name)),
             replaced_by=_replaced_by(store, key, run),
             version_exists=bool(versions),
-            now=datetime.now(UTC),
             rejection=invalid,
             champion=champion(versions_of(store, key.namespace, run.spec.model), run.spec.model),
         )
+    )
+
+
+def _observed(store: Store, run: TrainingRun) -> Observed:
+    """What the cluster holds of the training, by what its engine watches."""
+    engine = engine_of(run.spec.training)
+    if engine is None:
+        return Observed()
+    namespace, name = run.metadata.namespace, run.metadata.name
+    others = {w.type.kind for w in engine.watches} - {engine.type.kind}
+    return Observed(
+        main=store.get(Key(engine.type.kind, namespace, name)),
+        others={
+            kind: tuple(store.labelled(kind, namespace, engine.run_label(kind), name))
+            for kind in others
+        },
     )
 
 
@@ -55,14 +73,6 @@ def concerns(store: Store, run: JSON) -> Iterator[Key]:
         yield Key("RetrainSchedule", namespace, schedule)
     for replaced in spec.get("replaces") or ():
         yield Key("TrainingRun", namespace, replaced)
-
-
-def watches() -> tuple[Watch, ...]:
-    """The engines' objects."""
-    return (
-        Watch(JOB, kept=("backoffLimit", "suspend")),
-        Watch(POD, selector=labels.RUN, verbs=READ),
-    )
 
 
 KIND = Kind(

@@ -12,7 +12,7 @@ MOST = 1000
 """Characters of a message."""
 
 
-def pod_trouble(pod: Json) -> str:
+def pod_diagnosis(pod: Json) -> str:
     """Such as `Unschedulable: ...` or `ImagePullBackOff: ...`; empty if it is just starting."""
     status = pod.get("status") or {}
     for condition in status.get("conditions") or ():
@@ -20,17 +20,17 @@ def pod_trouble(pod: Json) -> str:
             return f"{condition.get('reason', '')}: {condition.get('message', '')}"[:MOST]
     for kind in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(kind) or ():
-            if trouble := _container_trouble(container):
-                return trouble[:MOST]
+            if diagnosis := _container_diagnosis(container):
+                return diagnosis[:MOST]
     return ""
 
 
-def first_trouble(pods: Iterable[Json]) -> str:
-    """The trouble of the first pod that is not ready and has one; a pod that is going has none."""
+def first_diagnosis(pods: Iterable[Json]) -> str:
+    """Of the first pod that is not ready and has one; a pod that is going has none."""
     for pod in pods:
         leaving = (pod.get("metadata") or {}).get("deletionTimestamp") is not None
-        if not leaving and not _ready(pod) and (trouble := pod_trouble(pod)):
-            return trouble
+        if not leaving and not _ready(pod) and (diagnosis := pod_diagnosis(pod)):
+            return diagnosis
     return ""
 
 
@@ -42,7 +42,7 @@ def ended(state: Json) -> str:
     return f"exit code {state['exitCode']}{why}{': ' + words if words else ''}"
 
 
-def _container_trouble(container: Json) -> str:
+def _container_diagnosis(container: Json) -> str:
     waiting = (container.get("state") or {}).get("waiting") or {}
     last = (container.get("lastState") or {}).get("terminated") or {}
     name, reason = container.get("name", ""), waiting.get("reason", "")

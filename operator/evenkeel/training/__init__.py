@@ -1,1 +1,5 @@
 """How a training runs, and what came of it."""
+
+from evenkeel.training.engines import engine_of, watches
+
+__all__ = ["engine_of", "watches"]

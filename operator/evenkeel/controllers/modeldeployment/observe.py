@@ -22,7 +22,7 @@ from evenkeel.meta.objects import Ref
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import POD, ResourceType
 from evenkeel.meta.times import seconds_since
-from evenkeel.pods.diagnosis import first_trouble
+from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import children, model_source
 from evenkeel.serving.observed import Child, Pods, deployment_pods
 from evenkeel.serving.ports import service_ports
@@ -134,4 +134,4 @@ async def _diagnosed(client: Client, child: Child, now: datetime) -> Child:
     except ApiError as error:
         log.warning("pods of %s/%s: %s", ref.namespace, ref.name, error)
         return child
-    return replace(child, pods=replace(pods, diagnosis=first_trouble(found)))
+    return replace(child, pods=replace(pods, diagnosis=first_diagnosis(found)))

@@ -1,0 +1,60 @@
+"""The environment variables of a trainer, whatever engine runs it.
+
+They come before the container's own, so that those may refer to them. The facts of the run
+(EVENKEEL_*) replace variables of the same name; parameters give way to the container's.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from evenkeel.api.cause import Cause
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.trainingrun import TrainingRun
+
+Json = dict[str, Any]
+
+CAUSE_BYTES = 16384
+"""Alerts carry labels without limit; an environment is limited."""
+
+
+def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]) -> list[Json]:
+    """The container's EnvVars with those of the run; `own`: the ones it has.
+
+    champion: the version in production, for trainers that judge it on the same data.
+    """
+    facts = {
+        "EVENKEEL_RUN": run.metadata.name,
+        "EVENKEEL_MODEL": run.spec.model,
+        "EVENKEEL_NAMESPACE": run.metadata.namespace,
+        "EVENKEEL_CAUSE": _cause(run.spec.cause),
+        "EVENKEEL_PARAMETERS": _compact(run.spec.training.parameters),
+    }
+    if champion is not None:
+        facts["EVENKEEL_CHAMPION"] = champion.metadata.name
+        facts["EVENKEEL_CHAMPION_URI"] = champion.spec.uri
+    kept = [e for e in own if e.get("name") not in facts]
+    taken = {e.get("name") for e in kept}
+    parameters = {k: v for k, v in run.spec.training.parameters.items() if k not in taken}
+    given = {**facts, **parameters}
+    return [{"name": name, "value": _literal(value)} for name, value in given.items()] + kept
+
+
+def _literal(value: str) -> str:
+    """Escaped, since the kubelet expands $(NAME), and an alert's labels must not name a secret."""
+    return value.replace("$", "$$")
+
+
+def _cause(cause: Cause) -> str:
+    """The cause as JSON of at most CAUSE_BYTES, with as many of its alerts as fit."""
+    text = _compact(cause.wire())
+    for kept in range(len(cause.alerts) - 1, -1, -1):
+        if len(text.encode()) <= CAUSE_BYTES:
+            break
+        text = _compact(cause.model_copy(update={"alerts": cause.alerts[:kept]}).wire())
+    return text
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)

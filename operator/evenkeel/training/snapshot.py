@@ -1,0 +1,48 @@
+"""What a run's plan reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.retrainschedule import RetrainSchedule
+from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.training.engine import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class RunSnapshot:
+    """A run, and what concerns it.
+
+    observed: what the cluster holds of the training. schedule: the run's RetrainSchedule, for the
+    alerts counted since. replaced_by: name of a run whose spec.replaces names this one.
+    version_exists: whether a ModelVersion of the run is there. rejection: the API server's answer
+    if it refused the engine's object as invalid (422). champion: the version in production.
+    """
+
+    run: TrainingRun
+    now: datetime
+    observed: Observed = field(default_factory=Observed)
+    schedule: RetrainSchedule | None = None
+    replaced_by: str | None = None
+    version_exists: bool = False
+    rejection: str | None = None
+    champion: ModelVersion | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether there is a main object, and it is this run's."""
+        main = self.observed.main
+        owners = (main or {}).get("metadata", {}).get("ownerReferences") or ()
+        return any(owner.get("uid") == self.run.metadata.uid for owner in owners)
+
+    @property
+    def alert_count(self) -> int:
+        """Alerts that the run answers; the schedule counts further ones on its newest run."""
+        run = self.run
+        counts = [run.spec.cause.alert_count, run.status.alert_count]
+        last = self.schedule.status.last_run if self.schedule is not None else None
+        if last is not None and last.name == run.metadata.name:
+            counts.append(last.alert_count)
+        return max(counts)

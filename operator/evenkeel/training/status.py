@@ -1,0 +1,71 @@
+"""The status of a run, as each plan writes it."""
+
+from __future__ import annotations
+
+from evenkeel.api.trainingrun import TrainingResult, TrainingRunStatus
+from evenkeel.meta.conditions import Condition, Observation, merge, readiness
+from evenkeel.meta.times import timestamp
+from evenkeel.training.run_state import result
+from evenkeel.training.snapshot import RunSnapshot
+
+
+def unfinished(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
+    """Of a run that goes on."""
+    return _status(snapshot, readiness("Unknown", reason, message))
+
+
+def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:
+    """Of a run that ends now with the model version of that name."""
+    ready = readiness("True", "Succeeded", f"ModelVersion {version}")
+    return _status(snapshot, ready, ended=True, report=report, model_version=version)
+
+
+def failed(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
+    """Of a run that ends now without one."""
+    return _status(snapshot, readiness("False", reason, message, stalled=True), ended=True)
+
+
+def afterwards(snapshot: RunSnapshot) -> TrainingRunStatus:
+    """Of a run that has ended: only the count of alerts still moves."""
+    return snapshot.run.status.model_copy(
+        update={"alert_count": snapshot.alert_count, "conditions": _restated(snapshot)}
+    )
+
+
+def _restated(snapshot: RunSnapshot) -> tuple[Condition, ...]:
+    """Ready as the run ended, in place of a refused write that it may have told of since."""
+    run = snapshot.run
+    end = result(run)
+    assert end is not None
+    ready = readiness(end.status, end.reason, end.message, stalled=end.status == "False")
+    return merge(
+        run.status.conditions,
+        (*ready, Observation("Succeeded", end.status, end.reason, end.message)),
+        run.metadata.generation,
+        snapshot.now,
+    )
+
+
+def _status(
+    snapshot: RunSnapshot,
+    observations: tuple[Observation, ...],
+    *,
+    ended: bool = False,
+    report: TrainingResult | None = None,
+    model_version: str | None = None,
+) -> TrainingRunStatus:
+    run, generation = snapshot.run, snapshot.run.metadata.generation
+    ready = observations[0]
+    record = Observation("Succeeded", ready.status, ready.reason, ready.message)
+    unborn = snapshot.observed.main is None and run.status.job is None and ended
+    now = timestamp(snapshot.now)
+    return TrainingRunStatus(
+        observed_generation=generation,
+        conditions=merge(run.status.conditions, (*observations, record), generation, snapshot.now),
+        job=None if unborn else run.metadata.name,
+        start_time=run.status.start_time or (None if unborn else now),
+        completion_time=now if ended else None,
+        alert_count=snapshot.alert_count,
+        result=report,
+        model_version=model_version,
+    )
