@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from evenkeel.api.common import TrainingTemplate
-from evenkeel.meta.resources import Watch
+from evenkeel.meta.resources import Watch, distinct
 from evenkeel.training.engine import Engine
 from evenkeel.training.engines.job import JOB_ENGINE
 
@@ -16,15 +19,13 @@ def engine_of(training: TrainingTemplate) -> Engine | None:
     return chosen[0] if len(chosen) == 1 else None
 
 
+def run_of(kind: str, obj: Mapping[str, Any]) -> str | None:
+    """Name of the run that an observed object belongs to; None if no engine watches its kind."""
+    labels = obj["metadata"].get("labels") or {}
+    keys = [e.run_label(kind) for e in ENGINES if kind in {w.type.kind for w in e.watches}]
+    return next((labels[key] for key in keys if key in labels), None)
+
+
 def watches() -> tuple[Watch, ...]:
-    """What the engines watch; engines that watch the same objects share the watch."""
-    merged: dict[tuple[str, str, str], Watch] = {}
-    for watch in (watch for engine in ENGINES for watch in engine.watches):
-        key = (watch.type.group, watch.type.plural, watch.selector)
-        known = merged.get(key, watch)
-        merged[key] = watch._replace(
-            kept=tuple(dict.fromkeys((*known.kept, *watch.kept))),
-            verbs=tuple(dict.fromkeys((*known.verbs, *watch.verbs))),
-            optional=known.optional and watch.optional,
-        )
-    return tuple(merged.values())
+    """What the engines watch; those that watch objects of one type share the watch."""
+    return distinct(watch for engine in ENGINES for watch in engine.watches)

@@ -1,0 +1,255 @@
+"""A training engine is one file: this one, a made-up ExampleJob whose status carries its report."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import pytest
+from evenkeel.api.common import TrainingPodTemplate, TrainingTemplate
+from evenkeel.api.crd import definition
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.controllers import kinds, rights
+from evenkeel.meta.conditions import Condition
+from evenkeel.meta.model import Model
+from evenkeel.meta.objects import Manifest, Ref
+from evenkeel.meta.plan import Plan
+from evenkeel.meta.resources import JOB, OWNED, READ, ResourceType, Watch
+from evenkeel.meta.times import parse
+from evenkeel.training import engine_of, engines, watches
+from evenkeel.training.engine import Engine, Observed, State, metadata
+from evenkeel.training.engines import run_of
+from evenkeel.training.plan import plan_run
+from evenkeel.training.snapshot import RunSnapshot
+from pydantic import Field
+
+from tests.support.extended import extended
+from tests.support.retraining import TRAINING
+
+Json = dict[str, Any]
+
+# The engine.
+
+EXAMPLE_JOB = ResourceType("example.dev", "v1", "examplejobs", "ExampleJob")
+EXAMPLE_NODE = ResourceType("example.dev", "v1", "examplenodes", "ExampleNode")
+JOB_NAME = "example.dev/job-name"
+
+
+class ExampleJob(Model):
+    """An ExampleJob that trains the model."""
+
+    runtime: Annotated[str, Field(max_length=63, description="Name of the runtime.")]
+
+
+def problem(training: TrainingTemplate) -> str | None:
+    empty = not training.example_job.runtime  # type: ignore[attr-defined]
+    return "training.exampleJob.runtime must not be empty" if empty else None
+
+
+def manifest(run: TrainingRun, champion: ModelVersion | None) -> Manifest:
+    return {
+        "apiVersion": EXAMPLE_JOB.api_version,
+        "kind": EXAMPLE_JOB.kind,
+        "metadata": metadata(run),
+        "spec": {
+            "runtime": run.spec.training.example_job.runtime,  # type: ignore[attr-defined]
+            "champion": champion.spec.uri if champion is not None else None,
+        },
+    }
+
+
+def state(run: TrainingRun, observed: Observed, now: datetime) -> State:
+    """Unlike a Job an ExampleJob has no deadline, so that the run's own clock ends it."""
+    status = (observed.main or {}).get("status", {})
+    if status.get("phase") == "Done":
+        return State("Succeeded", "", status["output"])
+    if status.get("phase") == "Broken":
+        return State("Failed", f"the ExampleJob broke: {status['error']}")
+    end = parse(str(run.status.start_time)) + timedelta(seconds=run.spec.training.timeout_seconds)
+    left = (end - now).total_seconds()
+    if left <= 0:
+        return State("TimedOut", "", stop=True)
+    return State(
+        "Running", f"{len(observed.of(EXAMPLE_NODE.kind))} nodes train", requeue_after=left
+    )
+
+
+EXAMPLE = Engine(
+    field="example_job",
+    type=EXAMPLE_JOB,
+    watches=(
+        Watch(EXAMPLE_JOB, optional=True),
+        Watch(EXAMPLE_NODE, kept=("role",), selector=JOB_NAME, verbs=READ, optional=True),
+    ),
+    problem=problem,
+    manifest=manifest,
+    state=state,
+    run_labels={EXAMPLE_NODE.kind: JOB_NAME},
+)
+
+# The proof.
+
+# Beside a second engine the field of the first is no longer required.
+Run = extended(
+    extended(TrainingRun, "spec.training.podTemplate", TrainingPodTemplate),
+    "spec.training.exampleJob",
+    ExampleJob,
+)
+NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
+REPORT = {"uri": "s3://m/1", "format": {"name": "sklearn"}, "metrics": {"accuracy": 0.9}}
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of engines with one more row."""
+    monkeypatch.setattr(engines, "ENGINES", (*engines.ENGINES, EXAMPLE))
+
+
+def run(training: Json | None = None) -> TrainingRun:
+    return Run.model_validate(
+        {
+            "metadata": {"name": "elec-1a", "namespace": "ml", "uid": "u1", "generation": 1},
+            "spec": {"model": "elec", "training": training or {"exampleJob": {"runtime": "r"}}},
+        }
+    )
+
+
+def after(subject: TrainingRun, done: Plan) -> TrainingRun:
+    return Run.model_validate({**subject.wire(), "status": done.status.wire()})
+
+
+def stored(uid: str = "u1", **status: Any) -> Json:
+    """The ExampleJob in the cluster."""
+    meta = {"name": "elec-1a", "uid": "e1", "ownerReferences": [{"uid": uid}]}
+    return {"metadata": meta, "status": status}
+
+
+def plan(
+    subject: TrainingRun, main: Json | None = None, now: datetime = NOW, **others: tuple[Json, ...]
+) -> Plan:
+    return plan_run(RunSnapshot(run=subject, now=now, observed=Observed(main, others)))
+
+
+def started() -> TrainingRun:
+    return after(run(), plan(run()))
+
+
+def ready(done: Plan) -> Condition:
+    return done.status.conditions[0]  # type: ignore[attr-defined, no-any-return]
+
+
+DELETED = (Ref("example.dev/v1", "ExampleJob", "ml", "elec-1a", "e1"),)
+
+
+def test_the_crd_has_its_field() -> None:
+    (version,) = definition(Run)["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    field = spec["properties"]["training"]["properties"]["exampleJob"]
+    assert field["properties"]["runtime"]["maxLength"] == 63
+
+
+def test_its_object_is_created_for_the_run() -> None:
+    first = plan(run())
+    (made,) = first.creates
+    assert (made["apiVersion"], made["kind"]) == ("example.dev/v1", "ExampleJob")
+    assert made["spec"] == {"runtime": "r", "champion": None}
+    assert made["metadata"]["name"] == "elec-1a"
+    assert made["metadata"]["ownerReferences"][0]["uid"] == "u1"
+    assert made["metadata"]["labels"]["evenkeel.dev/run"] == "elec-1a"
+    assert [e.reason for e in first.events] == ["ExampleJobCreated"]
+    assert ready(first).message == "ExampleJob elec-1a is being created"
+    assert plan(started()).creates == ()
+
+
+def test_progress_is_told_and_looked_at_again_at_its_end() -> None:
+    going = plan(started(), stored(phase="Going"), ExampleNode=({}, {}))
+    assert (ready(going).reason, ready(going).message) == ("Running", "2 nodes train")
+    assert going.requeue_after == 3600
+
+
+def test_its_report_becomes_a_model_version() -> None:
+    done = plan(started(), stored(phase="Done", output=json.dumps(REPORT)))
+    (version,) = done.creates
+    assert (version["kind"], version["spec"]["uri"]) == ("ModelVersion", "s3://m/1")
+    assert (ready(done).status, ready(done).reason) == ("True", "Succeeded")
+
+
+def test_its_failure_is_the_run_s() -> None:
+    failed = plan(started(), stored(phase="Broken", error="no GPU"))
+    assert (ready(failed).status, ready(failed).reason) == ("False", "TrainerFailed")
+    assert ready(failed).message == "the ExampleJob broke: no GPU"
+    assert failed.deletes == ()
+
+
+def test_its_object_is_deleted_when_its_time_is_over() -> None:
+    main = stored(phase="Broken", error="no GPU")
+    ended = after(started(), plan(started(), main))
+    assert plan(ended, main, now=NOW + timedelta(hours=1)).deletes == ()
+    assert plan(ended, main, now=NOW + timedelta(days=1)).deletes == DELETED
+
+
+def test_what_would_run_on_after_the_end_is_stopped_at_once_also_after_a_crash() -> None:
+    main, late = stored(phase="Going"), NOW + timedelta(hours=1)
+    over = plan(started(), main, now=late)
+    assert (ready(over).reason, over.deletes) == ("TimedOut", DELETED)
+    assert plan(after(started(), over), main, now=late).deletes == DELETED
+
+
+def test_an_object_of_another_owner_is_left_alone() -> None:
+    conflict = plan(run(), stored(uid="stranger"))
+    assert (ready(conflict).reason, conflict.deletes) == ("ExampleJobConflict", ())
+    later = plan(after(run(), conflict), stored(uid="stranger"), now=NOW + timedelta(days=9))
+    assert later.deletes == ()
+
+
+def test_a_lost_object_fails_the_run() -> None:
+    lost = plan(started(), now=NOW + timedelta(minutes=1))
+    assert (ready(lost).reason, lost.creates) == ("ExampleJobLost", ())
+
+
+def test_its_template_is_checked_before_anything_is_made_and_by_the_api_server() -> None:
+    failed = plan(run({"exampleJob": {"runtime": ""}}))
+    assert ready(failed).message == "training.exampleJob.runtime must not be empty"
+    refused = plan_run(RunSnapshot(run=run(), now=NOW, rejection="spec.runtime: Not found"))
+    assert ready(refused).message == (
+        "the API server refused the ExampleJob: spec.runtime: Not found; "
+        "correct training.exampleJob"
+    )
+
+
+@pytest.mark.parametrize("training", [{**TRAINING, "exampleJob": {"runtime": "r"}}, {"retries": 1}])
+def test_a_run_has_exactly_one_engine(training: Json) -> None:
+    failed = plan(run(training))
+    assert (ready(failed).reason, failed.creates) == ("InvalidTemplate", ())
+    assert "exactly one of training.podTemplate, training.exampleJob" in ready(failed).message
+
+
+def test_a_job_is_still_a_job() -> None:
+    chosen = engine_of(run(TRAINING).spec.training)
+    assert chosen is not None
+    assert chosen.type == JOB
+    assert plan(run(TRAINING)).creates[0]["kind"] == "Job"
+
+
+def test_what_it_watches_is_watched() -> None:
+    assert {w.type.kind for w in watches()} == {"Job", "Pod", "ExampleJob", "ExampleNode"}
+    found = {w.type.kind: w for w in kinds.watches()}
+    assert (found["ExampleJob"].selector, found["ExampleJob"].optional) == (kinds.MANAGED, True)
+    assert (found["ExampleNode"].kept, found["ExampleNode"].selector) == (("role",), JOB_NAME)
+    assert kinds.types()["ExampleJob"] == EXAMPLE_JOB
+
+
+def test_the_operator_has_the_rights_for_it() -> None:
+    rules = {tuple(rule["resources"]): rule for rule in rights.namespaced()}
+    assert rules[("examplejobs",)]["apiGroups"] == ["example.dev"]
+    assert rules[("examplejobs",)]["verbs"] == list(OWNED)
+    assert rules[("examplenodes",)]["verbs"] == list(READ)
+
+
+def test_its_objects_name_their_run() -> None:
+    node = {"metadata": {"labels": {JOB_NAME: "elec-1a", "evenkeel.dev/run": "other"}}}
+    assert run_of("ExampleNode", node) == "elec-1a"
+    assert run_of("ExampleJob", plan(run()).creates[0]) == "elec-1a"
+    assert run_of("Service", node) is None
