@@ -169,6 +169,25 @@ def test_without_data_nothing_is_promoted(answers: Any, undecided: str, least: i
     assert (canary(w) is None) == (undecided == "Rollback")
 
 
+def test_a_canary_whose_counters_vanish_passes_no_step() -> None:
+    w = started(world([{"weight": 10, "pauseSeconds": 20, "deadlineSeconds": 60}]), B)
+    for _ in range(3):
+        w.pass_time(5)
+        w.settle()
+    assert {i["value"] for i in w.status["canary"]["indicators"]} == {"Pass"}
+    w.answers = "empty"
+    w.pass_time(10)
+    w.settle()
+    assert stable(w) == A
+    assert (w.status["canary"]["stage"], w.status["canary"]["reason"]) == ("Stepping", "NoData")
+    w.answers = "ok"
+    for _ in range(3):
+        w.pass_time(5)
+        w.pods_ready()
+        w.settle()
+    assert stable(w) == B
+
+
 def test_data_that_comes_back_is_judged() -> None:
     w = world()
     w.answers = "down"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus, SeriesCount
-from evenkeel.verdict.counters import Counts, Look, advance
+from evenkeel.verdict.counters import CANARY, Counts, Look, advance
 from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
 from evenkeel.verdict.verdict import Value, Verdict, alpha_per_indicator, combine, judge
 
@@ -97,6 +97,8 @@ def _one(
         return _blind(kept, Unobserved("InvalidIndicator", str(error)))
     if not isinstance(seen, Look):
         return _blind(kept, seen or Unobserved("NoData", "not looked at yet"))
+    if not seen.canary and any(s.key.startswith(f"{CANARY}:") for s in kept.series):
+        return _blind(kept, Unobserved("NoData", "the canary's counters have vanished"))
     try:
         evidence = Evidence.from_status(kept.evidence, limits) if kept.evidence else None
     except EvidenceError:
