@@ -12,9 +12,10 @@ from evenkeel.api.crd import definition
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.controllers import kinds, rights
+from evenkeel.kube.store import Store
 from evenkeel.meta.conditions import Condition
 from evenkeel.meta.model import Model
-from evenkeel.meta.objects import Manifest, Ref
+from evenkeel.meta.objects import Key, Manifest, Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import JOB, OWNED, READ, ResourceType, Watch
 from evenkeel.meta.times import parse
@@ -253,3 +254,7 @@ def test_its_objects_name_their_run() -> None:
     assert run_of("ExampleNode", node) == "elec-1a"
     assert run_of("ExampleJob", plan(run()).creates[0]) == "elec-1a"
     assert run_of("Service", node) is None
+    node["metadata"] |= {"namespace": "shop", "name": "node-0"}
+    found = [*kinds.concerned(kinds.by_name(), Store(), "ExampleNode", node)]
+    assert found == [Key("TrainingRun", "shop", "elec-1a")]
+    assert JOB_NAME in kinds.indexed()

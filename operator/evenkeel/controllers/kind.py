@@ -40,6 +40,14 @@ def _nothing() -> tuple[Watch, ...]:
     return ()
 
 
+def _to_nobody(kind: str, obj: JSON) -> str | None:
+    return None
+
+
+def _unlabelled() -> tuple[str, ...]:
+    return ()
+
+
 def _nobody(store: Store, obj: JSON) -> Iterator[Key]:
     return iter(())
 
@@ -50,8 +58,9 @@ class Kind:
 
     reconcile: None for a kind that is only read. children: what its reconciles own or read beside
     the API's own kinds. concerns: the keys of other objects that a change of such an object
-    concerns. label: the label by which children name the object they belong to. verbs: the rights
-    on objects of the kind; status follows for those that are reconciled. owner: whether objects are
+    concerns. belongs: which object of this kind a child of some kind belongs to, by name. labels:
+    those by which its reconciles look for objects, hence the store's indices. verbs: the rights on
+    objects of the kind; status follows for those that are reconciled. owner: whether objects are
     created with an owner reference to it.
     """
 
@@ -59,7 +68,8 @@ class Kind:
     reconcile: Reconcile | None = None
     children: Callable[[], tuple[Watch, ...]] = _nothing
     concerns: Callable[[Store, JSON], Iterator[Key]] = _nobody
-    label: str = ""
+    belongs: Callable[[str, JSON], str | None] = _to_nobody
+    labels: Callable[[], tuple[str, ...]] = _unlabelled
     owner: bool = False
     verbs: tuple[str, ...] = READ
 

@@ -51,6 +51,11 @@ def kept() -> dict[str, tuple[str, ...]]:
     return {w.type.kind: w.kept for w in children()}
 
 
+def indexed() -> tuple[str, ...]:
+    """The labels by which the store has to find objects."""
+    return tuple(dict.fromkeys(label for kind in KINDS for label in kind.labels()))
+
+
 def types() -> dict[str, ResourceType]:
     """All kinds that are watched or written, by name."""
     return {w.type.kind: w.type for w in watches()}
@@ -63,9 +68,8 @@ def concerned(
     meta, known = obj["metadata"], table.get(kind)
     namespace = meta.get("namespace", "")
     if known is None:
-        own = meta.get("labels") or {}
         for owner in table.values():
-            if owner.label and (name := own.get(owner.label)):
+            if name := owner.belongs(kind, obj):
                 yield Key(owner.name, namespace, name)
         return
     if known.reconcile is not None:

@@ -44,4 +44,10 @@ def concerns(store: Store, schedule: JSON) -> Iterator[Key]:
         yield Key("TrainingRun", schedule["metadata"]["namespace"], name)
 
 
-KIND = Kind(RetrainSchedule, reconcile=reconcile, owner=True, concerns=concerns)
+KIND = Kind(
+    RetrainSchedule,
+    reconcile=reconcile,
+    owner=True,
+    labels=lambda: (labels.SCHEDULE,),
+    concerns=concerns,
+)

@@ -15,7 +15,7 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import READ
-from evenkeel.training import engine_of, watches
+from evenkeel.training import engine_of, run_labels, run_of, watches
 from evenkeel.training.engine import Observed
 from evenkeel.training.plan import plan_run
 from evenkeel.training.snapshot import RunSnapshot
@@ -81,6 +81,7 @@ KIND = Kind(
     owner=True,
     children=watches,
     concerns=concerns,
-    label=labels.RUN,
+    belongs=run_of,
+    labels=lambda: (labels.RUN, *run_labels()),
     verbs=(*READ, "create", "delete"),
 )

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from evenkeel.adapters import Adapters
 from evenkeel.adapters.prometheus import Prometheus
-from evenkeel.controllers.identity import EVENT_SOURCE, INDEXED_LABELS
+from evenkeel.controllers.identity import EVENT_SOURCE
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.kind import Context
-from evenkeel.controllers.kinds import KINDS, by_name, concerned, kept, types, watches
+from evenkeel.controllers.kinds import KINDS, by_name, concerned, indexed, kept, types, watches
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
 from evenkeel.kube.lease import Lease
@@ -52,7 +52,7 @@ class Operator:
         self.client = client
         self._settings = settings
         self._on_lost = on_lost
-        self._store = Store(indexed=INDEXED_LABELS, kept=kept(), manager=client.field_manager)
+        self._store = Store(indexed=indexed(), kept=kept(), manager=client.field_manager)
         self._inbox = Inbox()
         self._adapters = Adapters(
             Prometheus(

@@ -1,5 +1,5 @@
 """How a training runs, and what came of it."""
 
-from evenkeel.training.engines import engine_of, watches
+from evenkeel.training.engines import engine_of, run_labels, run_of, watches
 
-__all__ = ["engine_of", "watches"]
+__all__ = ["engine_of", "run_labels", "run_of", "watches"]

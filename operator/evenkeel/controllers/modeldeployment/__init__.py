@@ -26,10 +26,17 @@ def watches() -> tuple[Watch, ...]:
     return (*children.WATCHES, *traffic.watches())
 
 
+def belongs(kind: str, obj: dict[str, Any]) -> str | None:
+    """The ModelDeployment that a child names by its label."""
+    name: str | None = (obj["metadata"].get("labels") or {}).get(labels.DEPLOYMENT)
+    return name
+
+
 KIND = Kind(
     ModelDeployment,
     reconcile=reconcile,
     owner=True,
     children=watches,
-    label=labels.DEPLOYMENT,
+    belongs=belongs,
+    labels=lambda: (labels.DEPLOYMENT,),
 )

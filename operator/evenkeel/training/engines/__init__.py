@@ -26,6 +26,12 @@ def run_of(kind: str, obj: Mapping[str, Any]) -> str | None:
     return next((labels[key] for key in keys if key in labels), None)
 
 
+def run_labels() -> tuple[str, ...]:
+    """The labels by which observed objects name their runs."""
+    labels = (e.run_label(w.type.kind) for e in ENGINES for w in e.watches)
+    return tuple(dict.fromkeys(labels))
+
+
 def watches() -> tuple[Watch, ...]:
     """What the engines watch; those that watch objects of one type share the watch."""
     return distinct(watch for engine in ENGINES for watch in engine.watches)
