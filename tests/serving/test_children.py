@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from evenkeel.serving import children
 
-from tests.support.serving_examples import REVISION, built, model_deployment
+from tests.support.serving_examples import REVISION, assert_owned, built, model_deployment
 
 TEMPLATE = built()
 
@@ -22,17 +22,7 @@ def all_children() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("child", all_children(), ids=lambda child: str(child["kind"]))
 def test_every_child_is_owned_and_labelled(child: dict[str, Any]) -> None:
-    metadata = child["metadata"]
-    assert metadata["namespace"] == "shop"
-    assert metadata["labels"]["app.kubernetes.io/managed-by"] == "evenkeel"
-    assert metadata["labels"]["evenkeel.dev/deployment"] == "fraud"
-    (owner,) = metadata["ownerReferences"]
-    assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == (
-        "ModelDeployment",
-        "fraud",
-        "0-1-2",
-        True,
-    )
+    assert_owned(child)
 
 
 class TestDeployment:

@@ -63,3 +63,18 @@ def built(
     )
     assert isinstance(template, dict), template
     return template
+
+
+def assert_owned(child: dict[str, Any]) -> None:
+    """It belongs to the example's ModelDeployment, and says so."""
+    metadata = child["metadata"]
+    assert metadata["namespace"] == "shop"
+    assert metadata["labels"]["app.kubernetes.io/managed-by"] == "evenkeel"
+    assert metadata["labels"]["evenkeel.dev/deployment"] == "fraud"
+    (owner,) = metadata["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == (
+        "ModelDeployment",
+        "fraud",
+        "0-1-2",
+        True,
+    )

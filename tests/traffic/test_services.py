@@ -8,7 +8,13 @@ from evenkeel.traffic import STRATEGIES, Division, strategy_of
 from evenkeel.traffic.gateway import http_route
 from evenkeel.traffic.services import model_service, revision_service
 
-from tests.support.serving_examples import REVISION, built, model_deployment, runtime_spec
+from tests.support.serving_examples import (
+    REVISION,
+    assert_owned,
+    built,
+    model_deployment,
+    runtime_spec,
+)
 
 PORTS = template_ports(built())
 GATEWAY = {"gateway": {"parentRefs": [{"name": "gw", "sectionName": "web"}]}}
@@ -21,17 +27,7 @@ def all_objects() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("child", all_objects(), ids=lambda child: str(child["kind"]))
 def test_every_child_is_owned_and_labelled(child: dict[str, Any]) -> None:
-    metadata = child["metadata"]
-    assert metadata["namespace"] == "shop"
-    assert metadata["labels"]["app.kubernetes.io/managed-by"] == "evenkeel"
-    assert metadata["labels"]["evenkeel.dev/deployment"] == "fraud"
-    (owner,) = metadata["ownerReferences"]
-    assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == (
-        "ModelDeployment",
-        "fraud",
-        "0-1-2",
-        True,
-    )
+    assert_owned(child)
 
 
 class TestService:
