@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from evenkeel.api.labels import DEPLOYMENT, MANAGED_BY, MANAGER, MODEL, REVISION
 from evenkeel.api.modeldeployment import ModelDeployment
@@ -55,65 +55,118 @@ def pod_template(
     Refuses a runtime with unknown placeholders or without a port, a PodSpec of the wrong shape and
     an unusable model URI.
     """
-    values = placeholder_values(md, target)
-    mount_path = fill(runtime.model_mount_path, values)
-    files = model_files(
+    files = _files(md, target, runtime, settings)
+    if isinstance(files, Refused):
+        return files
+    base = _of_runtime(md, target, runtime, files)
+    if isinstance(base, Refused):
+        return base
+    at = _model_server(base.spec["containers"])
+    served = _serving(base, at, md, target, files, settings)
+    wished = _of_user(served, md)
+    if isinstance(wished, Refused):
+        return wished
+    if "serviceAccountName" not in wished.spec:
+        wished.spec.setdefault("automountServiceAccountToken", False)
+    spec = {key: value for key, value in restricted(wished.spec).items() if value != []}
+    refused = _reachable(spec, at)
+    if refused is not None:
+        return refused
+    return {
+        "metadata": {
+            "labels": {**wished.labels, **pod_labels(md, revision, target)},
+            "annotations": {**_scrape(runtime, spec), **wished.annotations},
+        },
+        "spec": spec,
+    }
+
+
+class _Parts(NamedTuple):
+    """A pod template on its way: the PodSpec, labels and annotations."""
+
+    spec: dict[str, Any]
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+def _files(
+    md: ModelDeployment, target: Target, runtime: ServingRuntimeSpec, settings: PodSettings
+) -> ModelFiles | Refused:
+    return model_files(
         target.uri,
-        mount_path,
+        fill(runtime.model_mount_path, placeholder_values(md, target)),
         md.spec.model.storage,
         settings.storage_initializer_image,
         dict(settings.storage_initializer_resources),
     )
-    if isinstance(files, Refused):
-        return files
-    values["ModelPath"] = files.path
+
+
+def _of_runtime(
+    md: ModelDeployment, target: Target, runtime: ServingRuntimeSpec, files: ModelFiles
+) -> _Parts | Refused:
+    """The runtime's template with its placeholders filled in."""
+    values = {**placeholder_values(md, target), "ModelPath": files.path}
     own = {"containers": list(runtime.containers), "volumes": list(runtime.volumes)}
     written = [runtime.pod_spec, own, runtime.labels, runtime.annotations]
     if (refused := unknown([written, runtime.model_mount_path], values)) is not None:
         return refused
     pod_spec, own, labels, annotations = fill(written, values)
     base = overlay(pod_spec, own)
-    if (refused := malformed(base, "the runtime's spec")) is not None:
-        return refused
+    refused = malformed(base, "the runtime's spec")
+    return _Parts(base, labels, annotations) if refused is None else refused
 
-    at = _model_server(base["containers"])
-    base["containers"][at] = _with_model(base["containers"][at], md, target, files, settings)
+
+def _serving(
+    base: _Parts,
+    at: int,
+    md: ModelDeployment,
+    target: Target,
+    files: ModelFiles,
+    settings: PodSettings,
+) -> _Parts:
+    """The template with the model in its container number `at`, and the spec's scheduling."""
+    containers = list(base.spec["containers"])
+    containers[at] = _with_model(containers[at], md, target, files, settings)
     spec: dict[str, Any] = {
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": settings.termination_grace_period_seconds,
-        **base,
-        "volumes": [*base["volumes"], *files.volumes],
-        "initContainers": [*files.init_containers, *base.get("initContainers", ())],
+        **base.spec,
+        "containers": containers,
+        "volumes": [*base.spec["volumes"], *files.volumes],
+        "initContainers": [*files.init_containers, *base.spec.get("initContainers", ())],
     }
-    spec = overlay(spec, _scheduling(md))
-    overlaid = md.spec.pod_template
-    if overlaid is not None:
-        spec = overlay(spec, overlaid.spec)
-        if (refused := malformed(spec, "spec.podTemplate.spec")) is not None:
-            return refused
-        if overlaid.metadata is not None:
-            labels |= overlaid.metadata.labels
-            annotations |= overlaid.metadata.annotations
-    if "serviceAccountName" not in spec:
-        spec.setdefault("automountServiceAccountToken", False)
-    spec = {key: value for key, value in restricted(spec).items() if value != []}
+    return base._replace(spec=overlay(spec, _scheduling(md)))
 
+
+def _of_user(parts: _Parts, md: ModelDeployment) -> _Parts | Refused:
+    """The template under spec.podTemplate."""
+    wished = md.spec.pod_template
+    if wished is None:
+        return parts
+    spec = overlay(parts.spec, wished.spec)
+    if (refused := malformed(spec, "spec.podTemplate.spec")) is not None:
+        return refused
+    if wished.metadata is None:
+        return parts._replace(spec=spec)
+    return _Parts(
+        spec,
+        parts.labels | wished.metadata.labels,
+        parts.annotations | wished.metadata.annotations,
+    )
+
+
+def _reachable(spec: dict[str, Any], at: int) -> Refused | None:
+    """Sees to a port named http and a readiness probe in the container number `at`."""
     if port_number(spec, HTTP) is None:
         spec["containers"][at] = _with_named_port(spec["containers"][at])
     spec["containers"][at] = _with_readiness(spec["containers"][at])
-    if port_number(spec, HTTP) is None:
-        return Refused(
-            "RuntimeWithoutPort",
-            f"container {spec['containers'][at].get('name')!r} of the runtime has no port; give "
-            "it one named http",
-        )
-    return {
-        "metadata": {
-            "labels": {**labels, **pod_labels(md, revision, target)},
-            "annotations": {**_scrape(runtime, spec), **annotations},
-        },
-        "spec": spec,
-    }
+    if port_number(spec, HTTP) is not None:
+        return None
+    return Refused(
+        "RuntimeWithoutPort",
+        f"container {spec['containers'][at].get('name')!r} of the runtime has no port; give "
+        "it one named http",
+    )
 
 
 def placeholder_values(md: ModelDeployment, target: Target) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import exp, log
+from typing import NamedTuple
 
 from evenkeel.verdict.evidence import Block, Evidence, EvidenceError, Indicator
 
@@ -73,64 +74,100 @@ def judge(evidence: Evidence, *, min_requests: int, step_requests: int) -> Verdi
     step_requests: canary requests within the current step; below min_requests nothing passes,
     but a bad canary fails at once.
     """
-    indicator = evidence.indicator
+    for rule in (_uncounted, _worse, _thin, _better):
+        if (found := rule(evidence, min_requests, step_requests)) is not None:
+            return _told(evidence, *found)
+    return _told(evidence, *_open(evidence))
 
-    def verdict(value: Value, reason: str, finding: str) -> Verdict:
-        counts = _counts(evidence)
-        return Verdict(value, reason, f"{counts}; {finding}" if finding else counts, indicator.name)
 
+class _Finding(NamedTuple):
+    """A verdict without the counts."""
+
+    value: Value
+    reason: str
+    message: str
+
+
+def _told(evidence: Evidence, value: Value, reason: str, message: str) -> Verdict:
+    return Verdict(value, reason, f"{_counts(evidence)}; {message}", evidence.indicator.name)
+
+
+def _uncounted(evidence: Evidence, least: int, step_requests: int) -> _Finding | None:
+    """Counts by which nothing can be judged."""
     if not evidence.canary_total:
-        return verdict(Value.UNDECIDED, "NoData", "the canary has had no requests")
+        return _Finding(Value.UNDECIDED, "NoData", "the canary has had no requests")
     if evidence.canary_bad > evidence.canary_total or evidence.stable_bad > evidence.stable_total:
-        return verdict(
+        return _Finding(
             Value.UNDECIDED,
             "InconsistentCounts",
             "more bad events than events: check that both queries select the same requests",
         )
-    stable, acceptable, ceiling = evidence.vs_stable, evidence.vs_acceptable, evidence.vs_max
+    return None
 
+
+def _worse(evidence: Evidence, least: int, step_requests: int) -> _Finding | None:
+    """Worse than stable and than acceptable, or above the ceiling, however few the requests."""
+    indicator, ceiling = evidence.indicator, evidence.vs_max.log_worse
     fail_at = log(indicator.fail_threshold)
-    worse = min(stable.log_worse, acceptable.log_worse)
-    confirmed = evidence.worse_in_a_row >= indicator.confirmations
-    if worse >= fail_at and confirmed:
-        return verdict(Value.FAIL, "WorseThanStable", _reached(worse, indicator.fail_threshold))
-    if ceiling.log_worse >= fail_at:
-        return verdict(
-            Value.FAIL,
-            "AboveMaxRatio",
-            f"above {indicator.max_ratio:.3g}; "
-            + _reached(ceiling.log_worse, indicator.fail_threshold),
-        )
+    worse = min(evidence.vs_stable.log_worse, evidence.vs_acceptable.log_worse)
+    reached = _reached(worse, indicator.fail_threshold)
+    if worse >= fail_at and evidence.worse_in_a_row >= indicator.confirmations:
+        return _Finding(Value.FAIL, "WorseThanStable", reached)
+    if ceiling >= fail_at:
+        above = f"above {indicator.max_ratio:.3g}; {_reached(ceiling, indicator.fail_threshold)}"
+        return _Finding(Value.FAIL, "AboveMaxRatio", above)
     if worse >= fail_at:
-        return verdict(
-            Value.UNDECIDED,
-            "AwaitingConfirmation",
-            f"{_reached(worse, indicator.fail_threshold)} in {evidence.worse_in_a_row} of"
-            f" {indicator.confirmations} comparisons",
-        )
+        count = f"{evidence.worse_in_a_row} of {indicator.confirmations} comparisons"
+        return _Finding(Value.UNDECIDED, "AwaitingConfirmation", f"{reached} in {count}")
+    return None
+
+
+def _thin(evidence: Evidence, least: int, step_requests: int) -> _Finding | None:
+    """Too few requests in this step to pass it."""
     if not step_requests:
-        return verdict(Value.UNDECIDED, "NoData", "no canary requests in this step")
-    if step_requests < min_requests:
-        return verdict(
+        return _Finding(Value.UNDECIDED, "NoData", "no canary requests in this step")
+    if step_requests < least:
+        return _Finding(
             Value.UNDECIDED,
             "TooFewRequests",
-            f"{step_requests} of {min_requests} canary requests in this step",
+            f"{step_requests} of {least} canary requests in this step",
         )
-    pass_at = log(indicator.pass_threshold)
-    best = acceptable.log_better
-    if evidence.better_in_a_row >= indicator.confirmations:
-        best = max(best, stable.log_better)
-    if best >= pass_at and (indicator.max_ratio is None or ceiling.log_better >= pass_at):
-        reason = "WithinAcceptable" if acceptable.log_better >= pass_at else "NoWorseThanStable"
-        return verdict(Value.PASS, reason, _reached(best, indicator.pass_threshold))
+    return None
+
+
+def _better(evidence: Evidence, least: int, step_requests: int) -> _Finding | None:
+    """No worse than stable, or within what is acceptable, and below the ceiling."""
+    indicator = evidence.indicator
+    pass_at, best = log(indicator.pass_threshold), _best(evidence)
+    if best < pass_at:
+        return None
+    if indicator.max_ratio is not None and evidence.vs_max.log_better < pass_at:
+        return None
+    within = evidence.vs_acceptable.log_better >= pass_at
+    reason = "WithinAcceptable" if within else "NoWorseThanStable"
+    return _Finding(Value.PASS, reason, _reached(best, indicator.pass_threshold))
+
+
+def _open(evidence: Evidence) -> _Finding:
+    """What is still missing."""
     if not evidence.stable_total:
-        return verdict(Value.UNDECIDED, "NoStableTraffic", "nothing to compare with")
-    return verdict(
+        return _Finding(Value.UNDECIDED, "NoStableTraffic", "nothing to compare with")
+    indicator, stable = evidence.indicator, evidence.vs_stable
+    worse = min(stable.log_worse, evidence.vs_acceptable.log_worse)
+    better = max(_best(evidence), stable.log_better)
+    return _Finding(
         Value.UNDECIDED,
         "NotEnoughEvidence",
         f"e={exp(worse):.3g} of {indicator.fail_threshold:.3g} to fail,"
-        f" e={exp(max(best, stable.log_better)):.3g} of {indicator.pass_threshold:.3g} to pass",
+        f" e={exp(better):.3g} of {indicator.pass_threshold:.3g} to pass",
     )
+
+
+def _best(evidence: Evidence) -> float:
+    """The stronger evidence for passing; against stable only once it is confirmed."""
+    if evidence.better_in_a_row >= evidence.indicator.confirmations:
+        return max(evidence.vs_acceptable.log_better, evidence.vs_stable.log_better)
+    return evidence.vs_acceptable.log_better
 
 
 def combine(verdicts: Sequence[Verdict]) -> Verdict:
