@@ -26,8 +26,8 @@ from typing import Any, NamedTuple, Self
 
 import kopf
 from evenkeel.api.resources import OWN
-from evenkeel.controllers.identity import FIELD_MANAGER, INDEXED_LABELS
-from evenkeel.controllers.kinds import kept
+from evenkeel.controllers.identity import FIELD_MANAGER
+from evenkeel.controllers.kinds import indexed, kept
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.store import Store
 from evenkeel.kube.watcher import Watcher
@@ -72,7 +72,7 @@ def _tell(what: str, obj: JSON) -> None:
 
 async def watch_own() -> None:
     """Watches as the operator does and tells what it sees."""
-    store = Store(indexed=INDEXED_LABELS, kept=kept(), manager=FIELD_MANAGER)
+    store = Store(indexed=indexed(), kept=kept(), manager=FIELD_MANAGER)
 
     def changed(kind: str, obj: JSON) -> None:
         known = store.get(Key(kind, NAMESPACE, obj["metadata"]["name"]))

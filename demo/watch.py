@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from evenkeel.api.resources import BY_KIND, OWN
+from evenkeel.api.resources import OWN
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.meta.resources import EVENT, HTTP_ROUTE, ResourceType
 
@@ -31,13 +31,13 @@ class Watch:
             asyncio.gather(
                 self._figures(),
                 self._all(EVENT),
-                self._all(BY_KIND["TrainingRun"]),
-                self._all(BY_KIND["ModelVersion"]),
+                self._all(OWN["TrainingRun"]),
+                self._all(OWN["ModelVersion"]),
             ),
             asyncio.gather(
-                self._one(BY_KIND["ModelDeployment"], MODEL),
+                self._one(OWN["ModelDeployment"], MODEL),
                 self._one(HTTP_ROUTE, MODEL),
-                self._one(BY_KIND["RetrainSchedule"], MODEL),
+                self._one(OWN["RetrainSchedule"], MODEL),
             ),
         )
         return Snapshot(

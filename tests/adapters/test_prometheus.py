@@ -12,7 +12,6 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from evenkeel.adapters import prometheus as module
 from evenkeel.adapters.prometheus import Prometheus, PrometheusError
-from evenkeel.controllers.modeldeployment.looks import counts
 
 
 def success(kind: str, result: list[Any]) -> dict[str, Any]:
@@ -151,19 +150,3 @@ async def test_token_that_cannot_be_read_is_an_error(stub: Stub) -> None:
     with pytest.raises(PrometheusError, match="no such file"):
         await ask(stub, token=unreadable, trusted_url=stub.url)
     assert stub.queries == []
-
-
-def test_bad_events_by_series() -> None:
-    assert counts({"a": 10, "b": 5}, {"a": 3}, good=False) == {"a": (10, 3), "b": (5, 0)}
-    assert counts({"a": 10, "b": 5}, {"a": 7}, good=True) == {"a": (10, 3), "b": (5, 5)}
-
-
-def test_more_bad_than_all_is_cut_for_that_is_a_scrape_between_two_queries() -> None:
-    assert counts({"a": 10}, {"a": 12}, good=False) == {"a": (10, 10)}
-    assert counts({"a": 10}, {"a": 12}, good=True) == {"a": (10, 0)}
-
-
-def test_queries_that_never_meet_are_no_evidence() -> None:
-    """Else errors under other labels than the requests' would all be overlooked, and pass."""
-    with pytest.raises(PrometheusError, match="code=500,pod=a"):
-        counts({"pod=a": 10}, {"code=500,pod=a": 4}, good=False)

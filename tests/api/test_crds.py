@@ -12,7 +12,7 @@ import yaml
 from cronsim import CronSim, CronSimError
 from evenkeel.api import KINDS, Resource
 from evenkeel.api.crd import render
-from evenkeel.api.cron import CRON
+from evenkeel.api.cron_syntax import CRON
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -12,7 +12,6 @@ import yaml
 from evenkeel.api import ModelVersion, Resource, RetrainSchedule, TrainingRun
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.cause import Alert
-from evenkeel.api.resources import BY_KIND
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.plan import Plan
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
@@ -24,6 +23,7 @@ from evenkeel.versions.plan import VersionSnapshot, plan_version
 
 from dev.paths import ROOT
 from tests.support.api_server import ApiServer
+from tests.support.resources import BY_KIND
 
 PAGES = ("retrainschedule", "trainingrun", "modelversion")
 REPORT = {

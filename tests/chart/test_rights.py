@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from evenkeel.api.resources import BY_KIND
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.meta.resources import EVENT, HTTP_ROUTE, LEASE, ResourceType
 
 from tests.chart.conftest import Render
 from tests.support.api_server import ApiServer
 from tests.support.manifests import MINIMAL, manifest
+from tests.support.resources import BY_KIND
 
 JSON = dict[str, Any]
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from evenkeel.api.retrainschedule import Budget, FailurePolicy
 from evenkeel.retraining.admission.budget import budget_end, within_window
-from evenkeel.retraining.admission.concurrency import answered_by, waits
+from evenkeel.retraining.admission.concurrency import waits
 from evenkeel.retraining.admission.cooldown import cooldown_end
 from evenkeel.retraining.admission.failure_backoff import Failures, circuit_open, retry_at, streak
+from evenkeel.retraining.decision import answered_by
 from evenkeel.training.run_state import Outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -12,11 +12,11 @@ from typing import Any
 
 import httpx
 import yaml
-from evenkeel.api.resources import BY_KIND
 
 from dev.cluster import binaries
 from dev.cluster.control_plane import ControlPlane
 from dev.paths import CRDS
+from tests.support.resources import BY_KIND
 
 JSON = dict[str, Any]
 

@@ -20,7 +20,6 @@ import aiohttp
 import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from evenkeel.api.resources import BY_KIND
 from evenkeel.controllers.identity import FIELD_MANAGER
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.meta.resources import DEPLOYMENT
@@ -31,6 +30,7 @@ from kubernetes.aio.client import Configuration
 from dev.cluster.ports import free_port
 from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
+from tests.support.resources import BY_KIND
 
 JSON = dict[str, Any]
 A, B, C = "s3://m/a", "s3://m/b", "s3://m/c"

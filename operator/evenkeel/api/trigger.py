@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel, to_pascal
 
 from evenkeel.api.base import Name
-from evenkeel.api.cron import CRON
+from evenkeel.api.cron_syntax import CRON
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, says
 
 

@@ -14,7 +14,7 @@ from evenkeel.retraining.occurrences import Upcoming
 from evenkeel.retraining.triggers import problems
 
 
-def observe(
+def observations(
     book: Book, request: Request, blocked: Blocked | None, upcoming: Upcoming | None
 ) -> tuple[Observation, ...]:
     """What can be said of the schedule after the decision."""

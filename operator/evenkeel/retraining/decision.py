@@ -12,7 +12,6 @@ from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.accounts import Book
 from evenkeel.retraining.admission import Blocked, Request
-from evenkeel.retraining.admission.concurrency import answered_by
 from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
 from evenkeel.retraining.triggers import MatchedAlert, received_type
 from evenkeel.retraining.triggers.kind import Occurrence
@@ -46,6 +45,19 @@ def decide(
     else:
         book.suppressed += len(alerts)
     return None
+
+
+def answered_by(starts_at: str, run_created: datetime) -> bool:
+    """Whether a run that is still active already answers an alert that began at `starts_at`.
+
+    It does if the alert began before the run: the training then saw what the alert is about. So
+    Alertmanager's repeats and retries neither queue another run nor replace the active one. A time
+    that cannot be read counts as answered, for the same reason.
+    """
+    try:
+        return parse(starts_at) <= run_created
+    except ValueError:
+        return True
 
 
 def _created(running: LastRun, runs: Sequence[TrainingRun]) -> datetime:

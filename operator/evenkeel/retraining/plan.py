@@ -25,7 +25,7 @@ from evenkeel.retraining.accounts import Book, adopt, open_book
 from evenkeel.retraining.admission import Request, first_block
 from evenkeel.retraining.admission.budget import within_window
 from evenkeel.retraining.admission.failure_backoff import streak
-from evenkeel.retraining.conditions import announcement, observe
+from evenkeel.retraining.conditions import announcement, observations
 from evenkeel.retraining.decision import decide
 from evenkeel.retraining.history import expired
 from evenkeel.retraining.occurrences import Upcoming, due_occurrences, upcoming
@@ -68,7 +68,7 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
     following = upcoming(schedule, now)
     conditions = merge(
         schedule.status.conditions,
-        observe(book, request, blocked, following),
+        observations(book, request, blocked, following),
         schedule.metadata.generation,
         now,
     )

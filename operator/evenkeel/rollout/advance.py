@@ -13,7 +13,7 @@ from evenkeel.rollout.canary import Decision, Facts, Move, decide
 from evenkeel.rollout.capacity import full_replicas, stage_replicas
 from evenkeel.rollout.goal import Goal
 from evenkeel.rollout.state import (
-    Rollout,
+    RolloutState,
     ended,
     first_revision,
     present,
@@ -36,7 +36,7 @@ def advance(
     pods: dict[str, Pods],
     judgement: Judgement | None,
     now: datetime,
-) -> Rollout:
+) -> RolloutState:
     """The next state of the rollout towards `goal`; without one all stays as it is.
 
     judgement: of the canary in the status, if it was judged.
@@ -61,12 +61,12 @@ def advance(
 
 
 def _decided(
-    state: Rollout,
+    state: RolloutState,
     md: ModelDeployment,
     pods: dict[str, Pods],
     judgement: Judgement | None,
     now: datetime,
-) -> Rollout:
+) -> RolloutState:
     """The state after the canary policy's decision."""
     canary, stable = state.canary, state.stable
     assert canary is not None
@@ -111,14 +111,14 @@ def _facts(
 
 
 def _moved(
-    state: Rollout,
+    state: RolloutState,
     md: ModelDeployment,
     canary: CanaryStatus,
     decision: Decision,
     indicators: tuple[IndicatorStatus, ...],
     ready: int,
     now: datetime,
-) -> Rollout:
+) -> RolloutState:
     """The canary in its next stage or step."""
     steps = md.spec.rollout.steps
     update: dict[str, object] = {"stage": "Promoting"}

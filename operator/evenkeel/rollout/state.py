@@ -22,14 +22,12 @@ from evenkeel.meta.objects import Event
 from evenkeel.meta.times import precise, seconds_since, timestamp
 from evenkeel.rollout.canary import Decision
 from evenkeel.rollout.goal import Goal
-from evenkeel.serving.observed import Pods
-from evenkeel.traffic import Division
 
-HISTORY = 20
+HISTORY_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Rollout:
+class RolloutState:
     """The state of all revisions, and what has just happened."""
 
     stable: RevisionStatus | None
@@ -41,26 +39,12 @@ class Rollout:
     requeue_after: float | None = None
 
 
-def present(status: ModelDeploymentStatus) -> Rollout:
+def present(status: ModelDeploymentStatus) -> RolloutState:
     """The state as the status tells it."""
-    return Rollout(status.stable, status.canary, status.old, status.history)
+    return RolloutState(status.stable, status.canary, status.old, status.history)
 
 
-def division(rollout: Rollout, pods: dict[str, Pods]) -> Division | None:
-    """How requests are divided; None before the first revision.
-
-    A canary without ready pods gets none.
-    """
-    if rollout.stable is None:
-        return None
-    canary = rollout.canary
-    if canary is None:
-        return Division(rollout.stable.revision)
-    ready = pods.get(canary.revision, Pods()).ready > 0
-    return Division(rollout.stable.revision, canary.revision, canary.weight if ready else 0)
-
-
-def first_revision(state: Rollout, goal: Goal) -> Rollout:
+def first_revision(state: RolloutState, goal: Goal) -> RolloutState:
     """The first revision serves at once."""
     revision, target = goal
     stable = RevisionStatus(
@@ -70,13 +54,13 @@ def first_revision(state: Rollout, goal: Goal) -> Rollout:
     return replace(state, stable=stable, events=(event,))
 
 
-def was_rolled_back(state: Rollout, revision: str) -> bool:
+def was_rolled_back(state: RolloutState, revision: str) -> bool:
     """Whether the revision's last trial ended so."""
     last = next((o for o in state.history if o.revision == revision), None)
     return last is not None and last.outcome == "RolledBack"
 
 
-def started(state: Rollout, goal: Goal, now: datetime) -> Rollout:
+def started(state: RolloutState, goal: Goal, now: datetime) -> RolloutState:
     """A revision goes on trial."""
     revision, target = goal
     canary = CanaryStatus(
@@ -93,14 +77,14 @@ def started(state: Rollout, goal: Goal, now: datetime) -> Rollout:
     return replace(state, canary=canary, old=(), events=(*state.events, event))
 
 
-def superseded(state: Rollout, revision: str, now: datetime) -> Rollout:
+def superseded(state: RolloutState, revision: str, now: datetime) -> RolloutState:
     """The trial ends because another revision is wanted."""
     assert state.canary is not None
     message = f"revision {revision} is wanted now"
     return ended(state, state.canary, "Superseded", "Superseded", message, now)
 
 
-def without_expired(state: Rollout, md: ModelDeployment, now: datetime) -> Rollout:
+def without_expired(state: RolloutState, md: ModelDeployment, now: datetime) -> RolloutState:
     """Without the old revisions whose last delay is over."""
     delay = md.spec.rollout.scale_down_delay_seconds
     ages = [(o, delay - seconds_since(o.time, now)) for o in state.old]
@@ -110,13 +94,13 @@ def without_expired(state: Rollout, md: ModelDeployment, now: datetime) -> Rollo
 
 
 def ended(
-    state: Rollout,
+    state: RolloutState,
     canary: CanaryStatus,
     outcome: Literal["Promoted", "RolledBack", "Superseded"],
     reason: str,
     message: str,
     now: datetime,
-) -> Rollout:
+) -> RolloutState:
     """The trial is over, and the history says how."""
     event = Event(
         "Warning" if outcome == "RolledBack" else "Normal",
@@ -135,17 +119,17 @@ def ended(
         message=message[:2048],
         time=timestamp(now),
     )
-    history = (entry, *(o for o in state.history if o.revision != canary.revision))[:HISTORY]
+    history = (entry, *(o for o in state.history if o.revision != canary.revision))[:HISTORY_LIMIT]
     return replace(state, history=history)
 
 
 def promoted(
-    state: Rollout,
+    state: RolloutState,
     canary: CanaryStatus,
     stable: RevisionStatus,
     decision: Decision,
     now: datetime,
-) -> Rollout:
+) -> RolloutState:
     """The canary is the stable revision now; the former one lives on for its last delay."""
     old = OldRevision(revision=stable.revision, time=precise(now))
     state = ended(state, canary, "Promoted", decision.reason, decision.message, now)

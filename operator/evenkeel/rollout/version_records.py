@@ -12,13 +12,13 @@ from evenkeel.api.modelversion import Rollout as VersionRollout
 from evenkeel.meta.names import digest
 from evenkeel.meta.plan import StatusPatch
 from evenkeel.meta.times import timestamp
-from evenkeel.rollout.state import Rollout
+from evenkeel.rollout.state import RolloutState
 
 
 def version_records(
     md: ModelDeployment,
     versions: Sequence[ModelVersion],
-    rollout: Rollout,
+    rollout: RolloutState,
     serves: bool,
     now: datetime,
 ) -> tuple[StatusPatch, ...]:

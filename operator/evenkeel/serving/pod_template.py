@@ -14,10 +14,10 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.pods.overlay import overlay
 from evenkeel.pods.security import restricted
 from evenkeel.pods.shape import malformed
+from evenkeel.serving.model_files import ModelFiles, model_files
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.placeholders import fill, unknown
 from evenkeel.serving.ports import HTTP, port_number
-from evenkeel.serving.storage import ModelFiles, model_files
 
 APP = "app.kubernetes.io/name"
 _MODEL_SERVERS = ("model", "kserve-container")

@@ -21,7 +21,27 @@ class Look:
     stable: Mapping[str, Counts]
 
 
-def advance(before: Mapping[str, Counts] | None, look: Look) -> tuple[Block, dict[str, Counts]]:
+class UnequalSeries(ValueError):
+    """The queries of an indicator give different series; the message says which."""
+
+
+def counts(total: dict[str, int], other: dict[str, int], *, good: bool) -> dict[str, Counts]:
+    """All and bad events by series; a series that `other` lacks has counted none there.
+
+    Raises UnequalSeries for a series that `total` lacks: its events would be overlooked.
+    """
+    if stray := sorted(other.keys() - total.keys()):
+        raise UnequalSeries(
+            f"{'good' if good else 'bad'} has the series {{{stray[0]}}} and total has not: both "
+            "queries must give the same labels, for example by sum by (pod)"
+        )
+    return {
+        key: (n, max(0, n - other.get(key, 0)) if good else min(n, other.get(key, 0)))
+        for key, n in total.items()
+    }
+
+
+def block_since(before: Mapping[str, Counts] | None, look: Look) -> tuple[Block, dict[str, Counts]]:
     """The events since the last look, and the counters to remember.
 
     `before` is None at the first look, which only remembers: events from before the analysis

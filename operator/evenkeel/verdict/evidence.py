@@ -25,7 +25,7 @@ class EvidenceError(ValueError):
 class Indicator:
     """What counts as too bad for one indicator (errors, slow requests, a class of predictions).
 
-    tolerance: how much worse than stable is still fine, relative: 0.5 allows 1.5 times stable's
+    tolerance: how much worse than stable is still fine, relative: 0.25 allows 1.25 times stable's
         ratio. acceptable: bad/total ratio that is fine whatever stable does; 0 for none.
     max_ratio: bad/total ratio that fails whatever stable does. alpha: greatest probability that
         a canary within these limits ever fails. beta: greatest probability that a canary beyond
@@ -36,7 +36,7 @@ class Indicator:
     """
 
     name: str
-    tolerance: float = 0.5
+    tolerance: float = 0.25
     acceptable: float = 0.005
     max_ratio: float | None = None
     alpha: float = 0.01

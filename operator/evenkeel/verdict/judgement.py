@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus, SeriesCount
-from evenkeel.verdict.counters import CANARY, Counts, Look, advance
+from evenkeel.verdict.counters import CANARY, Counts, Look, block_since
 from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
 from evenkeel.verdict.verdict import Value, Verdict, alpha_per_indicator, combine, judge
 
@@ -108,7 +108,7 @@ def _one(
     before: dict[str, Counts] | None = (
         {s.key: (s.total, s.bad) for s in kept.series} if kept.evidence else None
     )
-    block, after = advance(before, seen)
+    block, after = block_since(before, seen)
     evidence = evidence.fold(block)
     step_requests = kept.step_requests + block.canary_total
     verdict = judge(evidence, min_requests=analysis.min_requests, step_requests=step_requests)

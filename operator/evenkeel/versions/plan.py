@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evenkeel.api.modelversion import GateResult, ModelVersion, ModelVersionStatus
-from evenkeel.meta.conditions import Observation, find, merge, readiness
+from evenkeel.meta.conditions import Observation, find, merge
 from evenkeel.meta.objects import Event
 from evenkeel.meta.plan import Plan
+from evenkeel.versions.approval import approved_by, lineage_link, ready
 from evenkeel.versions.champion import champion
 from evenkeel.versions.gates import Figures, evaluate
 from evenkeel.versions.lineage import lineage
@@ -36,14 +37,14 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         gates, reference = _judge(snapshot)
         validated = _validated(gates)
         events.append(_gate_event(validated))
-    approved = _approved(version, validated)
+    approved = approved_by(version, validated)
     before = find(status.conditions, "Approved")
     if approved.reason in ("Approved", "AutomaticallyApproved", "Denied") and (
         before is None or before.reason != approved.reason
     ):
         kind = "Denied" if approved.reason == "Denied" else "Approved"
         events.append(Event("Normal", kind, approved.message))
-    observations = (validated, approved, *_ready(validated, approved))
+    observations = (validated, approved, *ready(validated, approved))
     generation = version.metadata.generation
     return Plan(
         status=ModelVersionStatus(
@@ -52,7 +53,7 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
             champion=reference,
             gates=gates,
             lineage=lineage(
-                version.metadata.name, version.spec, gates, _step(approved), status.rollouts
+                version.metadata.name, version.spec, gates, lineage_link(approved), status.rollouts
             ),
         ),
         events=tuple(events),
@@ -98,44 +99,3 @@ def _gate_event(validated: Observation) -> Event:
     if validated.status == "True":
         return Event("Normal", "GatesPassed", validated.message)
     return Event("Warning", "GateFailed", validated.message)
-
-
-def _approved(version: ModelVersion, validated: Observation) -> Observation:
-    """Denied overrules everything; nothing overrules a failed gate."""
-    approval = version.spec.approval
-    by = f" by {approval.by}" if approval.by else ""
-    comment = f": {approval.comment}" if approval.comment else ""
-    if approval.decision == "Denied":
-        return Observation("Approved", "False", "Denied", f"denied{by}{comment}")
-    if validated.status != "True":
-        return Observation(
-            "Approved", "False", "GatesFailed", "a version whose gates failed cannot be approved"
-        )
-    if approval.decision == "Approved":
-        return Observation("Approved", "True", "Approved", f"approved{by}{comment}")
-    if approval.mode == "Automatic":
-        return Observation(
-            "Approved", "True", "AutomaticallyApproved", "approved automatically after the gates"
-        )
-    return Observation(
-        "Approved",
-        "Unknown",
-        "AwaitingApproval",
-        "set spec.approval.decision to Approved or Denied, and spec.approval.by to your name",
-    )
-
-
-def _ready(validated: Observation, approved: Observation) -> tuple[Observation, ...]:
-    if approved.status == "True":
-        return readiness("True", "Approved", "may go to production")
-    if approved.status == "Unknown":
-        return readiness("Unknown", approved.reason, approved.message)
-    cause = approved if approved.reason == "Denied" else validated
-    return readiness("False", cause.reason, cause.message, stalled=True)
-
-
-def _step(approved: Observation) -> str:
-    """The link that approval adds to the chain; a failed gate has said all already."""
-    if approved.reason == "GatesFailed":
-        return ""
-    return "awaiting approval" if approved.status == "Unknown" else approved.message

@@ -8,7 +8,7 @@ from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
 from evenkeel.rollout.capacity import full_replicas, stage_replicas
-from evenkeel.rollout.state import Rollout
+from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.children import hpa, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
 from evenkeel.serving.observed import Pods
@@ -27,7 +27,7 @@ class Owned(NamedTuple):
 def owned(
     snapshot: DeploymentSnapshot,
     wanted: Revision | Refused,
-    rollout: Rollout,
+    rollout: RolloutState,
     divided: Division | None,
     pods: dict[str, Pods],
 ) -> Owned:
@@ -42,7 +42,7 @@ def owned(
     return Owned([*workloads.applies, *routed, *others], workloads.scales)
 
 
-def unwanted(snapshot: DeploymentSnapshot, rollout: Rollout) -> tuple[Ref, ...]:
+def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, ...]:
     """Children of revisions that are no more, and kinds of children no longer asked for."""
     md = snapshot.deployment
     if rollout.stable is None:
@@ -62,7 +62,7 @@ def unwanted(snapshot: DeploymentSnapshot, rollout: Rollout) -> tuple[Ref, ...]:
 
 
 def _replicas(
-    snapshot: DeploymentSnapshot, rollout: Rollout, pods: dict[str, Pods]
+    snapshot: DeploymentSnapshot, rollout: RolloutState, pods: dict[str, Pods]
 ) -> dict[str, int | None]:
     """The number of pods by revision; None where an autoscaler owns it."""
     md, stable, canary = snapshot.deployment, rollout.stable, rollout.canary

@@ -9,7 +9,7 @@ from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.refusal import Refused
 from evenkeel.serving.runtime_selection import Selected
-from evenkeel.verdict.counters import Counts, Look
+from evenkeel.verdict.counters import Counts, Look, UnequalSeries, counts
 from evenkeel.verdict.indicators import PART, Queries, Side, UnresolvedIndicator, resolve
 from evenkeel.verdict.judgement import Observations, Unobserved
 
@@ -50,7 +50,7 @@ async def _indicator(
         queries.append(one)
     try:
         canary, stable = await asyncio.gather(*(_side(prometheus, url, q) for q in queries))
-    except PrometheusError as error:
+    except (PrometheusError, UnequalSeries) as error:
         return spec.name, Unobserved("PrometheusUnavailable", str(error))
     return spec.name, Look(canary, stable)
 
@@ -58,19 +58,3 @@ async def _indicator(
 async def _side(prometheus: Prometheus, url: str, queries: Queries) -> dict[str, Counts]:
     parts = await prometheus.split(url, queries.together, PART)
     return counts(parts.get("total", {}), parts.get("counted", {}), good=queries.bad is None)
-
-
-def counts(total: dict[str, int], other: dict[str, int], *, good: bool) -> dict[str, Counts]:
-    """All and bad events by series; a series that `other` lacks has counted none there.
-
-    Raises PrometheusError for a series that `total` lacks: its events would be overlooked.
-    """
-    if stray := sorted(other.keys() - total.keys()):
-        raise PrometheusError(
-            f"{'good' if good else 'bad'} has the series {{{stray[0]}}} and total has not: both "
-            "queries must give the same labels, for example by sum by (pod)"
-        )
-    return {
-        key: (n, max(0, n - other.get(key, 0)) if good else min(n, other.get(key, 0)))
-        for key, n in total.items()
-    }

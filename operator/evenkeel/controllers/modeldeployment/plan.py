@@ -13,8 +13,9 @@ from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import seconds_since
 from evenkeel.rollout.advance import advance
+from evenkeel.rollout.division import division
 from evenkeel.rollout.goal import rollout_goal
-from evenkeel.rollout.state import Rollout, division
+from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.observed import Pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
@@ -69,7 +70,7 @@ def _denied(snapshot: DeploymentSnapshot) -> set[str]:
 def _status(
     snapshot: DeploymentSnapshot,
     wanted: Revision | Refused,
-    rollout: Rollout,
+    rollout: RolloutState,
     pods: dict[str, Pods],
     stable_pods: Pods,
 ) -> ModelDeploymentStatus:
@@ -92,7 +93,7 @@ def _status(
     )
 
 
-def _requeue_after(rollout: Rollout, pods: dict[str, Pods], now: datetime) -> float | None:
+def _requeue_after(rollout: RolloutState, pods: dict[str, Pods], now: datetime) -> float | None:
     """Also while pods are not ready: no watch tells of what ails them."""
     looks = [] if rollout.requeue_after is None else [rollout.requeue_after]
     for revision in (r.revision for r in (rollout.stable, rollout.canary) if r is not None):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.refusal import Refused
-from evenkeel.rollout.state import Rollout
+from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.wanted import Revision
 
@@ -17,7 +17,7 @@ class Situation:
 
     md: ModelDeployment
     wanted: Revision | Refused
-    rollout: Rollout
+    rollout: RolloutState
     pods: Pods
     children: tuple[Child, ...]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from evenkeel.api.modeldeployment import Storage
 from evenkeel.meta.refusal import Refused
-from evenkeel.serving.storage import ModelFiles, model_files
+from evenkeel.serving.model_files import ModelFiles, model_files
 
 NO_MORE = {"requests": {"memory": "1Gi"}}
 
