@@ -69,7 +69,7 @@ def test_a_model_is_downloaded_by_the_initializer(world: World) -> None:
     world.ready("download")
     world.load("download-load", "download", "download", count=20, rate=20)
     assert world.until("20 answers", lambda: _complete(world, "download-load", 20)) == {"200": 20}
-    world.kubectl("delete", "md/download", "pod/files", "svc/files", "--wait=false")
+    world.kubectl("delete", "mdep/download", "pod/files", "svc/files", "--wait=false")
 
 
 def test_a_refusal_names_the_cause_and_the_remedy(world: World) -> None:
