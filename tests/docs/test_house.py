@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 
 import yaml
+from evenkeel.retraining.admission import RULES
 
 from dev.paths import ROOT
 
@@ -18,6 +19,22 @@ def test_paths_in_the_recipes_exist() -> None:
     assert len(paths) > 20
     missing = [path for path in paths if "NAME" not in path and not (ROOT / path).exists()]
     assert not missing
+
+
+def test_files_in_the_architecture_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    paths = re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", text)
+    assert len(paths) > 40
+    places = (ROOT, ROOT / "operator" / "evenkeel")
+    missing = [p for p in paths if not any((place / p).exists() for place in places)]
+    assert not missing
+
+
+def test_the_page_lists_every_rule_of_admission() -> None:
+    page = (ROOT / "docs" / "retrainschedule.md").read_text()
+    table = page.split("## What holds a run back")[1].split("\n\n")[2]
+    # Back-off and circuit are one rule with two rows.
+    assert len(table.splitlines()) - 2 == len(RULES) + 1
 
 
 def test_targets_in_the_table_exist() -> None:

@@ -297,7 +297,8 @@ class ModelDeployment(Resource):
         Column("Weight", ".status.canary.weight", "integer"),
         Column("Replicas", ".status.replicas", "integer"),
         Column("Ready Replicas", ".status.readyReplicas", "integer"),
-        Column("Status", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', wide=True),
+        Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
         Column("URL", ".status.url", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )

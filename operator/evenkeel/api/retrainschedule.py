@@ -173,10 +173,11 @@ class RetrainSchedule(Resource):
         Column("Model", ".spec.model"),
         Column("Suspend", ".spec.suspend", "boolean"),
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
         Column("Last Run", ".status.lastRun.name"),
         Column("Last", ".status.lastRun.time", "date"),
         Column("Next", ".status.nextScheduleTime", wide=True),
-        Column("Status", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+        Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
     spec: Annotated[RetrainScheduleSpec, Field(description="Triggers, limits and training.")]

@@ -82,7 +82,7 @@ class TrainingRun(Resource):
         Column("Model", ".spec.model"),
         Column("Cause", ".spec.cause.type"),
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
-        Column("Status", '.status.conditions[?(@.type=="Ready")].reason'),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
         Column("Version", ".status.modelVersion"),
         Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from evenkeel.kube.diagnosis import Diagnosis
+from evenkeel.kube.watcher import Watcher
 
 STALLED_AFTER = 300.0
 """Seconds; longer than any reconcile with all its retries against a slow API server."""
@@ -32,6 +35,25 @@ class Health(NamedTuple):
     def stalled(self) -> str:
         """For people, while it is not alive."""
         return f"reconciling has stalled for {self.stalled_for:.0f} s"
+
+
+def judged(stalled_for: float, watchers: Iterable[Watcher], lease: Diagnosis | None) -> Health:
+    """How the process is, by its watches and its Lease.
+
+    A kind that was never listed and a fault that lasts leave the operator unready; what passes,
+    such as an API server that is away for a while, only impairs it.
+    """
+    unready: list[str] = []
+    impaired: list[str] = []
+    for watcher in watchers:
+        if not watcher.synced.is_set():
+            told = watcher.diagnosis
+            unready.append(told.message if told else f"{watcher.plural} are not listed yet")
+        elif watcher.diagnosis is not None:
+            (unready if watcher.diagnosis.lasts else impaired).append(watcher.diagnosis.message)
+    if lease is not None:
+        (unready if lease.lasts else impaired).append(lease.message)
+    return Health(stalled_for, tuple(dict.fromkeys(unready)), tuple(dict.fromkeys(impaired)))
 
 
 def health(look: Callable[[], Health]) -> web.Application:

@@ -25,7 +25,7 @@ from evenkeel.kube.watcher import Watcher
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
-from evenkeel.process.health import Health, exposition, health
+from evenkeel.process.health import Health, exposition, health, judged
 from evenkeel.process.settings import Settings, variable
 from evenkeel.process.webhook import Webhook
 from evenkeel.serving.pod_template import PodSettings
@@ -200,18 +200,7 @@ class Operator:
 
     def health(self) -> Health:
         """How the process is now."""
-        unready: list[str] = []
-        impaired: list[str] = []
-        for watcher in self._watchers:
-            diagnosis = watcher.diagnosis
-            if not watcher.synced.is_set():
-                told = diagnosis.message if diagnosis else f"{watcher.plural} are not listed yet"
-                unready.append(told)
-            elif diagnosis is not None:
-                (unready if diagnosis.lasts else impaired).append(diagnosis.message)
-        if (diagnosis := self._lease.diagnosis) is not None:
-            (unready if diagnosis.lasts else impaired).append(diagnosis.message)
-        return Health(self._age(), tuple(dict.fromkeys(unready)), tuple(dict.fromkeys(impaired)))
+        return judged(self._age(), self._watchers, self._lease.diagnosis)
 
     def _age(self) -> float:
         # A follower's queue only fills; it is alive as long as it answers. What has waited for

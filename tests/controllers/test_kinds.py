@@ -1,0 +1,95 @@
+"""What follows from the table of kinds: watches, rights, indices, and whom a change concerns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from evenkeel.api import KINDS
+from evenkeel.api.labels import DEPLOYMENT, RUN, SCHEDULE
+from evenkeel.controllers import kinds, rights
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
+
+JSON = dict[str, Any]
+
+
+def made(kind: str, name: str, labels: JSON | None = None, **spec: Any) -> JSON:
+    meta = {"name": name, "namespace": "shop", "uid": f"{kind}-{name}", "resourceVersion": "1"}
+    return {"kind": kind, "metadata": {**meta, "labels": labels or {}}, "spec": spec, "status": {}}
+
+
+def store(*objects: JSON) -> Store:
+    filled = Store(indexed=kinds.indexed(), kept=kinds.kept())
+    for obj in objects:
+        filled.put(obj["kind"], obj)
+    return filled
+
+
+def concerned(obj: JSON, *known: JSON) -> set[tuple[str, str]]:
+    keys = kinds.concerned(kinds.by_name(), store(*known), obj["kind"], obj)
+    return {(key.kind, key.name) for key in keys if key == Key(key.kind, "shop", key.name)}
+
+
+FOLLOWER = made("ModelDeployment", "follower", model={"follow": "fraud"})
+PINNED = made("ModelDeployment", "pinned", model={"version": "fraud-1"})
+OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        (OTHER, {("ModelDeployment", "other")}),
+        (
+            made("ModelVersion", "fraud-1", model="fraud", trainingRun="run-1"),
+            {
+                ("ModelVersion", "fraud-1"),
+                ("ModelDeployment", "follower"),
+                ("ModelDeployment", "pinned"),
+                ("TrainingRun", "run-1"),
+            },
+        ),
+        (
+            made("TrainingRun", "run-2", schedule="nightly", replaces=["run-1"]),
+            {("TrainingRun", "run-2"), ("RetrainSchedule", "nightly"), ("TrainingRun", "run-1")},
+        ),
+        (
+            {
+                **made("RetrainSchedule", "nightly"),
+                "status": {"active": ["run-2"], "lastRun": {"name": "run-3"}},
+            },
+            {("RetrainSchedule", "nightly"), ("TrainingRun", "run-2"), ("TrainingRun", "run-3")},
+        ),
+        (
+            made("ServingRuntime", "sklearn"),
+            {("ModelDeployment", name) for name in ("follower", "pinned", "other")},
+        ),
+        (made("Deployment", "d", {DEPLOYMENT: "other"}), {("ModelDeployment", "other")}),
+        (made("Job", "run-1", {RUN: "run-1", SCHEDULE: "nightly"}), {("TrainingRun", "run-1")}),
+        (made("Pod", "p", {RUN: "run-1"}), {("TrainingRun", "run-1")}),
+        (made("Service", "somebody-elses"), set()),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_whom_a_change_concerns(obj: JSON, expected: set[tuple[str, str]]) -> None:
+    assert concerned(obj, FOLLOWER, PINNED, OTHER) == expected
+
+
+def test_every_kind_of_the_api_has_an_entry() -> None:
+    assert [kind.model for kind in kinds.KINDS] == list(KINDS)
+
+
+def test_a_type_is_watched_once_and_what_is_watched_may_be_read() -> None:
+    watched = [watch.type for watch in kinds.watches()]
+    assert len(watched) == len(set(watched))
+    readable = {
+        (rule["apiGroups"][0], resource)
+        for rule in (*rights.namespaced(), *rights.clusterwide())
+        for resource in rule["resources"]
+        if {"get", "list", "watch"} <= set(rule["verbs"])
+    }
+    assert {(type_.group, type_.plural) for type_ in watched} <= readable
+
+
+def test_reconciles_find_objects_by_indexed_labels() -> None:
+    assert set(kinds.indexed()) == {DEPLOYMENT, SCHEDULE, RUN}
