@@ -6,7 +6,6 @@ SHELL := bash
 VENV := .venv
 PYTHON ?= python3
 RUN := PYTHONPATH=operator:. $(VENV)/bin/python
-KUBECONFIG_BUILTIN := $(or $(EVENKEEL_CLUSTER_DIR),.cluster)/kubeconfig
 
 .PHONY: help
 help: ## Lists the targets

@@ -13,7 +13,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements" / "demo-data.txt"
+from dev.paths import ROOT
+
+REQUIREMENTS = ROOT / "requirements" / "demo-data.txt"
 MEMBER = "skmultiflow/data/datasets/elec.csv"
 SHA256 = "ebdfe5480ae25a43a7d054286135e3a9484697a2850d5158a333b1578c28bb97"
 # The wheel was built for an interpreter older than any that runs this code.
