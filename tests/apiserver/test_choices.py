@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -29,8 +30,9 @@ class New(Model):
 
 
 @pytest.fixture(scope="module")
-def served(api_server: ApiServer) -> ApiServer:
-    """Serves the extended kinds in a group of their own."""
+def served(api_server: ApiServer) -> Iterator[ApiServer]:
+    """Serves the extended kinds in a group of their own, while these tests run."""
+    names: list[str] = []
     kinds: tuple[type[Resource], ...] = (
         extended(RetrainSchedule, "spec.triggers.[].every", New),
         extended(ModelDeployment, "spec.traffic.header", New),
@@ -42,8 +44,10 @@ def served(api_server: ApiServer) -> ApiServer:
         crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         created = api_server.http.post(crds, json=crd)
         assert created.status_code == 201, created.text
-        api_server.kubectl("wait", "--for=condition=Established", f"crd/{name}")
-    return api_server
+        names.append(f"crd/{name}")
+    api_server.kubectl("wait", "--for=condition=Established", *names)
+    yield api_server
+    api_server.kubectl("delete", *names)
 
 
 def refusal(server: ApiServer, kind: type[Resource], spec: dict[str, Any]) -> str:

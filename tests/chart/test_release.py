@@ -76,13 +76,13 @@ def test_install_upgrade_uninstall(empty_server: ApiServer, run: Callable[..., s
     # What was kept does not stand in the way of the next installation.
     run("install", "evenkeel", str(CHART), "--set=crds.keep=false")
     run("uninstall", "evenkeel")
-    empty_server.kubectl("wait", "--for=delete", "crd", "--all", "--timeout=60s")
+    empty_server.kubectl("wait", "--for=delete", "crd", "--all", "--timeout=180s")
 
 
 def test_plain_manifests(empty_server: ApiServer) -> None:
     deploy = CHART.parents[1] / "deploy"
     empty_server.kubectl("apply", "--server-side", "-f", str(deploy / "install.yaml"))
-    empty_server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    empty_server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=180s")
     done = empty_server.kubectl("apply", "--server-side", "-f", str(deploy / "runtimes.yaml"))
     assert done.stdout.count("serverside-applied") == len([*(CHART / "files/runtimes").iterdir()])
     empty_server.kubectl("delete", "-f", str(deploy / "install.yaml"), "--wait=false")

@@ -51,7 +51,7 @@ class ApiServer:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
             env={**os.environ, "KUBECACHEDIR": str(self.plane.directory / "kubectl-cache")},
         )
