@@ -154,3 +154,26 @@ async def test_a_cluster_scoped_objects_event_goes_to_the_default_namespace() ->
     (body,) = api.created
     assert body["metadata"]["namespace"] == "default"
     assert body["involvedObject"]["namespace"] == ""
+
+
+async def test_a_message_that_is_no_text_does_not_end_the_recorder() -> None:
+    api = Api()
+    recorder = _recorder(api)
+    recorder.record(KEY, OWNER, (Event("Warning", "RolledBack", "half a pair: \ud800"),))
+    recorder.record(KEY, OWNER, (Event("Normal", "Promoted", "well"),))
+    await _sent(recorder, api, 2)
+    assert [body["reason"] for body in api.created] == ["RolledBack", "Promoted"]
+
+
+async def test_what_cannot_be_sent_at_all_does_not_end_the_recorder() -> None:
+    class Broken(Api):
+        async def create(self, type_: object, namespace: str, body: JSON) -> JSON:
+            if body["reason"] == "RolledBack":
+                raise ValueError("not to be sent")
+            return await super().create(type_, namespace, body)
+
+    api = Broken()
+    recorder = _recorder(api)
+    recorder.record(KEY, OWNER, (Event("Warning", "RolledBack", "a"), Event("Normal", "B", "b")))
+    await _sent(recorder, api, 1)
+    assert [body["reason"] for body in api.created] == ["B"]

@@ -32,6 +32,10 @@ def deployment(name: str, version: int, namespace: str = "shop", **meta: Any) ->
     }
 
 
+HOLD = b""
+"""The watch is granted, and nothing happens."""
+
+
 class Script:
     """A collection whose lists and watch streams a test prescribes."""
 
@@ -40,6 +44,7 @@ class Script:
         self.watches: list[list[bytes | int]] = []
         self.asked: list[str] = []
         self.over = asyncio.Event()
+        self.watcher: Watcher
         self.while_listing: Callable[[], object] = lambda: None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -61,6 +66,8 @@ class Script:
         await response.prepare(request)
         for line in lines:
             assert isinstance(line, bytes)
+            if line == HOLD:
+                await self.over.wait()
             await response.write(line)
         return response
 
@@ -86,6 +93,7 @@ async def watching(
             lambda kind, obj: changes.append((kind, obj["metadata"]["name"])),
             namespace=namespace,
         )
+        script.watcher = watcher
         task = asyncio.create_task(watcher.run())
         try:
             yield changes
@@ -180,3 +188,12 @@ async def test_server_that_ends_every_watch_at_once_is_not_hammered() -> None:
     async with watching(script, store):
         await asyncio.sleep(1)
     assert 2 < len(script.asked) < 10
+
+
+async def test_a_watch_that_is_granted_again_is_well_before_its_first_event() -> None:
+    script, store = Script(), Store()
+    script.lists = [lambda: ([], 5)]
+    script.watches = [[403], [HOLD]]
+    async with watching(script, store):
+        await eventually(lambda: script.asked == ["list", "watch 5", "watch 5"])
+        await eventually(lambda: script.watcher.diagnosis is None)

@@ -55,6 +55,25 @@ async def test_what_waits_long_under_this_leader_is_stalled(operator: Operator) 
     assert not operator.health().alive
 
 
+async def test_leadership_is_lost_once_and_not_while_it_ends(settings: Settings) -> None:
+    lost: list[str] = []
+    client = Client(Configuration(host="http://127.0.0.1:1"), field_manager="test")
+    made = Operator(client, settings, lambda: lost.append("lost"))
+    made._resign()
+    made._resign()
+    assert lost == ["lost"]
+    await made.stop()
+    again = Operator(
+        Client(Configuration(host="http://127.0.0.1:1"), field_manager="test"),
+        settings,
+        lambda: lost.append("again"),
+    )
+    await again.stop()
+    again._resign()
+    assert again.lost
+    assert lost == ["lost"], "the process ends already"
+
+
 async def test_the_end_does_not_wait_for_what_hangs(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

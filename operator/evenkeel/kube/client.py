@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -261,9 +261,11 @@ class Client:
         selector: str = "",
         resource_version: str,
         timeout_seconds: int = 300,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[JSON]:
         """Watch events from that version on, until the server ends the stream.
 
+        opened: called once the server has granted the watch; the first event may be long in coming.
         Raises ApiError(410) when the version is too old.
         """
         query = {
@@ -284,6 +286,7 @@ class Client:
             ) as response:
                 if response.status >= 400:
                     raise _error(response.status, await response.read(), None)
+                opened()
                 async for line in response.content:
                     event = json.loads(line)
                     if event["type"] == "ERROR":

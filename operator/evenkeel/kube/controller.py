@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 JSON = dict[str, Any]
 Reconcile = Callable[[Key, JSON, str | None], Awaitable[Plan]]
 """Observes and plans one object, given what the API server last called invalid, if anything."""
-Written = Callable[[Key, Plan], None]
-"""Told after a plan was written."""
 Dependents = Callable[[str, JSON], Iterable[Key]]
 """The keys that a change of an object concerns."""
 
@@ -44,7 +42,9 @@ TERMINATING = "because it is being terminated"
 class Controller:
     """Reconciles the kinds of `reconciles`, one worker a key at a time.
 
-    types: where the kinds of all plans live. source: who Events are from.
+    durable: told of a key and its plan once the status holds what was planned; its Events are sent
+    then, too, since a later write that is refused is planned again without them. types: where the
+    kinds of all plans live. source: who Events are from.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Controller:
         store: Store,
         reconciles: Mapping[str, Reconcile],
         dependents: Dependents,
-        written: Written,
+        durable: Callable[[Key, Plan], None],
         *,
         types: Mapping[str, ResourceType],
         source: EventSource,
@@ -66,7 +66,7 @@ class Controller:
         self._executor = Executor(client, store, types, self._wrote)
         self._reconciles = reconciles
         self._dependents = dependents
-        self._written = written
+        self._durable = durable
         self._failures: dict[Key, int] = {}
         self._refusals: dict[Key, ApiError] = {}
         self.started = False
@@ -111,7 +111,7 @@ class Controller:
         if refusal is not None:
             plan = replace(plan, status=_with_refusal(plan.status, obj, refusal))
         try:
-            await self._executor.run(key, obj, plan)
+            await self._executor.run(key, obj, plan, lambda: self._decided(key, obj, plan))
         except Superseded:
             # The watch brings the newer object; should it be late, look again soon.
             self.queue.add_after(key, 0.2)
@@ -130,14 +130,16 @@ class Controller:
         if self._refusals.pop(key, None) is not None:
             self.queue.add(key)
         self._failures.pop(key, None)
-        self._written(key, plan)
-        self.recorder.record(key, obj, plan.events)
         if plan.requeue_after is not None:
             if plan.requeue_after <= 0:
                 self.queue.add(key)
             else:
                 self.queue.add_after(key, plan.requeue_after)
         return "ok"
+
+    def _decided(self, key: Key, obj: JSON, plan: Plan) -> None:
+        self._durable(key, plan)
+        self.recorder.record(key, obj, plan.events)
 
     async def _tell(self, key: Key, plan: Plan, refusal: ApiError) -> None:
         """Tells of the refusal in the status as it stands: the plan's own may not be true yet."""

@@ -77,16 +77,22 @@ class Recorder:
         """Sends what is queued."""
         while self._backlog:
             happened, moment = self._backlog.popleft()
-            report = self._correlator.report(happened, moment)
-            if report is None:
-                log.debug("event %s on %s: too many", happened.reason, happened.regarding)
-                continue
             try:
-                await self._send(happened, report)
+                await self._report(happened, moment)
             except ApiError as error:
                 if error.reason == "AlreadyExists":
                     continue  # It was made, and the answer got lost.
                 log.warning("event %s on %s: %s", happened.reason, happened.regarding, error)
+            except Exception:
+                # News must not end the process, whatever it says.
+                log.exception("event %s on %s", happened.reason, happened.regarding)
+
+    async def _report(self, happened: Occurrence, moment: datetime) -> None:
+        report = self._correlator.report(happened, moment)
+        if report is None:
+            log.debug("event %s on %s: too many", happened.reason, happened.regarding)
+        else:
+            await self._send(happened, report)
 
     async def _send(self, happened: Occurrence, report: Report) -> None:
         namespace = happened.regarding.namespace or "default"

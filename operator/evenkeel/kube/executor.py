@@ -48,11 +48,17 @@ class Executor:
         self._wrote = wrote
         self._applied: dict[Key, tuple[str, str, str]] = {}
 
-    async def run(self, key: Key, owner: JSON, plan: Plan) -> None:
-        """Writes the plan in its order. Raises ApiError, or Superseded."""
+    async def run(
+        self, key: Key, owner: JSON, plan: Plan, durable: Callable[[], None] = lambda: None
+    ) -> None:
+        """Writes the plan in its order. Raises ApiError, or Superseded.
+
+        durable: called once the status holds what was planned, whatever becomes of the rest.
+        """
         for manifest in plan.creates:
             await self._create(manifest)
         await self._status(key, owner, plan)
+        durable()
         for patch in plan.status_patches:
             await self._patch_status(patch)
         for manifest in plan.applies:

@@ -132,8 +132,8 @@ class Watcher:
             namespace=self._namespace,
             selector=self._selector,
             resource_version=version,
+            opened=self._opened,
         ):
-            self.diagnosis = None
             obj = event["object"]
             meta = obj["metadata"]
             version = meta["resourceVersion"]
@@ -146,6 +146,9 @@ class Watcher:
             else:
                 self._take(obj)
         return version
+
+    def _opened(self) -> None:
+        self.diagnosis = None
 
     def _take(self, obj: dict[str, Any]) -> None:
         kind, meta = self._type.kind, obj["metadata"]

@@ -7,7 +7,9 @@ import hashlib
 
 def digest(*parts: str, length: int = 10) -> str:
     """A short stable name part: lower-case hexadecimal of the SHA-256 of the parts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
+    # A message may hold what is no text in UTF-8, such as half a surrogate pair.
+    text = "\0".join(parts).encode(errors="backslashreplace")
+    return hashlib.sha256(text).hexdigest()[:length]
 
 
 def child_name(base: str, suffix: str, limit: int = 63) -> str:

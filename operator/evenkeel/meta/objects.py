@@ -31,7 +31,7 @@ class Ref(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A Kubernetes Event on the planned object, sent after its writes succeeded."""
+    """A Kubernetes Event on the planned object, sent once what it tells of is durable."""
 
     type: Literal["Normal", "Warning"]
     reason: str

@@ -25,7 +25,7 @@ class Plan:
     3. `status_patches` of other objects, `applies` by server-side apply, and `scales`:
        replicas of Deployments whose number an autoscaler owns later.
     4. `deletes` with UID preconditions, where NotFound is success.
-    5. `events`.
+    5. `events`, once the status holds the decision that they tell of.
 
     The same snapshot gives the same plan, so that a crash between any two writes is made good by
     the next reconcile. `requeue_after` is in seconds; None means that only a change wakes it.

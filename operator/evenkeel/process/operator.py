@@ -77,7 +77,7 @@ class Operator:
             self._store,
             reconciles,
             concerns,
-            self._written,
+            self._durable,
             types=types(),
             source=EVENT_SOURCE,
             metrics=metrics.LOOP,
@@ -89,6 +89,7 @@ class Operator:
         self._leads = False
         self._leads_since = 0.0
         self._workers: list[asyncio.Task[None]] = []
+        self._stopping = False
         self.lost = False
 
     def _make_watchers(self) -> list[Watcher]:
@@ -136,6 +137,7 @@ class Operator:
         Takes no longer than the sum of the times above, whatever hangs.
         """
         self._leads = False
+        self._stopping = True
         # Whatever one of them meets, what follows matters more.
         await asyncio.gather(*(r.cleanup() for r in self._runners), return_exceptions=True)
         if await self._controller.queue.drained(GRACE):
@@ -166,10 +168,12 @@ class Operator:
     def _resign(self) -> None:
         # Half-done work must not go on beside the new leader's: the process ends.
         self._leads = False
-        self.lost = True
         for worker in self._workers:
             worker.cancel()
-        self._on_lost()
+        ends = self.lost or self._stopping
+        self.lost = True
+        if not ends:
+            self._on_lost()
 
     def _spawn(self, *coroutines: object) -> list[asyncio.Task[None]]:
         started = len(self._tasks)
@@ -216,7 +220,7 @@ class Operator:
         metrics.LEADER.set(int(self._leads))
         metrics.refresh(self._store)
 
-    def _written(self, key: Key, plan: Plan) -> None:
+    def _durable(self, key: Key, plan: Plan) -> None:
         self._inbox.settle(key)
         metrics.count(plan)
 

@@ -1,0 +1,107 @@
+"""The loop: what is told when, and what a refused write leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from evenkeel.kube.client import ApiError
+from evenkeel.kube.controller import Controller
+from evenkeel.kube.events import EventSource
+from evenkeel.kube.metrics import LoopMetrics
+from evenkeel.kube.store import Store
+from evenkeel.meta.conditions import Conditions
+from evenkeel.meta.model import Model
+from evenkeel.meta.objects import Event, Key, Ref
+from evenkeel.meta.plan import Plan
+from evenkeel.meta.resources import ResourceType
+from prometheus_client import CollectorRegistry
+
+JSON = dict[str, Any]
+WIDGET = ResourceType("example.com", "v1", "widgets", "Widget")
+KEY = Key("Widget", "shop", "fraud")
+OLD = Ref("example.com/v1", "Widget", "shop", "old", "u-old")
+
+
+class Status(Model):
+    count: int = 0
+    conditions: Conditions = ()
+
+
+class Api:
+    """Answers status writes, and refuses deletions with this status."""
+
+    field_manager = "tests"
+
+    def __init__(self, store: Store, refuses: int = 0) -> None:
+        self.store = store
+        self.refuses = refuses
+        self.version = 10
+
+    async def apply(self, type_: object, namespace: str, name: str, body: JSON, **_: str) -> JSON:
+        self.version += 1
+        known = self.store.get(KEY)
+        assert known is not None
+        meta = {**known["metadata"], "resourceVersion": str(self.version)}
+        return {**known, "metadata": meta, "status": body["status"]}
+
+    async def delete(self, *_: object) -> None:
+        if self.refuses:
+            raise ApiError(self.refuses, "Refused", "an admission webhook is down")
+
+
+class Loop:
+    """A controller whose plan counts one up and deletes an object, and what it told."""
+
+    def __init__(self, refuses: int = 0) -> None:
+        self.store = Store()
+        self.store.put("Widget", self.widget())
+        self.told: list[str] = []
+        self.plans = 0
+        self.controller = Controller(
+            Api(self.store, refuses),  # type: ignore[arg-type]
+            self.store,
+            {"Widget": self.reconcile},
+            lambda kind, obj: [],
+            lambda key, plan: self.told.append(key.name),
+            types={"Widget": WIDGET},
+            source=EventSource("tests", "example.com/tests"),
+            metrics=LoopMetrics("tests", CollectorRegistry()),
+        )
+
+    @staticmethod
+    def widget() -> JSON:
+        meta = {"name": "fraud", "namespace": "shop", "uid": "u-1", "resourceVersion": "1"}
+        return {"metadata": meta, "spec": {}, "status": {}}
+
+    async def reconcile(self, key: Key, obj: JSON, invalid: str | None) -> Plan:
+        self.plans += 1
+        count = obj.get("status", {}).get("count", 0)
+        told = Event("Normal", "Counted", f"{count + 1}")
+        return Plan(status=Status(count=count + 1), deletes=(OLD,), events=(told,))
+
+    async def one(self) -> None:
+        self.controller.queue.add(KEY)
+        task = asyncio.create_task(self.controller.work())
+        async with asyncio.timeout(5):
+            while not self.plans or self.controller.queue._working:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        task.cancel()
+
+
+async def test_a_plan_that_was_written_is_told() -> None:
+    loop = Loop()
+    await loop.one()
+    assert loop.told == ["fraud"]
+
+
+@pytest.mark.parametrize("status", [403, 409, 500])
+async def test_what_the_status_holds_is_durable_whatever_is_refused_after_it(status: int) -> None:
+    loop = Loop(refuses=status)
+    await loop.one()
+    assert loop.told == ["fraud"]
+    assert [happened.message for happened, _ in loop.controller.recorder._backlog] == ["1"]
+    known = loop.store.get(KEY)
+    assert known is not None
+    assert known["status"]["count"] == 1
