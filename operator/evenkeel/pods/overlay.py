@@ -6,7 +6,6 @@ Maps merge, a null deletes. Lists whose elements have a name merge by it; other 
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 Json = Any
@@ -17,7 +16,7 @@ def overlay(base: Json, patch: Json) -> Json:
     """`patch` merged over `base`; neither is changed and the result shares nothing with them."""
     if isinstance(base, dict) and isinstance(patch, dict):
         return _merge_maps(base, patch)
-    return _without_nulls(deepcopy(patch))
+    return _without_nulls(patch)
 
 
 def _by(key: str) -> Same:
@@ -50,7 +49,7 @@ _EXCLUSIVE = frozenset({"exec", "grpc", "httpGet", "sleep", "tcpSocket"})
 
 def _merge_maps(base: dict[str, Json], patch: dict[str, Json]) -> dict[str, Json]:
     ousted = _EXCLUSIVE - patch.keys() if _EXCLUSIVE & patch.keys() else frozenset()
-    merged = {key: deepcopy(value) for key, value in base.items() if key not in ousted}
+    merged = {key: _copy(value) for key, value in base.items() if key not in ousted}
     for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
@@ -81,6 +80,15 @@ def _merge_lists(key: str, base: list[Json], patch: list[Json]) -> list[Json]:
 
 def _position(items: list[Json], wanted: Json, rules: tuple[Same, ...]) -> int | None:
     return next((at for same in rules for at, item in enumerate(items) if same(wanted, item)), None)
+
+
+def _copy(node: Json) -> Json:
+    """A copy of JSON: `copy.deepcopy` serves any object, and was half of a plan's time."""
+    if isinstance(node, dict):
+        return {key: _copy(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_copy(item) for item in node]
+    return node
 
 
 def _without_nulls(node: Json) -> Json:
