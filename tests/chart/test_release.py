@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -48,8 +49,41 @@ def _token(server: ApiServer) -> str:
     ).decode()
 
 
+@pytest.fixture
+def pods_get_ready(empty_server: ApiServer) -> Iterator[None]:
+    """Plays the Deployment controller, so that helm's --wait comes to its end."""
+    over = threading.Event()
+
+    def play() -> None:
+        path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/evenkeel"
+        while not over.wait(0.2):
+            found = empty_server.http.get(path)
+            if found.status_code != 200:
+                continue
+            generation, spec = found.json()["metadata"]["generation"], found.json()["spec"]
+            numbers = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas")
+            status = {
+                "observedGeneration": generation,
+                **dict.fromkeys(numbers, spec["replicas"]),
+                "conditions": [
+                    {"type": "Available", "status": "True"},
+                    {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+                ],
+            }
+            name = ("Deployment", NAMESPACE, "evenkeel")
+            empty_server.patch(*name, {"status": status}, "status")
+
+    player = threading.Thread(target=play)
+    player.start()
+    yield
+    over.set()
+    player.join()
+
+
+@pytest.mark.usefixtures("pods_get_ready")
 def test_install_upgrade_uninstall(empty_server: ApiServer, run: Callable[..., str]) -> None:
-    run("install", "evenkeel", str(CHART), "--create-namespace")
+    # As the pages say: without --wait helm goes on before its CRDs are served.
+    run("install", "evenkeel", str(CHART), "--create-namespace", "--wait")
     token = _token(empty_server)
     assert len(token) == 48
     runtimes = _get(empty_server, "clusterservingruntimes", "-o", "name").split()
@@ -74,7 +108,7 @@ def test_install_upgrade_uninstall(empty_server: ApiServer, run: Callable[..., s
     assert not _get(empty_server, "deployments,services,secrets", "-o", "name")
 
     # What was kept does not stand in the way of the next installation.
-    run("install", "evenkeel", str(CHART), "--set=crds.keep=false")
+    run("install", "evenkeel", str(CHART), "--set=crds.keep=false", "--wait")
     run("uninstall", "evenkeel")
     empty_server.kubectl("wait", "--for=delete", "crd", "--all", "--timeout=180s")
 
