@@ -12,6 +12,7 @@ from evenkeel.api.crd import definition
 from evenkeel.meta.model import Model
 from pydantic import Field
 
+from dev.cluster.control_plane import ControlPlane
 from tests.support.api_server import ApiServer
 from tests.support.extended import extended
 from tests.support.manifests import MINIMAL
@@ -30,8 +31,16 @@ class New(Model):
 
 
 @pytest.fixture(scope="module")
-def served(api_server: ApiServer) -> Iterator[ApiServer]:
-    """Serves the extended kinds in a group of their own, while these tests run."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An API server of its own, which serves the extended kinds in a group of their own."""
+    with ControlPlane(tmp_path_factory.mktemp("choices"), die_with_parent=True) as plane:
+        server = ApiServer(plane)
+        _serve(server)
+        yield server
+        server.http.close()
+
+
+def _serve(server: ApiServer) -> None:
     names: list[str] = []
     kinds: tuple[type[Resource], ...] = (
         extended(RetrainSchedule, "spec.triggers.[].every", New),
@@ -42,12 +51,10 @@ def served(api_server: ApiServer) -> Iterator[ApiServer]:
         crd["metadata"]["name"] = name = crd["metadata"]["name"].replace(GROUP, SEAM)
         crd["spec"]["group"] = SEAM
         crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        created = api_server.http.post(crds, json=crd)
+        created = server.http.post(crds, json=crd)
         assert created.status_code == 201, created.text
         names.append(f"crd/{name}")
-    api_server.kubectl("wait", "--for=condition=Established", *names)
-    yield api_server
-    api_server.kubectl("delete", *names)
+    server.kubectl("wait", "--for=condition=Established", *names)
 
 
 def refusal(server: ApiServer, kind: type[Resource], spec: dict[str, Any]) -> str:
