@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from evenkeel import traffic
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
+from evenkeel.meta.resources import Watch, distinct
 from evenkeel.rollout.capacity import full_replicas, stage_replicas
 from evenkeel.rollout.state import RolloutState
-from evenkeel.serving.children import hpa, pdb, unwanted_kinds
+from evenkeel.serving.children import WATCHES, hpa, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
 from evenkeel.serving.observed import Pods
 from evenkeel.serving.ports import Ports, template_ports
 from evenkeel.serving.wanted import Revision, stable_template
-from evenkeel.traffic import Division, strategy_of, watches
+from evenkeel.traffic import Division, strategy_of
+
+
+def watches() -> tuple[Watch, ...]:
+    """What serves a model and divides its requests, one watch a type."""
+    return distinct((*WATCHES, *traffic.watches()))
 
 
 class Owned(NamedTuple):
@@ -51,7 +58,7 @@ def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, 
     if rollout.canary is not None:
         revisions.add(rollout.canary.revision)
     kinds = unwanted_kinds(md.spec)
-    strategy, of_traffic = strategy_of(md.spec.traffic), {w.type.kind for w in watches()}
+    strategy, of_traffic = strategy_of(md.spec.traffic), {w.type.kind for w in traffic.watches()}
     return tuple(
         c.ref
         for c in snapshot.children

@@ -13,6 +13,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.kind import Context
+from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.looks import look
 from evenkeel.controllers.modeldeployment.plan import DIAGNOSED_AFTER
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
@@ -23,11 +24,11 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import POD, ResourceType
 from evenkeel.meta.times import seconds_since
 from evenkeel.pods.diagnosis import first_diagnosis
-from evenkeel.serving import children, model_source
+from evenkeel.serving import model_source
 from evenkeel.serving.observed import Child, Pods, deployment_pods
 from evenkeel.serving.ports import service_ports
 from evenkeel.serving.runtime_selection import Selected, select_runtime
-from evenkeel.traffic import diagnosis, watches
+from evenkeel.traffic import diagnosis
 from evenkeel.verdict.judgement import JUDGED, Observations
 
 log = logging.getLogger(__name__)
@@ -98,12 +99,11 @@ async def _seen(context: Context, md: ModelDeployment, runtime: Selected | Refus
 
 
 def _children(store: Store, md: ModelDeployment) -> list[Child]:
-    types = dict.fromkeys(w.type for w in (*children.WATCHES, *watches()))
     return [
-        _child(type_, obj)
-        for type_ in types
+        _child(watch.type, obj)
+        for watch in watches()
         for obj in store.labelled(
-            type_.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name
+            watch.type.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name
         )
         if any(o["uid"] == md.metadata.uid for o in obj["metadata"].get("ownerReferences") or ())
     ]
