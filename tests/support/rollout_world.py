@@ -26,7 +26,8 @@ from evenkeel.serving.ports import Ports
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.verdict.counters import Look
-from evenkeel.verdict.judgement import Observations, Unobserved
+from evenkeel.verdict.judgement import Observations
+from evenkeel.verdict.samples import Unobserved
 
 from tests.support.serving_examples import SETTINGS, runtime_spec
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus, SeriesCount
 from evenkeel.verdict.counters import CANARY, Counts, Look, block_since
 from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
+from evenkeel.verdict.samples import Unobserved
 from evenkeel.verdict.verdict import Value, Verdict, alpha_per_indicator, combine, judge
 
 ALPHA = 0.01
@@ -21,14 +21,6 @@ SERIES = 512
 
 A stable series beyond it adds no evidence.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Unobserved:
-    """Why an indicator could not be looked at; the reason is CamelCase."""
-
-    reason: str
-    message: str
 
 
 class Judgement(NamedTuple):

@@ -11,7 +11,8 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.verdict.counters import Counts, Look, UnequalSeries, counts
 from evenkeel.verdict.indicators import PART, Queries, Side, UnresolvedIndicator, resolve
-from evenkeel.verdict.judgement import Observations, Unobserved
+from evenkeel.verdict.judgement import Observations
+from evenkeel.verdict.samples import Unobserved
 
 
 async def look(

@@ -1,0 +1,45 @@
+"""What one look at Prometheus shows: the counters of every process, with the time of the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Reading(NamedTuple):
+    """One process's counters as Prometheus has them.
+
+    total, counted: events since the process started; counted are its good or its bad events, by
+    the indicator's query, None where Prometheus has no such series of the process.
+    time, counted_time: when they were scraped, Unix seconds of the operator's clock; None where
+    Prometheus does not tell. started: when the process started, as the cluster tells, or None.
+    """
+
+    total: int
+    counted: int | None
+    time: float | None = None
+    counted_time: float | None = None
+    started: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One indicator at one moment, by process: a key such as `pod=model-3f2a-x-y`.
+
+    time: when Prometheus was asked, Unix seconds of the operator's clock. pods: names of all pods
+    that both revisions have, None where that is not known; a process of another pod is gone.
+    """
+
+    canary: Mapping[str, Reading]
+    stable: Mapping[str, Reading]
+    time: float
+    pods: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unobserved:
+    """Why an indicator could not be looked at; the reason is CamelCase."""
+
+    reason: str
+    message: str
