@@ -49,7 +49,7 @@ def simulate(scene: Scene, indicator: Indicator, runs: int, seed: int, looks: in
         evidence = Evidence(indicator)
         has_passed = False
         for look, counts in enumerate(scene.looks(random, looks), start=1):
-            evidence = evidence.fold(Block(*counts))
+            evidence = evidence.fold(Block(counts[0], counts[1], counts[2], counts[3]))
             found = judge(evidence, min_requests=0, step_requests=evidence.canary_total)
             has_passed |= found.value is Value.PASS
             if found.value is Value.FAIL:
@@ -85,37 +85,8 @@ def bad_events_until_pass(
     for _ in range(limit):
         (counts,) = scene.looks(random, 1)
         bad_events += counts[0] + counts[2]
-        evidence = evidence.fold(Block(*counts))
+        evidence = evidence.fold(Block(counts[0], counts[1], counts[2], counts[3]))
         found = judge(evidence, min_requests=0, step_requests=evidence.canary_total)
         if found.value is Value.PASS:
             break
     return bad_events
-
-
-def fails_in_shared_incident(
-    random: np.random.Generator, indicator: Indicator, interval: int, rate: int
-) -> bool:
-    """Whether a canary as good as stable fails within 240 s, of which a minute is all errors.
-
-    Both sides are scraped every `interval` seconds, out of step; of `rate` requests a second a
-    tenth goes to the canary.
-    """
-    seconds, start = 240, int(random.integers(100, 115))
-    begins = int(random.integers(0, interval)), int(random.integers(0, interval))
-    sides = [random.poisson(rate * share, seconds) for share in (0.1, 0.9)]
-    incident = np.zeros(seconds, int)
-    incident[start : start + 60] = 1
-    evidence, last = Evidence(indicator), [0, 0]
-    for second in range(seconds):
-        counts = [0, 0, 0, 0]
-        for side, total in enumerate(sides):
-            if second % interval == begins[side]:
-                window = slice(last[side], second)
-                counts[2 * side] = int((total * incident)[window].sum())
-                counts[2 * side + 1] = int(total[window].sum())
-                last[side] = second
-        evidence = evidence.fold(Block(*counts))
-        found = judge(evidence, min_requests=0, step_requests=evidence.canary_total)
-        if found.value is Value.FAIL:
-            return True
-    return False

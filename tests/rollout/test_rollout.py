@@ -170,8 +170,8 @@ def test_without_data_nothing_is_promoted(answers: Any, undecided: str, least: i
 
 
 def test_a_canary_whose_counters_vanish_passes_no_step() -> None:
-    w = started(world([{"weight": 10, "pauseSeconds": 20, "deadlineSeconds": 60}]), B)
-    for _ in range(3):
+    w = started(world([{"weight": 10, "pauseSeconds": 30, "deadlineSeconds": 60}]), B)
+    for _ in range(5):
         w.pass_time(5)
         w.settle()
     assert {i["value"] for i in w.status["canary"]["indicators"]} == {"Pass"}

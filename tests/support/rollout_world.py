@@ -25,9 +25,9 @@ from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.ports import Ports
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
-from evenkeel.verdict.counters import Look
-from evenkeel.verdict.judgement import Observations
-from evenkeel.verdict.samples import Unobserved
+from evenkeel.verdict.judgement import Observations, begins
+from evenkeel.verdict.samples import Look, Reading, Unobserved
+from evenkeel.verdict.tally import Tally
 
 from tests.support.serving_examples import SETTINGS, runtime_spec
 
@@ -139,21 +139,29 @@ class World:
         if canary.stage not in ("Stepping", "Promoting"):
             return {}
         down = Unobserved("PrometheusUnavailable", "connection refused")
-        seen: dict[str, Look | Unobserved] = {}
+        seen: dict[str, Tally | Unobserved] = {}
         for indicator in md.spec.analysis.indicators:
             looked: Look | Unobserved
             if self.answers == "down" or (self.answers == "half" and indicator.name == "wrong"):
                 looked = down
             elif self.answers == "empty":
-                looked = Look({}, {})
+                looked = Look({}, {}, self.now.timestamp())
             else:
-                looked = Look(self._counters(canary.revision), self._counters(stable.revision))
-            seen[indicator.name] = looked
+                sides = (self._counters(side.revision) for side in (canary, stable))
+                looked = Look(*sides, self.now.timestamp())
+            kept = next((i for i in canary.indicators if i.name == indicator.name), None)
+            since = begins(canary, md.spec.rollout.warm_up_seconds)
+            tally = Tally.resume(indicator, md.spec.analysis, kept, since)
+            seen[indicator.name] = tally.take(looked)
         return seen
 
-    def _counters(self, revision: str) -> dict[str, tuple[int, int]]:
+    def _counters(self, revision: str) -> dict[str, Reading]:
         pods = self.pods.get(revision)
-        return {f"pod={pods.uid}": (pods.total, pods.bad)} if pods and pods.total else {}
+        return (
+            {f"pod={pods.uid}": Reading(pods.total, pods.bad, good=False)}
+            if pods and pods.total
+            else {}
+        )
 
     def reconcile(self, crash_after: int | None = None) -> Plan:
         """One reconcile; it dies before the write of that number (from 0) if one is given."""

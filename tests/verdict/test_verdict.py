@@ -80,8 +80,12 @@ def test_a_faultless_canary_waits_for_the_minimum_of_requests() -> None:
     assert "2000 of 2001 canary requests" in few.message
 
 
+OPENING = (0, 1, 0, 9)
+"""Bets on better begin after stable's events of the first block."""
+
+
 def test_as_bad_as_stable_passes_by_comparison() -> None:
-    same = verdict((2000, 100_000, 18_000, 900_000))
+    same = verdict(OPENING, (2000, 100_000, 18_000, 900_000))
     assert (same.value, same.reason) == (Value.PASS, "NoWorseThanStable")
 
 
@@ -105,15 +109,15 @@ def test_without_stable_traffic_a_faultless_canary_passes() -> None:
 
 def test_max_ratio_fails_a_canary_that_is_as_bad_as_stable() -> None:
     both_bad = (3000, 10_000, 27_000, 90_000)
-    assert verdict(both_bad).value is Value.PASS
-    bounded = verdict(both_bad, indicator=Indicator("errors", max_ratio=0.2))
+    assert verdict(OPENING, both_bad).value is Value.PASS
+    bounded = verdict(OPENING, both_bad, indicator=Indicator("errors", max_ratio=0.2))
     assert (bounded.value, bounded.reason) == (Value.FAIL, "AboveMaxRatio")
 
 
 def test_a_canary_at_max_ratio_does_not_pass_by_comparison() -> None:
     at_the_limit = (2000, 10_000, 18_000, 90_000)
-    assert verdict(at_the_limit).value is Value.PASS
-    bounded = verdict(at_the_limit, indicator=Indicator("errors", max_ratio=0.2))
+    assert verdict(OPENING, at_the_limit).value is Value.PASS
+    bounded = verdict(OPENING, at_the_limit, indicator=Indicator("errors", max_ratio=0.2))
     assert bounded.value is Value.UNDECIDED
 
 
@@ -170,7 +174,7 @@ def test_an_incident_that_shows_on_the_canary_first_does_not_fail_a_confirmed_ve
 
 
 def test_an_incident_that_shows_on_stable_first_does_not_pass_a_confirmed_verdict() -> None:
-    stable_first = [(0, 15, 70, 135)]
+    stable_first = [OPENING, (0, 15, 70, 135)]
     assert verdict(*stable_first).value is Value.PASS
     assert verdict(*stable_first, indicator=CONFIRMED).value is Value.UNDECIDED
     later = verdict(*stable_first, (15, 15, 135, 135), indicator=CONFIRMED)

@@ -6,7 +6,7 @@ from math import exp, log
 import numpy as np
 import pytest
 from evenkeel.verdict.eprocess import HIGHER, LOWER, Grid, log_evidence, stake
-from evenkeel.verdict.evidence import Block, Bound, Evidence, EvidenceError, Indicator
+from evenkeel.verdict.evidence import Block, Evidence, EvidenceError, Indicator
 from evenkeel.verdict.verdict import Value, judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,33 +53,44 @@ def test_evidence_of_one_block_is_scipys_binomial_likelihood_ratio(
     share = at_limit / (at_limit + stable)
     opened = log(stake(0, canary))
 
-    def expect(bound: Bound, hits: int, trials: int, share: float) -> None:
-        for found, grid in ((bound.log_worse, HIGHER), (bound.log_better, LOWER)):
-            expected = scipy_log_evidence(grid, hits, trials, share) + opened
-            if expected < 450:  # beyond that the cap bites
-                assert found == pytest.approx(expected, abs=1e-5)
+    def expect(found: float, grid: Grid, hits: int, trials: int, share: float) -> None:
+        expected = scipy_log_evidence(grid, hits, trials, share) + opened
+        if expected < 450:  # beyond that the cap bites
+            assert found == pytest.approx(expected, abs=1e-5)
 
-    expect(evidence.vs_stable, bad, bad + stable_bad, share)
-    expect(evidence.vs_acceptable, bad, canary, acceptable)
+    expect(evidence.vs_stable.log_worse, HIGHER, bad, bad + stable_bad, share)
+    # Stable's first window may begin before the canary's: it is no evidence for the canary.
+    expect(evidence.vs_stable.log_better, LOWER, bad, bad, share)
+    expect(evidence.vs_acceptable.log_worse, HIGHER, bad, canary, acceptable)
+    expect(evidence.vs_acceptable.log_better, LOWER, bad, canary, acceptable)
 
 
 def mean_e_values(
     exposure: tuple[int, int], canary_ratio: float, stable_ratio: float, judged: Indicator
 ) -> dict[str, float]:
-    """Exact mean of every e-value over all outcomes of one block of independent requests."""
+    """Exact mean of what every e-value is multiplied by, over all outcomes of one block of
+    independent requests; another block has opened the bets before."""
     canary, stable = exposure
+    opening = Evidence(judged).fold(Block(0, 1, 0, 1))
     means = dict.fromkeys(("worse", "better", "above", "below"), 0.0)
     for bad in range(canary + 1):
         for stable_bad in range(stable + 1):
             weight = binom.pmf(bad, canary, canary_ratio) * binom.pmf(
                 stable_bad, stable, stable_ratio
             )
-            found = Evidence(judged).fold(Block(bad, canary, stable_bad, stable))
+            found = opening.fold(Block(bad, canary, stable_bad, stable))
             means["worse"] += weight * exp(found.vs_stable.log_worse)
             means["better"] += weight * exp(found.vs_stable.log_better)
             means["above"] += weight * exp(found.vs_acceptable.log_worse)
             means["below"] += weight * exp(found.vs_acceptable.log_better)
-    return {name: mean / stake(0, canary) for name, mean in means.items()}
+    before = {
+        "worse": opening.vs_stable.log_worse,
+        "better": opening.vs_stable.log_better,
+        "above": opening.vs_acceptable.log_worse,
+        "below": opening.vs_acceptable.log_better,
+    }
+    opened = stake(1, 1 + canary)
+    return {name: mean / (exp(before[name]) + opened) for name, mean in means.items()}
 
 
 @pytest.mark.parametrize("exposure", [(1, 1), (3, 40), (30, 30), (40, 5)])
@@ -275,7 +286,7 @@ def test_evidence_gathered_under_other_limits_is_refused() -> None:
 def test_a_block_refuses_what_is_no_count() -> None:
     with pytest.raises(TypeError, match="raw counter deltas"):
         Block(1.5, 2, 0, 0)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="counter reset"):
+    with pytest.raises(ValueError, match="counters only grow"):
         Block(0, -2, 0, 0)
 
 

@@ -93,6 +93,15 @@ class IndicatorSpec(Model):
     max_ratio: Annotated[
         Ratio | None, Field(description="Bad ratio that fails the canary whatever stable does.")
     ] = None
+    burn_in_requests: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1000000,
+            description="First requests of each pod that are left out on both sides; 100 for an "
+            "indicator with thresholdSeconds, since models load and compile by them, else 0.",
+        ),
+    ] = None
 
 
 class Analysis(Model):

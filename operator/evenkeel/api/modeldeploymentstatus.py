@@ -22,12 +22,20 @@ class RevisionStatus(Model):
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
 
 
-class SeriesCount(Model):
-    """Last seen counters of one process, so that a restart of the operator loses nothing."""
+class ProcessCount(Model):
+    """Counters of one process at the end of the last block of evidence, so that a restart of the
+    operator loses nothing."""
 
-    key: Annotated[str, Field(max_length=512, description="Side and labels of the series.")]
-    total: Annotated[int, Field(description="All events.")]
-    bad: Annotated[int, Field(description="Bad events.")]
+    key: Annotated[str, Field(max_length=512, description="Side and labels of the process.")]
+    millis: Annotated[int, Field(description="When they were scraped, Unix milliseconds.")]
+    total: Annotated[int, Field(description="All events since the evidence began.")]
+    bad: Annotated[int, Field(description="Bad events since the evidence began.")]
+    total_offset: Annotated[int, Field(description="What total adds to the counter.")] = 0
+    bad_offset: Annotated[int, Field(description="What bad adds to the counter.")] = 0
+    started_millis: Annotated[
+        int | None, Field(description="When the process started, Unix milliseconds.")
+    ] = None
+    counted: Annotated[bool, Field(description="Whether it has shown good or bad events.")] = False
 
 
 class IndicatorStatus(Model):
@@ -39,12 +47,19 @@ class IndicatorStatus(Model):
     ] = "Undecided"
     message: Annotated[str, Field(max_length=1024, description="Counts and evidence.")] = ""
     step_requests: Annotated[int, Field(description="Canary requests in this step.")] = 0
+    earlier_requests: Annotated[int, Field(description="Canary requests before this step.")] = 0
+    definition: Annotated[
+        str, Field(max_length=64, description="Digest of what is counted and of its limits.")
+    ] = ""
+    anew: Annotated[
+        bool, Field(description="Whether an edit in mid-rollout began the evidence anew.")
+    ] = False
     evidence: Annotated[OpenObject, Field(description="Accumulated evidence.")] = Field(
         default_factory=dict
     )
-    series: Annotated[
-        tuple[SeriesCount, ...],
-        Field(max_length=512, description="Last seen counters.", json_schema_extra=ATOMIC),
+    processes: Annotated[
+        tuple[ProcessCount, ...],
+        Field(max_length=512, description="Counters so far.", json_schema_extra=ATOMIC),
     ] = ()
 
 

@@ -69,33 +69,49 @@ def _unopened_after(requests: int) -> float:
     return 1 / (1 + log1p(requests / _LATER_STAKES_SCALE))
 
 
-def bet(
-    wealth: Wealth,
-    grid: Grid,
-    hits: int,
-    trials: int,
-    share: float,
-    opened: float,
-    log_cap: float,
-) -> Wealth:
-    """Wealth after `hits` of `trials` events, having first opened bets worth `opened`.
+def open_bets(wealth: Wealth, grid: Grid, opened: float) -> Wealth:
+    """Wealth after new bets worth `opened` of the whole stake have been placed."""
+    if opened <= 0:
+        return wealth
+    log_opened = log(opened)
+    return tuple(
+        [
+            floor(_log_add(held / MICRO, log_opened + log_stake) * MICRO)
+            for held, (_, _, log_stake) in zip(wealth, grid.bets, strict=True)
+        ]
+    )
 
-    What exceeds `log_cap` (nats) is thrown away. That costs no validity, and evidence won long
-    ago cannot outvote what happens now.
+
+def bet(wealth: Wealth, grid: Grid, hits: int, trials: int, share: float) -> Wealth:
+    """Wealth after `hits` of `trials` events."""
+    if not trials:
+        return wealth
+    return tuple(
+        [
+            max(LOWEST, floor(held + MICRO * (hits * log_m - trials * log1p(share * gain))))
+            for held, (log_m, gain, _) in zip(wealth, grid.bets, strict=True)
+        ]
+    )
+
+
+def capped(wealth: Wealth, surplus: float) -> Wealth:
+    """Wealth of which all but `exp(-surplus)` is thrown away; a negative surplus changes nothing.
+
+    That costs no validity, and evidence won long ago cannot outvote what happens now.
     """
-    log_opened = log(opened) if opened > 0 else float("-inf")
-    grown = []
-    for held, (log_m, gain, log_stake) in zip(wealth, grid.bets, strict=True):
-        old, new = held / MICRO, log_opened + log_stake
-        both = old + log1p(exp(new - old)) if old > new else new + log1p(exp(old - new))
-        grown.append(both + hits * log_m - trials * log1p(share * gain))
-    surplus = max(0.0, _log_sum(grown) - log_cap)
-    return tuple([max(LOWEST, floor((value - surplus) * MICRO)) for value in grown])
+    if surplus <= 0:
+        return wealth
+    return tuple([max(LOWEST, floor(held - surplus * MICRO)) for held in wealth])
 
 
 def log_evidence(wealth: Wealth) -> float:
     """Logarithm (nats) of the e-value: the summed wealth of all bets."""
     return _log_sum([value / MICRO for value in wealth])
+
+
+def _log_add(one: float, other: float) -> float:
+    high, low = (one, other) if one > other else (other, one)
+    return high + log1p(exp(low - high))
 
 
 def _log_sum(values: Sequence[float]) -> float:

@@ -1,7 +1,7 @@
 """Evidence on one indicator, folded block by block from counts of bad and total events."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import isfinite, log
 
 from evenkeel.verdict.eprocess import (
@@ -12,7 +12,9 @@ from evenkeel.verdict.eprocess import (
     Grid,
     Wealth,
     bet,
+    capped,
     log_evidence,
+    open_bets,
     stake,
 )
 
@@ -55,9 +57,9 @@ class Indicator:
                 f"{self.name}: maxRatio must be from acceptable ({self.acceptable}) to below 1,"
                 f" not {self.max_ratio}"
             )
-        for field, value in (("alpha", self.alpha), ("beta", self.beta)):
+        for limit, value in (("alpha", self.alpha), ("beta", self.beta)):
             if not 0 < value < 1:
-                raise ValueError(f"{self.name}: {field} must be between 0 and 1, not {value}")
+                raise ValueError(f"{self.name}: {limit} must be between 0 and 1, not {value}")
 
         if self.confirmations < 1:
             raise ValueError(
@@ -84,24 +86,44 @@ class Indicator:
 class Block:
     """Bad and total events on canary and on stable since the last block.
 
-    Counters scraped at slightly different moments may show a bad event before its total, so bad
-    may exceed total here; Evidence holds the excess back until the total arrives.
-    Raises ValueError on a negative count (a counter was reset: take its new value as the delta).
+    The windows of both sides begin and end at scrapes, never at the same moment. stable's begins
+    and ends a little before the canary's, the later one a little after; without a later one they
+    are taken to be equal. unmatched_bad: of the first block, bad events of stable that the later
+    window may have missed, beyond the usual. alone: whether there was no stable process to
+    compare with.
+    A bad event may be counted before its total, so bad may exceed total here; Evidence holds the
+    excess back until the total arrives. Raises ValueError on a negative count.
     """
 
     canary_bad: int
     canary_total: int
     stable_bad: int
     stable_total: int
+    later_bad: int | None = None
+    later_total: int | None = None
+    unmatched_bad: int = 0
+    alone: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for count in (self.canary_bad, self.canary_total, self.stable_bad, self.stable_total):
+        for count in (
+            self.canary_bad,
+            self.canary_total,
+            self.stable_bad,
+            self.stable_total,
+            *self.later,
+            self.unmatched_bad,
+        ):
             if type(count) is not int:
                 raise TypeError(f"counts must be integers, not {count!r}: use raw counter deltas")
             if count < 0:
-                raise ValueError(
-                    f"a count of {count} is negative: after a counter reset take its new value"
-                )
+                raise ValueError(f"a count of {count} is negative: counters only grow")
+
+    @property
+    def later(self) -> tuple[int, int]:
+        """Bad and total events of stable in the later window."""
+        if self.later_bad is None or self.later_total is None:
+            return self.stable_bad, self.stable_total
+        return self.later_bad, self.later_total
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +156,8 @@ _MOMENTARY = {
     "pendingCanaryTotal": "pending_canary_total",
     "pendingStableBad": "pending_stable_bad",
     "pendingStableTotal": "pending_stable_total",
+    "pendingLaterBad": "pending_later_bad",
+    "pendingLaterTotal": "pending_later_total",
     "heldBack": "held_back",
     "worseInARow": "worse_in_a_row",
     "betterInARow": "better_in_a_row",
@@ -148,8 +172,7 @@ class Evidence:
     pending_*: events since canary and stable were last compared. Their scrapes alternate, so
     counts wait until both sides have traffic; waiting depends on totals only, which keeps the
     bound. held_back: bad canary events whose total has not arrived yet. *_in_a_row: latest
-    comparisons with stable that all ended beyond the threshold.
-    """
+    comparisons with stable that all ended beyond the threshold."""
 
     indicator: Indicator
     canary_bad: int = 0
@@ -160,6 +183,8 @@ class Evidence:
     pending_canary_total: int = 0
     pending_stable_bad: int = 0
     pending_stable_total: int = 0
+    pending_later_bad: int = 0
+    pending_later_total: int = 0
     held_back: int = 0
     worse_in_a_row: int = 0
     better_in_a_row: int = 0
@@ -167,76 +192,122 @@ class Evidence:
     vs_acceptable: Bound = _UNTESTED
     vs_max: Bound = _UNTESTED
 
+    @property
+    def compared(self) -> bool:
+        """Whether the canary has been compared with stable at all."""
+        return self.vs_stable != _UNTESTED
+
     def fold(self, block: Block) -> "Evidence":
         """This evidence and one more block."""
         if not (block.canary_total or block.stable_total or block.canary_bad or block.stable_bad):
             return self
-        indicator = self.indicator
-        before, after = self.canary_total, self.canary_total + block.canary_total
-
-        held_back = self.held_back + block.canary_bad
-        vs_acceptable, vs_max = self.vs_acceptable, self.vs_max
-        if trials := block.canary_total:
-            hits = min(held_back, trials)
-            held_back -= hits
-            opened = stake(before, after)
-            vs_acceptable = self._test(vs_acceptable, hits, trials, indicator.acceptable, opened)
-            if indicator.max_ratio is not None:
-                vs_max = self._test(vs_max, hits, trials, indicator.max_ratio, opened)
-
-        canary_bad = self.pending_canary_bad + block.canary_bad
-        canary = self.pending_canary_total + block.canary_total
-        stable_bad = self.pending_stable_bad + block.stable_bad
-        stable = self.pending_stable_total + block.stable_total
-        vs_stable, worse, better = self.vs_stable, self.worse_in_a_row, self.better_in_a_row
-        if canary and stable:
-            hits, others = min(canary_bad, canary), min(stable_bad, stable)
-            at_limit = canary * (1 + indicator.tolerance)
-            vs_stable = self._test(
-                vs_stable,
-                hits,
-                hits + others,
-                at_limit / (at_limit + stable),
-                stake(after - canary, after),
-            )
-            worse = worse + 1 if vs_stable.log_worse >= log(indicator.fail_threshold) else 0
-            better = better + 1 if vs_stable.log_better >= log(indicator.pass_threshold) else 0
-            canary_bad, canary, stable_bad, stable = canary_bad - hits, 0, stable_bad - others, 0
-
-        return Evidence(
-            indicator=indicator,
+        folded = replace(
+            self,
             canary_bad=self.canary_bad + block.canary_bad,
-            canary_total=after,
+            canary_total=self.canary_total + block.canary_total,
             stable_bad=self.stable_bad + block.stable_bad,
             stable_total=self.stable_total + block.stable_total,
-            pending_canary_bad=canary_bad,
-            pending_canary_total=canary,
-            pending_stable_bad=stable_bad,
-            pending_stable_total=stable,
-            held_back=held_back,
-            worse_in_a_row=worse,
-            better_in_a_row=better,
-            vs_stable=vs_stable,
-            vs_acceptable=vs_acceptable,
+            held_back=self.held_back + block.canary_bad,
+            pending_canary_bad=self.pending_canary_bad + (0 if block.alone else block.canary_bad),
+            pending_canary_total=self.pending_canary_total
+            + (0 if block.alone else block.canary_total),
+            pending_stable_bad=self.pending_stable_bad + block.stable_bad,
+            pending_stable_total=self.pending_stable_total + block.stable_total,
+            pending_later_bad=self.pending_later_bad + block.later[0],
+            pending_later_total=self.pending_later_total + block.later[1],
+        )
+        if block.canary_total:
+            folded = folded._against_ratios(block.canary_total)
+        pending = (
+            folded.pending_canary_total,
+            folded.pending_stable_total,
+            folded.pending_later_total,
+        )
+        return folded._against_stable(block.unmatched_bad) if all(pending) else folded
+
+    def _against_ratios(self, trials: int) -> "Evidence":
+        """With the tests against fixed ratios gone on by the last `trials` canary requests."""
+        indicator, hits = self.indicator, min(self.held_back, trials)
+        opened = stake(self.canary_total - trials, self.canary_total)
+        vs_max = self.vs_max
+        if indicator.max_ratio is not None:
+            vs_max = self._ratio(vs_max, hits, trials, indicator.max_ratio, opened)
+        return replace(
+            self,
+            held_back=self.held_back - hits,
+            vs_acceptable=self._ratio(
+                self.vs_acceptable, hits, trials, indicator.acceptable, opened
+            ),
             vs_max=vs_max,
         )
 
-    def _test(self, bound: Bound, hits: int, trials: int, share: float, opened: float) -> Bound:
-        indicator = self.indicator
-        fail_cap, pass_cap = 2 * log(indicator.fail_threshold), 2 * log(indicator.pass_threshold)
+    def _against_stable(self, unmatched: int) -> "Evidence":
+        """With the comparison gone on by all that was pending.
+
+        An incident that hits both sides must speak for neither, wherever in the scrape interval
+        it begins and ends. Bets on worse meet stable's later windows, which hold whatever the
+        canary's do; those opened on the way are placed after the canary's events and before
+        stable's, so that their windows hold the canary's beginning, too. Bets on better meet the
+        earlier windows and are placed after stable's events: nothing of stable's is missing on
+        the canary.
+        """
+        indicator, canary = self.indicator, self.pending_canary_total
+        hits = min(self.pending_canary_bad, canary)
+        earlier = min(self.pending_stable_bad, self.pending_stable_total)
+        later = min(self.pending_later_bad, self.pending_later_total)
+        at_limit = canary * (1 + indicator.tolerance)
+        share = at_limit / (at_limit + self.pending_later_total)
+        first = not self.compared
+        opened = stake(self.canary_total - canary, self.canary_total)
+
+        worse, better = self.vs_stable.worse, self.vs_stable.better
+        if first:
+            worse = bet(open_bets(worse, HIGHER, opened), HIGHER, hits, hits + unmatched, share)
+        else:
+            worse = open_bets(bet(worse, HIGHER, hits, hits, share), HIGHER, opened)
+        worse = bet(worse, HIGHER, 0, later, share)
+        share = at_limit / (at_limit + self.pending_stable_total)
+        if not first:
+            better = bet(better, LOWER, 0, earlier, share)
+        better = bet(open_bets(better, LOWER, opened), LOWER, hits, hits, share)
+        bound = self._capped(worse, better)
+        worse_now = bound.log_worse >= log(indicator.fail_threshold)
+        better_now = bound.log_better >= log(indicator.pass_threshold)
+        return replace(
+            self,
+            pending_canary_bad=self.pending_canary_bad - hits,
+            pending_canary_total=0,
+            pending_stable_bad=self.pending_stable_bad - earlier,
+            pending_stable_total=0,
+            pending_later_bad=self.pending_later_bad - later,
+            pending_later_total=0,
+            vs_stable=bound,
+            worse_in_a_row=self.worse_in_a_row + 1 if worse_now else 0,
+            better_in_a_row=self.better_in_a_row + 1 if better_now else 0,
+        )
+
+    def _ratio(self, bound: Bound, hits: int, trials: int, limit: float, opened: float) -> Bound:
+        return self._capped(
+            bet(open_bets(bound.worse, HIGHER, opened), HIGHER, hits, trials, limit),
+            bet(open_bets(bound.better, LOWER, opened), LOWER, hits, trials, limit),
+        )
+
+    def _capped(self, worse: Wealth, better: Wealth) -> Bound:
+        """The wealth of both tests, each up to the square of its threshold."""
+        fail_at, pass_at = log(self.indicator.fail_threshold), log(self.indicator.pass_threshold)
         return Bound(
-            bet(bound.worse, HIGHER, hits, trials, share, opened, fail_cap),
-            bet(bound.better, LOWER, hits, trials, share, opened, pass_cap),
+            capped(worse, log_evidence(worse) - 2 * fail_at),
+            capped(better, log_evidence(better) - 2 * pass_at),
         )
 
     def to_status(self) -> dict[str, str | int]:
         """This evidence as it is kept in a resource's status: strings and integers only."""
         status: dict[str, str | int] = {"terms": self.indicator.terms}
-        for key, field in (_COUNTS | _MOMENTARY).items():
-            if key in _COUNTS or getattr(self, field):
-                status[key] = getattr(self, field)
-        for key, field in _BOUNDS.items():
-            bound: Bound = getattr(self, field)
+        for key, name in (_COUNTS | _MOMENTARY).items():
+            if key in _COUNTS or getattr(self, name):
+                status[key] = getattr(self, name)
+        for key, name in _BOUNDS.items():
+            bound: Bound = getattr(self, name)
             if bound != _UNTESTED:
                 status[f"{key}Worse"] = " ".join(map(str, bound.worse))
                 status[f"{key}Better"] = " ".join(map(str, bound.better))
@@ -255,15 +326,15 @@ class Evidence:
                 f" has {indicator.terms!r}: start new evidence"
             )
         counts = {
-            field: _count(status, key, indicator, optional=key in _MOMENTARY)
-            for key, field in (_COUNTS | _MOMENTARY).items()
+            name: _count(status, key, indicator, optional=key in _MOMENTARY)
+            for key, name in (_COUNTS | _MOMENTARY).items()
         }
         bounds = {
-            field: Bound(
+            name: Bound(
                 _wealth(status, f"{key}Worse", HIGHER, indicator),
                 _wealth(status, f"{key}Better", LOWER, indicator),
             )
-            for key, field in _BOUNDS.items()
+            for key, name in _BOUNDS.items()
         }
         return cls(indicator, **counts, **bounds)  # type: ignore[arg-type]
 

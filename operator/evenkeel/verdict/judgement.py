@@ -1,26 +1,27 @@
-"""Judges a canary's indicators: folds new counts into the evidence and combines the verdicts."""
+"""Judges a canary's indicators: their tallies become verdicts, and these one verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import NamedTuple
 
-from evenkeel.api.analysis import Analysis, IndicatorSpec
-from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus, SeriesCount
-from evenkeel.verdict.counters import CANARY, Counts, Look, block_since
-from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
+from evenkeel.api.analysis import Analysis
+from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus
+from evenkeel.meta.times import parse
 from evenkeel.verdict.samples import Unobserved
-from evenkeel.verdict.verdict import Value, Verdict, alpha_per_indicator, combine, judge
-
-ALPHA = 0.01
-"""Greatest probability that a canary no worse than stable is ever rolled back."""
+from evenkeel.verdict.tally import Tally, definition
+from evenkeel.verdict.verdict import Value, Verdict, combine, judge
 
 
-SERIES = 512
-"""Counters kept for an indicator, the canary's first: a status has to fit into etcd.
-
-A stable series beyond it adds no evidence.
-"""
+def begins(canary: CanaryStatus, warm_up_seconds: int) -> float:
+    """Since when samples are evidence on the canary, Unix seconds: since its warm-up ended."""
+    if not warm_up_seconds:
+        return 0.0
+    if canary.stage in ("Starting", "WarmingUp"):
+        return inf
+    first = canary.stage == "Stepping" and canary.step == 0
+    return parse(canary.stage_time if first else canary.start_time).timestamp()
 
 
 class Judgement(NamedTuple):
@@ -31,10 +32,10 @@ class Judgement(NamedTuple):
 
 
 JUDGED = ("Stepping", "Promoting")
-"""Stages of a canary in which its indicators are looked at."""
+"""Stages of a canary in which its indicators are judged."""
 
-Observations = Mapping[str, Look | Unobserved]
-"""What Prometheus said, by indicator."""
+Observations = Mapping[str, Tally | Unobserved]
+"""What is known of the indicators, by name."""
 
 
 def assess(
@@ -42,84 +43,70 @@ def assess(
 ) -> Judgement | None:
     """The judgement on the canary; None where there is none to judge yet.
 
-    Evidence goes on from the one kept in the canary's status. An indicator that could not be
-    looked at keeps its evidence and is undecided: a fault of Prometheus never passes.
+    An indicator that could not be looked at keeps its evidence and is undecided: a fault of
+    Prometheus never passes.
     """
     if canary is None or canary.stage not in JUDGED or analysis is None or not seen:
         return None
     kept = {i.name: i for i in canary.indicators}
-    alpha = alpha_per_indicator(ALPHA, len(analysis.indicators))
-    verdicts: list[Verdict] = []
-    statuses: list[IndicatorStatus] = []
-    for spec in analysis.indicators:
-        verdict, status = _one(spec, kept.get(spec.name), seen.get(spec.name), alpha, analysis)
-        verdicts.append(verdict)
-        statuses.append(status)
-    return Judgement(combine(verdicts), tuple(statuses))
+    found = [
+        _one(kept.get(spec.name, IndicatorStatus(name=spec.name)), seen.get(spec.name), analysis)
+        for spec in analysis.indicators
+    ]
+    return Judgement(combine([v for v, _ in found]), tuple(status for _, status in found))
 
 
 def next_step(indicators: tuple[IndicatorStatus, ...]) -> tuple[IndicatorStatus, ...]:
     """The indicators at the start of a step: evidence stays, the step's requests begin anew."""
-    return tuple(i.model_copy(update={"step_requests": 0}) for i in indicators)
-
-
-def indicator(spec: IndicatorSpec, alpha: float, confirmations: int) -> Indicator:
-    """The statistical form of an indicator. Raises ValueError for limits that contradict."""
-    return Indicator(
-        name=spec.name,
-        tolerance=float(spec.tolerance),
-        acceptable=float(spec.acceptable),
-        max_ratio=float(spec.max_ratio) if spec.max_ratio is not None else None,
-        alpha=alpha,
-        confirmations=confirmations,
+    return tuple(
+        i.model_copy(
+            update={
+                "step_requests": 0,
+                "earlier_requests": i.earlier_requests + i.step_requests,
+            }
+        )
+        for i in indicators
     )
+
+
+def step_requests(tally: Tally, kept: IndicatorStatus) -> int:
+    """Canary requests in this step, of evidence that began anew all of them."""
+    same = kept.definition == definition(tally.spec)
+    earlier = kept.earlier_requests if same else 0
+    return max(0, tally.evidence.canary_total - earlier)
+
+
+def verdict_of(tally: Tally, kept: IndicatorStatus, min_requests: int) -> Verdict:
+    """The verdict on one indicator now, given its status at the last write."""
+    if tally.fault is not None:
+        return Verdict(Value.UNDECIDED, tally.fault.reason, tally.fault.message, tally.spec.name)
+    requests = step_requests(tally, kept)
+    found = judge(tally.evidence, min_requests=min_requests, step_requests=requests)
+    if not tally.anew:
+        return found
+    told = f"the indicator was edited, so its evidence began anew; {found.message}"
+    return Verdict(found.value, found.reason, told, found.indicator)
 
 
 def _one(
-    spec: IndicatorSpec,
-    kept: IndicatorStatus | None,
-    seen: Look | Unobserved | None,
-    alpha: float,
-    analysis: Analysis,
+    kept: IndicatorStatus, seen: Tally | Unobserved | None, analysis: Analysis
 ) -> tuple[Verdict, IndicatorStatus]:
-    kept = kept or IndicatorStatus(name=spec.name)
-    try:
-        limits = indicator(spec, alpha, analysis.confirmations)
-    except ValueError as error:
-        return _blind(kept, Unobserved("InvalidIndicator", str(error)))
-    if not isinstance(seen, Look):
-        return _blind(kept, seen or Unobserved("NoData", "not looked at yet"))
-    if not seen.canary and any(s.key.startswith(f"{CANARY}:") for s in kept.series):
-        return _blind(kept, Unobserved("NoData", "the canary's counters have vanished"))
-    try:
-        evidence = Evidence.from_status(kept.evidence, limits) if kept.evidence else None
-    except EvidenceError:
-        # The limits were edited during the rollout: evidence starts anew, counters go on.
-        evidence = None
-    evidence = evidence or Evidence(limits)
-    before: dict[str, Counts] | None = (
-        {s.key: (s.total, s.bad) for s in kept.series} if kept.evidence else None
-    )
-    block, after = block_since(before, seen)
-    evidence = evidence.fold(block)
-    step_requests = kept.step_requests + block.canary_total
-    verdict = judge(evidence, min_requests=analysis.min_requests, step_requests=step_requests)
-    status = IndicatorStatus(
-        name=spec.name,
+    if not isinstance(seen, Tally):
+        why = seen or Unobserved("NoData", "not looked at yet")
+        verdict = Verdict(Value.UNDECIDED, why.reason, why.message, kept.name)
+        return verdict, kept.model_copy(
+            update={"value": verdict.value.value, "message": verdict.message[:1024]}
+        )
+    verdict = verdict_of(seen, kept, analysis.min_requests)
+    requests = step_requests(seen, kept)
+    return verdict, IndicatorStatus(
+        name=kept.name,
         value=verdict.value.value,
         message=verdict.message[:1024],
-        step_requests=step_requests,
-        evidence=evidence.to_status(),
-        series=tuple(
-            SeriesCount(key=key, total=total, bad=bad)
-            for key, (total, bad) in sorted(after.items())[:SERIES]
-        ),
-    )
-    return verdict, status
-
-
-def _blind(kept: IndicatorStatus, why: Unobserved) -> tuple[Verdict, IndicatorStatus]:
-    verdict = Verdict(Value.UNDECIDED, why.reason, why.message, kept.name)
-    return verdict, kept.model_copy(
-        update={"value": Value.UNDECIDED.value, "message": why.message[:1024]}
+        step_requests=requests,
+        earlier_requests=seen.evidence.canary_total - requests,
+        definition=definition(seen.spec),
+        anew=seen.anew,
+        evidence=seen.evidence.to_status(),
+        processes=seen.processes(),
     )

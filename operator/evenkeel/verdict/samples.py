@@ -10,8 +10,8 @@ from typing import NamedTuple
 class Reading(NamedTuple):
     """One process's counters as Prometheus has them.
 
-    total, counted: events since the process started; counted are its good or its bad events, by
-    the indicator's query, None where Prometheus has no such series of the process.
+    total, counted: events since the process started; counted are its good events, or its bad ones
+    where `good` is false, None where Prometheus has no such series of the process.
     time, counted_time: when they were scraped, Unix seconds of the operator's clock; None where
     Prometheus does not tell. started: when the process started, as the cluster tells, or None.
     """
@@ -21,6 +21,13 @@ class Reading(NamedTuple):
     time: float | None = None
     counted_time: float | None = None
     started: float | None = None
+    good: bool = True
+
+    @property
+    def level(self) -> int:
+        """Bad events so far; below zero while good ones are counted ahead of total."""
+        counted = self.counted or 0
+        return self.total - counted if self.good else counted
 
 
 @dataclass(frozen=True, slots=True)

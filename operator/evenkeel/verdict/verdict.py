@@ -33,6 +33,11 @@ NO_EVIDENCE = frozenset(
         "NoIndicators",
         "InconsistentCounts",
         "PrometheusUnavailable",
+        "PrometheusNotAllowed",
+        "NotANumber",
+        "CountsVanished",
+        "ScrapedApart",
+        "TooManyProcesses",
         "InvalidIndicator",
         "AwaitingConfirmation",
     }
@@ -153,7 +158,7 @@ def _open(evidence: Evidence) -> _Finding:
     if not evidence.stable_total:
         return _Finding(Value.UNDECIDED, "NoStableTraffic", "nothing to compare with")
     indicator, stable = evidence.indicator, evidence.vs_stable
-    worse = min(stable.log_worse, evidence.vs_acceptable.log_worse)
+    worse = min(evidence.vs_stable.log_worse, evidence.vs_acceptable.log_worse)
     better = max(_best(evidence), stable.log_better)
     return _Finding(
         Value.UNDECIDED,

@@ -98,6 +98,30 @@ _VERDICT = (
         "Undecided: more bad events than events.",
         "Let both queries select the same requests.",
     ),
+    Reason(
+        "NotANumber",
+        _RECORD,
+        "Undecided: a query gives NaN, an infinity or a negative number.",
+        "Run the query named in the message; counters are numbers from 0.",
+    ),
+    Reason(
+        "CountsVanished",
+        _RECORD,
+        "Undecided: a process has a total, but its good or bad events are no longer there.",
+        "Run both queries in Prometheus; look for a renamed metric or a changed relabelling.",
+    ),
+    Reason(
+        "ScrapedApart",
+        _RECORD,
+        "Undecided: total and good or bad events of a process come from different scrapes.",
+        "Take both from one target.",
+    ),
+    Reason(
+        "TooManyProcesses",
+        _RECORD,
+        "Undecided: more than 512 processes count.",
+        "Sum the queries `by (pod)`.",
+    ),
     Reason("NoIndicators", _RECORD, "Undecided: there is no indicator.", "Add one."),
     Reason(
         "PrometheusUnavailable",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 from evenkeel.adapters.prometheus import Prometheus, PrometheusError
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.refusal import Refused
 from evenkeel.serving.runtime_selection import Selected
-from evenkeel.verdict.counters import Counts, Look, UnequalSeries, counts
 from evenkeel.verdict.indicators import PART, Queries, Side, UnresolvedIndicator, resolve
-from evenkeel.verdict.judgement import Observations
-from evenkeel.verdict.samples import Unobserved
+from evenkeel.verdict.judgement import Observations, begins
+from evenkeel.verdict.samples import Look, Reading, Unobserved
+from evenkeel.verdict.tally import Tally
 
 
 async def look(
@@ -27,9 +28,29 @@ async def look(
         )
         return {i.name: missing for i in md.spec.analysis.indicators}
     looks = await asyncio.gather(
-        *(_indicator(prometheus, url, md, runtime, i) for i in md.spec.analysis.indicators)
+        *(_tally(prometheus, url, md, runtime, i) for i in md.spec.analysis.indicators)
     )
     return dict(looks)
+
+
+async def _tally(
+    prometheus: Prometheus,
+    url: str,
+    md: ModelDeployment,
+    runtime: Selected | Refused,
+    spec: IndicatorSpec,
+) -> tuple[str, Tally | Unobserved]:
+    canary, analysis = md.status.canary, md.spec.analysis
+    assert canary is not None
+    assert analysis is not None
+    kept = next((i for i in canary.indicators if i.name == spec.name), None)
+    since = begins(canary, md.spec.rollout.warm_up_seconds)
+    try:
+        tally = Tally.resume(spec, analysis, kept, since)
+    except ValueError as error:
+        return spec.name, Unobserved("InvalidIndicator", str(error))
+    name, seen = await _indicator(prometheus, url, md, runtime, spec)
+    return name, tally.take(seen)
 
 
 async def _indicator(
@@ -51,11 +72,12 @@ async def _indicator(
         queries.append(one)
     try:
         canary, stable = await asyncio.gather(*(_side(prometheus, url, q) for q in queries))
-    except (PrometheusError, UnequalSeries) as error:
+    except PrometheusError as error:
         return spec.name, Unobserved("PrometheusUnavailable", str(error))
-    return spec.name, Look(canary, stable)
+    return spec.name, Look(canary, stable, datetime.now(UTC).timestamp())
 
 
-async def _side(prometheus: Prometheus, url: str, queries: Queries) -> dict[str, Counts]:
+async def _side(prometheus: Prometheus, url: str, queries: Queries) -> dict[str, Reading]:
     parts = await prometheus.split(url, queries.together, PART)
-    return counts(parts.get("total", {}), parts.get("counted", {}), good=queries.bad is None)
+    total, counted = parts.get("total", {}), parts.get("counted", {})
+    return {key: Reading(n, counted.get(key), good=queries.bad is None) for key, n in total.items()}

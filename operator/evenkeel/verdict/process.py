@@ -1,0 +1,150 @@
+"""The counters of one process through time: late answers, restarts and burn-in.
+
+A process is what counts: a pod, by its name. Whatever Prometheus answers, each of its events is
+counted once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from evenkeel.verdict.samples import Reading
+
+CONFIRMED_BY = 3
+"""Samples that stay low and grow until a fall is taken for a restart, where the cluster does not
+tell when the process started: one of two replicas of Prometheus may lag."""
+TRUNCATED = 1.0
+"""Seconds by which a start that the cluster tells, in whole seconds, may be too early."""
+KEPT = 32
+"""Samples kept of a process until a block closes."""
+
+
+class Point(NamedTuple):
+    """Events since the evidence began, as of a sample; time in Unix seconds."""
+
+    time: float
+    total: int
+    bad: int
+
+
+class Offset(NamedTuple):
+    """What is added to a process's own counters to get a Point: earlier processes of the same pod
+    have counted, or the evidence began after this one did."""
+
+    total: int = 0
+    bad: int = 0
+
+
+UNMOVED = Offset()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One pod's counters, as far as they are evidence.
+
+    cut: the sample at which the last block ended. later: samples since then, oldest first.
+    counted: whether good or bad events have been seen. low: totals of samples below the last one,
+    not yet explained. absent_since: when a look first missed it, if it is missing.
+    """
+
+    cut: Point
+    later: tuple[Point, ...] = ()
+    offset: Offset = UNMOVED
+    started: float | None = None
+    counted: bool = False
+    low: tuple[int, ...] = ()
+    absent_since: float | None = None
+
+    @property
+    def last(self) -> Point:
+        """The newest sample."""
+        return self.later[-1] if self.later else self.cut
+
+    def at(self, time: float) -> Point:
+        """The last sample taken at `time` or before; the cut if none was."""
+        return next((p for p in reversed(self.later) if p.time <= time), self.cut)
+
+    def after(self, time: float) -> Point:
+        """The first sample taken at `time` or later; the newest if there is none yet."""
+        return next((p for p in (self.cut, *self.later) if p.time >= time), self.last)
+
+    def lost(self, reading: Reading) -> bool:
+        """Whether the same process no longer has the good or bad events that it had."""
+        if reading.counted is not None or not self.counted:
+            return False
+        newer = reading.started is not None and reading.started != self.started
+        return not newer and reading.total + self.offset.total >= self.last.total
+
+    def cut_at(self, point: Point) -> Process:
+        """The process with a block ended at one of its samples."""
+        return replace(self, cut=point, later=tuple(p for p in self.later if p.time > point.time))
+
+    def take(self, reading: Reading, time: float) -> Process:
+        """The process with one more reading, scraped at `time`.
+
+        A sample that is no newer changes nothing. A total that fell is a restart if the cluster
+        says so, or, where it cannot tell, once some samples have confirmed it; otherwise it is a
+        late answer or a series gone missing, and the next good sample makes up for it.
+        """
+        here = replace(self, absent_since=None)
+        if time <= self.last.time:
+            return here
+        counted = reading.counted is not None
+        if reading.total + self.offset.total >= self.last.total:
+            known = replace(here, counted=self.counted or counted, low=())
+            return known._started(reading, time)._add(time, reading)
+        if reading.started is not None:
+            if not self._restarted(reading, time):
+                return here
+            return here._anew(counted)._started(reading, time)._add(time, reading)
+        low = (*self.low, reading.total) if reading.total > max(self.low, default=-1) else self.low
+        deep = 2 * reading.total < self.last.total - self.offset.total
+        if deep and len(low) >= CONFIRMED_BY:
+            return here._anew(counted)._add(time, reading)
+        return replace(here, low=low)
+
+    def _restarted(self, reading: Reading, time: float) -> bool:
+        """Whether the cluster says that a newer process than the known one was scraped."""
+        if reading.started is None or time < reading.started + TRUNCATED:
+            return False
+        return self.started is None or reading.started > self.started
+
+    def _started(self, reading: Reading, time: float) -> Process:
+        return replace(self, started=reading.started) if self._restarted(reading, time) else self
+
+    def _anew(self, counted: bool) -> Process:
+        """Before the first sample of a new process of the same pod, which counts from zero."""
+        offset = Offset(self.last.total, self.last.bad)
+        return replace(self, offset=offset, counted=counted, low=())
+
+    def _add(self, time: float, reading: Reading) -> Process:
+        # Good events may be counted ahead of total and total ahead of good: bad events are those
+        # that the level has ever shown, so that its ups and downs are not counted again and again.
+        bad = max(self.last.bad, self.offset.bad + reading.level)
+        point = Point(time, self.offset.total + reading.total, bad)
+        later = (*self.later, point)
+        if len(later) > KEPT:
+            later = (*later[1:-1:2], later[-1])
+        return replace(self, later=later)
+
+
+def begun(reading: Reading, time: float) -> Process:
+    """A process whose events count from this sample on."""
+    return Process(
+        cut=Point(time, 0, 0),
+        offset=Offset(-reading.total, -reading.level),
+        started=reading.started,
+        counted=reading.counted is not None,
+    )
+
+
+def newborn(reading: Reading, time: float) -> Process:
+    """A process that was not there before, all of whose events count."""
+    start = reading.started if reading.started is not None else time
+    empty = Process(
+        cut=Point(min(start, time), 0, 0),
+        started=reading.started,
+        counted=reading.counted is not None,
+    )
+    return replace(empty, later=(Point(time, reading.total, max(0, reading.level)),))

@@ -1,0 +1,304 @@
+"""The evidence on one indicator of one trial, look by look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from evenkeel.api.analysis import Analysis, IndicatorSpec
+from evenkeel.api.modeldeploymentstatus import IndicatorStatus, ProcessCount
+from evenkeel.meta.names import digest
+from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
+from evenkeel.verdict.process import Offset, Point, Process, begun, newborn
+from evenkeel.verdict.samples import Look, Reading, Unobserved
+from evenkeel.verdict.verdict import alpha_per_indicator
+from evenkeel.verdict.windows import NOTHING, Closed, Usual, before, closed
+
+ALPHA = 0.01
+"""Greatest probability that a canary no worse than stable is ever rolled back."""
+BURN_IN = 100
+"""First requests of a process that are left out of its latency, where the indicator says nothing:
+models are loaded and compiled by them."""
+PACE = 15.0
+"""Seconds between scrapes, until they are known."""
+PATIENCE = 3.0
+"""Times the pace for which a late process is awaited."""
+LEAST_PATIENCE = 5.0
+"""Seconds for which it is awaited at least."""
+APART = 0.5
+"""Seconds between the scrapes of total and of good or bad events that are let pass."""
+FORERUN = 4
+"""Samples of stable that are kept before the canary's first."""
+PROCESSES = 512
+"""Processes of both sides together that can be kept: a status has to fit into etcd."""
+CANARY, STABLE = "canary", "stable"
+
+_POD = re.compile(r"(?:^|,)pod=([^,]+)")
+
+
+def limits(spec: IndicatorSpec, analysis: Analysis) -> Indicator:
+    """The statistical form of an indicator. Raises ValueError for limits that contradict."""
+    return Indicator(
+        name=spec.name,
+        tolerance=float(spec.tolerance),
+        acceptable=float(spec.acceptable),
+        max_ratio=float(spec.max_ratio) if spec.max_ratio is not None else None,
+        alpha=alpha_per_indicator(ALPHA, len(analysis.indicators)),
+        confirmations=analysis.confirmations,
+    )
+
+
+def definition(spec: IndicatorSpec) -> str:
+    """Changes with what the indicator counts and the limits it is held to."""
+    return digest(spec.model_dump_json(exclude_defaults=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Evidence with the counters that it was gathered from.
+
+    begins: samples taken before it, Unix seconds, are no evidence on the canary. pace: seconds
+    between the last two blocks. fault: why the last look showed nothing, if so. anew: whether the
+    indicator was edited in mid-trial, so that its evidence began again.
+    """
+
+    spec: IndicatorSpec
+    evidence: Evidence
+    begins: float
+    canary: Mapping[str, Process] = field(default_factory=dict)
+    stable: Mapping[str, Process] = field(default_factory=dict)
+    pace: float = PACE
+    end: float | None = None
+    usual: Usual = NOTHING
+    fault: Unobserved | None = None
+    anew: bool = False
+    left_out: frozenset[str] = frozenset()
+
+    @classmethod
+    def resume(
+        cls, spec: IndicatorSpec, analysis: Analysis, kept: IndicatorStatus | None, begins: float
+    ) -> Tally:
+        """Goes on from the status, if it holds evidence on the same indicator; else begins.
+
+        Raises ValueError for limits that contradict one another.
+        """
+        fresh = cls(spec, Evidence(limits(spec, analysis)), begins)
+        if kept is None or not kept.definition:
+            return fresh
+        if kept.definition != definition(spec):
+            return replace(fresh, anew=True)
+        try:
+            evidence = Evidence.from_status(kept.evidence, fresh.evidence.indicator)
+        except EvidenceError:
+            return replace(fresh, anew=True)
+        known = {p.key: _restored(p) for p in kept.processes}
+        return replace(
+            fresh,
+            evidence=evidence,
+            canary=_of_side(known, CANARY),
+            stable=_of_side(known, STABLE),
+            anew=kept.anew,
+        )
+
+    def since(self, begins: float) -> Tally:
+        """The tally with another beginning, once it is known when the warm-up ended."""
+        return replace(self, begins=begins)
+
+    @property
+    def burn_in(self) -> int:
+        """First requests of a process that are left out."""
+        if self.spec.burn_in_requests is not None:
+            return self.spec.burn_in_requests
+        return BURN_IN if self.spec.threshold_seconds is not None else 0
+
+    def take(self, seen: Look | Unobserved) -> Tally:
+        """The tally with one more look; readings that are known already change nothing."""
+        if isinstance(seen, Unobserved):
+            return replace(self, fault=seen)
+        if fault := self._fault(seen):
+            return replace(self, fault=fault)
+        usual = self.usual
+        stable = self._side(self.stable, seen.stable, seen, STABLE)
+        stable = stable if self.canary else {k: _forerun(p) for k, p in stable.items()}
+        canary = self._side(self.canary, seen.canary, seen, CANARY)
+        if canary and not self.canary:
+            # Stable's window begins before the canary's.
+            first = min(p.cut.time for p in canary.values())
+            usual = before(stable, first)
+            stable = {k: p.cut_at(p.at(first)) for k, p in stable.items()}
+        tally = replace(self, canary=canary, stable=stable, usual=usual, fault=None)
+        patience = max(LEAST_PATIENCE, PATIENCE * self.pace)
+        while (found := tally._closed(seen.time, patience)) is not None:
+            tally = tally._folded(found)
+        return tally._without_gone(seen, patience)
+
+    def _folded(self, found: Closed) -> Tally:
+        block, pace = found.block, self.pace
+        moved = replace(
+            self,
+            canary=found.canary,
+            stable=found.stable,
+            end=found.end,
+            pace=pace if self.end is None else max(0.0, found.end - self.end),
+        )
+        if block.canary_total or block.canary_bad:
+            return replace(moved, evidence=self.evidence.fold(block))
+        # Without requests of the canary there is nothing to compare stable's with.
+        return replace(moved, usual=Usual(block.stable_bad, block.stable_total))
+
+    def _closed(self, now: float, patience: float) -> Closed | None:
+        usual = None if self.evidence.compared else self.usual
+        return closed(self.canary, self.stable, now, patience, usual)
+
+    def _fault(self, seen: Look) -> Unobserved | None:
+        if not seen.canary and any(p.absent_since is None for p in self.canary.values()):
+            return Unobserved("NoData", "the canary's counters have vanished")
+        for side, processes, readings in (
+            (CANARY, self.canary, seen.canary),
+            (STABLE, self.stable, seen.stable),
+        ):
+            for key, reading in readings.items():
+                if fault := _unusable(f"{side}'s {key}", reading, processes.get(key)):
+                    return fault
+        if len({*self.canary, *seen.canary}) + len({*self.stable, *seen.stable}) > PROCESSES:
+            return Unobserved(
+                "TooManyProcesses",
+                f"more than {PROCESSES} processes count; sum the queries by (pod)",
+            )
+        return None
+
+    def _side(
+        self,
+        known: Mapping[str, Process],
+        readings: Mapping[str, Reading],
+        seen: Look,
+        side: str,
+    ) -> dict[str, Process]:
+        """A side's processes after a look: new ones, newer samples, missing ones."""
+        found = dict(known)
+        for key, reading in readings.items():
+            time = seen.time if reading.time is None else reading.time
+            process = found.get(key)
+            if process is not None:
+                found[key] = self._next(process, reading, time)
+            elif (first := self._first(key, reading, time, side)) is not None:
+                found[key] = first
+        for key in known.keys() - readings.keys():
+            since = found[key].absent_since
+            found[key] = replace(found[key], absent_since=seen.time if since is None else since)
+        return found
+
+    def _next(self, process: Process, reading: Reading, time: float) -> Process:
+        taken = process.take(reading, time)
+        if taken.offset == process.offset or not self.burn_in:
+            return taken
+        # A new process of the pod: its first requests are no evidence either.
+        if reading.total < self.burn_in:
+            return replace(process, absent_since=time)
+        point = Point(time, process.last.total, process.last.bad)
+        offset = Offset(taken.offset.total - reading.total, taken.offset.bad - reading.level)
+        return replace(taken, offset=offset, later=(*process.later, point))
+
+    def _first(self, key: str, reading: Reading, time: float, side: str) -> Process | None:
+        """A process seen for the first time, if its events may count from here on."""
+        if reading.total < self.burn_in:
+            return None
+        if side == CANARY:
+            if time < self.begins:
+                return None
+            if not self.canary and any(
+                p.cut.time > time and len(p.later) + 1 < FORERUN for p in self.stable.values()
+            ):
+                return None
+        if not self.burn_in and self._born(key, reading, side):
+            return newborn(reading, time)
+        return begun(reading, time)
+
+    def _born(self, key: str, reading: Reading, side: str) -> bool:
+        """Whether the process began after the evidence did, as far as can be known."""
+        if not self.canary:
+            return False
+        if reading.started is None:
+            return side == CANARY and key not in self.left_out
+        return reading.started >= min(p.cut.time for p in self.canary.values())
+
+    def _without_gone(self, seen: Look, patience: float) -> Tally:
+        """Without processes that no longer are, once all they counted has been taken."""
+
+        def stays(key: str, process: Process) -> bool:
+            if process.absent_since is None or process.later:
+                return True
+            pod = _POD.search(key)
+            gone = seen.pods is not None and pod is not None and pod[1] not in seen.pods
+            return not gone and seen.time - process.absent_since < patience
+
+        canary = {k: p for k, p in self.canary.items() if stays(k, p)}
+        return replace(
+            self,
+            canary=canary,
+            stable={k: p for k, p in self.stable.items() if stays(k, p)},
+            left_out=self.left_out | (self.canary.keys() - canary.keys()),
+        )
+
+    def processes(self) -> tuple[ProcessCount, ...]:
+        """The counters as they are kept in the status, so that a restart loses nothing."""
+        return tuple(
+            _kept(f"{side}:{key}", process)
+            for side, processes in ((CANARY, self.canary), (STABLE, self.stable))
+            for key, process in sorted(processes.items())
+        )
+
+
+def _unusable(what: str, reading: Reading, known: Process | None) -> Unobserved | None:
+    """Why a reading cannot be one, if so."""
+    counted = "good" if reading.good else "bad"
+    if reading.time is not None and reading.counted_time is not None:
+        apart = abs(reading.time - reading.counted_time)
+        if apart > APART:
+            return Unobserved(
+                "ScrapedApart",
+                f"total and {counted} events of {what} were scraped {apart:.1f} s apart; take "
+                "both from one target",
+            )
+    if known is not None and known.lost(reading):
+        return Unobserved(
+            "CountsVanished",
+            f"{what} had {counted} events and has none any more, though it has a total",
+        )
+    return None
+
+
+def _forerun(process: Process) -> Process:
+    """Stable's process before the canary has any: only its latest samples."""
+    while len(process.later) >= FORERUN:
+        process = process.cut_at(process.later[0])
+    return process
+
+
+def _of_side(known: Mapping[str, Process], side: str) -> dict[str, Process]:
+    prefix = f"{side}:"
+    return {k.removeprefix(prefix): p for k, p in known.items() if k.startswith(prefix)}
+
+
+def _kept(key: str, process: Process) -> ProcessCount:
+    cut, offset = process.cut, process.offset
+    return ProcessCount(
+        key=key,
+        millis=round(cut.time * 1000),
+        total=cut.total,
+        bad=cut.bad,
+        total_offset=offset.total,
+        bad_offset=offset.bad,
+        started_millis=None if process.started is None else round(process.started * 1000),
+        counted=process.counted,
+    )
+
+
+def _restored(kept: ProcessCount) -> Process:
+    return Process(
+        cut=Point(kept.millis / 1000, kept.total, kept.bad),
+        offset=Offset(kept.total_offset, kept.bad_offset),
+        started=None if kept.started_millis is None else kept.started_millis / 1000,
+        counted=kept.counted,
+    )

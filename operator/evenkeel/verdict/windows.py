@@ -1,0 +1,107 @@
+"""When a block of events closes: equal windows of both sides, whatever the scrapes' phases.
+
+Canary and stable are scraped at different moments, late, or not at all for a while. A block ends
+on the canary at one sample of each of its processes. Stable's earlier window ends at samples
+before the first of these, its later window at samples after the last. See Evidence for what is
+made of both, docs/verdict.md for why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import ceil, inf
+from typing import NamedTuple
+
+from evenkeel.verdict.evidence import Block
+from evenkeel.verdict.process import Point, Process
+
+Processes = Mapping[str, Process]
+
+
+class Closed(NamedTuple):
+    """A block, the processes with their new cuts, and the time at which the block ended."""
+
+    block: Block
+    canary: dict[str, Process]
+    stable: dict[str, Process]
+    end: float
+
+
+class Usual(NamedTuple):
+    """Stable's events in the samples before the first block."""
+
+    bad: int = 0
+    total: int = 0
+
+
+NOTHING = Usual()
+
+
+def before(stable: Processes, time: float) -> Usual:
+    """Stable's events in the samples that are kept from before `time`."""
+    return _events((p.cut, p.at(time)) for p in stable.values())
+
+
+def closed(
+    canary: Processes, stable: Processes, now: float, patience: float, usual: Usual | None
+) -> Closed | None:
+    """The next block, if its windows are complete; None while samples are awaited.
+
+    now: time of the latest look. patience: seconds after which a process without a sample is left
+    out. usual: of the first block, None afterwards. The block is as long as stable's samples
+    allow.
+    """
+    fresh = {k: p for k, p in canary.items() if p.later}
+    if not fresh:
+        return None
+    awaited = any(not p.later and p.absent_since is None for p in canary.values())
+    present = (p.last.time for p in stable.values() if p.absent_since is None)
+    known_until = min(present, default=inf)
+    if now - min(p.later[0].time for p in fresh.values()) >= patience:
+        awaited, known_until = False, inf
+    ends = {k: p.at(known_until) for k, p in fresh.items()}
+    if awaited or any(point == fresh[k].cut for k, point in ends.items()):
+        return None
+    return _block(canary, stable, ends, usual)
+
+
+def _block(
+    canary: Processes, stable: Processes, ends: Mapping[str, Point], usual: Usual | None
+) -> Closed:
+    begun = max(p.cut.time for p in canary.values())
+    first, last = min(p.time for p in ends.values()), max(p.time for p in ends.values())
+    cut = {k: p.cut_at(ends[k]) if k in ends else p for k, p in canary.items()}
+    on_canary = _events((canary[k].cut, point) for k, point in ends.items())
+    earlier = _events((p.cut, p.at(first)) for p in stable.values())
+    later = _events((p.after(begun), p.after(last)) for p in stable.values())
+    unmatched = 0
+    if usual is not None:
+        gap = _events((p.cut, p.after(begun)) for p in stable.values())
+        unmatched = _beyond(gap, usual, later)
+    block = Block(
+        canary_bad=on_canary[0],
+        canary_total=on_canary[1],
+        stable_bad=earlier[0],
+        stable_total=earlier[1],
+        later_bad=later[0],
+        later_total=later[1],
+        unmatched_bad=unmatched,
+        alone=not stable,
+    )
+    return Closed(block, cut, {k: p.cut_at(p.at(first)) for k, p in stable.items()}, last)
+
+
+def _beyond(gap: Usual, before: Usual, after: Usual) -> int:
+    """Bad events of the gap between stable's two first samples beyond what is usual before and
+    after it: an incident that began or ended there, of which the canary may have seen more."""
+    ratios = [bad / total for bad, total in (before, after) if total]
+    return max(0, ceil(gap.bad - gap.total * min(ratios, default=0.0)))
+
+
+def _events(windows: Iterable[tuple[Point, Point]]) -> Usual:
+    """Bad and all events in the windows, each from one sample to another."""
+    bad, total = 0, 0
+    for begin, end in windows:
+        bad += end.bad - begin.bad
+        total += end.total - begin.total
+    return Usual(bad, total)

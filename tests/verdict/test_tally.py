@@ -1,0 +1,241 @@
+"""Looks become evidence: equal windows, late and missing samples, burn-in, edits, restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from evenkeel.api.analysis import Analysis, IndicatorSpec
+from evenkeel.api.modeldeploymentstatus import IndicatorStatus
+from evenkeel.verdict.judgement import assess
+from evenkeel.verdict.samples import Look, Reading, Unobserved
+from evenkeel.verdict.tally import PROCESSES, Tally, definition
+
+Scrape = tuple[float, int, int]
+"""Time, total and bad."""
+
+
+def analysis(**indicator: Any) -> Analysis:
+    spec = {"name": "errors", "total": "t", "bad": "b", **indicator}
+    return Analysis.model_validate({"indicators": [spec]})
+
+
+def tally(begins: float = 0.0, **indicator: Any) -> Tally:
+    made = analysis(**indicator)
+    return Tally.resume(made.indicators[0], made, None, begins)
+
+
+def side(scrapes: Mapping[str, Scrape], started: Mapping[str, float]) -> dict[str, Reading]:
+    return {
+        f"pod={pod}": Reading(total, bad, time, time, started.get(pod), good=False)
+        for pod, (time, total, bad) in scrapes.items()
+    }
+
+
+def look(
+    now: float,
+    canary: Mapping[str, Scrape],
+    stable: Mapping[str, Scrape],
+    pods: frozenset[str] | None = None,
+    started: Mapping[str, float] | None = None,
+) -> Look:
+    return Look(side(canary, started or {}), side(stable, started or {}), now, pods)
+
+
+def counts(of: Tally) -> tuple[int, int, int, int]:
+    evidence = of.evidence
+    return (
+        evidence.canary_bad,
+        evidence.canary_total,
+        evidence.stable_bad,
+        evidence.stable_total,
+    )
+
+
+def test_the_first_look_only_remembers() -> None:
+    seen = tally().take(look(1, {"c": (0, 100, 5)}, {"s": (0, 900, 9)}))
+    assert counts(seen) == (0, 0, 0, 0)
+
+
+def test_a_block_waits_until_stable_has_been_scraped_after_the_canary() -> None:
+    seen = tally().take(look(8, {"c": (7, 100, 0)}, {"s": (0, 900, 0)}))
+    seen = seen.take(look(16, {"c": (7, 100, 0)}, {"s": (15, 990, 1)}))
+    waiting = seen.take(look(23, {"c": (22, 110, 3)}, {"s": (15, 990, 1)}))
+    assert counts(waiting) == (0, 0, 0, 0)
+    closed = waiting.take(look(31, {"c": (22, 110, 3)}, {"s": (30, 1080, 2)}))
+    assert counts(closed) == (3, 10, 1, 90), "stable's window from 0 to 15, the canary's 7 to 22"
+
+
+def test_the_same_answer_again_changes_nothing() -> None:
+    seen = tally().take(look(8, {"c": (7, 100, 0)}, {"s": (0, 900, 0)}))
+    seen = seen.take(look(31, {"c": (22, 110, 3)}, {"s": (30, 1080, 2)}))
+    for now in (32, 33, 34):
+        again = seen.take(look(now, {"c": (22, 110, 3)}, {"s": (30, 1080, 2)}))
+        assert counts(again) == counts(seen)
+        older = seen.take(look(now, {"c": (7, 100, 0)}, {"s": (0, 900, 0)}))
+        assert counts(older) == counts(seen)
+
+
+def test_a_pod_whose_scrape_is_missed_is_awaited_and_shifts_nothing() -> None:
+    seen = tally().take(look(1, {"a": (0, 0, 0), "b": (0, 0, 0)}, {"s": (0, 0, 0)}))
+    seen = seen.take(look(16, {"a": (15, 10, 0), "b": (0, 0, 0)}, {"s": (15, 90, 0)}))
+    assert seen.evidence.canary_total == 0
+    seen = seen.take(look(31, {"a": (30, 20, 0), "b": (30, 20, 0)}, {"s": (30, 180, 0)}))
+    assert counts(seen) == (0, 40, 0, 180)
+
+
+def test_a_pod_that_is_gone_is_not_awaited_and_what_it_counted_stays() -> None:
+    seen = tally().take(look(1, {"a": (0, 0, 0), "b": (0, 0, 0)}, {"s": (0, 0, 0)}))
+    seen = seen.take(look(10, {"a": (0, 0, 0), "b": (9, 7, 2)}, {"s": (0, 0, 0)}))
+    seen = seen.take(look(16, {"a": (15, 10, 0)}, {"s": (15, 90, 0)}, frozenset({"a", "s"})))
+    assert counts(seen)[:2] == (2, 17)
+
+
+def test_a_silent_pod_is_left_out_once_patience_ends() -> None:
+    seen = tally().take(look(1, {"a": (0, 0, 0), "b": (0, 0, 0)}, {"s": (0, 0, 0)}))
+    for now in range(15, 90, 15):
+        total = now
+        seen = seen.take(look(now + 1, {"a": (now, total, 0)}, {"s": (now, 9 * total, 0)}))
+    assert seen.evidence.canary_total > 0
+
+
+def test_evidence_begins_at_the_first_sample_after_the_warm_up() -> None:
+    seen = tally(begins=20.0)
+    seen = seen.take(look(16, {"c": (15, 50, 50)}, {"s": (15, 900, 0)}))
+    seen = seen.take(look(31, {"c": (30, 80, 70)}, {"s": (29, 990, 0)}))
+    seen = seen.take(look(46, {"c": (45, 90, 70)}, {"s": (45, 1080, 0)}))
+    assert counts(seen)[:2] == (0, 10)
+
+
+def test_the_first_requests_of_a_pod_are_left_out_of_latency_on_both_sides() -> None:
+    slow = {"name": "latency", "thresholdSeconds": "0.3"}
+    seen = tally(**slow).take(look(1, {"c": (0, 0, 0)}, {"s": (0, 5000, 0), "n": (0, 0, 0)}))
+    seen = seen.take(look(16, {"c": (15, 90, 90)}, {"s": (15, 5090, 0), "n": (15, 90, 80)}))
+    seen = seen.take(look(31, {"c": (30, 150, 99)}, {"s": (30, 5180, 0), "n": (30, 180, 99)}))
+    assert counts(seen) == (0, 0, 0, 0)
+    seen = seen.take(look(46, {"c": (45, 200, 100)}, {"s": (45, 5270, 0), "n": (45, 270, 99)}))
+    assert counts(seen)[:2] == (1, 50)
+    assert seen.evidence.stable_bad == 0
+
+
+def test_the_first_requests_count_for_errors() -> None:
+    seen = tally().take(look(1, {"c": (0, 0, 0)}, {"s": (0, 0, 0)}))
+    seen = seen.take(look(16, {"c": (15, 90, 90)}, {"s": (15, 90, 0)}))
+    assert counts(seen) == (90, 90, 0, 90)
+
+
+def test_a_pod_that_restarts_counts_again_from_zero() -> None:
+    one, two = {"c": 0.0, "s": 0.0}, {"c": 20.0, "s": 0.0}
+    seen = tally().take(look(1, {"c": (0, 0, 0)}, {"s": (0, 0, 0)}, started=one))
+    seen = seen.take(look(16, {"c": (15, 100, 1)}, {"s": (15, 90, 0)}, started=one))
+    seen = seen.take(look(31, {"c": (30, 8, 1)}, {"s": (30, 180, 0)}, started=two))
+    assert counts(seen) == (2, 108, 0, 180)
+
+
+def test_a_stable_pod_of_unknown_age_is_only_remembered() -> None:
+    seen = tally().take(look(1, {"c": (0, 0, 0)}, {"s": (0, 0, 0)}))
+    seen = seen.take(look(16, {"c": (15, 10, 0)}, {"s": (15, 90, 0), "t": (15, 9000, 80)}))
+    seen = seen.take(look(31, {"c": (30, 20, 0)}, {"s": (30, 180, 0), "t": (30, 9001, 80)}))
+    assert counts(seen) == (0, 20, 0, 181)
+
+
+@pytest.mark.parametrize("quiet", ["stable", "canary"])
+def test_idle_pods_do_not_hold_up_the_others(quiet: str) -> None:
+    seen = tally()
+    for now in range(0, 60, 15):
+        busy, idle = (now, 10 * now, 0), (now, 0, 0)
+        canary = {"a": busy, "b": idle if quiet == "canary" else busy}
+        stable = {"s": busy, "t": idle if quiet == "stable" else busy}
+        seen = seen.take(look(now + 1, canary, stable))
+    assert seen.evidence.canary_total > 0
+    assert seen.evidence.compared
+
+
+def test_stables_requests_without_any_of_the_canary_are_no_evidence() -> None:
+    seen = tally().take(look(1, {"c": (0, 0, 0)}, {"s": (0, 0, 0)}))
+    for now in (15, 30, 45):
+        seen = seen.take(look(now + 1, {"c": (now, 0, 0)}, {"s": (now, 100 * now, now)}))
+    assert counts(seen) == (0, 0, 0, 0)
+
+
+def test_without_times_each_look_is_a_sample() -> None:
+    def at(now: float, canary: int, stable: int) -> Look:
+        readings = (Reading(canary, 0, good=False), Reading(stable, 0, good=False))
+        return Look({"pod=c": readings[0]}, {"pod=s": readings[1]}, now)
+
+    seen = tally().take(at(1, 100, 900)).take(at(2, 110, 990)).take(at(3, 100, 900))
+    assert counts(seen) == (0, 10, 0, 90)
+
+
+def test_counts_that_vanish_make_the_look_void() -> None:
+    seen = tally().take(look(1, {"c": (0, 10, 0)}, {"s": (0, 10, 0)}))
+    gone = Look({"pod=c": Reading(50, None, 15, good=False)}, {}, 16)
+    assert seen.take(gone).fault is not None
+    assert seen.take(gone).fault.reason == "CountsVanished"  # type: ignore[union-attr]
+
+
+def test_total_and_bad_of_different_scrapes_are_not_compared() -> None:
+    apart = Look({"pod=c": Reading(50, 1, 15, 9)}, {}, 16)
+    assert tally().take(apart).fault.reason == "ScrapedApart"  # type: ignore[union-attr]
+
+
+def test_too_many_processes_are_told_and_none_is_dropped() -> None:
+    crowd = {f"s{n}": (0.0, n, 0) for n in range(PROCESSES)}
+    fault = tally().take(look(1, {"c": (0, 0, 0)}, crowd)).fault
+    assert fault is not None
+    assert fault.reason == "TooManyProcesses"
+
+
+def test_canary_counters_that_vanish_are_no_data() -> None:
+    seen = tally().take(look(1, {"c": (0, 10, 0)}, {"s": (0, 10, 0)}))
+    assert seen.take(look(2, {}, {"s": (0, 10, 0)})).fault == Unobserved(
+        "NoData", "the canary's counters have vanished"
+    )
+
+
+def kept(of: Tally, made: Analysis) -> IndicatorStatus:
+    """The indicator's status as it comes back from the API server."""
+    judgement = assess(_canary(), made, {"errors": of})
+    assert judgement is not None
+    return IndicatorStatus.model_validate_json(judgement.indicators[0].model_dump_json())
+
+
+def _canary() -> Any:
+    from evenkeel.api.modeldeploymentstatus import CanaryStatus
+
+    now = "2026-01-31T09:00:00Z"
+    return CanaryStatus(revision="b", stage="Stepping", start_time=now, stage_time=now)
+
+
+def test_a_restart_of_the_operator_goes_on_where_it_was() -> None:
+    made = analysis()
+    through = tally()
+    resumed = tally()
+    for number, now in enumerate(range(0, 150, 15)):
+        seen = look(now + 1, {"c": (now, 4 * now, now // 5)}, {"s": (now, 36 * now, now // 9)})
+        through, resumed = through.take(seen), resumed.take(seen)
+        if number % 3 == 2:
+            resumed = Tally.resume(made.indicators[0], made, kept(resumed, made), 0.0)
+    assert resumed.evidence == through.evidence
+
+
+def test_an_edited_indicator_begins_anew_and_says_so() -> None:
+    made, edited = analysis(), analysis(tolerance="0.5")
+    seen = tally().take(look(1, {"c": (0, 0, 0)}, {"s": (0, 0, 0)}))
+    seen = seen.take(look(16, {"c": (15, 90, 90)}, {"s": (15, 90, 0)}))
+    status = kept(seen, made)
+    anew = Tally.resume(edited.indicators[0], edited, status, 0.0)
+    assert counts(anew) == (0, 0, 0, 0)
+    judgement = assess(_canary(), edited, {"errors": anew})
+    assert judgement is not None
+    assert "edited" in judgement.indicators[0].message
+    again = kept(anew, edited)
+    assert Tally.resume(edited.indicators[0], edited, again, 0.0).anew
+
+
+def test_the_definition_changes_with_the_queries_and_the_limits_alone() -> None:
+    spec = IndicatorSpec(name="errors", total="t", bad="b")
+    assert definition(spec) == definition(spec.model_copy())
+    assert definition(spec) != definition(spec.model_copy(update={"bad": "c"}))
+    assert definition(spec) != definition(spec.model_copy(update={"acceptable": "0.1"}))
