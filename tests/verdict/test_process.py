@@ -52,6 +52,12 @@ def test_a_fall_without_a_new_process_is_no_restart() -> None:
     assert process.take(Reading(1040, 0, started=0.0), 31).last.total == 40
 
 
+def test_a_start_that_becomes_known_late_makes_no_restart_of_an_old_answer() -> None:
+    process = begun(Reading(1000, 0), 100)
+    assert process.take(Reading(990, 0, started=20.0), 101).last.total == 0
+    assert process.take(Reading(7, 0, started=103.0), 110).last.total == 7
+
+
 def test_a_start_in_the_second_of_an_old_sample_is_no_restart_yet() -> None:
     """The cluster tells starts in whole seconds: 12.0 may be 12.9."""
     process = begun(Reading(1000, 0, started=0.0), 10)

@@ -15,6 +15,7 @@ docs/verdict.md has the proofs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, floor, log, log1p
 
 Wealth = tuple[int, ...]
@@ -104,6 +105,7 @@ def capped(wealth: Wealth, surplus: float) -> Wealth:
     return tuple([max(LOWEST, floor(held - surplus * MICRO)) for held in wealth])
 
 
+@lru_cache(maxsize=8192)
 def log_evidence(wealth: Wealth) -> float:
     """Logarithm (nats) of the e-value: the summed wealth of all bets."""
     return _log_sum([value / MICRO for value in wealth])

@@ -6,7 +6,6 @@ counted once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from evenkeel.verdict.samples import Reading
@@ -39,8 +38,7 @@ class Offset(NamedTuple):
 UNMOVED = Offset()
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """One pod's counters, as far as they are evidence.
 
     cut: the sample at which the last block ended. later: samples since then, oldest first.
@@ -78,7 +76,7 @@ class Process:
 
     def cut_at(self, point: Point) -> Process:
         """The process with a block ended at one of its samples."""
-        return replace(self, cut=point, later=tuple(p for p in self.later if p.time > point.time))
+        return self._replace(cut=point, later=tuple(p for p in self.later if p.time > point.time))
 
     def take(self, reading: Reading, time: float) -> Process:
         """The process with one more reading, scraped at `time`.
@@ -87,46 +85,42 @@ class Process:
         says so, or, where it cannot tell, once some samples have confirmed it; otherwise it is a
         late answer or a series gone missing, and the next good sample makes up for it.
         """
-        here = replace(self, absent_since=None)
+        here = self if self.absent_since is None else self._replace(absent_since=None)
         if time <= self.last.time:
             return here
-        counted = reading.counted is not None
         if reading.total + self.offset.total >= self.last.total:
-            known = replace(here, counted=self.counted or counted, low=())
-            return known._started(reading, time)._add(time, reading)
+            counted = self.counted or reading.counted is not None
+            return here._add(time, reading, self.offset, counted)
         if reading.started is not None:
-            if not self._restarted(reading, time):
-                return here
-            return here._anew(counted)._started(reading, time)._add(time, reading)
+            return here._anew(time, reading) if self._restarted(reading, time) else here
         low = (*self.low, reading.total) if reading.total > max(self.low, default=-1) else self.low
         deep = 2 * reading.total < self.last.total - self.offset.total
         if deep and len(low) >= CONFIRMED_BY:
-            return here._anew(counted)._add(time, reading)
-        return replace(here, low=low)
+            return here._anew(time, reading)
+        return here._replace(low=low)
 
     def _restarted(self, reading: Reading, time: float) -> bool:
         """Whether the cluster says that a newer process than the known one was scraped."""
         if reading.started is None or time < reading.started + TRUNCATED:
             return False
-        return self.started is None or reading.started > self.started
+        if self.started is None:
+            return reading.started + TRUNCATED >= self.last.time
+        return reading.started > self.started
 
-    def _started(self, reading: Reading, time: float) -> Process:
-        return replace(self, started=reading.started) if self._restarted(reading, time) else self
-
-    def _anew(self, counted: bool) -> Process:
-        """Before the first sample of a new process of the same pod, which counts from zero."""
+    def _anew(self, time: float, reading: Reading) -> Process:
+        """With the first sample of a new process of the same pod, which counts from zero."""
         offset = Offset(self.last.total, self.last.bad)
-        return replace(self, offset=offset, counted=counted, low=())
+        return self._add(time, reading, offset, reading.counted is not None)
 
-    def _add(self, time: float, reading: Reading) -> Process:
+    def _add(self, time: float, reading: Reading, offset: Offset, counted: bool) -> Process:
         # Good events may be counted ahead of total and total ahead of good: bad events are those
         # that the level has ever shown, so that its ups and downs are not counted again and again.
-        bad = max(self.last.bad, self.offset.bad + reading.level)
-        point = Point(time, self.offset.total + reading.total, bad)
-        later = (*self.later, point)
+        bad = max(self.last.bad, offset.bad + reading.level)
+        later = (*self.later, Point(time, offset.total + reading.total, bad))
         if len(later) > KEPT:
             later = (*later[1:-1:2], later[-1])
-        return replace(self, later=later)
+        started = reading.started if self._restarted(reading, time) else self.started
+        return self._replace(later=later, offset=offset, started=started, counted=counted, low=())
 
 
 def begun(reading: Reading, time: float) -> Process:
@@ -147,4 +141,4 @@ def newborn(reading: Reading, time: float) -> Process:
         started=reading.started,
         counted=reading.counted is not None,
     )
-    return replace(empty, later=(Point(time, reading.total, max(0, reading.level)),))
+    return empty._replace(later=(Point(time, reading.total, max(0, reading.level)),))

@@ -186,7 +186,8 @@ class Tally:
                 found[key] = first
         for key in known.keys() - readings.keys():
             since = found[key].absent_since
-            found[key] = replace(found[key], absent_since=seen.time if since is None else since)
+            if since is None:
+                found[key] = found[key]._replace(absent_since=seen.time)
         return found
 
     def _next(self, process: Process, reading: Reading, time: float) -> Process:
@@ -195,10 +196,10 @@ class Tally:
             return taken
         # A new process of the pod: its first requests are no evidence either.
         if reading.total < self.burn_in:
-            return replace(process, absent_since=time)
+            return process._replace(absent_since=time)
         point = Point(time, process.last.total, process.last.bad)
         offset = Offset(taken.offset.total - reading.total, taken.offset.bad - reading.level)
-        return replace(taken, offset=offset, later=(*process.later, point))
+        return taken._replace(offset=offset, later=(*process.later, point))
 
     def _first(self, key: str, reading: Reading, time: float, side: str) -> Process | None:
         """A process seen for the first time, if its events may count from here on."""
