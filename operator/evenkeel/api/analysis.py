@@ -130,9 +130,8 @@ class Analysis(Model):
         Field(
             ge=1,
             le=10,
-            description="Successive scrapes that must agree before a verdict. With scrapes more "
-            "than 2 s apart 2 is advised, since an incident that both revisions suffer is seen "
-            "on one of them first.",
+            description="Successive comparisons with stable that must agree before a verdict. 2 is "
+            "advised only where Prometheus cannot tell when it scraped.",
         ),
     ] = 1
     on_undecided: Annotated[
