@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from evenkeel.api.modeldeploymentstatus import IndicatorStatus
 from evenkeel.verdict.judgement import assess
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.tally import PROCESSES, Tally, definition
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 Scrape = tuple[float, int, int]
 """Time, total and bad."""
@@ -239,3 +243,53 @@ def test_the_definition_changes_with_the_queries_and_the_limits_alone() -> None:
     assert definition(spec) == definition(spec.model_copy())
     assert definition(spec) != definition(spec.model_copy(update={"bad": "c"}))
     assert definition(spec) != definition(spec.model_copy(update={"acceptable": "0.1"}))
+
+
+@dataclass
+class Truth:
+    """A pod whose process restarts now and then: its counter, and all that it ever counted."""
+
+    started: float
+    total: int = 0
+    ever: int = 0
+
+    def live(self, now: float, random: Random, restarts: bool) -> None:
+        requests = random.randrange(6)
+        self.total += requests
+        self.ever += requests
+        if restarts and random.random() < 0.02:
+            self.started, self.total = now, 0
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 2**32))
+def test_whatever_comes_late_or_not_at_all_no_request_counts_twice(
+    seed: int, restarts: bool
+) -> None:
+    """Two replicas of Prometheus scrape apart; one of them, by chance, answers, with a delay."""
+    random, seen = Random(seed), tally()
+    pods = {name: Truth(0.0) for name in ("c0", "c1", "s0", "s1", "s2")}
+    phases = {(name, replica): random.randrange(15) for name in pods for replica in (0, 1)}
+    answers: dict[tuple[str, int], list[tuple[float, int, float]]] = {k: [] for k in phases}
+    for now in range(1, 400):
+        for name, pod in pods.items():
+            pod.live(float(now), random, restarts)
+            for replica in (0, 1):
+                if now % 15 == phases[name, replica] and random.random() > 0.1:
+                    answers[name, replica].append((float(now), pod.total, pod.started))
+        replica, delay = random.randrange(2), random.randrange(20)
+        sides: tuple[dict[str, Reading], dict[str, Reading]] = ({}, {})
+        for name in pods:
+            known = [a for a in answers[name, replica] if a[0] <= now - delay]
+            if known:
+                time, total, _ = known[-1]
+                side = sides[0 if name.startswith("c") else 1]
+                started = pods[name].started
+                side[f"pod={name}"] = Reading(total, 0, time, time, started, good=False)
+        seen = seen.take(Look(*sides, float(now), frozenset(pods)))
+    counted = seen.evidence
+    assert counted.canary_total <= pods["c0"].ever + pods["c1"].ever
+    assert counted.stable_total <= sum(pods[n].ever for n in ("s0", "s1", "s2"))
+    if not restarts:
+        assert counted.canary_total > 0.5 * (pods["c0"].ever + pods["c1"].ever)

@@ -13,7 +13,7 @@ from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
 from evenkeel.verdict.process import Offset, Point, Process, begun, newborn
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.verdict import alpha_per_indicator
-from evenkeel.verdict.windows import NOTHING, Closed, Usual, before, closed
+from evenkeel.verdict.windows import NOTHING, Before, Closed, Usual, closed, usual_before
 
 ALPHA = 0.01
 """Greatest probability that a canary no worse than stable is ever rolled back."""
@@ -125,7 +125,7 @@ class Tally:
         if canary and not self.canary:
             # Stable's window begins before the canary's.
             first = min(p.cut.time for p in canary.values())
-            usual = before(stable, first)
+            usual = usual_before(stable, first)
             stable = {k: p.cut_at(p.at(first)) for k, p in stable.items()}
         tally = replace(self, canary=canary, stable=stable, usual=usual, fault=None)
         patience = max(LEAST_PATIENCE, PATIENCE * self.pace)
@@ -149,7 +149,7 @@ class Tally:
 
     def _closed(self, now: float, patience: float) -> Closed | None:
         usual = None if self.evidence.compared else self.usual
-        return closed(self.canary, self.stable, now, patience, usual)
+        return closed(self.canary, self.stable, now, patience, Before(self.end, usual))
 
     def _fault(self, seen: Look) -> Unobserved | None:
         if not seen.canary and any(p.absent_since is None for p in self.canary.values()):

@@ -37,19 +37,26 @@ class Usual(NamedTuple):
 NOTHING = Usual()
 
 
-def before(stable: Processes, time: float) -> Usual:
+def usual_before(stable: Processes, time: float) -> Usual:
     """Stable's events in the samples that are kept from before `time`."""
     return _events((p.cut, p.at(time)) for p in stable.values())
 
 
+class Before(NamedTuple):
+    """What came before a block: when the last one ended, None if there was none; what is usual of
+    stable, None once the canary has been compared with it."""
+
+    end: float | None
+    usual: Usual | None
+
+
 def closed(
-    canary: Processes, stable: Processes, now: float, patience: float, usual: Usual | None
+    canary: Processes, stable: Processes, now: float, patience: float, before: Before
 ) -> Closed | None:
     """The next block, if its windows are complete; None while samples are awaited.
 
     now: time of the latest look. patience: seconds after which a process without a sample is left
-    out. usual: of the first block, None afterwards. The block is as long as stable's samples
-    allow.
+    out. The block is as long as stable's samples allow.
     """
     fresh = {k: p for k, p in canary.items() if p.later}
     if not fresh:
@@ -62,22 +69,26 @@ def closed(
     ends = {k: p.at(known_until) for k, p in fresh.items()}
     if awaited or any(point == fresh[k].cut for k, point in ends.items()):
         return None
-    return _block(canary, stable, ends, usual)
+    return _block(canary, stable, ends, before)
 
 
 def _block(
-    canary: Processes, stable: Processes, ends: Mapping[str, Point], usual: Usual | None
+    canary: Processes, stable: Processes, ends: Mapping[str, Point], before: Before
 ) -> Closed:
-    begun = max(p.cut.time for p in canary.values())
-    first, last = min(p.time for p in ends.values()), max(p.time for p in ends.values())
+    begun = before.end
+    if begun is None:
+        begun = max(p.cut.time for p in canary.values())
+    first = min(p.time for p in ends.values())
+    # A process may have been left out of the last block and be late with this one.
+    last = max(begun, *(p.time for p in ends.values()))
     cut = {k: p.cut_at(ends[k]) if k in ends else p for k, p in canary.items()}
     on_canary = _events((canary[k].cut, point) for k, point in ends.items())
     earlier = _events((p.cut, p.at(first)) for p in stable.values())
     later = _events((p.after(begun), p.after(last)) for p in stable.values())
     unmatched = 0
-    if usual is not None:
+    if before.usual is not None:
         gap = _events((p.cut, p.after(begun)) for p in stable.values())
-        unmatched = _beyond(gap, usual, later)
+        unmatched = _beyond(gap, before.usual, later)
     block = Block(
         canary_bad=on_canary[0],
         canary_total=on_canary[1],
