@@ -9,13 +9,14 @@ from typing import Any
 
 import httpx
 
+from evenkeel.adapters.access import Access
+from evenkeel.adapters.answer import Answer, PrometheusError, QueryRefused, Unavailable, vector
+
+__all__ = ["Prometheus", "PrometheusError"]
+
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 KEY_LENGTH = 480
 """Characters of a series' labels that are kept; a digest tells longer ones apart."""
-
-
-class PrometheusError(Exception):
-    """Prometheus did not answer, or refused the query; the message says which."""
 
 
 class Prometheus:
@@ -36,6 +37,22 @@ class Prometheus:
     async def close(self) -> None:
         """Closes the connections."""
         await self._http.aclose()
+
+    async def ask(self, access: Access, query: str) -> Answer:
+        """The instant vector that the query gives now. Raises PrometheusError."""
+        headers = dict(access.headers)
+        if access.authorization:
+            headers["Authorization"] = access.authorization
+        try:
+            response = await self._http.post(
+                f"{access.url.rstrip('/')}/api/v1/query", data={"query": query}, headers=headers
+            )
+            body: dict[str, Any] = response.json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise Unavailable(f"{access.url}: {type(error).__name__}") from error
+        if body.get("status") != "success":
+            raise QueryRefused(f"{access.url} refused {query!r}: {body.get('error', '')}")
+        return vector(body.get("data", {}), tuple(body.get("warnings", ())))
 
     async def series(self, url: str, query: str) -> dict[str, int]:
         """The value of each counter series of an instant query, by its labels.
