@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from dataclasses import dataclass, field
+
+_NAME = re.compile(r"^[A-Za-z0-9!#$%&*+.^_|~-]+$")
+_VALUE = re.compile(r"^[!-~]([ -~]*[!-~])?$")
+_NOT_FREE = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that have a place of their own, or belong to the transport."""
+
+
+class AccessError(ValueError):
+    """What a Prometheus is to be shown cannot be had; the message, one line, says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +63,43 @@ class Access:
     authorization: str = field(default="", repr=False)
     tls: Tls = Tls()
     guarded: bool = True
+
+    @property
+    def confidential(self) -> tuple[str, ...]:
+        """Texts that no message may hold."""
+        values = [value for _, value in self.headers]
+        if not self.authorization:
+            return tuple(values)
+        kind, _, credentials = self.authorization.partition(" ")
+        values += [self.authorization, credentials]
+        if kind == "Basic":
+            try:
+                both = base64.b64decode(credentials).decode(errors="replace")
+            except binascii.Error:
+                both = ""
+            values += [both, both.partition(":")[2]]
+        return tuple(values)
+
+
+def basic(username: str, password: str) -> str:
+    """The value of an Authorization header for basic auth."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+def header(text: str, separator: str) -> tuple[str, str]:
+    """Name and value. Raises AccessError, whose message holds no value."""
+    name, found, value = (part.strip(" \t") for part in text.partition(separator))
+    if not found:
+        raise AccessError(f"a header is written NAME{separator}VALUE")
+    check_header(name, value)
+    return name, value
+
+
+def check_header(name: str, value: str) -> None:
+    """Raises AccessError unless they can be sent."""
+    if not _NAME.match(name):
+        raise AccessError("a header's name needs letters, digits and hyphens")
+    if name.lower() in _NOT_FREE:
+        raise AccessError(f"the header {name} cannot be set; leave it out")
+    if not _VALUE.match(value):
+        raise AccessError(f"the value of the header {name} needs printable ASCII, on one line")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, ClassVar, NamedTuple
+
+from evenkeel.adapters.words import one_line
 
 
 class PrometheusError(Exception):
@@ -65,14 +69,30 @@ class Answer:
     warnings: tuple[str, ...] = ()
 
 
-def vector(data: dict[str, Any], warnings: tuple[str, ...] = ()) -> Answer:
-    """The answer in the API's `data`. Raises NotUnderstood."""
-    try:
-        kind = data["resultType"]
-        if kind != "vector":
-            raise NotUnderstood(f"the query gives a {kind}; an indicator needs an instant vector")
-        found = tuple(Sample(dict(one["metric"]), float(one["value"][1])) for one in data["result"])
-        times = [float(one["value"][0]) for one in data["result"]]
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise NotUnderstood("the answer is not understood") from error
-    return Answer(found, max(times, default=None), warnings)
+NUMBER = 64
+"""Characters of a number."""
+WARNINGS = 8
+
+
+def vector(data: dict[str, Any], warnings: Sequence[str] = ()) -> Answer:
+    """The answer in the API's `data`. Raises NotUnderstood, and KeyError or the like."""
+    kind = data["resultType"]
+    if kind != "vector":
+        raise NotUnderstood(
+            f"the query gives a {one_line(str(kind), 20)}; an indicator needs an instant vector"
+        )
+    samples: list[Sample] = []
+    latest: float | None = None
+    for one in data["result"]:
+        when, text = one["value"]
+        labels = one["metric"]
+        if not (isinstance(text, str) and len(text) <= NUMBER and isinstance(labels, dict)):
+            raise TypeError("not a sample")
+        if not all(isinstance(value, str) for value in labels.values()):
+            raise TypeError("not labels")
+        if not (isinstance(when, int | float) and isfinite(when)):
+            raise TypeError("not a time")
+        samples.append(Sample(labels, float(text)))
+        latest = float(when) if latest is None else max(latest, float(when))
+    told = tuple(one_line(str(warning)) for warning in warnings[:WARNINGS])
+    return Answer(tuple(samples), latest, told)

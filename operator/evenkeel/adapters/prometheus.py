@@ -1,106 +1,222 @@
-"""Instant queries against Prometheus' HTTP API (v1)."""
+"""Instant queries against Prometheus' HTTP API (v1), whoever answers.
+
+Servers are named by whoever may write a ModelDeployment, so none is trusted: each answer has a
+deadline and a size, each access has connections and a circuit breaker of its own, and only the path
+of the query API is ever asked.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+from urllib.parse import urlencode
 
-import httpx
+import aiohttp
+from yarl import URL
 
 from evenkeel.adapters.access import Access
-from evenkeel.adapters.answer import Answer, PrometheusError, QueryRefused, Unavailable, vector
+from evenkeel.adapters.answer import (
+    AccessDenied,
+    Answer,
+    NotUnderstood,
+    PrometheusError,
+    QueryRefused,
+    TooLarge,
+    Unavailable,
+    vector,
+)
+from evenkeel.adapters.body import Bodies, BodyTooLarge, parsed
+from evenkeel.adapters.connections import Pool, Pools
+from evenkeel.adapters.fault import told
+from evenkeel.adapters.words import one_line, without
 
 __all__ = ["Prometheus", "PrometheusError"]
 
-TIMEOUT = httpx.Timeout(5.0, connect=2.0)
+DEADLINE = 8.0
+"""Seconds for a query, from the wait for a connection to the answer's last byte."""
+REFUSAL = 2**14
+"""Bytes that are read of a refusal."""
 KEY_LENGTH = 480
 """Characters of a series' labels that are kept; a digest tells longer ones apart."""
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class _Response(NamedTuple):
+    status: int
+    encoding: str
+    body: bytes
 
 
 class Prometheus:
-    """One connection pool for all Prometheus servers.
+    """All Prometheus servers. clock: seconds that only grow.
 
-    `token` is asked before each query, since mounted tokens rotate. Its bearer token goes to
-    `trusted_url` only: a ModelDeployment may name any other.
+    loopback: whether addresses of this process are refused where an access is guarded.
     """
 
-    def __init__(self, token: Callable[[], str] = lambda: "", trusted_url: str = "") -> None:
-        self._token = token
-        self._trusted_url = trusted_url.rstrip("/")
-        self._http = httpx.AsyncClient(
-            timeout=TIMEOUT,
-            limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
-        )
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, loopback: bool = False
+    ) -> None:
+        self._pools = Pools(clock, loopback=loopback)
+        self._bodies = Bodies()
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._http.aclose()
+        await self._pools.close()
 
-    async def ask(self, access: Access, query: str) -> Answer:
-        """The instant vector that the query gives now. Raises PrometheusError."""
-        headers = dict(access.headers)
-        if access.authorization:
-            headers["Authorization"] = access.authorization
-        try:
-            response = await self._http.post(
-                f"{access.url.rstrip('/')}/api/v1/query", data={"query": query}, headers=headers
-            )
-            body: dict[str, Any] = response.json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise Unavailable(f"{access.url}: {type(error).__name__}") from error
-        if body.get("status") != "success":
-            raise QueryRefused(f"{access.url} refused {query!r}: {body.get('error', '')}")
-        return vector(body.get("data", {}), tuple(body.get("warnings", ())))
+    async def ask(self, access: Access, query: str, *, tenant: str = "") -> Answer:
+        """The instant vector that the query gives now.
 
-    async def series(self, url: str, query: str) -> dict[str, int]:
-        """The value of each counter series of an instant query, by its labels.
-
-        NaN and infinite values are left out, as if the series were absent.
-        Raises PrometheusError.
+        tenant: on whose behalf, such as a namespace; each has a share of the connections.
+        Raises PrometheusError; each kind is a class of its own (answer.py).
         """
-        return (await self.split(url, query, "")).get("", {})
+        async with self._pools.use(access) as pool:
+            with _watched(pool):
+                return _understood(pool, access, await self._bounded(pool, access, query, tenant))
 
-    async def split(self, url: str, query: str, label: str) -> dict[str, dict[str, int]]:
-        """The same by the value of one label, which is left out of the series' own labels."""
-        url = url.rstrip("/")
+    async def _bounded(self, pool: Pool, access: Access, query: str, tenant: str) -> _Response:
+        """Raises PrometheusError."""
         try:
-            token = self._token() if url == self._trusted_url else ""
-        except Exception as error:
-            raise PrometheusError(f"{url}: {error}") from error
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+            async with asyncio.timeout(DEADLINE), pool.slot(tenant):
+                return await self._exchange(pool, access, query)
+        except TimeoutError:
+            raise Unavailable(f"{pool.address} gave no whole answer in {DEADLINE:g} s") from None
+        except BodyTooLarge as error:
+            raise TooLarge(f"{pool.address}: the answer is {error}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise told(pool.address, error) from None
+
+    async def _exchange(self, pool: Pool, access: Access, query: str) -> _Response:
         try:
-            response = await self._http.post(
-                f"{url}/api/v1/query", data={"query": query}, headers=headers
-            )
-            body: dict[str, Any] = response.json()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PrometheusError(f"{url}: {type(error).__name__} {error}".rstrip()) from error
-        except ValueError as error:
-            raise PrometheusError(f"{url} answered {response.status_code} without JSON") from error
-        try:
-            return _counters(url, query, body, label)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise PrometheusError(f"{url}: the answer to {query!r} is not understood") from error
+            response = await self._request(pool, access, query)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+            # It may have closed an idle connection just when that was used again.
+            response = await self._request(pool, access, query)
+        if response.status in (405, 501) and not pool.by_get:
+            # Some proxies let nothing but GET through.
+            pool.by_get = True
+            response = await self._request(pool, access, query)
+        return response
+
+    async def _request(self, pool: Pool, access: Access, query: str) -> _Response:
+        url, form = f"{pool.address}/api/v1/query", urlencode({"query": query})
+        by_get = pool.by_get
+        headers = [*access.headers, *HEADERS.items(), *(() if by_get else FORM.items())]
+        if access.authorization:
+            headers.append(("Authorization", access.authorization))
+        async with pool.session.request(
+            "GET" if by_get else "POST",
+            URL(f"{url}?{form}" if by_get else url, encoded=True),
+            data=None if by_get else form.encode(),
+            headers=headers,
+            allow_redirects=False,
+            server_hostname=access.tls.server_name or None,
+        ) as response:
+            encoding = response.headers.get("Content-Encoding", "identity").lower()
+            chunks = response.content.iter_any()
+            try:
+                if response.status == 200 and encoding == "identity":
+                    body = await self._bodies.read(chunks)
+                else:
+                    body = await self._bodies.beginning(chunks, REFUSAL)
+            finally:
+                if not response.content.is_eof():
+                    response.close()
+            return _Response(response.status, encoding, body)
+
+    async def split(self, access: Access, query: str, label: str) -> dict[str, dict[str, int]]:
+        """Counters by the value of a label, which is left out, and by their other labels.
+
+        What is no count is left out. Raises PrometheusError.
+        """
+        found: dict[str, dict[str, int]] = {}
+        for labels, value in (await self.ask(access, query)).samples:
+            if math.isfinite(value) and value >= 0:
+                metric = dict(labels)
+                part = metric.pop(label, "")
+                found.setdefault(part, {})[_key(metric)] = round(value)
+        return found
 
 
-def _counters(url: str, query: str, body: dict[str, Any], label: str) -> dict[str, dict[str, int]]:
-    if body.get("status", "success") != "success":
-        raise PrometheusError(f"{url} refused {query!r}: {body.get('error', '')}")
-    data = body["data"]
-    if data["resultType"] != "vector":
-        raise PrometheusError(
-            f"{query!r} gives a {data['resultType']}; an indicator needs an instant vector"
+@contextmanager
+def _watched(pool: Pool) -> Iterator[None]:
+    """Tells the pool's breaker how it went. Raises PrometheusError where it is open."""
+    if not pool.breaker.admits():
+        assert pool.last_error is not None
+        pause = f"(asked again within {pool.breaker.pause:g} s)"
+        raise type(pool.last_error)(f"{pool.last_error} {pause}")
+    try:
+        yield
+    except QueryRefused:
+        pool.breaker.succeeded()
+        raise
+    except PrometheusError as error:
+        pool.last_error = error
+        pool.breaker.failed()
+        raise
+    except BaseException:
+        pool.breaker.gave_up()
+        raise
+    pool.breaker.succeeded()
+
+
+def _understood(pool: Pool, access: Access, response: _Response) -> Answer:
+    if response.status != 200:
+        raise _refusal(pool, access, response)
+    if response.encoding != "identity":
+        raise NotUnderstood(
+            f"{pool.address} compressed its answer ({one_line(response.encoding, 20)}) though "
+            "asked not to; let proxies pass Accept-Encoding on"
         )
-    found: dict[str, dict[str, int]] = {}
-    for sample in data["result"]:
-        value = float(sample["value"][1])
-        if math.isfinite(value) and value >= 0:
-            metric = dict(sample["metric"])
-            part = metric.pop(label, "")
-            found.setdefault(part, {})[_key(metric)] = round(value)
-    return found
+    try:
+        body = parsed(response.body)
+    except BodyTooLarge as error:
+        raise TooLarge(f"{pool.address}: the answer is {error}") from None
+    except ValueError:
+        said = _words(access, response.body[:REFUSAL])
+        raise NotUnderstood(f"{pool.address} answered 200 without JSON: {said}") from None
+    try:
+        if body.get("status", "success") != "success":
+            raise _refusal(pool, access, response)
+        return vector(body["data"], body.get("warnings") or ())
+    except NotUnderstood as error:
+        raise NotUnderstood(f"{pool.address}: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise NotUnderstood(f"{pool.address}: the answer is not understood") from None
+
+
+def _refusal(pool: Pool, access: Access, response: _Response) -> PrometheusError:
+    """The error that an answer other than success stands for."""
+    status, body = response.status, response.body
+    if 300 <= status < 400:
+        return Unavailable(
+            f"{pool.address} answered {status}: redirects are not followed; "
+            "write the address that it leads to"
+        )
+    kind = ""
+    with suppress(ValueError, AttributeError, BodyTooLarge):
+        kind = str(parsed(body).get("errorType", ""))
+    said = _words(access, body) if response.encoding == "identity" else ""
+    message = f"{pool.address} answered {status}: {said}".removesuffix(": ")
+    if status in (401, 403):
+        return AccessDenied(message)
+    if kind in ("bad_data", "execution") or status == 200:
+        return QueryRefused(message)
+    return Unavailable(message)
+
+
+def _words(access: Access, body: bytes) -> str:
+    """The server's own words: the API's error text, or how the body begins."""
+    text = body.decode(errors="replace")
+    with suppress(ValueError, AttributeError, BodyTooLarge):
+        error = parsed(body).get("error")
+        text = error if isinstance(error, str) else text
+    return one_line(without(access.confidential, text))
 
 
 def _key(metric: dict[str, str]) -> str:

@@ -7,23 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from evenkeel.api.base import Ratio, Seconds
-from evenkeel.meta.model import Model, Rule, cel, map_list, says
-
-
-class Prometheus(Model):
-    """Where the indicators are read."""
-
-    url: Annotated[
-        str | None,
-        Field(
-            max_length=2048,
-            description="Base URL; the operator's setting applies without it.",
-            json_schema_extra=cel(
-                Rule("self.matches('^https?://.+')", "url must begin with http:// or https://")
-            ),
-        ),
-    ] = None
-
+from evenkeel.api.prometheus import Prometheus
+from evenkeel.meta.model import Model, Rule, map_list, says
 
 Tolerance = Annotated[
     str,

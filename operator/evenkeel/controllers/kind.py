@@ -9,6 +9,7 @@ from typing import Any
 from evenkeel.adapters import Adapters
 from evenkeel.api.base import Resource
 from evenkeel.api.resources import OWN
+from evenkeel.controllers.access import Accesses
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.kube.client import Client
 from evenkeel.kube.store import Store
@@ -22,14 +23,14 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What reconciles read from. `prometheus_url`: where an analysis names no other."""
+    """What reconciles read from."""
 
     client: Client
     store: Store
     inbox: Inbox
     adapters: Adapters
     pods: PodSettings
-    prometheus_url: str = ""
+    accesses: Accesses
 
 
 Reconcile = Callable[[Context, Key, JSON, str | None], Awaitable[Plan]]

@@ -18,9 +18,11 @@ from typing import Any
 
 import kopf
 
+from evenkeel.adapters.access import AccessError
 from evenkeel.controllers.identity import FIELD_MANAGER
 from evenkeel.kube.client import Client, ConfigurationError
 from evenkeel.process.operator import Operator, StartError
+from evenkeel.process.own_access import own_access
 from evenkeel.process.settings import Settings, SettingsError
 
 WRONG_START = 2
@@ -54,10 +56,11 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     try:
         configured = Settings.from_environment()
         configured.check_token_files()
+        own_access(configured)
         client = await Client.from_environment(field_manager=FIELD_MANAGER)
         operator = Operator(client, configured, _end)
         await operator.start()
-    except (SettingsError, ConfigurationError, StartError) as error:
+    except (SettingsError, AccessError, ConfigurationError, StartError) as error:
         # kopf's other tasks have to have begun before they can be ended without a warning.
         await asyncio.sleep(0)
         print(f"evenkeel: {error}", file=sys.stderr)

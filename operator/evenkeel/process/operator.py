@@ -12,11 +12,14 @@ from functools import partial
 from aiohttp import web
 
 from evenkeel.adapters import Adapters
+from evenkeel.adapters.address import Allowed
 from evenkeel.adapters.prometheus import Prometheus
+from evenkeel.controllers.access import Accesses
 from evenkeel.controllers.identity import EVENT_SOURCE
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.kinds import KINDS, by_name, concerned, indexed, kept, types, watches
+from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
 from evenkeel.kube.lease import Lease
@@ -26,6 +29,7 @@ from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
 from evenkeel.process.health import Health, exposition, health, judged
+from evenkeel.process.own_access import own_access
 from evenkeel.process.settings import Settings, variable
 from evenkeel.process.webhook import Webhook
 from evenkeel.serving.pod_template import PodSettings
@@ -54,19 +58,19 @@ class Operator:
         self._on_lost = on_lost
         self._store = Store(indexed=indexed(), kept=kept(), manager=client.field_manager)
         self._inbox = Inbox()
-        self._adapters = Adapters(
-            Prometheus(
-                lambda: settings.read_token(settings.prometheus_token_file),
-                settings.prometheus_url,
-            )
-        )
+        self._adapters = Adapters(Prometheus(loopback=settings.in_pod()))
         context = Context(
             client,
             self._store,
             self._inbox,
             self._adapters,
             PodSettings(storage_initializer_image=settings.storage_initializer_image),
-            settings.prometheus_url,
+            Accesses(
+                ByName(client, time.monotonic),
+                partial(own_access, settings),
+                Allowed.parse(settings.prometheus_allowed),
+                time.monotonic,
+            ),
         )
         reconciles: dict[str, Reconcile] = {
             k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile

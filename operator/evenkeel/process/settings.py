@@ -8,7 +8,6 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic import model_validator as validates_model
@@ -20,6 +19,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from evenkeel.adapters.access import header
+from evenkeel.adapters.address import Address
+from evenkeel.adapters.address import Allowed as AllowedAddresses
 from evenkeel.process.service_links import is_service_link
 
 PREFIX = "EVENKEEL_"
@@ -71,9 +73,17 @@ def _names(value: object) -> object:
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if value and not (parts.scheme in ("http", "https") and parts.hostname):
-        raise ValueError("not an HTTP URL")
+    return str(Address.parse(value)) if value else value
+
+
+def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    AllowedAddresses.parse(value)
+    return value
+
+
+def _headers(value: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in value:
+        header(entry, "=")
     return value
 
 
@@ -116,9 +126,30 @@ class Settings(BaseSettings):
         Allowed("names of namespaces, separated by commas", "all"),
     ] = Field((), description="the namespaces whose objects are looked after")
     prometheus_url: Annotated[
-        str, AfterValidator(_url), Allowed("a URL that begins with http:// or https://")
+        str,
+        AfterValidator(_url),
+        Allowed("a URL that begins with http:// or https://, without user, password, ? and #"),
     ] = Field("", description="Prometheus for analyses that name none")
     prometheus_token_file: File = Field("", description="file with a bearer token for it")
+    prometheus_headers: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_headers),
+        Allowed("NAME=VALUE, separated by commas"),
+    ] = Field((), description="headers for it, such as `X-Scope-OrgID=ml`")
+    prometheus_access_dir: Annotated[str, Allowed("a folder that can be read")] = Field(
+        "",
+        description="folder with more that it is shown, each if there is such a file: `username` "
+        "and `password`, `ca.crt`, `tls.crt` and `tls.key`, `headers` (lines of `NAME: VALUE`)",
+    )
+    prometheus_allowed: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_addresses),
+        Allowed("URL or NAMESPACE=URL, separated by commas", "any, see below"),
+    ] = Field((), description="addresses, and what is below them, that analyses may name besides")
     leader_election: Flag = Field(
         True, description="whether replicas take turns, by a Lease named `evenkeel`"
     )
@@ -189,6 +220,11 @@ class Settings(BaseSettings):
         for file in (self.webhook_token_file, self.prometheus_token_file):
             self.read_token(file)
 
+    @staticmethod
+    def in_pod() -> bool:
+        """Whether this process runs in a pod of the cluster."""
+        return SERVICE_ACCOUNT_NAMESPACE.exists()
+
     def read_token(self, file: str) -> str:
         """The token in a mounted file; empty if none is set. Raises SettingsError."""
         if not file:
@@ -244,7 +280,8 @@ def _faults(error: ValidationError) -> list[str]:
             continue
         field = by_variable.get(str(fault["loc"][0]), str(fault["loc"][0]))
         found = os.environ.get(variable(field), "")
-        # An address may hold a password.
-        but = "" if "@" in found else f", not {found!r}"
+        # An address may hold a password, and so may a header.
+        secret = "@" in found or field == "prometheus_headers"
+        but = "" if secret else f", not {found!r}"
         faults[f"{variable(field)} must be {allowed(field).values}{but}"] = None
     return list(faults)

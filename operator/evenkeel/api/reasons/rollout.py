@@ -126,8 +126,27 @@ _VERDICT = (
     Reason(
         "PrometheusUnavailable",
         _RECORD,
-        "Undecided: Prometheus does not answer, or refuses the query; nothing is promoted.",
+        "Undecided: Prometheus does not answer, or not as it should; nothing is promoted. After "
+        "three failures in a row it is asked less often, at least every 30 s.",
         "Read its answer in the message; check `analysis.prometheus.url` or the operator's.",
+    ),
+    Reason(
+        "PrometheusAccessDenied",
+        _RECORD,
+        "Undecided: Prometheus refuses the credentials (401, 403), or they cannot be read.",
+        "Correct the headers, Secrets or rights that the message names.",
+    ),
+    Reason(
+        "PrometheusNotAllowed",
+        _RECORD,
+        "Undecided: `analysis.prometheus.url` is an address that may not be asked.",
+        "Leave `url` out, or let who runs the operator add it to `prometheus.allowed`.",
+    ),
+    Reason(
+        "QueryRefused",
+        _RECORD,
+        "Undecided: Prometheus cannot parse or evaluate the query.",
+        "Run the query in Prometheus; correct the indicator.",
     ),
     Reason(
         "InvalidIndicator",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+from evenkeel.adapters.access import Access
 from evenkeel.adapters.prometheus import Prometheus, PrometheusError
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.modeldeployment import ModelDeployment
@@ -17,25 +18,24 @@ from evenkeel.verdict.tally import Tally
 
 
 async def look(
-    prometheus: Prometheus, url: str, md: ModelDeployment, runtime: Selected | Refused
+    prometheus: Prometheus,
+    access: Access | Unobserved,
+    md: ModelDeployment,
+    runtime: Selected | Refused,
 ) -> Observations:
     """The counters of all indicators on both sides."""
     assert md.spec.analysis is not None
-    if not url:
-        missing = Unobserved(
-            "PrometheusUnavailable",
-            "no Prometheus is configured; set spec.analysis.prometheus.url or the operator's",
-        )
-        return {i.name: missing for i in md.spec.analysis.indicators}
+    if isinstance(access, Unobserved):
+        return {i.name: access for i in md.spec.analysis.indicators}
     looks = await asyncio.gather(
-        *(_tally(prometheus, url, md, runtime, i) for i in md.spec.analysis.indicators)
+        *(_tally(prometheus, access, md, runtime, i) for i in md.spec.analysis.indicators)
     )
     return dict(looks)
 
 
 async def _tally(
     prometheus: Prometheus,
-    url: str,
+    access: Access,
     md: ModelDeployment,
     runtime: Selected | Refused,
     spec: IndicatorSpec,
@@ -49,13 +49,13 @@ async def _tally(
         tally = Tally.resume(spec, analysis, kept, since)
     except ValueError as error:
         return spec.name, Unobserved("InvalidIndicator", str(error))
-    name, seen = await _indicator(prometheus, url, md, runtime, spec)
+    name, seen = await _indicator(prometheus, access, md, runtime, spec)
     return name, tally.take(seen)
 
 
 async def _indicator(
     prometheus: Prometheus,
-    url: str,
+    access: Access,
     md: ModelDeployment,
     runtime: Selected | Refused,
     spec: IndicatorSpec,
@@ -71,13 +71,13 @@ async def _indicator(
             return spec.name, Unobserved("InvalidIndicator", one.message)
         queries.append(one)
     try:
-        canary, stable = await asyncio.gather(*(_side(prometheus, url, q) for q in queries))
+        canary, stable = await asyncio.gather(*(_side(prometheus, access, q) for q in queries))
     except PrometheusError as error:
-        return spec.name, Unobserved("PrometheusUnavailable", str(error))
+        return spec.name, Unobserved(error.reason, str(error))
     return spec.name, Look(canary, stable, datetime.now(UTC).timestamp())
 
 
-async def _side(prometheus: Prometheus, url: str, queries: Queries) -> dict[str, Reading]:
-    parts = await prometheus.split(url, queries.together, PART)
+async def _side(prometheus: Prometheus, access: Access, queries: Queries) -> dict[str, Reading]:
+    parts = await prometheus.split(access, queries.together, PART)
     total, counted = parts.get("total", {}), parts.get("counted", {})
     return {key: Reading(n, counted.get(key), good=queries.bad is None) for key, n in total.items()}

@@ -94,8 +94,8 @@ async def _seen(context: Context, md: ModelDeployment, runtime: Selected | Refus
         return {}
     if md.status.stable is None:
         return {}
-    url = analysis.prometheus.url or context.prometheus_url
-    return await look(context.adapters.prometheus, url, md, runtime)
+    access = await context.accesses.of(md.metadata.namespace, analysis.prometheus)
+    return await look(context.adapters.prometheus, access, md, runtime)
 
 
 def _children(store: Store, md: ModelDeployment) -> list[Child]:

@@ -1,0 +1,233 @@
+"""Connections to many Prometheus servers: a small pool for each access, bounded in number."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+import ssl
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from evenkeel.adapters.access import Access, Tls
+from evenkeel.adapters.address import Address, never_a_prometheus
+from evenkeel.adapters.answer import AddressRefused, PrometheusError, Unavailable
+from evenkeel.adapters.breaker import Breaker
+
+POOLS = 256
+QUERIES = 16
+"""Queries at the same time, and connections, of one pool."""
+SHARE = 4
+"""Those of one tenant, so that slow queries of one leave room for the others."""
+IDLE = 30.0
+"""Seconds that a connection without a query stays open."""
+LOOKUPS = 32
+"""Names that are looked up at the same time. Threads of their own: a name server that does not
+answer would keep the API server's name waiting."""
+PEM = 2**18
+"""Characters of a CA bundle, a certificate or a key."""
+
+
+class NeverAPrometheus(OSError):
+    """A name that leads to an address that is refused."""
+
+
+class Pool:
+    """Connections for one access."""
+
+    def __init__(self, address: Address, session: aiohttp.ClientSession, breaker: Breaker) -> None:
+        self.address = address
+        self.breaker = breaker
+        self.session = session
+        self.users = 0
+        self.by_get = False
+        self.last_error: PrometheusError | None = None
+        self._slots = asyncio.Semaphore(QUERIES)
+        self._shares: dict[str, _Share] = {}
+
+    @asynccontextmanager
+    async def slot(self, tenant: str) -> AsyncIterator[None]:
+        """Room for one query of the tenant; waits for it."""
+        share = self._shares.setdefault(tenant, _Share())
+        share.users += 1
+        try:
+            async with share.slots, self._slots:
+                yield
+        finally:
+            share.users -= 1
+            if not share.users:
+                del self._shares[tenant]
+
+
+class _Share:
+    def __init__(self) -> None:
+        self.slots = asyncio.Semaphore(SHARE)
+        self.users = 0
+
+
+class Pools:
+    """The pools by access; the one that was used least recently is closed when there are too many.
+
+    loopback: whether the process's own addresses are refused where an access is guarded.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, loopback: bool) -> None:
+        self._clock = clock
+        self._loopback = loopback
+        self._pools: OrderedDict[Access, Pool] = OrderedDict()
+        self._system: ssl.SSLContext | None = None
+        self._threads = ThreadPoolExecutor(LOOKUPS, "lookup")
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        pools, self._pools = list(self._pools.values()), OrderedDict()
+        for pool in pools:
+            await pool.session.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @asynccontextmanager
+    async def use(self, access: Access) -> AsyncIterator[Pool]:
+        """The access's pool, which stays open meanwhile. Raises AddressRefused and Unavailable."""
+        pool = self._pools.get(access)
+        if pool is None:
+            idle = self._room()
+            pool = self._pools[access] = self._open(access)
+        else:
+            idle = None
+        self._pools.move_to_end(access)
+        pool.users += 1
+        try:
+            if idle is not None:
+                await idle.session.close()
+            yield pool
+        finally:
+            pool.users -= 1
+
+    def _room(self) -> Pool | None:
+        """Takes the least recently used pool out, where there is no room for one more."""
+        if len(self._pools) < POOLS:
+            return None
+        for access, pool in self._pools.items():
+            if not pool.users:
+                return self._pools.pop(access)
+        raise Unavailable(f"{POOLS} other ways to a Prometheus are in use; it is tried again")
+
+    def _open(self, access: Access) -> Pool:
+        try:
+            address = Address.parse(access.url)
+        except ValueError as error:
+            raise AddressRefused(str(error)) from None
+        resolver: AbstractResolver | None = None
+        proxy = _proxy(address)
+        # What a proxy reaches is its own affair, and it may well be beside this process.
+        if access.guarded and proxy is None:
+            if address.ip is not None and never_a_prometheus(address.ip, loopback=self._loopback):
+                raise AddressRefused(f"{address} is no address of a Prometheus")
+            resolver = _Guard(self._threads, loopback=self._loopback)
+        connector = aiohttp.TCPConnector(
+            limit=QUERIES,
+            ssl=self._context(access.tls, address),
+            resolver=resolver,
+            keepalive_timeout=IDLE,
+        )
+        session = aiohttp.ClientSession(
+            connector=connector,
+            proxy=proxy,
+            # The environment could add credentials, and one server's cookies are no other's.
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+        )
+        return Pool(address, session, Breaker(self._clock))
+
+    def _context(self, tls: Tls, address: Address) -> ssl.SSLContext:
+        if tls != Tls(server_name=tls.server_name):
+            return _context(tls, address)
+        if self._system is None:
+            self._system = ssl.create_default_context()
+        return self._system
+
+
+def _context(tls: Tls, address: Address) -> ssl.SSLContext:
+    """Raises Unavailable where the PEM texts cannot be used."""
+    if max(len(tls.ca), len(tls.cert), len(tls.key)) > PEM:
+        raise Unavailable(f"{address}: a CA bundle or certificate is larger than {PEM // 1024} KiB")
+    try:
+        context = ssl.create_default_context(cadata=tls.ca or None)
+    except (ssl.SSLError, ValueError):
+        raise Unavailable(f"{address}: the CA bundle holds no PEM certificates") from None
+    # Certificates of private authorities often lack what newer Pythons demand beyond the standard.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.cert or tls.key:
+        try:
+            _load(context, f"{tls.cert}\n{tls.key}\n")
+        except (ssl.SSLError, ValueError, OSError):
+            raise Unavailable(
+                f"{address}: the client certificate and its key do not go together, or are no PEM"
+            ) from None
+    return context
+
+
+def _load(context: ssl.SSLContext, pem: str) -> None:
+    """Loads certificate and key, which Python takes from files only: one that is on no disk."""
+    file = os.memfd_create("client-certificate")
+    try:
+        os.write(file, pem.encode())
+        # An encrypted key would ask for its password on the terminal.
+        context.load_cert_chain(f"/proc/self/fd/{file}", password="")
+    finally:
+        os.close(file)
+
+
+def _proxy(address: Address) -> str | None:
+    """The proxy that HTTP_PROXY or HTTPS_PROXY names, unless NO_PROXY exempts the host."""
+    return None if proxy_bypass(address.host) else getproxies().get(address.scheme)
+
+
+class _Guard(AbstractResolver):
+    """Looks names up, and refuses those that lead where no Prometheus is.
+
+    What was looked at is what is connected to, so that no second answer can lead elsewhere.
+    """
+
+    def __init__(self, threads: ThreadPoolExecutor, *, loopback: bool) -> None:
+        self._threads = threads
+        self._loopback = loopback
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """All addresses. Raises OSError."""
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+        )
+        answers: list[ResolveResult] = []
+        for answer_family, _, proto, _, (ip, *_) in found:
+            address = ipaddress.ip_address(str(ip).partition("%")[0])
+            if never_a_prometheus(address, loopback=self._loopback):
+                raise NeverAPrometheus(f"{host} leads to {address}, no address of a Prometheus")
+            answers.append(
+                ResolveResult(
+                    hostname=host,
+                    host=str(address),
+                    port=port,
+                    family=answer_family,
+                    proto=proto,
+                    flags=socket.AI_NUMERICHOST,
+                )
+            )
+        return answers
+
+    async def close(self) -> None:
+        """The threads are the pools' own."""
