@@ -26,7 +26,7 @@ def _why(error: Exception) -> str:
         case aiohttp.ClientConnectorCertificateError():
             return f"its certificate is not trusted: {_tls(error.certificate_error)}"
         case aiohttp.ClientConnectorSSLError():
-            return f"no TLS connection: {_tls(error)}"
+            return f"no TLS connection: {_tls(error.os_error)}"
         case aiohttp.ClientConnectorDNSError():
             return "its name cannot be resolved"
         case aiohttp.ClientConnectorError():
@@ -36,9 +36,11 @@ def _why(error: Exception) -> str:
             return "it closed the connection without an answer"
         case aiohttp.ClientPayloadError():
             return "its answer broke off"
-        case ssl.SSLError():
+        case aiohttp.ClientOSError() if isinstance(error.__cause__, ssl.SSLError):
             # A server of TLS 1.3 judges the client's certificate after the handshake.
-            return f"the TLS connection was ended: {_tls(error)}"
+            return f"it ended the TLS connection: {_tls(error.__cause__)}"
+        case aiohttp.ClientOSError():
+            return f"the connection broke: {one_line(error.strerror or '')}".removesuffix(": ")
         case _:
             return f"no answer that HTTP knows ({type(error).__name__})"
 
@@ -46,3 +48,10 @@ def _why(error: Exception) -> str:
 def _tls(error: Exception) -> str:
     why = getattr(error, "verify_message", "") or getattr(error, "reason", "")
     return one_line(str(why or type(error).__name__))
+
+
+def broke(error: Exception) -> bool:
+    """Whether an open connection ended without an answer, as an idle one may that is used again."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)

@@ -32,7 +32,7 @@ from evenkeel.adapters.answer import (
 )
 from evenkeel.adapters.body import Bodies, BodyTooLarge, parsed
 from evenkeel.adapters.connections import Pool, Pools
-from evenkeel.adapters.fault import told
+from evenkeel.adapters.fault import broke, told
 from evenkeel.adapters.words import one_line, without
 
 __all__ = ["Prometheus", "PrometheusError"]
@@ -94,8 +94,9 @@ class Prometheus:
     async def _exchange(self, pool: Pool, access: Access, query: str) -> _Response:
         try:
             response = await self._request(pool, access, query)
-        except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-            # It may have closed an idle connection just when that was used again.
+        except aiohttp.ClientConnectionError as error:
+            if not broke(error):
+                raise
             response = await self._request(pool, access, query)
         if response.status in (405, 501) and not pool.by_get:
             # Some proxies let nothing but GET through.
