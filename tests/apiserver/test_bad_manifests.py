@@ -23,6 +23,8 @@ class Bad(NamedTuple):
 MD, RS, TR, MV, SR, CSR = MINIMAL
 STEPS = "analysis: {indicators: [{name: errors}]}\nrollout: "
 GATE = "gates: [{name: g, metric: accuracy, %s}]"
+PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
+HEADER = PROMETHEUS % "headers: [{%s}]"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
@@ -112,6 +114,68 @@ BAD = [
         MD,
         "analysis: {prometheus: {url: 'prom:9090'}, indicators: [{name: errors}]}",
         "http:// or https://",
+    ),
+    # Access to Prometheus
+    Bad("password in url", MD, PROMETHEUS % "url: 'http://u:pw@p'", "name a Secret in basicAuth"),
+    Bad("query in url", MD, PROMETHEUS % "url: 'http://p/?a=b'", "without ? and #"),
+    Bad("fragment in url", MD, PROMETHEUS % "url: 'http://p/#a'", "without ? and #"),
+    Bad("path upwards", MD, PROMETHEUS % "url: 'http://p/a/../b'", "a plain path"),
+    Bad("path upwards, in code", MD, PROMETHEUS % "url: 'http://p/%2e%2e'", "a plain path"),
+    Bad("space in url", MD, PROMETHEUS % "url: 'http://p/a b'", "a plain path"),
+    Bad("backslash in url", MD, PROMETHEUS % "url: 'http://p\\x'", "a plain path"),
+    Bad("header without value", MD, HEADER % "name: A", "exactly one of value or valueFrom"),
+    Bad(
+        "header with two values",
+        MD,
+        HEADER % "name: A, value: b, valueFrom: {secretKeyRef: {name: s, key: k}}",
+        "exactly one of value or valueFrom",
+    ),
+    Bad("same header twice", MD, HEADER % "name: A, value: b}, {name: A, value: c", "Duplicate"),
+    Bad(
+        "credentials", MD, HEADER % "name: authorization, value: x", "as basicAuth or authorization"
+    ),
+    Bad("host", MD, HEADER % "name: Host, value: x", "belongs to the transport; leave it out"),
+    Bad("length", MD, HEADER % "name: Content-Length, value: x", "belongs to the transport"),
+    Bad("header's name", MD, HEADER % "name: 'A b', value: x", "letters, digits and hyphens"),
+    Bad("line end", MD, HEADER % 'name: A, value: "x\\r\\nB: c"', "printable ASCII"),
+    Bad("empty value", MD, HEADER % "name: A, value: ''", "printable ASCII"),
+    Bad(
+        "two credentials",
+        MD,
+        PROMETHEUS % "basicAuth: {username: {name: s, key: u}, password: {name: s, key: p}}, "
+        "authorization: {credentials: {name: s, key: t}}",
+        "at most one of basicAuth or authorization",
+    ),
+    Bad(
+        "password in clear",
+        MD,
+        PROMETHEUS % "basicAuth: {username: u, password: p}",
+        "must be of type object",
+    ),
+    Bad(
+        "basic as a token",
+        MD,
+        PROMETHEUS % "authorization: {type: Basic, credentials: {name: s, key: t}}",
+        "write basicAuth instead",
+    ),
+    Bad(
+        "certificate without key",
+        MD,
+        PROMETHEUS % "tls: {cert: {secret: {name: s, key: c}}}",
+        "cert and keySecret go together",
+    ),
+    Bad("no source", MD, PROMETHEUS % "tls: {ca: {}}", "exactly one of secret or configMap"),
+    Bad(
+        "name of a Secret",
+        MD,
+        PROMETHEUS % "authorization: {credentials: {name: ../s, key: t}}",
+        "lower-case letters, digits, hyphens and dots",
+    ),
+    Bad(
+        "key of a Secret",
+        MD,
+        PROMETHEUS % "authorization: {credentials: {name: s, key: a/b}}",
+        "a key needs letters, digits",
     ),
     Bad("same twice", MD, "analysis: {indicators: [{name: a}, {name: a}]}", "Duplicate value"),
     Bad("ratio above 1", MD, INDICATOR % "maxRatio: '1.5'", "a share from 0 to 1 in quotes"),

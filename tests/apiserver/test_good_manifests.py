@@ -69,6 +69,37 @@ GOOD = [
           - {name: class-share, total: sum by (pod) (p), bad: sum by (pod) (q), acceptable: '1'}
         """,
     ),
+    (
+        "ModelDeployment",
+        """
+        rollout: {steps: [{weight: 50}]}
+        analysis:
+          prometheus:
+            url: https://mimir.example:8443/select/0:0/prometheus
+            headers:
+            - {name: X-Scope-OrgID, value: team-a|team-b}
+            - {name: X-Key, valueFrom: {secretKeyRef: {name: mimir, key: key}}}
+            basicAuth: {username: {name: mimir, key: username}, password: {name: mimir, key: p.w}}
+            tls:
+              ca: {configMap: {name: corporate-ca, key: ca.crt}}
+              cert: {secret: {name: client, key: tls.crt}}
+              keySecret: {name: client, key: tls.key}
+              serverName: mimir
+          indicators: [{name: errors}]
+        """,
+    ),
+    (
+        "ModelDeployment",
+        """
+        rollout: {steps: [{weight: 50}]}
+        analysis:
+          prometheus:
+            url: http://[fd00::1]:9090/
+            authorization: {credentials: {name: token, key: token}}
+            tls: {insecureSkipVerify: true}
+          indicators: [{name: errors}]
+        """,
+    ),
     ("ModelDeployment", "rollout: {steps: [{weight: 50, analysis: false, pauseSeconds: 300}]}"),
     ("ModelDeployment", "{model: {uri: 'file:///opt/model'}, runtime: {name: custom}}"),
     (

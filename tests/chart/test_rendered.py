@@ -119,10 +119,26 @@ def test_the_operator_understands_its_environment(
         watch_namespaces=("a", "b"),
         prometheus_url="http://prometheus.monitoring:9090",
         prometheus_token_file="/etc/evenkeel/prometheus/token",
+        prometheus_headers=("X-Scope-OrgID=ml", "X-Team=a=b"),
+        prometheus_access_dir="/etc/evenkeel/prometheus-access",
+        prometheus_allowed=("https://mimir.example/prom", "team-a=http://10.0.0.1:9090"),
         webhook_token_file="/etc/evenkeel/webhook/token",
         log_level="debug",
         log_format="plain",
     )
+
+
+def test_access_to_prometheus_is_mounted_from_secret_and_configmap(render: Render) -> None:
+    pod = find(render(options=EVERYTHING), "Deployment")["spec"]["template"]["spec"]
+    (sources,) = [
+        v["projected"]["sources"] for v in pod["volumes"] if v["name"] == "prometheus-access"
+    ]
+    assert sources == [
+        {"secret": {"name": "prometheus-access"}},
+        {"configMap": {"name": "corporate-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    ]
+    pod = find(render(), "Deployment")["spec"]["template"]["spec"]
+    assert "prometheus-access" not in {v["name"] for v in pod["volumes"]}
 
 
 def test_services_beside_it_do_not_become_its_settings(render: Render) -> None:
@@ -192,6 +208,10 @@ def test_alerts_use_metrics_that_the_operator_exports(render: Render) -> None:
         ("watchNamespaces=team", "at '/watchNamespaces': got string, want array"),
         ("watchNamespaces={Team}", "at '/watchNamespaces/0'"),
         ("prometheus.url=prometheus:9090", "at '/prometheus/url'"),
+        ("prometheus.url=http://user:pw@prometheus", "at '/prometheus/url'"),
+        ("prometheus.allowed={mimir.example}", "at '/prometheus/allowed/0'"),
+        ("prometheus.headers.A=", "at '/prometheus/headers/A'"),
+        ("rbac.readByName[0].namespace=a", "at '/rbac/readByName/0'"),
         ("image.repository=evenkeel/operator:1.0", "at '/image/repository'"),
         ("image.digest=sha256:abc", "at '/image/digest'"),
         ("workers=0", "at '/workers': minimum: got 0, want 1"),

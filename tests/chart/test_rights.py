@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from evenkeel.kube.by_name import ByName, Named, Unreadable
 from evenkeel.kube.client import ApiError, Client
-from evenkeel.meta.resources import EVENT, HTTP_ROUTE, LEASE, ResourceType
+from evenkeel.meta.resources import CONFIG_MAP, EVENT, HTTP_ROUTE, LEASE, SECRET, ResourceType
 
 from tests.chart.conftest import Render
 from tests.support.api_server import ApiServer
@@ -44,7 +45,7 @@ class Rights:
     def client(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("KUBECONFIG", str(self.kubeconfig))
 
-    def can(self, verb: str, resource: str, namespace: str) -> bool:
+    def can(self, verb: str, resource: str, namespace: str, name: str = "") -> bool:
         """`resource` is plural[.group][/subresource]."""
         typed, _, subresource = resource.partition("/")
         plural, _, group = typed.partition(".")
@@ -54,6 +55,7 @@ class Rights:
             "resource": plural,
             "subresource": subresource,
             "namespace": namespace,
+            "name": name,
         }
         review = {"spec": {"user": self.user, "resourceAttributes": attributes}}
         answer = self.server.http.post(
@@ -71,6 +73,11 @@ def rights(
     for namespace in (home, watched, other):
         api_server.kubectl("create", "namespace", namespace)
     values = ["fullnameOverride=" + release, "crds.enabled=false", "runtimes.enabled=false"]
+    values += [
+        f"rbac.readByName[0].namespace={watched}",
+        "rbac.readByName[0].secrets={mimir,gone}",
+        "rbac.readByName[0].configMaps={ca}",
+    ]
     if request.param == "namespaces":
         values.append(f"watchNamespaces={{{watched}}}")
     objects = render(*values, options=(f"--namespace={home}",))
@@ -163,6 +170,33 @@ async def test_the_lease(rights: Rights, monkeypatch: pytest.MonkeyPatch) -> Non
             await client.get(LEASE, home, "another")
 
 
+async def test_secrets_by_name_where_that_is_granted(
+    rights: Rights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rights.client(monkeypatch)
+    for kind, name in (
+        ("secret generic", "mimir"),
+        ("secret generic", "other"),
+        ("configmap", "ca"),
+    ):
+        rights.server.kubectl(
+            *("-n", rights.watched, "create", *kind.split(), name, f"--from-literal=key={name}!")
+        )
+    async with await Client.from_environment(field_manager="tests") as client:
+        by_name = ByName(client, lambda: 0.0)
+        assert await by_name.value(Named(SECRET, rights.watched, "mimir", "key")) == "mimir!"
+        assert await by_name.value(Named(CONFIG_MAP, rights.watched, "ca", "key")) == "ca!"
+        for name, says in (
+            ("other", "the operator may not read Secret 'other' of namespace"),
+            ("gone", "there is no Secret 'gone' of namespace"),
+        ):
+            with pytest.raises(Unreadable, match=says):
+                await by_name.value(Named(SECRET, rights.watched, name, "key"))
+    assert not rights.can("get", "secrets", rights.other, "mimir")
+    for verb in ("list", "watch", "patch", "update", "delete"):
+        assert not rights.can(verb, "secrets", rights.watched, "mimir")
+
+
 @pytest.mark.parametrize("verb", ["get", "list", "watch", "create", "patch", "delete"])
 def test_routes(rights: Rights, verb: str) -> None:
     resource = f"{HTTP_ROUTE.plural}.{HTTP_ROUTE.group}"
@@ -215,6 +249,12 @@ def test_other_namespaces_only_without_a_list(rights: Rights, resource: str) -> 
     everywhere = "cluster" in rights.watched
     assert rights.can("list", resource, rights.other) == everywhere
     assert rights.can("list", resource, rights.watched)
+
+
+def test_no_secret_is_read_by_default(render: Render) -> None:
+    rules = [rule for made in render() for rule in made.get("rules", ())]
+    named = {resource for rule in rules for resource in rule["resources"]}
+    assert named.isdisjoint({"secrets", "configmaps", "*"})
 
 
 def test_users_roles_are_aggregated(render: Render) -> None:

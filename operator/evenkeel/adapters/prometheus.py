@@ -14,10 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 import aiohttp
-from yarl import URL
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.answer import (
@@ -44,7 +42,6 @@ REFUSAL = 2**14
 KEY_LENGTH = 480
 """Characters of a series' labels that are kept; a digest tells longer ones apart."""
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class _Response(NamedTuple):
@@ -105,15 +102,16 @@ class Prometheus:
         return response
 
     async def _request(self, pool: Pool, access: Access, query: str) -> _Response:
-        url, form = f"{pool.address}/api/v1/query", urlencode({"query": query})
         by_get = pool.by_get
-        headers = [*access.headers, *HEADERS.items(), *(() if by_get else FORM.items())]
+        headers = [*access.headers, *HEADERS.items()]
         if access.authorization:
             headers.append(("Authorization", access.authorization))
+        form = {"query": query}
         async with pool.session.request(
             "GET" if by_get else "POST",
-            URL(f"{url}?{form}" if by_get else url, encoded=True),
-            data=None if by_get else form.encode(),
+            f"{pool.address}/api/v1/query",
+            params=form if by_get else None,
+            data=None if by_get else form,
             headers=headers,
             allow_redirects=False,
             server_hostname=access.tls.server_name or None,

@@ -51,8 +51,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.networking.request_timeout = 30.0
     settings.networking.connect_timeout = 10.0
     settings.process.ultimate_exiting_timeout = END_WITHIN
-    for chatty in ("httpx", "httpcore", "aiohttp.access"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     try:
         configured = Settings.from_environment()
         configured.check_token_files()
