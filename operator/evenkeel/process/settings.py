@@ -136,7 +136,7 @@ class Settings(BaseSettings):
         NoDecode,
         BeforeValidator(_names),
         AfterValidator(_headers),
-        Allowed("NAME=VALUE, separated by commas"),
+        Allowed("NAME=VALUE, separated by commas", "none"),
     ] = Field((), description="headers for it, such as `X-Scope-OrgID=ml`")
     prometheus_access_dir: Annotated[str, Allowed("a folder that can be read")] = Field(
         "",
@@ -148,7 +148,7 @@ class Settings(BaseSettings):
         NoDecode,
         BeforeValidator(_names),
         AfterValidator(_addresses),
-        Allowed("URL or NAMESPACE=URL, separated by commas", "any, see below"),
+        Allowed("URL or NAMESPACE=URL, separated by commas", "any, see [Prometheus](#prometheus)"),
     ] = Field((), description="addresses, and what is below them, that analyses may name besides")
     leader_election: Flag = Field(
         True, description="whether replicas take turns, by a Lease named `evenkeel`"
