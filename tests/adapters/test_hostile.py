@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -263,6 +264,17 @@ async def test_who_fails_again_and_again_is_left_alone_for_a_while() -> None:
     await client.close()
 
 
+async def test_a_tenants_failures_shut_no_other_tenant_out(client: Prometheus) -> None:
+    async with serving(no_http) as server:
+        for _ in range(FAILURES):
+            with pytest.raises(Unavailable, match=r"HTTP"):
+                await client.ask(Access(server.url), "up", tenant="a")
+        server.behaviour = good
+        await client.ask(Access(server.url), "up", tenant="b")
+        with pytest.raises(Unavailable, match="asked again"):
+            await client.ask(Access(server.url), "up", tenant="a")
+
+
 async def test_refused_queries_do_not_shut_a_server_out(client: Prometheus) -> None:
     refusal = b'{"status":"error","errorType":"bad_data","error":"no"}'
 
@@ -322,6 +334,19 @@ async def test_in_a_pod_its_own_addresses_are_refused(host: str) -> None:
         await client.ask(Access(server.url, guarded=False), "up")
         assert server.requests == 1
     await client.close()
+
+
+async def test_a_name_that_leads_to_a_metadata_service_is_refused(
+    client: Prometheus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolved(host: str, port: int, *_: object) -> list[object]:
+        addresses = ("10.0.0.1", "169.254.169.254")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    for url in ("http://innocent.example", "http://169.254.169.254/latest"):
+        with pytest.raises(AddressRefused, match=r"169\.254\.169\.254.*no address of a Prom"):
+            await client.ask(Access(url), "up")
 
 
 async def chunks(*sizes: int) -> AsyncIterator[bytes]:

@@ -68,6 +68,17 @@ async def test_with_all_that_is_demanded(
     assert (await client.ask(Access(url, tls=tls), "up")).samples == ()
 
 
+async def test_tenants_share_their_bundle(
+    client: Prometheus, url: str, authority: Authority, identity: KeyPair
+) -> None:
+    """A thousand copies of the system's authorities would be a gigabyte."""
+    tls = trusting(authority, identity, "prometheus.test")
+    for tenant in ("a", "b"):
+        await client.ask(Access(url, (("X-Scope-OrgID", tenant),), tls=tls), "up")
+    assert len(client._pools._pools) == 2
+    assert len(client._pools._contexts) == 1
+
+
 async def test_unverified(client: Prometheus, url: str, identity: KeyPair) -> None:
     tls = Tls("", identity.cert.read_text(), identity.key.read_text(), verify=False)
     assert (await client.ask(Access(url, tls=tls), "up")).samples == ()

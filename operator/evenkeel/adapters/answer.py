@@ -24,7 +24,7 @@ class Unavailable(PrometheusError):
 
 
 class QueryRefused(PrometheusError):
-    """The query is at fault: it cannot be parsed or evaluated."""
+    """The query is at fault: it cannot be parsed or evaluated, or gives no instant vector."""
 
     reason = "QueryRefused"
 
@@ -46,7 +46,7 @@ class TooLarge(PrometheusError):
 
 
 class NotUnderstood(PrometheusError):
-    """The answer is none of Prometheus' API, or not an instant vector."""
+    """The answer is none of Prometheus' API."""
 
 
 class Sample(NamedTuple):
@@ -75,10 +75,11 @@ WARNINGS = 8
 
 
 def vector(data: dict[str, Any], warnings: Sequence[str] = ()) -> Answer:
-    """The answer in the API's `data`. Raises NotUnderstood, and KeyError or the like."""
+    """The answer in the API's `data`. Raises QueryRefused if it is none, KeyError or the
+    like if it is malformed."""
     kind = data["resultType"]
     if kind != "vector":
-        raise NotUnderstood(
+        raise QueryRefused(
             f"the query gives a {one_line(str(kind), 20)}; an indicator needs an instant vector"
         )
     samples: list[Sample] = []

@@ -14,19 +14,20 @@ LONGEST_PAUSE = 30.0
 class Breaker:
     """Closed: all may try. Open: nobody. After the pause one may try, and decides for all.
 
-    clock: seconds that only grow. pause: seconds of the present or the next pause.
+    clock: seconds that only grow. failures: those in a row. pause: seconds of the present or the
+    next pause.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._failures = 0
+        self.failures = 0
         self._until = 0.0
         self._probing = False
         self.pause = FIRST_PAUSE
 
     def admits(self) -> bool:
         """Whether to try now; who may has to call `succeeded`, `failed` or `gave_up` after it."""
-        if self._failures < FAILURES:
+        if self.failures < FAILURES:
             return True
         if self._probing or self._clock() < self._until:
             return False
@@ -35,14 +36,14 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Closes it."""
-        self._failures, self._probing, self.pause = 0, False, FIRST_PAUSE
+        self.failures, self._probing, self.pause = 0, False, FIRST_PAUSE
 
     def failed(self) -> None:
         """Opens it, if that was the last failure it takes."""
-        self._failures += 1
+        self.failures += 1
         if self._probing:
             self.pause = min(2 * self.pause, LONGEST_PAUSE)
-        if self._probing or self._failures == FAILURES:
+        if self._probing or self.failures == FAILURES:
             self._until = self._clock() + self.pause
         self._probing = False
 

@@ -8,10 +8,12 @@ import os
 import socket
 import ssl
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -21,7 +23,7 @@ from evenkeel.adapters.address import Address, never_a_prometheus
 from evenkeel.adapters.answer import AddressRefused, PrometheusError, Unavailable
 from evenkeel.adapters.breaker import Breaker
 
-POOLS = 256
+POOLS = 512
 QUERIES = 16
 """Queries at the same time, and connections, of one pool."""
 SHARE = 4
@@ -39,37 +41,43 @@ class NeverAPrometheus(OSError):
     """A name that leads to an address that is refused."""
 
 
-class Pool:
-    """Connections for one access."""
+class Share:
+    """A tenant's part of a pool: room for its queries, and a breaker that only they open."""
 
-    def __init__(self, address: Address, session: aiohttp.ClientSession, breaker: Breaker) -> None:
-        self.address = address
-        self.breaker = breaker
-        self.session = session
-        self.users = 0
-        self.by_get = False
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.slots = asyncio.Semaphore(SHARE)
+        self.breaker = Breaker(clock)
         self.last_error: PrometheusError | None = None
-        self._slots = asyncio.Semaphore(QUERIES)
-        self._shares: dict[str, _Share] = {}
+        self.users = 0
 
-    @asynccontextmanager
-    async def slot(self, tenant: str) -> AsyncIterator[None]:
-        """Room for one query of the tenant; waits for it."""
-        share = self._shares.setdefault(tenant, _Share())
+
+class Pool:
+    """Connections for one access. by_get: whether it is asked by GET, since it takes no POST."""
+
+    def __init__(
+        self, address: Address, session: aiohttp.ClientSession, clock: Callable[[], float]
+    ) -> None:
+        self.address = address
+        self.session = session
+        self.slots = asyncio.Semaphore(QUERIES)
+        self.by_get = False
+        self.users = 0
+        self._clock = clock
+        self._shares: dict[str, Share] = {}
+
+    @contextmanager
+    def share(self, tenant: str) -> Iterator[Share]:
+        """The tenant's share, which is kept while it is used or its breaker remembers failures."""
+        share = self._shares.get(tenant)
+        if share is None:
+            share = self._shares[tenant] = Share(self._clock)
         share.users += 1
         try:
-            async with share.slots, self._slots:
-                yield
+            yield share
         finally:
             share.users -= 1
-            if not share.users:
+            if not share.users and not share.breaker.failures:
                 del self._shares[tenant]
-
-
-class _Share:
-    def __init__(self) -> None:
-        self.slots = asyncio.Semaphore(SHARE)
-        self.users = 0
 
 
 class Pools:
@@ -82,7 +90,8 @@ class Pools:
         self._clock = clock
         self._loopback = loopback
         self._pools: OrderedDict[Access, Pool] = OrderedDict()
-        self._system: ssl.SSLContext | None = None
+        # Many tenants have the same bundle of authorities.
+        self._contexts: WeakValueDictionary[Tls, ssl.SSLContext] = WeakValueDictionary()
         self._threads = ThreadPoolExecutor(LOOKUPS, "lookup")
 
     async def close(self) -> None:
@@ -133,7 +142,8 @@ class Pools:
             resolver = _Guard(self._threads, loopback=self._loopback)
         connector = aiohttp.TCPConnector(
             limit=QUERIES,
-            ssl=self._context(access.tls, address),
+            # Contexts take time and, with the system's authorities, a megabyte.
+            ssl=self._context(access.tls, address) if address.scheme == "https" else True,
             resolver=resolver,
             keepalive_timeout=IDLE,
         )
@@ -146,14 +156,14 @@ class Pools:
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
         )
-        return Pool(address, session, Breaker(self._clock))
+        return Pool(address, session, self._clock)
 
     def _context(self, tls: Tls, address: Address) -> ssl.SSLContext:
-        if tls != Tls(server_name=tls.server_name):
-            return _context(tls, address)
-        if self._system is None:
-            self._system = ssl.create_default_context()
-        return self._system
+        tls = replace(tls, server_name="")
+        context = self._contexts.get(tls)
+        if context is None:
+            context = self._contexts[tls] = _context(tls, address)
+        return context
 
 
 def _context(tls: Tls, address: Address) -> ssl.SSLContext:

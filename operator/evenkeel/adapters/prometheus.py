@@ -29,7 +29,7 @@ from evenkeel.adapters.answer import (
     vector,
 )
 from evenkeel.adapters.body import Bodies, BodyTooLarge, parsed
-from evenkeel.adapters.connections import Pool, Pools
+from evenkeel.adapters.connections import Pool, Pools, Share
 from evenkeel.adapters.fault import broke, told
 from evenkeel.adapters.words import one_line, without
 
@@ -73,13 +73,13 @@ class Prometheus:
         Raises PrometheusError; each kind is a class of its own (answer.py).
         """
         async with self._pools.use(access) as pool:
-            with _watched(pool):
-                return _understood(pool, access, await self._bounded(pool, access, query, tenant))
+            with pool.share(tenant) as share, _watched(share):
+                return _understood(pool, access, await self._bounded(pool, share, access, query))
 
-    async def _bounded(self, pool: Pool, access: Access, query: str, tenant: str) -> _Response:
+    async def _bounded(self, pool: Pool, share: Share, access: Access, query: str) -> _Response:
         """Raises PrometheusError."""
         try:
-            async with asyncio.timeout(DEADLINE), pool.slot(tenant):
+            async with asyncio.timeout(DEADLINE), share.slots, pool.slots:
                 return await self._exchange(pool, access, query)
         except TimeoutError:
             raise Unavailable(f"{pool.address} gave no whole answer in {DEADLINE:g} s") from None
@@ -143,25 +143,26 @@ class Prometheus:
 
 
 @contextmanager
-def _watched(pool: Pool) -> Iterator[None]:
-    """Tells the pool's breaker how it went. Raises PrometheusError where it is open."""
-    if not pool.breaker.admits():
-        assert pool.last_error is not None
-        pause = f"(asked again within {pool.breaker.pause:g} s)"
-        raise type(pool.last_error)(f"{pool.last_error} {pause}")
+def _watched(share: Share) -> Iterator[None]:
+    """Tells the breaker how it went. Raises PrometheusError where it is open."""
+    breaker = share.breaker
+    if not breaker.admits():
+        assert share.last_error is not None
+        pause = f"(asked again within {breaker.pause:g} s)"
+        raise type(share.last_error)(f"{share.last_error} {pause}")
     try:
         yield
     except QueryRefused:
-        pool.breaker.succeeded()
+        breaker.succeeded()
         raise
     except PrometheusError as error:
-        pool.last_error = error
-        pool.breaker.failed()
+        share.last_error = error
+        breaker.failed()
         raise
     except BaseException:
-        pool.breaker.gave_up()
+        breaker.gave_up()
         raise
-    pool.breaker.succeeded()
+    breaker.succeeded()
 
 
 def _understood(pool: Pool, access: Access, response: _Response) -> Answer:
@@ -180,13 +181,13 @@ def _understood(pool: Pool, access: Access, response: _Response) -> Answer:
         said = _words(access, response.body[:REFUSAL])
         raise NotUnderstood(f"{pool.address} answered 200 without JSON: {said}") from None
     try:
-        if body.get("status", "success") != "success":
-            raise _refusal(pool, access, response)
-        return vector(body["data"], body.get("warnings") or ())
-    except NotUnderstood as error:
-        raise NotUnderstood(f"{pool.address}: {error}") from None
+        if body.get("status", "success") == "success":
+            return vector(body["data"], body.get("warnings") or ())
+    except QueryRefused as error:
+        raise QueryRefused(f"{pool.address}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError):
         raise NotUnderstood(f"{pool.address}: the answer is not understood") from None
+    raise _refusal(pool, access, response)
 
 
 def _refusal(pool: Pool, access: Access, response: _Response) -> PrometheusError:
