@@ -20,7 +20,7 @@ from evenkeel.adapters.answer import (
     TooLarge,
     Unavailable,
 )
-from evenkeel.adapters.body import BODY, Bodies, BodyTooLarge, parsed
+from evenkeel.adapters.body import BODY, SMALL, Bodies, BodyTooLarge, parsed
 from evenkeel.adapters.breaker import FAILURES, FIRST_PAUSE
 from evenkeel.adapters.prometheus import Prometheus
 
@@ -147,7 +147,7 @@ async def bomb(wire: Wire) -> None:
 
 
 async def brackets(wire: Wire) -> None:
-    body = b"[" + b"{}," * (2**20 // 2) + b"0]"
+    body = b"[" + b"{}," * (2**19 // 3 - 10) + b"0]"
     await wire.head(f"Content-Length: {len(body)}")
     await wire.send(body)
 
@@ -168,8 +168,8 @@ async def no_http(wire: Wire) -> None:
         (drip, Unavailable, "no whole answer in 0.5 s"),
         (drip_head, Unavailable, "no whole answer in 0.5 s"),
         (silence, Unavailable, "no whole answer in 0.5 s"),
-        (endless, TooLarge, "larger than 2048 KiB"),
-        (announced, TooLarge, "larger than 2048 KiB"),
+        (endless, TooLarge, "larger than 512 KiB"),
+        (announced, TooLarge, "larger than 512 KiB"),
         (endless_head, Unavailable, "HTTP"),
         (headers_without_end, Unavailable, "HTTP"),
         (bomb, NotUnderstood, "compressed"),
@@ -204,7 +204,8 @@ async def test_forty_at_once_stay_within_their_memory(
         async with serving(behaviour) as server:
             accesses = [Access(server.url, (("X-Scope-OrgID", str(n)),)) for n in range(40)]
             found = await asyncio.gather(
-                *(client.ask(access, "up") for access in accesses), return_exceptions=True
+                *(client.ask(access, "up", tenant=t) for access in accesses for t in "ab"),
+                return_exceptions=True,
             )
         assert all(isinstance(one, PrometheusError) for one in found)
         assert tracemalloc.get_traced_memory()[1] < MEMORY
@@ -219,7 +220,7 @@ async def test_slow_ones_do_not_hold_up_others(
     monkeypatch.setattr(module, "DEADLINE", 60)
 
     async def slow_at_first(wire: Wire) -> None:
-        if wire.server.requests > 4:
+        if wire.server.requests > connections.SHARE:
             return await good(wire)
         await silence(wire)
         return None
@@ -228,11 +229,11 @@ async def test_slow_ones_do_not_hold_up_others(
         slow = [client.ask(Access(other.url), "up", tenant=str(n)) for n in range(40)]
         slow += [client.ask(Access(same.url), "up", tenant="a") for _ in range(40)]
         tasks = [asyncio.create_task(one) for one in slow]
-        await same.asked(4)
+        await same.asked(connections.SHARE)
         answer = await client.ask(Access(same.url), "up", tenant="b")
         assert answer.samples == ()
         assert not any(task.done() for task in tasks)
-        assert other.requests <= connections.QUERIES
+        assert other.requests <= connections.STRANGERS_QUERIES
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -358,14 +359,37 @@ async def chunks(*sizes: int) -> AsyncIterator[bytes]:
 async def test_the_largest_gives_way_where_many_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evenkeel.adapters.body.TOGETHER", 1000)
     bodies = Bodies()
+
+    async def read(*sizes: int) -> bytes:
+        with bodies.one(stranger=True) as body:
+            await body.read(chunks(*sizes))
+            return body.whole()
+
     large, small, other = await asyncio.gather(
-        bodies.read(chunks(300, 300, 300, 1)),
-        bodies.read(chunks(50, 50, 50, 1)),
-        bodies.read(chunks(50, 50, 50, 1)),
-        return_exceptions=True,
+        read(300, 300, 300, 1), read(50, 50, 50, 1), read(50, 50, 50, 1), return_exceptions=True
     )
     assert isinstance(large, BodyTooLarge)
     assert (small, other) == (b" " * 151, b" " * 151)
+
+
+async def test_large_bodies_take_turns_and_small_ones_do_not_wait() -> None:
+    bodies = Bodies()
+    order: list[str] = []
+
+    async def understood(name: str, size: int, *, stranger: bool) -> None:
+        with bodies.one(stranger=stranger) as body:
+            await body.read(chunks(size))
+            async with bodies.turn(body, stranger=stranger):
+                order.append(name)
+
+    with bodies.one(stranger=True) as held:
+        await held.read(chunks(SMALL + 1))
+        async with bodies.turn(held, stranger=True):
+            large = asyncio.create_task(understood("large", SMALL + 1, stranger=True))
+            await understood("small", SMALL, stranger=True)
+            await understood("own", SMALL + 1, stranger=False)
+    await large
+    assert order == ["small", "own", "large"]
 
 
 def test_a_large_honest_answer_is_taken() -> None:

@@ -54,8 +54,9 @@ class Access:
     """One way to one Prometheus; equal ones share connections, a breaker and bounds.
 
     url: base URL without user information, query and fragment. headers: pairs of name and value.
-    authorization: the header's whole value, such as `Bearer <token>`. guarded: whether addresses
-    are refused that no Prometheus has, such as the cloud's metadata service.
+    authorization: the header's whole value, such as `Bearer <token>`. guarded: whether nobody
+    but a tenant vouches for the address: none that no Prometheus has, such as the cloud's metadata
+    service, and narrower bounds.
     """
 
     url: str

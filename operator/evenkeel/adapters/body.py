@@ -2,79 +2,118 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 BODY = 2 * 2**20
 """Bytes of one body: some 14,000 series."""
+STRANGERS_BODY = 2**19
+"""The same of servers that nobody vouches for, which may send it again and again."""
 TOGETHER = 12 * 2**20
 """Bytes of all bodies that are being read. Who holds most gives way, so that small ones pass."""
 OBJECTS = 32 * 2**20
 """Bytes that a body's objects may take. Brackets take up to 30 times the memory of their text."""
+SMALL = 2**16
+"""Bytes of a body that is understood in a few milliseconds."""
+REST = 3.0
+"""Times as long as a stranger's body has taken until the next one of strangers is looked at."""
 
 
 class BodyTooLarge(Exception):
     """The message says by how much."""
 
 
-class Bodies:
-    """All bodies that are being read."""
+class Body:
+    """One body while it is read and understood."""
 
-    def __init__(self) -> None:
-        self._open: set[_Body] = set()
-
-    async def read(self, chunks: AsyncIterator[bytes], limit: int = BODY) -> bytes:
-        """The whole body. Raises BodyTooLarge as soon as it is."""
-        body = _Body()
-        self._open.add(body)
-        try:
-            async for chunk in chunks:
-                body.take(chunk, limit)
-                self._make_room()
-            # Others may have come meanwhile.
-            body.take(b"", limit)
-            return body.whole()
-        finally:
-            self._open.discard(body)
-
-    async def beginning(self, chunks: AsyncIterator[bytes], limit: int) -> bytes:
-        """At most `limit` bytes."""
-        body = b""
-        async for chunk in chunks:
-            body += chunk[: limit - len(body)]
-            if len(body) >= limit:
-                break
-        return body
-
-    def _make_room(self) -> None:
-        while sum(one.size for one in self._open) > TOGETHER:
-            max(self._open, key=lambda one: one.size).drop()
-
-
-class _Body:
-    __slots__ = ("_chunks", "_dropped", "size")
-
-    def __init__(self) -> None:
+    def __init__(self, bodies: Bodies, limit: int) -> None:
+        self._bodies = bodies
+        self._limit = limit
         self._chunks: list[bytes] = []
         self._dropped = False
         self.size = 0
 
-    def take(self, chunk: bytes, limit: int) -> None:
-        if self._dropped:
-            raise BodyTooLarge("large, while many large answers are being read")
-        if chunk:
+    async def read(self, chunks: AsyncIterator[bytes]) -> None:
+        """Takes the whole body. Raises BodyTooLarge as soon as it is."""
+        self._chunks.clear()
+        self.size = 0
+        async for chunk in chunks:
+            self._check()
             self._chunks.append(chunk)
             self.size += len(chunk)
-        if self.size > limit:
-            raise BodyTooLarge(f"larger than {limit // 1024} KiB")
+            if self.size > self._limit:
+                raise BodyTooLarge(f"larger than {self._limit // 1024} KiB")
+            self._bodies.make_room()
+
+    async def read_beginning(self, chunks: AsyncIterator[bytes], limit: int) -> None:
+        """Takes at most `limit` bytes, and leaves the others."""
+        self._chunks.clear()
+        self.size = 0
+        async for chunk in chunks:
+            self._chunks.append(chunk[: limit - self.size])
+            self.size += len(self._chunks[-1])
+            if self.size >= limit:
+                return
 
     def drop(self) -> None:
+        """Frees the memory; whoever reads it meets BodyTooLarge."""
         self._chunks.clear()
         self._dropped, self.size = True, 0
 
     def whole(self) -> bytes:
-        return b"".join(self._chunks)
+        """The bytes, once. Raises BodyTooLarge."""
+        self._check()
+        whole = b"".join(self._chunks)
+        self._chunks.clear()
+        return whole
+
+    def _check(self) -> None:
+        # Others may have come meanwhile.
+        if self._dropped:
+            raise BodyTooLarge("large, while many large answers are being read")
+
+
+class Bodies:
+    """All bodies that are being read. Parsing holds the loop up, so large ones take turns."""
+
+    def __init__(self) -> None:
+        self._open: set[Body] = set()
+        self._turns = {stranger: asyncio.Lock() for stranger in (False, True)}
+
+    @contextmanager
+    def one(self, *, stranger: bool) -> Iterator[Body]:
+        """A body to read. stranger: whether nobody vouches for the server."""
+        body = Body(self, STRANGERS_BODY if stranger else BODY)
+        self._open.add(body)
+        try:
+            yield body
+        finally:
+            self._open.discard(body)
+
+    @asynccontextmanager
+    async def turn(self, body: Body, *, stranger: bool) -> AsyncIterator[None]:
+        """The moment to understand it: at once if it is small, else one after the other, with time
+        for everything else in between."""
+        if body.size <= SMALL:
+            yield
+            return
+        lock = self._turns[stranger]
+        await lock.acquire()
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            rest = REST * (time.monotonic() - began) if stranger else 0.0
+            asyncio.get_running_loop().call_later(rest, lock.release)
+
+    def make_room(self) -> None:
+        """Drops the largest bodies until all together are within their bound."""
+        while sum(one.size for one in self._open) > TOGETHER:
+            max(self._open, key=lambda one: one.size).drop()
 
 
 def parsed(body: bytes) -> Any:

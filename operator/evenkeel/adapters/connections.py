@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakValueDictionary
 
@@ -26,13 +27,17 @@ from evenkeel.adapters.breaker import Breaker
 POOLS = 512
 QUERIES = 16
 """Queries at the same time, and connections, of one pool."""
-SHARE = 4
+STRANGERS_QUERIES = 4
+"""The same to a server that nobody vouches for."""
+SHARE = 2
 """Those of one tenant, so that slow queries of one leave room for the others."""
 IDLE = 30.0
 """Seconds that a connection without a query stays open."""
 LOOKUPS = 32
 """Names that are looked up at the same time. Threads of their own: a name server that does not
 answer would keep the API server's name waiting."""
+READ = 2**15
+"""Bytes that wait in a connection, in the kernel and again in the process; a flood fills both."""
 PEM = 2**18
 """Characters of a CA bundle, a certificate or a key."""
 
@@ -55,11 +60,15 @@ class Pool:
     """Connections for one access. by_get: whether it is asked by GET, since it takes no POST."""
 
     def __init__(
-        self, address: Address, session: aiohttp.ClientSession, clock: Callable[[], float]
+        self,
+        address: Address,
+        session: aiohttp.ClientSession,
+        queries: int,
+        clock: Callable[[], float],
     ) -> None:
         self.address = address
         self.session = session
-        self.slots = asyncio.Semaphore(QUERIES)
+        self.slots = asyncio.Semaphore(queries)
         self.by_get = False
         self.users = 0
         self._clock = clock
@@ -140,8 +149,10 @@ class Pools:
             if address.ip is not None and never_a_prometheus(address.ip, loopback=self._loopback):
                 raise AddressRefused(f"{address} is no address of a Prometheus")
             resolver = _Guard(self._threads, loopback=self._loopback)
+        queries = STRANGERS_QUERIES if access.guarded else QUERIES
         connector = aiohttp.TCPConnector(
-            limit=QUERIES,
+            limit=queries,
+            socket_factory=_socket,
             # Contexts take time and, with the system's authorities, a megabyte.
             ssl=self._context(access.tls, address) if address.scheme == "https" else True,
             resolver=resolver,
@@ -155,8 +166,9 @@ class Pools:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
+            read_bufsize=READ,
         )
-        return Pool(address, session, self._clock)
+        return Pool(address, session, queries, self._clock)
 
     def _context(self, tls: Tls, address: Address) -> ssl.SSLContext:
         tls = replace(tls, server_name="")
@@ -198,6 +210,14 @@ def _load(context: ssl.SSLContext, pem: str) -> None:
         context.load_cert_chain(f"/proc/self/fd/{file}", password="")
     finally:
         os.close(file)
+
+
+def _socket(found: tuple[Any, ...]) -> socket.socket:
+    family, kind, proto = found[:3]
+    made = socket.socket(family, kind, proto)
+    # The loop takes up to 256 KiB at once, if so much is there.
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ)
+    return made
 
 
 def _proxy(address: Address) -> str | None:

@@ -28,7 +28,7 @@ from evenkeel.adapters.answer import (
     Unavailable,
     vector,
 )
-from evenkeel.adapters.body import Bodies, BodyTooLarge, parsed
+from evenkeel.adapters.body import Bodies, Body, BodyTooLarge, parsed
 from evenkeel.adapters.connections import Pool, Pools, Share
 from evenkeel.adapters.fault import broke, told
 from evenkeel.adapters.words import one_line, without
@@ -47,7 +47,6 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 class _Response(NamedTuple):
     status: int
     encoding: str
-    body: bytes
 
 
 class Prometheus:
@@ -74,13 +73,17 @@ class Prometheus:
         """
         async with self._pools.use(access) as pool:
             with pool.share(tenant) as share, _watched(share):
-                return _understood(pool, access, await self._bounded(pool, share, access, query))
+                return await self._bounded(pool, share, access, query)
 
-    async def _bounded(self, pool: Pool, share: Share, access: Access, query: str) -> _Response:
+    async def _bounded(self, pool: Pool, share: Share, access: Access, query: str) -> Answer:
         """Raises PrometheusError."""
+        stranger = access.guarded
         try:
             async with asyncio.timeout(DEADLINE), share.slots, pool.slots:
-                return await self._exchange(pool, access, query)
+                with self._bodies.one(stranger=stranger) as body:
+                    response = await self._exchange(pool, access, query, body)
+                    async with self._bodies.turn(body, stranger=stranger):
+                        return _understood(pool, access, response, body.whole())
         except TimeoutError:
             raise Unavailable(f"{pool.address} gave no whole answer in {DEADLINE:g} s") from None
         except BodyTooLarge as error:
@@ -88,20 +91,20 @@ class Prometheus:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise told(pool.address, error) from None
 
-    async def _exchange(self, pool: Pool, access: Access, query: str) -> _Response:
+    async def _exchange(self, pool: Pool, access: Access, query: str, body: Body) -> _Response:
         try:
-            response = await self._request(pool, access, query)
+            response = await self._request(pool, access, query, body)
         except aiohttp.ClientConnectionError as error:
             if not broke(error):
                 raise
-            response = await self._request(pool, access, query)
+            response = await self._request(pool, access, query, body)
         if response.status in (405, 501) and not pool.by_get:
             # Some proxies let nothing but GET through.
             pool.by_get = True
-            response = await self._request(pool, access, query)
+            response = await self._request(pool, access, query, body)
         return response
 
-    async def _request(self, pool: Pool, access: Access, query: str) -> _Response:
+    async def _request(self, pool: Pool, access: Access, query: str, body: Body) -> _Response:
         by_get = pool.by_get
         headers = [*access.headers, *HEADERS.items()]
         if access.authorization:
@@ -120,13 +123,13 @@ class Prometheus:
             chunks = response.content.iter_any()
             try:
                 if response.status == 200 and encoding == "identity":
-                    body = await self._bodies.read(chunks)
+                    await body.read(chunks)
                 else:
-                    body = await self._bodies.beginning(chunks, REFUSAL)
+                    await body.read_beginning(chunks, REFUSAL)
             finally:
                 if not response.content.is_eof():
                     response.close()
-            return _Response(response.status, encoding, body)
+            return _Response(response.status, encoding)
 
     async def split(self, access: Access, query: str, label: str) -> dict[str, dict[str, int]]:
         """Counters by the value of a label, which is left out, and by their other labels.
@@ -165,20 +168,18 @@ def _watched(share: Share) -> Iterator[None]:
     breaker.succeeded()
 
 
-def _understood(pool: Pool, access: Access, response: _Response) -> Answer:
+def _understood(pool: Pool, access: Access, response: _Response, text: bytes) -> Answer:
     if response.status != 200:
-        raise _refusal(pool, access, response)
+        raise _refusal(pool, access, response, text)
     if response.encoding != "identity":
         raise NotUnderstood(
             f"{pool.address} compressed its answer ({one_line(response.encoding, 20)}) though "
             "asked not to; let proxies pass Accept-Encoding on"
         )
     try:
-        body = parsed(response.body)
-    except BodyTooLarge as error:
-        raise TooLarge(f"{pool.address}: the answer is {error}") from None
+        body = parsed(text)
     except ValueError:
-        said = _words(access, response.body[:REFUSAL])
+        said = _words(access, text[:REFUSAL])
         raise NotUnderstood(f"{pool.address} answered 200 without JSON: {said}") from None
     try:
         if body.get("status", "success") == "success":
@@ -187,12 +188,12 @@ def _understood(pool: Pool, access: Access, response: _Response) -> Answer:
         raise QueryRefused(f"{pool.address}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError):
         raise NotUnderstood(f"{pool.address}: the answer is not understood") from None
-    raise _refusal(pool, access, response)
+    raise _refusal(pool, access, response, text)
 
 
-def _refusal(pool: Pool, access: Access, response: _Response) -> PrometheusError:
+def _refusal(pool: Pool, access: Access, response: _Response, text: bytes) -> PrometheusError:
     """The error that an answer other than success stands for."""
-    status, body = response.status, response.body
+    status = response.status
     if 300 <= status < 400:
         return Unavailable(
             f"{pool.address} answered {status}: redirects are not followed; "
@@ -200,8 +201,8 @@ def _refusal(pool: Pool, access: Access, response: _Response) -> PrometheusError
         )
     kind = ""
     with suppress(ValueError, AttributeError, BodyTooLarge):
-        kind = str(parsed(body).get("errorType", ""))
-    said = _words(access, body) if response.encoding == "identity" else ""
+        kind = str(parsed(text[:REFUSAL]).get("errorType", ""))
+    said = _words(access, text[:REFUSAL]) if response.encoding == "identity" else ""
     message = f"{pool.address} answered {status}: {said}".removesuffix(": ")
     if status in (401, 403):
         return AccessDenied(message)
