@@ -50,7 +50,7 @@ class Scene:
     slow: int = 0
     lead: float = 0.0
     latency: bool = False
-    seconds: float = 600.0
+    seconds: float = 300.0
     timed: bool = True
 
     @property

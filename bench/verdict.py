@@ -254,9 +254,9 @@ def delays(report: Report) -> None:
 
 def real_conditions(report: Report) -> None:
     """What clusters do to counters: false failures and false passes, by scrape interval."""
-    runs = report.runs
+    runs = min(300, report.runs)
     report.say(
-        "**What real clusters do**: rollouts of ten minutes at the defaults, judged from simulated "
+        "**What real clusters do**: rollouts of five minutes at the defaults, judged from simulated "
         f"scrapes, {runs} runs a cell. Good canaries failed (bound 1 %):"
     )
 
@@ -280,7 +280,7 @@ def real_conditions(report: Report) -> None:
 
 def scrape_delays(report: Report) -> None:
     """Seconds from the canary's first request until it fails, by scrape interval."""
-    runs = max(20, report.runs // 10)
+    runs = min(100, report.runs)
     report.say(f"**Seconds until a bad canary fails**, {runs} runs: median (neighbours)")
 
     def cell(scene: scrapes.Scene) -> str:
