@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from evenkeel.verdict.process import Process, begun, newborn
 from evenkeel.verdict.samples import Reading
 from hypothesis import given
@@ -76,25 +77,29 @@ def test_a_replica_that_lags_for_long_is_no_restart() -> None:
     assert fed(*totals(1000, 800, 820, 840, 860, 880, 1100)).last.total == 100
 
 
-def test_good_events_ahead_of_total_do_not_become_bad_ones_again_and_again() -> None:
-    process = begun(Reading(1000, 1000), 0)
+@pytest.mark.parametrize("first", [0, 6])
+def test_good_events_ahead_of_total_never_become_bad_ones(first: int) -> None:
+    process = begun(Reading(0, first), 0)
     for moment in range(1, 200):
-        ahead = 6 if moment % 2 else 0
-        process = process.take(Reading(1000 + 10 * moment, 1000 + 10 * moment + ahead), moment)
+        ahead = 6 if moment % 20 < 10 else 0
+        process = process.take(Reading(10 * moment, 10 * moment + ahead), moment)
     assert process.last.bad == 0
-    process = begun(Reading(1000, 1006), 0)
+
+
+def test_bad_events_show_through_a_lead_but_for_its_size() -> None:
+    process = begun(Reading(0, 0), 0)
     for moment in range(1, 200):
         ahead = 6 if moment % 2 else 0
-        process = process.take(Reading(1000 + 10 * moment, 1000 + 10 * moment + ahead), moment)
-    assert process.last.bad <= 6, "the lead of the first sample, once"
+        process = process.take(Reading(10 * moment, 9 * moment + ahead), moment)
+    assert 199 - 2 * 6 <= process.last.bad <= 199
 
 
-def test_total_ahead_of_good_events_counts_once() -> None:
+def test_requests_in_flight_count_once_at_most() -> None:
     process = begun(Reading(1000, 1000), 0)
     for moment in range(1, 200):
         in_flight = 4 if moment % 2 else 0
         process = process.take(Reading(1000 + 10 * moment, 1000 + 10 * moment - in_flight), moment)
-    assert process.last.bad == 4
+    assert process.last.bad <= 4
 
 
 def test_a_process_that_was_not_there_before_counts_in_full() -> None:

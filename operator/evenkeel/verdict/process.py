@@ -42,6 +42,8 @@ class Process(NamedTuple):
     """One pod's counters, as far as they are evidence.
 
     cut: the sample at which the last block ended. later: samples since then, oldest first.
+    peak: the highest level of bad events by the process's own counters. slack: by how much good
+    events are counted ahead of total, or after it, as far as has been seen.
     counted: whether good or bad events have been seen. low: totals of samples below the last one,
     not yet explained. absent_since: when a look first missed it, if it is missing.
     """
@@ -50,6 +52,8 @@ class Process(NamedTuple):
     later: tuple[Point, ...] = ()
     offset: Offset = UNMOVED
     started: float | None = None
+    peak: int = 0
+    slack: int = 0
     counted: bool = False
     low: tuple[int, ...] = ()
     absent_since: float | None = None
@@ -90,7 +94,7 @@ class Process(NamedTuple):
             return here
         if reading.total + self.offset.total >= self.last.total:
             counted = self.counted or reading.counted is not None
-            return here._add(time, reading, self.offset, counted)
+            return here._add(time, reading, counted)
         if reading.started is not None:
             return here._anew(time, reading) if self._restarted(reading, time) else here
         low = (*self.low, reading.total) if reading.total > max(self.low, default=-1) else self.low
@@ -110,17 +114,26 @@ class Process(NamedTuple):
     def _anew(self, time: float, reading: Reading) -> Process:
         """With the first sample of a new process of the same pod, which counts from zero."""
         offset = Offset(self.last.total, self.last.bad)
-        return self._add(time, reading, offset, reading.counted is not None)
+        fresh = self._replace(offset=offset, peak=0, slack=0)
+        return fresh._add(time, reading, reading.counted is not None)
 
-    def _add(self, time: float, reading: Reading, offset: Offset, counted: bool) -> Process:
-        # Good events may be counted ahead of total and total ahead of good: bad events are those
-        # that the level has ever shown, so that its ups and downs are not counted again and again.
-        bad = max(self.last.bad, offset.bad + reading.level)
-        later = (*self.later, Point(time, offset.total + reading.total, bad))
+    def _add(self, time: float, reading: Reading, counted: bool) -> Process:
+        # Bad events never become fewer: where they seem to, good ones are counted ahead of total or
+        # after it. As much may have been missing at the first sample, so it is no evidence.
+        peak = max(self.peak, reading.level)
+        slack = max(self.slack, peak - reading.level, -reading.level)
+        bad = max(self.last.bad, self.offset.bad + peak - slack)
+        later = (*self.later, Point(time, self.offset.total + reading.total, bad))
         if len(later) > KEPT:
             later = (*later[1:-1:2], later[-1])
-        started = reading.started if self._restarted(reading, time) else self.started
-        return self._replace(later=later, offset=offset, started=started, counted=counted, low=())
+        return self._replace(
+            later=later,
+            started=reading.started if self._restarted(reading, time) else self.started,
+            peak=peak,
+            slack=slack,
+            counted=counted,
+            low=(),
+        )
 
 
 def begun(reading: Reading, time: float) -> Process:
@@ -129,6 +142,8 @@ def begun(reading: Reading, time: float) -> Process:
         cut=Point(time, 0, 0),
         offset=Offset(-reading.total, -reading.level),
         started=reading.started,
+        peak=reading.level,
+        slack=max(0, -reading.level),
         counted=reading.counted is not None,
     )
 
@@ -136,9 +151,5 @@ def begun(reading: Reading, time: float) -> Process:
 def newborn(reading: Reading, time: float) -> Process:
     """A process that was not there before, all of whose events count."""
     start = reading.started if reading.started is not None else time
-    empty = Process(
-        cut=Point(min(start, time), 0, 0),
-        started=reading.started,
-        counted=reading.counted is not None,
-    )
-    return empty._replace(later=(Point(time, reading.total, max(0, reading.level)),))
+    empty = Process(cut=Point(min(start, time), 0, 0), started=reading.started)
+    return empty._add(time, reading, reading.counted is not None)

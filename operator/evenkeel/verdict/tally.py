@@ -197,9 +197,11 @@ class Tally:
         # A new process of the pod: its first requests are no evidence either.
         if reading.total < self.burn_in:
             return process._replace(absent_since=time)
-        point = Point(time, process.last.total, process.last.bad)
-        offset = Offset(taken.offset.total - reading.total, taken.offset.bad - reading.level)
-        return taken._replace(offset=offset, later=(*process.later, point))
+        last = process.last
+        anew = begun(reading, time)
+        offset = Offset(anew.offset.total + last.total, anew.offset.bad + last.bad)
+        point = Point(time, last.total, last.bad)
+        return anew._replace(cut=process.cut, later=(*process.later, point), offset=offset)
 
     def _first(self, key: str, reading: Reading, time: float, side: str) -> Process | None:
         """A process seen for the first time, if its events may count from here on."""
@@ -291,6 +293,8 @@ def _kept(key: str, process: Process) -> ProcessCount:
         bad=cut.bad,
         total_offset=offset.total,
         bad_offset=offset.bad,
+        peak=process.peak,
+        slack=process.slack,
         started_millis=None if process.started is None else round(process.started * 1000),
         counted=process.counted,
     )
@@ -300,6 +304,8 @@ def _restored(kept: ProcessCount) -> Process:
     return Process(
         cut=Point(kept.millis / 1000, kept.total, kept.bad),
         offset=Offset(kept.total_offset, kept.bad_offset),
+        peak=kept.peak,
+        slack=kept.slack,
         started=None if kept.started_millis is None else kept.started_millis / 1000,
         counted=kept.counted,
     )
