@@ -1,0 +1,107 @@
+"""`make conditions`: the real operator under the conditions of real clusters.
+
+The operator's process, etcd, kube-apiserver and Prometheus are the real ones; pods, model servers
+and requests are simulated. The last line says how many conditions held; the exit status is 1 if
+one misses its bound or could not be tried.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.conditions import evidence, hostile, rollouts
+from bench.conditions.condition import Condition
+from bench.conditions.run import attempt
+from bench.conditions.verdict import HEADING, Finding, rows, summary
+from bench.conditions.world import World, running
+from dev.paths import ROOT
+
+CONDITIONS: tuple[Condition, ...] = (
+    *evidence.CONDITIONS,
+    *rollouts.CONDITIONS,
+    *hostile.CONDITIONS,
+)
+SHORT = ("clean-good", "clean-bad-10", "crashes-bad", "stable-blinks-bad", "half-capacity-bad")
+"""What the short form tries: controls, and the gravest faults of a kind each."""
+SHORT_ROLLOUTS = 6
+
+
+async def tried(conditions: Sequence[Condition], rollouts: int, beside: int) -> list[Finding]:
+    """Findings in the order in which the conditions were given."""
+    folder = Path(tempfile.mkdtemp(prefix="evenkeel-conditions-"))
+    slots = asyncio.Semaphore(beside)
+    findings: dict[str, Finding] = {}
+
+    async def one(world: World, condition: Condition) -> None:
+        async with slots:
+            findings[condition.name] = finding = await attempt(world, condition, rollouts)
+            print("\n".join(rows(finding)), flush=True)
+
+    try:
+        async with running(folder, conditions, seed=1) as world:
+            print(HEADING, flush=True)
+            # The quick ones last, so that no slot stays empty for long.
+            order = sorted(conditions, key=lambda c: (c.alone, -c.seconds))
+            await asyncio.gather(*(one(world, c) for c in order if not c.alone))
+            for condition in (c for c in order if c.alone):
+                await one(world, condition)
+            print(f"\nthe operator's memory was {world.most_memory} MiB at most; {world.restarts} ends")
+            if world.restarts:
+                print(world.tail())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [findings[c.name] for c in conditions if c.name in findings]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make conditions", description=__doc__)
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="repeatable")
+    parser.add_argument("--rollouts", type=int, help="of each condition (50; short: 6)")
+    parser.add_argument("--beside", type=int, default=3, help="conditions at once (3)")
+    parser.add_argument("--short", action="store_true", help=", ".join(SHORT))
+    parser.add_argument("--list", action="store_true", help="what the conditions are")
+    chosen = parser.parse_args()
+    known = {c.name for c in CONDITIONS}
+    for name in chosen.only:
+        if name not in known:
+            parser.error(f"there is no condition {name!r}; --list names them")
+    return chosen
+
+
+def main() -> int:
+    chosen = arguments()
+    names = chosen.only or (SHORT if chosen.short else [c.name for c in CONDITIONS])
+    conditions = [c for c in CONDITIONS if c.name in names]
+    if chosen.list:
+        for condition in conditions:
+            print(f"{condition.name:<26}{condition.about}")
+        return 0
+    rollouts = chosen.rollouts or (SHORT_ROLLOUTS if chosen.short else 50)
+    os.chdir(ROOT)
+    started = time.monotonic()
+    # SIGTERM unwinds as Ctrl-C does, so that every process is ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    findings = asyncio.run(tried(conditions, rollouts, chosen.beside))
+    Path("build").mkdir(exist_ok=True)
+    table = "\n".join(line for f in findings for line in rows(f))
+    Path("build/conditions.txt").write_text(f"{HEADING}\n{table}\n{summary(findings)}\n")
+    Path("build/conditions.json").write_text(
+        json.dumps({f.name: {"held": f.held, "broken": f.broken} for f in findings}, indent=1)
+    )
+    print(f"{time.monotonic() - started:.0f} s in all")
+    print(summary(findings))
+    return 0 if all(f.held for f in findings) and findings else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,287 @@
+"""Conditions of what the verdict sees: counters, scrapes, crashes, warm-up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from bench.conditions.condition import Condition
+from bench.conditions.servers import Incident, Server
+from bench.conditions.trial import Trial
+from bench.conditions.verdict import BAD, GOOD, NEVER
+
+JSON = dict[str, Any]
+FINE = Server()
+"""One of a thousand requests fails, which is acceptable at the defaults."""
+USUAL = Server(errors=0.01)
+FIVE, TEN = Server(errors=0.05), Server(errors=0.10)
+_SLOW = Server(slow=0.10)
+
+
+def _pair(canary: Server, stable: Server = FINE) -> dict[str, Server]:
+    return {"stable": stable, "canary": canary}
+
+
+def _indicators(*indicators: JSON, **more: Any) -> JSON:
+    return {"analysis": {"indicators": list(indicators), **more}}
+
+
+LATENCY = {"name": "latency", "thresholdSeconds": "0.5"}
+OWN_METRICS = {"podTemplate": {"spec": {}}}
+_SELECTED = 'namespace="{{namespace}}",pod=~"{{pods}}"'
+BY_POD = {
+    "name": "failures",
+    "total": f"sum by (pod) (app_requests_total{{{_SELECTED}}})",
+    "bad": f"sum by (pod) (app_failures_total{{{_SELECTED}}})",
+}
+BY_SERIES = {
+    "name": "failures",
+    "total": f"app_requests_total{{{_SELECTED}}}",
+    "bad": f"app_failures_total{{{_SELECTED}}}",
+}
+
+
+def _plain(indicator: JSON) -> JSON:
+    env = [{"name": "SIDE", "value": "stable"}, {"name": "METRICS", "value": "plain"}]
+    return {"env": env, **_indicators(indicator)}
+
+
+async def _shared_incident(trial: Trial) -> None:
+    """Both versions fail for some seconds while the canary is judged."""
+    if await trial.stepping():
+        await asyncio.sleep(1 + 3 * trial.world.chance.random())
+        begin = time.time()
+        trial.model.incidents.append(Incident(begin, begin + 15, 0.3))
+
+
+async def _prometheus_forgets(trial: Trial) -> None:
+    """Prometheus restarts with an empty store, once, while all are judged."""
+    if trial.model.name == "m0":
+        await trial.stepping()
+        await asyncio.sleep(4)
+        await trial.world.servers["own"].empty()
+
+
+async def _threshold(trial: Trial) -> None:
+    """A user corrects the latency's threshold in mid-rollout, first up and then down."""
+    if await trial.stepping():
+        await asyncio.sleep(2)
+        await trial.patch(_indicators(LATENCY | {"thresholdSeconds": "1"}))
+        await asyncio.sleep(3)
+        await trial.patch(_indicators(LATENCY | {"thresholdSeconds": "0.1"}))
+
+
+_TRITON: JSON = {
+    "runtime": {"kind": "ClusterServingRuntime", "name": "triton"},
+    "model": {"uri": "pvc://models/2", "format": {"name": "onnx"}},
+}
+_COLD = Server(cold_seconds=4, cold_errors=0.5)
+_WARM_UP = {"rollout": {"warmUpSeconds": 4}}
+
+CONDITIONS = (
+    Condition("clean-good", "control: nothing is wrong", GOOD, _pair(FINE)),
+    Condition("clean-bad-5", "control: 1 % becomes 5 %", BAD, _pair(FIVE, USUAL)),
+    Condition("clean-bad-10", "control: 1 % becomes 10 %", BAD, _pair(TEN, USUAL)),
+    Condition(
+        "scrapes-5s-15s-good",
+        "scrapes of 5 and of 15 s, a warm-up of 4 s in which half of the requests fail",
+        GOOD,
+        _pair(_COLD),
+        ways=("5s", "15s"),
+        seconds=120,
+        spec=_WARM_UP,
+    ),
+    Condition(
+        "scrapes-5s-15s-bad",
+        "the same scrapes, 1 % becomes 5 %",
+        BAD,
+        _pair(FIVE, USUAL),
+        ways=("5s", "15s"),
+        seconds=120,
+    ),
+    Condition(
+        "ha-good",
+        "two Prometheus replicas out of phase answer by chance; errors in the warm-up",
+        GOOD,
+        _pair(_COLD),
+        ways=("ha-5s", "ha-15s"),
+        seconds=150,
+        spec=_WARM_UP,
+    ),
+    Condition(
+        "ha-bad",
+        "the same pair, 1 % becomes 5 %",
+        BAD,
+        _pair(FIVE, USUAL),
+        ways=("ha-5s", "ha-15s"),
+        seconds=150,
+    ),
+    Condition(
+        "lag-good",
+        "answers are 10 s old, as by remote write",
+        GOOD,
+        _pair(_COLD),
+        ways=("lag",),
+        seconds=90,
+        spec=_WARM_UP,
+    ),
+    Condition("lag-bad", "the same, 1 % becomes 5 %", BAD, _pair(FIVE, USUAL), ways=("lag",)),
+    Condition(
+        "lost-scrapes-good",
+        "20 % of scrapes fail or come too late",
+        GOOD,
+        _pair(Server(scrape_failures=0.2), Server(scrape_failures=0.2)),
+        seconds=90,
+    ),
+    Condition(
+        "lost-scrapes-bad",
+        "the same, 1 % becomes 5 %",
+        BAD,
+        _pair(Server(errors=0.05, scrape_failures=0.2), Server(errors=0.01, scrape_failures=0.2)),
+        seconds=90,
+    ),
+    Condition(
+        "incident-good",
+        "both versions fail by 30 % for 15 s, with scrapes of 1 and 5 s",
+        GOOD,
+        _pair(FINE),
+        ways=("1s", "5s"),
+        seconds=120,
+        script=_shared_incident,
+    ),
+    Condition(
+        "incident-15s-good",
+        "the same with scrapes of 15 s",
+        GOOD,
+        _pair(FINE),
+        ways=("15s",),
+        seconds=170,
+        script=_shared_incident,
+    ),
+    Condition(
+        "cold-20-good",
+        "the first 20 requests of every process are slow",
+        GOOD,
+        _pair(Server(cold_requests=20), Server(cold_requests=20)),
+        seconds=90,
+        spec=_indicators(LATENCY) | {"rollout": {"warmUpSeconds": 2}},
+    ),
+    Condition(
+        "cold-100-good",
+        "the first 100 requests of every process are slow, two steps with new pods in each",
+        GOOD,
+        _pair(Server(cold_requests=100), Server(cold_requests=100)),
+        seconds=120,
+        replicas=4,
+        spec=_indicators(LATENCY)
+        | {
+            "rollout": {
+                "warmUpSeconds": 2,
+                "steps": [
+                    {"weight": 20, "pauseSeconds": 5},
+                    {"weight": 50, "pauseSeconds": 5},
+                ],
+            }
+        },
+    ),
+    Condition("slow-bad", "a tenth becomes slow", BAD, _pair(_SLOW), spec=_indicators(LATENCY)),
+    Condition(
+        "crashes-bad",
+        "one request of 100 ends the canary's process",
+        BAD,
+        _pair(Server(crash=0.01), FINE),
+        seconds=90,
+    ),
+    Condition(
+        "lead-good",
+        "the counters of good requests run 0.1 s and more ahead of the total",
+        GOOD,
+        _pair(Server(lead=1.5), Server(lead=0.1)),
+        spec=_indicators(LATENCY),
+    ),
+    Condition(
+        "lead-bad",
+        "the same, a tenth is slow",
+        BAD,
+        _pair(Server(lead=0.1, slow=0.1), Server(lead=0.1)),
+        spec=_indicators(LATENCY),
+    ),
+    Condition(
+        "many-series-good",
+        "over 512 series a side, not summed up in the query",
+        GOOD,
+        _pair(Server(clients=260), Server(clients=300)),
+        ways=("5s",),
+        seconds=120,
+        spec=_plain(BY_SERIES),
+    ),
+    Condition(
+        "many-series-bad",
+        "the same, 1 % becomes 10 %",
+        BAD,
+        _pair(Server(errors=0.1, clients=260), Server(errors=0.01, clients=300)),
+        ways=("5s",),
+        seconds=120,
+        spec=_plain(BY_SERIES),
+    ),
+    Condition(
+        "other-runtime-good",
+        "from MLServer to Triton, 2 % of bad requests on both",
+        GOOD,
+        _pair(Server(errors=0.02), Server(errors=0.02)),
+        rate=900,
+        seconds=120,
+        edit=_TRITON,
+    ),
+    Condition(
+        "other-runtime-bad",
+        "from MLServer to Triton, 1 % becomes 10 %",
+        BAD,
+        _pair(TEN, USUAL),
+        edit=_TRITON,
+    ),
+    Condition(
+        "threshold-edited-good",
+        "the indicator's threshold is edited twice in mid-rollout",
+        GOOD,
+        _pair(Server(slow=0.001), Server(slow=0.001)),
+        spec=_indicators(LATENCY) | {"rollout": {"steps": [{"weight": 34, "pauseSeconds": 12}]}},
+        seconds=100,
+        script=_threshold,
+    ),
+    Condition(
+        "forgetful-good",
+        "Prometheus restarts with an empty store in mid-rollout",
+        GOOD,
+        _pair(Server(errors=0.003), Server(errors=0.003)),
+        ways=("own",),
+        seconds=120,
+        rate=600,
+        script=_prometheus_forgets,
+    ),
+    Condition(
+        "nan-waits",
+        "the canary's counter of failures is NaN",
+        NEVER,
+        _pair(Server(errors=0.5, odd="nan")),
+        seconds=40,
+        spec=_plain(BY_POD),
+    ),
+    Condition(
+        "negative-waits",
+        "the canary's counter of failures is -1",
+        NEVER,
+        _pair(Server(errors=0.5, odd="negative")),
+        seconds=40,
+        spec=_plain(BY_POD),
+    ),
+    Condition(
+        "vanishing-waits",
+        "the canary's counter of failures vanishes after a few seconds",
+        NEVER,
+        _pair(Server(errors=0.004, odd="vanishes"), Server(errors=0.0)),
+        seconds=60,
+        spec=_plain(BY_POD),
+    ),
+)

@@ -1,0 +1,68 @@
+"""What a simulated model server answers a scrape with: its runtime's own metric names."""
+
+from __future__ import annotations
+
+from bench.conditions.servers import Pod
+
+BUCKETS = ("0.05", "0.1", "0.25", "0.5", "0.75", "1", "2.5", "5", "7.5", "10")
+SLOW = 2.5
+"""A slow answer takes this many seconds, a fast one less than the first bucket's."""
+
+
+def text(pod: Pod, now: float) -> str:
+    """The page of a pod whose counters stand at `now`."""
+    lines = [f"process_start_time_seconds {pod.started or now:.2f}"]
+    match pod.dialect:
+        case "triton":
+            lines += _triton(pod)
+        case "plain":
+            lines += _plain(pod)
+        case _:
+            lines += _mlserver(pod, now)
+    return "\n".join(lines) + "\n"
+
+
+def _mlserver(pod: Pod, now: float) -> list[str]:
+    counts, model = pod.counts, pod.model
+    labels = f'{{model="{model}",version="1"}}'
+    lines = [f"model_infer_request_success_total{labels} {counts.total - counts.bad}"]
+    if counts.bad:
+        # It appears with the first failure, as MLServer's does.
+        lines.append(f"model_infer_request_failure_total{labels} {counts.bad}")
+    total = pod.total_behind(now) if pod.server.lead else counts.total
+    name, path = "rest_server_request_duration_seconds", f"/v2/models/{model}/infer"
+    inside = f'method="POST",path="{path}",status_code="200"'
+    fast = counts.total - counts.slow
+    for bound in BUCKETS:
+        number = fast if float(bound) < SLOW else counts.total
+        lines.append(f'{name}_bucket{{{inside},le="{bound}"}} {number}')
+    lines.append(f'{name}_bucket{{{inside},le="+Inf"}} {max(total, counts.total)}')
+    lines.append(f"{name}_count{{{inside}}} {total}")
+    return lines
+
+
+def _triton(pod: Pod) -> list[str]:
+    labels = f'{{model="{pod.model}",version="1"}}'
+    good = pod.counts.total - pod.counts.bad
+    return [
+        f"nv_inference_request_success{labels} {good}",
+        f"nv_inference_request_failure{labels} {pod.counts.bad}",
+    ]
+
+
+def _plain(pod: Pod) -> list[str]:
+    """An application's own counters, with as many label sets as the server has clients."""
+    number, lines = pod.server.clients, []
+    odd = {"nan": "NaN", "negative": "-1"}.get(pod.server.odd)
+    for index in range(number):
+        total = _part(pod.counts.total, number, index)
+        bad = _part(pod.counts.bad, number, index)
+        lines.append(f'app_requests_total{{client="{index}"}} {total}')
+        if pod.server.odd == "vanishes" and pod.counts.total > 1000:
+            continue
+        lines.append(f'app_failures_total{{client="{index}"}} {odd or min(bad, total)}')
+    return lines
+
+
+def _part(whole: int, parts: int, index: int) -> int:
+    return whole // parts + (index < whole % parts)

@@ -1,0 +1,132 @@
+"""Ways to Prometheus that are not straight: pairs, lag, slowness, demands and hostility."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
+from random import Random
+from urllib.parse import parse_qsl
+
+import aiohttp
+from aiohttp import web
+
+TENANT = "X-Scope-OrgID"
+SLOW = 4.0
+LAG = 10.0
+Answer = Callable[["Proxies", web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Proxies:
+    """One HTTP server; /NAME/api/v1/query leads to Prometheus in the way that NAME stands for."""
+
+    def __init__(self, targets: Mapping[str, tuple[str, ...]], seed: int) -> None:
+        """targets: by NAME the base URLs of the Prometheus servers behind it."""
+        self._targets = targets
+        self.chance = Random(seed)
+        self.asked: Counter[str] = Counter()
+        self._runner: web.ServerRunner | None = None
+        self._http: aiohttp.ClientSession | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._runner = web.ServerRunner(web.Server(self._answer, access_log=None))
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._http is not None:
+            await self._http.close()
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{name}"
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        name = request.path.split("/")[1]
+        self.asked[name] += 1
+        return await WAYS.get(name.split("-")[0], straight)(self, request)
+
+    async def asks(self, request: web.BaseRequest, behind: float = 0.0) -> web.Response:
+        """One of the servers behind, by chance, about the time so many seconds ago."""
+        _, name, path = request.path.split("/", 2)
+        form = dict(parse_qsl(await request.text())) | dict(request.query)
+        if behind:
+            form["time"] = f"{float(form.get('time', time.time())) - behind:.3f}"
+        assert self._http is not None
+        target = self.chance.choice(self._targets[name])
+        try:
+            async with self._http.post(f"{target}/{path}", data=form) as answer:
+                body = await answer.read()
+                return web.Response(
+                    status=answer.status, body=body, content_type="application/json"
+                )
+        except aiohttp.ClientError:
+            return web.Response(status=502, text="no server behind answers")
+
+
+@cache
+def bomb() -> bytes:
+    """256 MiB of blanks in a quarter of a megabyte."""
+    return gzip.compress(b" " * (256 << 20), 9)
+
+
+async def straight(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    return await proxies.asks(request)
+
+
+async def _lagging(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    return await proxies.asks(request, behind=LAG)
+
+
+async def _slow(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    await asyncio.sleep(SLOW)
+    return await proxies.asks(request)
+
+
+async def _tenant(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    if request.headers.get(TENANT) != "models":
+        return web.Response(status=401, text="no org id")
+    return await proxies.asks(request)
+
+
+async def _drip(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    for _ in range(3600):
+        await response.write(b" ")
+        await asyncio.sleep(1)
+    return response
+
+
+async def _bomb(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    return web.Response(body=bomb(), headers=headers)
+
+
+async def _lying(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    """Values that no counter has, another kind in each answer."""
+    answer = await proxies.asks(request)
+    body = json.loads(answer.body if isinstance(answer.body, bytes) else b"{}")
+    lie = proxies.chance.choice(("NaN", "-5", "+Inf", "1e300"))
+    for sample in body.get("data", {}).get("result", ()):
+        if "value" in sample and proxies.chance.random() < 0.5:
+            sample["value"][1] = lie
+    return web.json_response(body)
+
+
+WAYS: Mapping[str, Answer] = {
+    "lag": _lagging,
+    "slow": _slow,
+    "tenant": _tenant,
+    "drip": _drip,
+    "bomb": _bomb,
+    "lying": _lying,
+}

@@ -1,0 +1,244 @@
+"""Conditions of the rollout itself: readiness, capacity, pauses, room."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from bench.conditions.condition import Condition
+from bench.conditions.evidence import FINE, FIVE, TEN, USUAL
+from bench.conditions.servers import Server
+from bench.conditions.trial import Trial
+from bench.conditions.verdict import BAD, GOOD, NEVER, PROMOTED, UNFINISHED, Bound
+
+JSON = dict[str, Any]
+BROKEN = Server(errors=1.0)
+REACTION = 4.0
+"""Seconds in which the operator may give weight back once pods are lost."""
+OVERLOAD = Bound("overloaded", 0.0, fault="overloaded")
+"""A ready pod got over 1.6 times what it is made for, for longer than REACTION."""
+_GATEWAY = {"traffic": {"gateway": {"parentRefs": [{"name": "public"}]}}}
+_PAUSES = [
+    {"weight": 25, "pauseSeconds": 5, "analysis": False},
+    {"weight": 50, "pauseSeconds": 5, "analysis": False},
+]
+
+
+def _pair(canary: Server, stable: Server = FINE) -> dict[str, Server]:
+    return {"stable": stable, "canary": canary}
+
+
+def _load(trial: Trial) -> str:
+    return "overloaded" if trial.model.overloaded > REACTION else ""
+
+
+async def _blink(trial: Trial) -> None:
+    """All stable pods are unready for 1.5 s just as the canary gets ready."""
+    starting = lambda: trial.stage == "Starting"  # noqa: E731
+    await trial.until(starting)
+    await asyncio.sleep(1.0 * trial.world.chance.random())
+    await trial.world.player.down(trial.model, "stable", 1.5)
+
+
+async def _short_loss(trial: Trial) -> None:
+    """The canary's pods are unready once, for 2 s."""
+    if await trial.stepping():
+        await asyncio.sleep(2 * trial.world.chance.random())
+        await trial.world.player.down(trial.model, "canary", 2.0)
+
+
+async def _lost_pods(trial: Trial) -> None:
+    """In mid-step all of the canary's pods but one are gone, and do not come back."""
+    if await trial.stepping():
+        await asyncio.sleep(3)
+        members = [
+            m
+            for m in trial.model.members.values()
+            if m.pod.server is trial.model.servers["canary"] and m.pod.ready
+        ]
+        for member in members[1:]:
+            await trial.world.player.lose(trial.model, member)
+
+
+async def _paused(trial: Trial) -> None:
+    """Paused for longer than the step's deadline and the progress deadline, then not."""
+    await trial.patch({"rollout": {"paused": True}})
+    if await trial.stepping():
+        await asyncio.sleep(25)
+        await trial.patch({"rollout": {"paused": False}})
+
+
+async def _two_edits(trial: Trial) -> None:
+    """A third version is asked for while the second one is on trial."""
+    await trial.stepping()
+    await asyncio.sleep(2)
+    await trial.edit("next")
+
+
+async def _retried(trial: Trial) -> None:
+    """No room until the deadline; then there is, and the user asks for a second trial."""
+    player = trial.world.player
+    await trial.until(lambda: trial.end() == "RolledBack", 60)
+    history = trial.status.get("history") or [{}]
+    revision = history[0].get("revision", "")
+    player.room(trial.model, 100)
+    await trial.patch({"rollout": {"retry": revision}})
+    if await trial.until(lambda: bool(trial.canary), 20):
+        trial.notes.add("retried")
+
+
+async def _one_place(trial: Trial) -> None:
+    """There is room for one pod only, as on a node with one GPU."""
+    trial.world.player.room(trial.model, 1)
+
+
+def _no_room(pods: int) -> Any:
+    async def script(trial: Trial) -> None:
+        trial.world.player.room(trial.model, pods)
+        await _retried(trial)
+
+    return script
+
+
+def _second_trial(trial: Trial) -> str:
+    return "" if "retried" in trial.notes else "no second trial"
+
+
+SECOND_TRIAL = Bound("no second trial", 0.0, fault="no second trial")
+_QUICK = {"rollout": {"progressDeadlineSeconds": 15}}
+
+CONDITIONS = (
+    Condition(
+        "never-ready-bad",
+        "the canary's pods never get ready",
+        BAD,
+        _pair(Server(ready_pods=0)),
+        seconds=50,
+        spec=_QUICK,
+        traffic=False,
+    ),
+    Condition(
+        "flapping-bad",
+        "the canary's pods are ready for 3 s and down for 3 s; steps without analysis",
+        BAD,
+        _pair(Server(flap=(3.0, 3.0))),
+        seconds=90,
+        spec={"rollout": {"steps": _PAUSES, "progressDeadlineSeconds": 15}},
+        traffic=False,
+    ),
+    Condition(
+        "short-loss-good",
+        "the canary's pods are unready once for 2 s",
+        GOOD,
+        _pair(FINE),
+        script=_short_loss,
+    ),
+    Condition(
+        "stable-blinks-bad",
+        "stable has no ready pod for 1.5 s while an entirely broken canary starts",
+        BAD,
+        _pair(BROKEN, FINE),
+        script=_blink,
+        seconds=60,
+        traffic=False,
+    ),
+    Condition(
+        "half-capacity-bad",
+        "gateway: one of the canary's two pods never gets ready",
+        (PROMOTED, OVERLOAD, UNFINISHED),
+        _pair(Server(ready_pods=1)),
+        replicas=4,
+        seconds=60,
+        spec={
+            **_GATEWAY,
+            "rollout": {
+                "steps": [{"weight": 50, "pauseSeconds": 5}],
+                "progressDeadlineSeconds": 20,
+            },
+        },
+        check=_load,
+        traffic=False,
+    ),
+    Condition(
+        "lost-capacity",
+        "gateway: one of the canary's two pods is lost for good in mid-step",
+        (PROMOTED, OVERLOAD),
+        _pair(FINE),
+        replicas=4,
+        seconds=50,
+        spec={
+            **_GATEWAY,
+            "rollout": {
+                "steps": [{"weight": 50, "pauseSeconds": 30}],
+                "progressDeadlineSeconds": 20,
+            },
+        },
+        script=_lost_pods,
+        check=_load,
+    ),
+    Condition(
+        "gateway-good",
+        "gateway: nothing is wrong, no pod gets more than it is made for",
+        (*GOOD, OVERLOAD),
+        _pair(FINE),
+        replicas=4,
+        spec={
+            **_GATEWAY,
+            "rollout": {
+                "steps": [
+                    {"weight": 25, "pauseSeconds": 5},
+                    {"weight": 50, "pauseSeconds": 5},
+                ]
+            },
+        },
+        check=_load,
+    ),
+    Condition(
+        "paused-good",
+        "paused for longer than the deadlines, then not",
+        GOOD,
+        _pair(FINE),
+        seconds=100,
+        spec={
+            "rollout": {
+                "steps": [{"weight": 34, "pauseSeconds": 5, "deadlineSeconds": 20}],
+                "progressDeadlineSeconds": 20,
+            }
+        },
+        script=_paused,
+        rate=600,
+    ),
+    Condition(
+        "two-edits-good",
+        "a third version is asked for while the second is on trial",
+        GOOD,
+        {"stable": FINE, "canary": FINE, "next": Server()},
+        final="next",
+        seconds=100,
+        script=_two_edits,
+    ),
+    Condition(
+        "retry-good",
+        "no room until the deadline, then a second trial by rollout.retry",
+        (UNFINISHED, Bound("rolled back", 0.01, frozenset({"RolledBack"})), SECOND_TRIAL),
+        _pair(FINE),
+        seconds=100,
+        spec=_QUICK,
+        script=_no_room(2),
+        check=_second_trial,
+        traffic=False,
+    ),
+    Condition(
+        "retry-bad",
+        "the same, 1 % becomes 10 %",
+        (PROMOTED, UNFINISHED, SECOND_TRIAL),
+        _pair(TEN, USUAL),
+        seconds=100,
+        spec=_QUICK,
+        script=_no_room(2),
+        check=_second_trial,
+        traffic=False,
+    ),
+)
+_ = (FIVE, NEVER, time)
