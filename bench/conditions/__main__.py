@@ -55,7 +55,8 @@ async def tried(conditions: Sequence[Condition], rollouts: int, beside: int) -> 
             await asyncio.gather(*(one(world, c) for c in order if not c.alone))
             for condition in (c for c in order if c.alone):
                 await one(world, condition)
-            print(f"\nthe operator's memory was {world.most_memory} MiB at most; {world.restarts} ends")
+            memory = f"{world.most_memory} MiB at most"
+            print(f"\nthe operator's memory: {memory}; it ended {world.restarts} times")
             if world.restarts:
                 print(world.tail())
     finally:

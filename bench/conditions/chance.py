@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import comb, exp, log, sqrt
+from math import comb, exp, inf, log, log1p, sqrt
 from random import Random
 from typing import NamedTuple
 
@@ -39,12 +39,13 @@ def binomial(chance: Random, number: int, share: float) -> int:
         return number
     if share > 0.5:
         return number - binomial(chance, number, 1 - share)
-    hits, place, rest = 0, 0, log(1 - share)
+    hits, place, rest = 0, 0, log1p(-share)
     while True:
         # The gaps between hits are geometric: as many turns as hits, not as requests.
-        place += int(log(1.0 - chance.random()) / rest) + 1
-        if place > number:
+        gap = log(1.0 - chance.random()) / rest if rest else inf
+        if place + gap >= number:
             return hits
+        place += int(gap) + 1
         hits += 1
 
 

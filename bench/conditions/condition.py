@@ -24,7 +24,7 @@ BEHIND: Mapping[str, tuple[str, ...]] = {
     "ha-5s": ("s5", "s5b"),
     "ha-15s": ("s15", "s15b"),
     "own": ("own",),
-    **{name: ("s1",) for name in ("lag", "slow", "tenant", "lying", "drip", "bomb")},
+    **dict.fromkeys(("lag", "slow", "tenant", "lying", "drip", "bomb"), ("s1",)),
 }
 """By the name of a way to Prometheus the servers that it leads to."""
 
@@ -43,10 +43,11 @@ class Condition:
     """One condition, tried by many rollouts at once in a namespace of its own.
 
     servers: by side (stable, canary, next) how the pods behave. final: the side whose end counts.
-    ways: to Prometheus, keys of BEHIND, which the rollouts take in turn. seconds: from the edit until the rollout must have ended. rate: requests a second of a model. spec:
-    merged over the usual one. edit: merged in with the new version. script: what happens beside.
-    check: names a fault of a rollout, for a bound on it. traffic: whether it is established only
-    once the canary has had requests and was scraped. alone: not beside other conditions.
+    ways: to Prometheus, keys of BEHIND, which the rollouts take in turn. seconds: from the edit
+    until the rollout must have ended. rate: requests a second of a model. spec: merged over the
+    usual one. edit: merged in with the new version. script: what happens beside. check: names a
+    fault of a rollout, for a bound on it. traffic: whether it is established only once the canary
+    has had requests and was scraped. alone: not beside other conditions.
     """
 
     name: str

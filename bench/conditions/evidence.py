@@ -28,7 +28,6 @@ def _indicators(*indicators: JSON, **more: Any) -> JSON:
 
 
 LATENCY = {"name": "latency", "thresholdSeconds": "0.5"}
-OWN_METRICS = {"podTemplate": {"spec": {}}}
 _SELECTED = 'namespace="{{namespace}}",pod=~"{{pods}}"'
 BY_POD = {
     "name": "failures",
@@ -64,12 +63,21 @@ async def _prometheus_forgets(trial: Trial) -> None:
 
 
 async def _threshold(trial: Trial) -> None:
-    """A user corrects the latency's threshold in mid-rollout, first up and then down."""
+    """A user lowers the latency's threshold in mid-rollout."""
     if await trial.stepping():
         await asyncio.sleep(2)
-        await trial.patch(_indicators(LATENCY | {"thresholdSeconds": "1"}))
-        await asyncio.sleep(3)
-        await trial.patch(_indicators(LATENCY | {"thresholdSeconds": "0.1"}))
+        await trial.patch(_indicators(LATENCY | {"thresholdSeconds": "0.25"}))
+
+
+async def _waves(trial: Trial) -> None:
+    """The requests come in waves, so that what runs ahead of the total changes all the time."""
+    model, mean, high = trial.model, trial.model.rate, True
+    while trial.end() == "Held":
+        model.advance(time.time())
+        model.rate = mean * (1.8 if high else 0.2)
+        model.divide(time.time())
+        high = not high
+        await asyncio.sleep(2 + 2 * trial.world.chance.random())
 
 
 _TRITON: JSON = {
@@ -195,16 +203,18 @@ CONDITIONS = (
     ),
     Condition(
         "lead-good",
-        "the counters of good requests run 0.1 s and more ahead of the total",
+        "the canary's counters of good requests run 1.5 s ahead of the total, stable's 0.1 s",
         GOOD,
         _pair(Server(lead=1.5), Server(lead=0.1)),
+        script=_waves,
         spec=_indicators(LATENCY),
     ),
     Condition(
         "lead-bad",
         "the same, a tenth is slow",
         BAD,
-        _pair(Server(lead=0.1, slow=0.1), Server(lead=0.1)),
+        _pair(Server(lead=1.5, slow=0.1), Server(lead=0.1)),
+        script=_waves,
         spec=_indicators(LATENCY),
     ),
     Condition(
@@ -243,9 +253,9 @@ CONDITIONS = (
     ),
     Condition(
         "threshold-edited-good",
-        "the indicator's threshold is edited twice in mid-rollout",
+        "the indicator's threshold is lowered in mid-rollout, which makes 30 % slow on both sides",
         GOOD,
-        _pair(Server(slow=0.001), Server(slow=0.001)),
+        _pair(Server(slow=0.001, middling=0.3), Server(slow=0.001, middling=0.3)),
         spec=_indicators(LATENCY) | {"rollout": {"steps": [{"weight": 34, "pauseSeconds": 12}]}},
         seconds=100,
         script=_threshold,
@@ -258,6 +268,7 @@ CONDITIONS = (
         ways=("own",),
         seconds=120,
         rate=600,
+        spec={"rollout": {"steps": [{"weight": 34, "pauseSeconds": 20}]}},
         script=_prometheus_forgets,
     ),
     Condition(

@@ -45,7 +45,9 @@ class Exporter:
             if self._chance.random() < 0.5:
                 return web.Response(status=500)
             await asyncio.sleep(LATE)
-        model = self._fleet.models[pod.namespace, pod.model]
+        model = self._fleet.models.get((pod.namespace, pod.model))
+        if model is None or pod.started is None:
+            return web.Response(status=503)
         now = time.time()
         pod.advance(now, model.incidents)
         if pod.crashed:

@@ -7,6 +7,7 @@ from bench.conditions.servers import Pod
 BUCKETS = ("0.05", "0.1", "0.25", "0.5", "0.75", "1", "2.5", "5", "7.5", "10")
 SLOW = 2.5
 """A slow answer takes this many seconds, a fast one less than the first bucket's."""
+MIDDLING = 0.3
 
 
 def text(pod: Pod, now: float) -> str:
@@ -35,6 +36,7 @@ def _mlserver(pod: Pod, now: float) -> list[str]:
     fast = counts.total - counts.slow
     for bound in BUCKETS:
         number = fast if float(bound) < SLOW else counts.total
+        number -= counts.middling if float(bound) < MIDDLING else 0
         lines.append(f'{name}_bucket{{{inside},le="{bound}"}} {number}')
     lines.append(f'{name}_bucket{{{inside},le="+Inf"}} {max(total, counts.total)}')
     lines.append(f"{name}_count{{{inside}}} {total}")

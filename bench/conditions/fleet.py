@@ -45,7 +45,6 @@ class Model:
     incidents: list[Incident] = field(default_factory=list)
     gone: list[Member] = field(default_factory=list)
     overloaded: float = 0.0
-    uneven: float = 0.0
     _last: float = 0.0
 
     def advance(self, now: float) -> None:
@@ -74,9 +73,7 @@ class Model:
         if not selector:
             return []
         return [
-            m
-            for m in self.members.values()
-            if m.pod.ready and selector.items() <= m.labels.items()
+            m for m in self.members.values() if m.pod.ready and selector.items() <= m.labels.items()
         ]
 
     def of(self, side: str) -> list[Member]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bench.conditions.condition import Condition
 from bench.conditions.evidence import FINE, FIVE, USUAL
-from bench.conditions.proxies import TENANT
 from bench.conditions.servers import Server
 from bench.conditions.trial import Trial
 from bench.conditions.verdict import BAD, GOOD, NEVER, Bound
@@ -64,4 +63,3 @@ CONDITIONS = (
         alone=True,
     ),
 )
-_ = TENANT

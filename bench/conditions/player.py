@@ -272,4 +272,3 @@ def _side(deployment: JSON) -> str:
             if variable["name"] == SIDE:
                 return str(variable["value"])
     return "stable"
-

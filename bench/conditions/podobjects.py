@@ -95,9 +95,7 @@ def unschedulable(now: float) -> JSON:
     }
 
 
-def _container(
-    pod: Pod, state: JSON, after: tuple[float, float] | None, *, ready: bool
-) -> JSON:
+def _container(pod: Pod, state: JSON, after: tuple[float, float] | None, *, ready: bool) -> JSON:
     found: JSON = {
         "name": "model",
         "image": "model",

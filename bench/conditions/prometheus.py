@@ -70,7 +70,7 @@ class Prometheus:
         # Linux ends a daemon with the thread that began it, so it must be this one.
         self._processes.start(self._daemon)
         async with httpx.AsyncClient() as http, asyncio.timeout(60):
-            while not await self._ready(http):
+            while not await self._ready(http):  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(0.1)
 
     async def _ready(self, http: httpx.AsyncClient) -> bool:

@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from random import Random
 from urllib.parse import parse_qsl
@@ -100,9 +101,10 @@ async def _tenant(proxies: Proxies, request: web.BaseRequest) -> web.StreamRespo
 async def _drip(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
-    for _ in range(3600):
-        await response.write(b" ")
-        await asyncio.sleep(1)
+    with suppress(ConnectionError):  # The client has had enough.
+        for _ in range(3600):
+            await response.write(b" ")
+            await asyncio.sleep(1)
     return response
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
-from bench.conditions.condition import Condition
-from bench.conditions.evidence import FINE, FIVE, TEN, USUAL
+from bench.conditions.condition import Condition, Script
+from bench.conditions.evidence import FINE, TEN, USUAL
 from bench.conditions.servers import Server
 from bench.conditions.trial import Trial
-from bench.conditions.verdict import BAD, GOOD, NEVER, PROMOTED, UNFINISHED, Bound
+from bench.conditions.verdict import BAD, GOOD, PROMOTED, UNFINISHED, Bound
 
 JSON = dict[str, Any]
 BROKEN = Server(errors=1.0)
@@ -35,8 +34,7 @@ def _load(trial: Trial) -> str:
 
 async def _blink(trial: Trial) -> None:
     """All stable pods are unready for 1.5 s just as the canary gets ready."""
-    starting = lambda: trial.stage == "Starting"  # noqa: E731
-    await trial.until(starting)
+    await trial.until(lambda: trial.stage == "Starting")
     await asyncio.sleep(1.0 * trial.world.chance.random())
     await trial.world.player.down(trial.model, "stable", 1.5)
 
@@ -62,10 +60,10 @@ async def _lost_pods(trial: Trial) -> None:
 
 
 async def _paused(trial: Trial) -> None:
-    """Paused for longer than the step's deadline and the progress deadline, then not."""
+    """Paused for longer than the deadlines; what was seen then is not enough for a verdict."""
     await trial.patch({"rollout": {"paused": True}})
     if await trial.stepping():
-        await asyncio.sleep(25)
+        await asyncio.sleep(32)
         await trial.patch({"rollout": {"paused": False}})
 
 
@@ -88,12 +86,7 @@ async def _retried(trial: Trial) -> None:
         trial.notes.add("retried")
 
 
-async def _one_place(trial: Trial) -> None:
-    """There is room for one pod only, as on a node with one GPU."""
-    trial.world.player.room(trial.model, 1)
-
-
-def _no_room(pods: int) -> Any:
+def _no_room(pods: int) -> Script:
     async def script(trial: Trial) -> None:
         trial.world.player.room(trial.model, pods)
         await _retried(trial)
@@ -145,7 +138,7 @@ CONDITIONS = (
     ),
     Condition(
         "half-capacity-bad",
-        "gateway: one of the canary's two pods never gets ready",
+        "gateway: the second step needs two pods, of which one never gets ready",
         (PROMOTED, OVERLOAD, UNFINISHED),
         _pair(Server(ready_pods=1)),
         replicas=4,
@@ -153,7 +146,10 @@ CONDITIONS = (
         spec={
             **_GATEWAY,
             "rollout": {
-                "steps": [{"weight": 50, "pauseSeconds": 5}],
+                "steps": [
+                    {"weight": 25, "pauseSeconds": 5},
+                    {"weight": 50, "pauseSeconds": 10},
+                ],
                 "progressDeadlineSeconds": 20,
             },
         },
@@ -198,16 +194,16 @@ CONDITIONS = (
         "paused-good",
         "paused for longer than the deadlines, then not",
         GOOD,
-        _pair(FINE),
-        seconds=100,
+        _pair(Server(errors=0.0)),
+        seconds=110,
         spec={
             "rollout": {
-                "steps": [{"weight": 34, "pauseSeconds": 5, "deadlineSeconds": 20}],
+                "steps": [{"weight": 34, "pauseSeconds": 5, "deadlineSeconds": 30}],
                 "progressDeadlineSeconds": 20,
             }
         },
         script=_paused,
-        rate=600,
+        rate=60,
     ),
     Condition(
         "two-edits-good",
@@ -221,7 +217,7 @@ CONDITIONS = (
     Condition(
         "retry-good",
         "no room until the deadline, then a second trial by rollout.retry",
-        (UNFINISHED, Bound("rolled back", 0.01, frozenset({"RolledBack"})), SECOND_TRIAL),
+        (*GOOD, SECOND_TRIAL),
         _pair(FINE),
         seconds=100,
         spec=_QUICK,
@@ -241,4 +237,3 @@ CONDITIONS = (
         traffic=False,
     ),
 )
-_ = (FIVE, NEVER, time)

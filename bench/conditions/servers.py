@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -17,17 +18,18 @@ Odd = Literal["", "nan", "negative", "vanishes"]
 class Server:
     """How the pods of one version behave. Times are seconds.
 
-    errors, slow: shares of requests. cold_requests: so many first requests of each process are
-    slow; cold_errors: share of failures in the first cold_seconds after readiness. crash: chance
-    of each request to end the process. lead: by how much the counters of good requests run ahead
-    of the total. scrape_failures: share of scrapes that answer 500 or come too late. start: from
-    the process' start until it is ready. ready_pods: how many of a Deployment's pods ever get
-    ready. flap: seconds up and seconds down, in turns. odd: what the counter of bad requests
-    shows. clients: label sets of each counter.
+    errors, slow, middling: shares of requests; a middling answer takes 0.3 s. cold_requests: so
+    many first requests of each process are slow; cold_errors: share of failures in the first
+    cold_seconds after readiness. crash: chance of each request to end the process. lead: by how
+    much the counters of good requests run ahead of the total. scrape_failures: share of scrapes
+    that answer 500 or come too late. start: from the process' start until it is ready. ready_pods:
+    how many of a Deployment's pods ever get ready. flap: seconds up and seconds down, in turns.
+    odd: what the counter of bad requests shows. clients: label sets of each counter.
     """
 
     errors: float = 0.001
     slow: float = 0.0
+    middling: float = 0.0
     cold_requests: int = 0
     cold_seconds: float = 0.0
     cold_errors: float = 0.0
@@ -56,6 +58,7 @@ class Counts:
     total: int = 0
     bad: int = 0
     slow: int = 0
+    middling: int = 0
 
 
 @dataclass
@@ -109,7 +112,7 @@ class Pod:
             if self.server.cold_seconds and self.ready_since is not None:
                 edges.add(self.ready_since + self.server.cold_seconds)
             times = [self.last, *sorted(t for t in edges if self.last < t < now), now]
-            for begin, end in zip(times, times[1:], strict=False):
+            for begin, end in pairwise(times):
                 self._serve((begin + end) / 2, end - begin, incidents)
         self.last = now
         if self.server.lead:
@@ -118,7 +121,7 @@ class Pod:
     def total_behind(self, now: float) -> int:
         """The total as it stood `lead` seconds ago."""
         when, found = now - self.server.lead, 0
-        for (t0, n0), (t1, n1) in zip(self.history, list(self.history)[1:], strict=False):
+        for (t0, n0), (t1, n1) in pairwise(self.history):
             if t0 <= when < t1:
                 return n0 + int((n1 - n0) * (when - t0) / (t1 - t0))
             found = n0 if t0 <= when else found
@@ -137,6 +140,7 @@ class Pod:
         self.counts.total += number
         self.counts.bad += bad
         self.counts.slow += cold + binomial(self.chance, number - cold, self.server.slow)
+        self.counts.middling += binomial(self.chance, number - cold, self.server.middling)
         self.served += number
         self.failed += bad + self.crashed
 

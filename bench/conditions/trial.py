@@ -111,19 +111,19 @@ class Trial:
         """The rollout's end, with its reason as the status tells it."""
         end = self.end()
         reason = str(self.canary.get("reason", "no canary"))
+        message = str(self.canary.get("message", ""))
         if end != "Held":
-            outcomes = {"Promoted": "Promoted", "RolledBack": "RolledBack"}
             entries = [
                 o
                 for o in self.status.get("history") or ()
-                if o["outcome"] == outcomes[end]
-                and self.side_of(o["revision"]) == self.condition.final
+                if o["outcome"] == end and self.side_of(o["revision"]) == self.condition.final
             ]
             reason = str(entries[0].get("reason", "")) if entries else ""
+            message = str(entries[0].get("message", "")) if entries else ""
         if self.refused:
-            reason = f"({self.refused})"
+            reason, message = "after a refused edit", self.refused
         fault = self.condition.check(self)
-        return Ended(end, reason, frozenset({fault} - {""}), self._unestablished())
+        return Ended(end, reason, message, frozenset({fault} - {""}), self._unestablished())
 
     def _unestablished(self) -> str:
         if not self.began:

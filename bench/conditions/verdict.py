@@ -30,11 +30,12 @@ class Bound:
 
 @dataclass(frozen=True)
 class Ended:
-    """How one rollout ended: `faults` names what else went wrong, `unestablished` why the rollout
-    says nothing at all."""
+    """How one rollout ended. message: the status' words; faults: what else went wrong;
+    unestablished: why the rollout says nothing at all."""
 
     end: End
     reason: str
+    message: str = ""
     faults: frozenset[str] = frozenset()
     unestablished: str = ""
 
@@ -124,6 +125,8 @@ def rows(finding: Finding) -> list[str]:
     reasons = Counter(f"{e.end} {e.reason}" for e in finding.ended)
     seen = ", ".join(f"{number} {what}" for what, number in reasons.most_common(5))
     lines.append(f"    {finding.seconds:.0f} s; {seen or 'nothing seen'}")
+    if not finding.held and (words := next((e.message for e in _wrong(finding)), "")):
+        lines.append(f"    such as: {words[:300]}")
     if finding.broken:
         lines.append(f"    NOT ESTABLISHED: {finding.broken}")
     return lines
@@ -138,6 +141,12 @@ HEADING = (
 def summary(findings: Sequence[Finding]) -> str:
     """The last line."""
     return f"conditions held: {sum(f.held for f in findings)} of {len(findings)} tried"
+
+
+def _wrong(finding: Finding) -> list[Ended]:
+    """The rollouts that a bound was missed by."""
+    missed = [r.bound for r in finding.rates if not r.kept]
+    return [e for e in finding.ended if any(e.end in b.ends or b.fault in e.faults for b in missed)]
 
 
 def _percent(share: float) -> str:

@@ -107,9 +107,7 @@ class World:
             server = prometheus.Prometheus(
                 self._processes, self.folder / "prometheus", name, INTERVALS[name]
             )
-            scraped = [
-                c.namespace for c in conditions if any(name in BEHIND[w] for w in c.ways)
-            ]
+            scraped = [c.namespace for c in conditions if any(name in BEHIND[w] for w in c.ways)]
             await server.start(program, self.plane.kubeconfig, self.exporter.port, scraped)
             self.servers[name] = server
 
@@ -179,9 +177,7 @@ class World:
 
 
 @asynccontextmanager
-async def running(
-    folder: Path, conditions: Sequence[Condition], seed: int
-) -> AsyncIterator[World]:
+async def running(folder: Path, conditions: Sequence[Condition], seed: int) -> AsyncIterator[World]:
     """A world for these conditions; all its processes have ended afterwards."""
     with ControlPlane(folder / "plane", die_with_parent=True, say=print) as plane:
         _install(plane)
@@ -208,6 +204,10 @@ def _install(plane: ControlPlane) -> None:
     crds = [yaml.safe_load(f.read_text())["metadata"]["name"] for f in CRDS.glob("*.yaml")]
     route = f"{HTTP_ROUTE.plural}.{HTTP_ROUTE.group}"
     run("apply", "--server-side", "-f", str(CRDS), "-f", str(gateway))
-    run("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{n}" for n in (*crds, route)))
+    run(
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        *(f"crd/{n}" for n in (*crds, route)),
+    )
     run("apply", "--server-side", "-k", str(RUNTIMES))
-
