@@ -26,7 +26,7 @@ cluster: $(VENV)/.installed ## A real cluster: KUBECONFIG's, kind's, or the buil
 	$(RUN) -m dev.cluster up
 
 .PHONY: test
-test: lint unit apiserver e2e ## All checks and tests
+test: lint unit apiserver conditions-short e2e ## All checks and tests
 
 .PHONY: lint
 lint: $(VENV)/.installed ## Style, types, layers, generated files
@@ -45,6 +45,14 @@ unit: $(VENV)/.installed ## Tests of pure decisions and single parts, offline, i
 .PHONY: apiserver
 apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
 	$(RUN) -m pytest tests/apiserver tests/chart
+
+.PHONY: conditions
+conditions: $(VENV)/.installed ## Rollouts under the conditions of real clusters, each against its bound
+	$(RUN) -m bench.conditions
+
+.PHONY: conditions-short
+conditions-short: $(VENV)/.installed ## The gravest of them, a few rollouts each
+	$(RUN) -m bench.conditions --short
 
 .PHONY: e2e
 e2e: $(VENV)/.installed ## The loop on a real node with real Prometheus, gateway and model servers

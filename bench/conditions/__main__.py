@@ -34,6 +34,8 @@ CONDITIONS: tuple[Condition, ...] = (
 SHORT = ("clean-good", "clean-bad-10", "crashes-bad", "stable-blinks-bad", "half-capacity-bad")
 """What the short form tries: controls, and the gravest faults of a kind each."""
 SHORT_ROLLOUTS = 6
+PAGE = "docs/conditions.md"
+BELOW = "<!-- python -m bench.conditions --write: below -->"
 
 
 async def tried(conditions: Sequence[Condition], rollouts: int, beside: int) -> list[Finding]:
@@ -64,13 +66,23 @@ async def tried(conditions: Sequence[Condition], rollouts: int, beside: int) -> 
     return [findings[c.name] for c in conditions if c.name in findings]
 
 
+def table() -> str:
+    """All conditions as a Markdown table."""
+    lines = ["| condition | what happens | must not happen, of all rollouts |", "|---|---|---|"]
+    for condition in CONDITIONS:
+        bounds = (f"{b.what}: {f'{b.share:.0%}' if b.share else 'none'}" for b in condition.bounds)
+        lines.append(f"| `{condition.name}` | {condition.about} | {', '.join(bounds)} |")
+    return "\n".join(lines)
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make conditions", description=__doc__)
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="repeatable")
     parser.add_argument("--rollouts", type=int, help="of each condition (50; short: 6)")
-    parser.add_argument("--beside", type=int, default=3, help="conditions at once (3)")
+    parser.add_argument("--beside", type=int, help="conditions at once (3; short: all)")
     parser.add_argument("--short", action="store_true", help=", ".join(SHORT))
     parser.add_argument("--list", action="store_true", help="what the conditions are")
+    parser.add_argument("--write", action="store_true", help=f"the list into {PAGE}")
     chosen = parser.parse_args()
     known = {c.name for c in CONDITIONS}
     for name in chosen.only:
@@ -83,6 +95,11 @@ def main() -> int:
     chosen = arguments()
     names = chosen.only or (SHORT if chosen.short else [c.name for c in CONDITIONS])
     conditions = [c for c in CONDITIONS if c.name in names]
+    if chosen.write:
+        page = ROOT / PAGE
+        head, mark, _ = page.read_text().partition(BELOW)
+        page.write_text(f"{head}{mark}\n\n{table()}\n")
+        return 0
     if chosen.list:
         for condition in conditions:
             print(f"{condition.name:<26}{condition.about}")
@@ -92,10 +109,11 @@ def main() -> int:
     started = time.monotonic()
     # SIGTERM unwinds as Ctrl-C does, so that every process is ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    findings = asyncio.run(tried(conditions, rollouts, chosen.beside))
+    beside = chosen.beside or (len(SHORT) if chosen.short else 3)
+    findings = asyncio.run(tried(conditions, rollouts, beside))
     Path("build").mkdir(exist_ok=True)
-    table = "\n".join(line for f in findings for line in rows(f))
-    Path("build/conditions.txt").write_text(f"{HEADING}\n{table}\n{summary(findings)}\n")
+    found = "\n".join(line for f in findings for line in rows(f))
+    Path("build/conditions.txt").write_text(f"{HEADING}\n{found}\n{summary(findings)}\n")
     Path("build/conditions.json").write_text(
         json.dumps({f.name: {"held": f.held, "broken": f.broken} for f in findings}, indent=1)
     )

@@ -114,8 +114,8 @@ CONDITIONS = (
         GOOD,
         _pair(_COLD),
         ways=("ha-5s", "ha-15s"),
-        seconds=150,
-        spec=_WARM_UP,
+        seconds=170,
+        spec={"rollout": {"warmUpSeconds": 20}},
     ),
     Condition(
         "ha-bad",
