@@ -121,6 +121,20 @@ CONDITIONS = (
         traffic=False,
     ),
     Condition(
+        "slow-flapping-bad",
+        "ready for 12 s and down for 12 s; one step of 20 s without analysis",
+        BAD,
+        _pair(Server(flap=(12.0, 12.0))),
+        seconds=110,
+        spec={
+            "rollout": {
+                "steps": [{"weight": 25, "pauseSeconds": 20, "analysis": False}],
+                "progressDeadlineSeconds": 30,
+            }
+        },
+        traffic=False,
+    ),
+    Condition(
         "short-loss-good",
         "the canary's pods are unready once for 2 s",
         GOOD,
