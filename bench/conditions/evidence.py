@@ -36,8 +36,8 @@ BY_POD = {
 }
 BY_SERIES = {
     "name": "failures",
-    "total": f"app_requests_total{{{_SELECTED}}}",
-    "bad": f"app_failures_total{{{_SELECTED}}}",
+    "total": f"sum by (pod, client) (app_requests_total{{{_SELECTED}}})",
+    "bad": f"sum by (pod, client) (app_failures_total{{{_SELECTED}}})",
 }
 
 
@@ -63,10 +63,12 @@ async def _prometheus_forgets(trial: Trial) -> None:
 
 
 async def _threshold(trial: Trial) -> None:
-    """A user lowers the latency's threshold in mid-rollout."""
+    """A user lowers the latency's threshold in mid-rollout, and raises it again."""
     if await trial.stepping():
-        await asyncio.sleep(2)
+        await asyncio.sleep(1 + 2 * trial.world.chance.random())
         await trial.patch(_indicators(LATENCY | {"thresholdSeconds": "0.25"}))
+        await asyncio.sleep(1 + 2 * trial.world.chance.random())
+        await trial.patch(_indicators(LATENCY | {"thresholdSeconds": "1"}))
 
 
 async def _waves(trial: Trial) -> None:
@@ -219,7 +221,7 @@ CONDITIONS = (
     ),
     Condition(
         "many-series-good",
-        "over 512 series a side, not summed up in the query",
+        "over 512 series a side, since the query sums up by client",
         GOOD,
         _pair(Server(clients=260), Server(clients=300)),
         ways=("5s",),
@@ -253,7 +255,7 @@ CONDITIONS = (
     ),
     Condition(
         "threshold-edited-good",
-        "the indicator's threshold is lowered in mid-rollout, which makes 30 % slow on both sides",
+        "the indicator's threshold is lowered in mid-rollout, so that 30 % are slow on both sides, and raised again",
         GOOD,
         _pair(Server(slow=0.001, middling=0.3), Server(slow=0.001, middling=0.3)),
         spec=_indicators(LATENCY) | {"rollout": {"steps": [{"weight": 34, "pauseSeconds": 12}]}},
@@ -264,7 +266,7 @@ CONDITIONS = (
         "forgetful-good",
         "Prometheus restarts with an empty store in mid-rollout",
         GOOD,
-        _pair(Server(errors=0.003), Server(errors=0.003)),
+        _pair(FINE),
         ways=("own",),
         seconds=120,
         rate=600,

@@ -123,9 +123,7 @@ class Player:
 
     async def _create(self, model: Model, deployment: JSON) -> None:
         meta, template = deployment["metadata"], deployment["spec"]["template"]
-        digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:9]
-        suffix = "".join(self._chance.choice(LETTERS) for _ in range(5))
-        name = f"{meta['name']}-{digest}-{suffix}"
+        name = pod_name(meta["name"], template, self._chance)
         server = model.servers[_side(deployment)]
         pod = Pod(
             model.namespace,
@@ -135,7 +133,10 @@ class Player:
             podobjects.dialect(template),
             Random(self._chance.random()),
         )
-        labels = {**template["metadata"].get("labels", {}), "pod-template-hash": digest}
+        labels = {
+            **template["metadata"].get("labels", {}),
+            "pod-template-hash": name.split("-")[-2],
+        }
         self._fleet.join(model, Member(pod, labels, meta["name"]))
         body = podobjects.pod(meta, template, name, labels)
         async with self._limit:
@@ -264,6 +265,12 @@ class Player:
         except Exception as error:
             # A player that stumbles in silence would make a condition look established.
             self.problems.append(f"{type(error).__name__}: {error}")
+
+
+def pod_name(deployment: str, template: JSON, chance: Random) -> str:
+    """DEPLOYMENT-HASH-RANDOM, as a ReplicaSet's pods are named."""
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:9]
+    return f"{deployment}-{digest}-{''.join(chance.choice(LETTERS) for _ in range(5))}"
 
 
 def _side(deployment: JSON) -> str:
