@@ -110,7 +110,10 @@ def main() -> int:
     # SIGTERM unwinds as Ctrl-C does, so that every process is ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     beside = chosen.beside or (len(SHORT) if chosen.short else 3)
-    findings = asyncio.run(tried(conditions, rollouts, beside))
+    try:
+        findings = asyncio.run(tried(conditions, rollouts, beside))
+    except KeyboardInterrupt:
+        return 130
     Path("build").mkdir(exist_ok=True)
     found = "\n".join(line for f in findings for line in rows(f))
     Path("build/conditions.txt").write_text(f"{HEADING}\n{found}\n{summary(findings)}\n")

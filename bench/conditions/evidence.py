@@ -255,7 +255,7 @@ CONDITIONS = (
     ),
     Condition(
         "threshold-edited-good",
-        "the indicator's threshold is lowered in mid-rollout, so that 30 % are slow on both sides, and raised again",
+        "the threshold is lowered in mid-rollout, which makes 30 % slow on both sides, then raised",
         GOOD,
         _pair(Server(slow=0.001, middling=0.3), Server(slow=0.001, middling=0.3)),
         spec=_indicators(LATENCY) | {"rollout": {"steps": [{"weight": 34, "pauseSeconds": 12}]}},

@@ -91,7 +91,7 @@ class Player:
         for key in [k for k in self._deployments if k[0] == namespace]:
             del self._deployments[key]
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         for namespace in {k[0] for k in (*self._lives, *self._dirty)}:
             self.close(namespace)
 

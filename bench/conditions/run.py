@@ -119,7 +119,7 @@ async def _tried(condition: Condition, trials: list[Trial]) -> None:
             await condition.script(trial)
         except ApiError as error:
             # A field that this version of the operator does not have.
-            trial.refused = error.message[-160:]
+            trial.refused = error.message.rsplit('": ', 1)[-1][:160]
         trial.done = True
 
     scripts = asyncio.gather(*(one(trial) for trial in trials))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -51,7 +51,7 @@ class World:
         self.client: Client
         self.player: Player
         self.proxies: Proxies
-        self._tasks: list[asyncio.Task[None]] = []
+        self._stack = AsyncExitStack()
 
     def url(self, way: str) -> str:
         """The address that a ModelDeployment gives for Prometheus."""
@@ -64,11 +64,16 @@ class World:
         self.client = await Client.from_kubeconfig(
             str(self.plane.kubeconfig), field_manager="conditions"
         )
+        self._stack.push_async_callback(self.client.close)
+        self._stack.push_async_callback(self.exporter.stop)
+        self._stack.callback(self._end)
         self.player = Player(self.client, self.fleet, self.chance.getrandbits(32))
+        self._stack.callback(self.player.stop)
         await self.exporter.start()
         await self._prometheus(conditions)
         targets = {w: tuple(self.servers[s].url for s in BEHIND[w]) for w in self._ways(conditions)}
         self.proxies = Proxies(targets, self.chance.getrandbits(32))
+        self._stack.push_async_callback(self.proxies.stop)
         await self.proxies.start()
         for kind, news in (
             (DEPLOYMENT, self._deployment_news),
@@ -76,21 +81,26 @@ class World:
             (HTTP_ROUTE, self.fleet.route_changed),
             (MD, self._model_news),
         ):
-            self._tasks.append(asyncio.create_task(self._watch(kind, news)))
+            self._beside(self._watch(kind, news))
         await self._operator_up()
-        self._tasks.append(asyncio.create_task(self._kubelet()))
+        self._beside(self._kubelet())
 
     async def stop(self) -> None:
         """Ends everything that was started here, by its process id."""
-        for task in self._tasks:
-            task.cancel()
-        await self.player.stop()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        def finished(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.player.problems.append(f"{type(error).__name__}: {error}")
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(finished)
+        self._stack.callback(task.cancel)
+
+    def _end(self) -> None:
         for name in self._processes.names():
             self._processes.stop(name, 5.0)
-        await self.proxies.stop()
-        await self.exporter.stop()
-        await self.client.close()
 
     def tail(self) -> str:
         """The end of the operator's log."""
