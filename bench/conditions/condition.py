@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 Script = Callable[["Trial"], Awaitable[None]]
 Check = Callable[["Trial"], str]
-INTERVALS = {"s1": 1, "s5": 5, "s5b": 5, "s15": 15, "s15b": 15, "own": 1}
+INTERVALS = {"s1": 1, "s5": 5, "s5b": 5, "s15": 15, "s15b": 15, "s30": 30, "own": 1}
 """Scrape interval in seconds of each Prometheus server."""
 BEHIND: Mapping[str, tuple[str, ...]] = {
     "1s": ("s1",),
     "5s": ("s5",),
     "15s": ("s15",),
+    "30s": ("s30",),
     "ha-5s": ("s5", "s5b"),
     "ha-15s": ("s15", "s15b"),
     "own": ("own",),

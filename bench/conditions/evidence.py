@@ -54,6 +54,14 @@ async def _shared_incident(trial: Trial) -> None:
         trial.model.incidents.append(Incident(begin, begin + 15, 0.3))
 
 
+async def _bursts(trial: Trial) -> None:
+    """Both versions fail for 3 s, again and again."""
+    while trial.end() == "Held":
+        begin = time.time()
+        trial.model.incidents = [Incident(begin, begin + 3, 0.2)]
+        await asyncio.sleep(6 + 4 * trial.world.chance.random())
+
+
 async def _prometheus_forgets(trial: Trial) -> None:
     """Prometheus restarts with an empty store, once, while all are judged."""
     if trial.model.name == "m0":
@@ -94,21 +102,21 @@ CONDITIONS = (
     Condition("clean-bad-5", "control: 1 % becomes 5 %", BAD, _pair(FIVE, USUAL)),
     Condition("clean-bad-10", "control: 1 % becomes 10 %", BAD, _pair(TEN, USUAL)),
     Condition(
-        "scrapes-5s-15s-good",
-        "scrapes of 5 and of 15 s, a warm-up of 4 s in which half of the requests fail",
+        "scrapes-good",
+        "scrapes of 5, 15 and 30 s, a warm-up of 4 s in which half of the requests fail",
         GOOD,
         _pair(_COLD),
-        ways=("5s", "15s"),
-        seconds=120,
+        ways=("5s", "15s", "30s"),
+        seconds=200,
         spec=_WARM_UP,
     ),
     Condition(
-        "scrapes-5s-15s-bad",
+        "scrapes-bad",
         "the same scrapes, 1 % becomes 5 %",
         BAD,
         _pair(FIVE, USUAL),
-        ways=("5s", "15s"),
-        seconds=120,
+        ways=("5s", "15s", "30s"),
+        seconds=200,
     ),
     Condition(
         "ha-good",
@@ -145,8 +153,17 @@ CONDITIONS = (
         seconds=90,
     ),
     Condition(
+        "lost-scrapes-bursts-good",
+        "the same while both versions fail by 20 % for 3 s again and again",
+        GOOD,
+        _pair(Server(scrape_failures=0.2), Server(scrape_failures=0.2)),
+        ways=("1s", "5s"),
+        seconds=150,
+        script=_bursts,
+    ),
+    Condition(
         "lost-scrapes-bad",
-        "the same, 1 % becomes 5 %",
+        "20 % of scrapes fail, 1 % becomes 5 %",
         BAD,
         _pair(Server(errors=0.05, scrape_failures=0.2), Server(errors=0.01, scrape_failures=0.2)),
         seconds=90,
@@ -161,12 +178,12 @@ CONDITIONS = (
         script=_shared_incident,
     ),
     Condition(
-        "incident-15s-good",
-        "the same with scrapes of 15 s",
+        "incident-slow-good",
+        "the same with scrapes of 15 and 30 s",
         GOOD,
         _pair(FINE),
-        ways=("15s",),
-        seconds=170,
+        ways=("15s", "30s"),
+        seconds=240,
         script=_shared_incident,
     ),
     Condition(

@@ -31,7 +31,7 @@ from dev.cluster.processes import Daemon, Processes
 from dev.paths import CRDS, ROOT, RUNTIMES
 
 JSON = dict[str, Any]
-DIRECT = ("1s", "5s", "15s", "own")
+DIRECT = ("1s", "5s", "15s", "30s", "own")
 MEBIBYTE = 2**20
 
 
