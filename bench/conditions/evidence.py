@@ -217,8 +217,9 @@ CONDITIONS = (
         "crashes-bad",
         "one request of 100 ends the canary's process",
         BAD,
-        _pair(Server(crash=0.01), FINE),
-        seconds=90,
+        _pair(Server(errors=0.0, crash=0.01, start=0.5), FINE),
+        seconds=100,
+        rate=150,
     ),
     Condition(
         "lead-good",
