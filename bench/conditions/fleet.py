@@ -18,11 +18,12 @@ REVISION = "evenkeel.dev/revision"
 
 @dataclass
 class Member:
-    """A pod with the labels by which Services find it."""
+    """A pod with the labels by which Services find it, of a version: stable, canary or next."""
 
     pod: Pod
     labels: dict[str, str]
     deployment: str
+    side: str
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Model:
     def of(self, side: str) -> list[Member]:
         """All pods that a version has had, gone ones too."""
         both = (*self.members.values(), *self.gone)
-        return [m for m in both if m.pod.server is self.servers.get(side)]
+        return [m for m in both if m.side == side]
 
     def served(self, side: str) -> int:
         return sum(m.pod.served for m in self.of(side))

@@ -67,7 +67,7 @@ class Player:
 
     async def down(self, model: Model, side: str, seconds: float) -> None:
         """All pods of a version are unready for so long."""
-        pods = [m for m in model.members.values() if m.pod.server is model.servers[side]]
+        pods = [m for m in model.members.values() if m.side == side]
         for member in pods:
             await self._readiness(model, member, ready=False)
         await asyncio.sleep(seconds)
@@ -124,7 +124,8 @@ class Player:
     async def _create(self, model: Model, deployment: JSON) -> None:
         meta, template = deployment["metadata"], deployment["spec"]["template"]
         name = pod_name(meta["name"], template, self._chance)
-        server = model.servers[_side(deployment)]
+        side = _side(deployment)
+        server = model.servers[side]
         pod = Pod(
             model.namespace,
             name,
@@ -137,7 +138,7 @@ class Player:
             **template["metadata"].get("labels", {}),
             "pod-template-hash": name.split("-")[-2],
         }
-        self._fleet.join(model, Member(pod, labels, meta["name"]))
+        self._fleet.join(model, Member(pod, labels, meta["name"], side))
         body = podobjects.pod(meta, template, name, labels)
         async with self._limit:
             await self._client.create(POD, model.namespace, body)
@@ -188,7 +189,7 @@ class Player:
     @staticmethod
     def _may_be_ready(model: Model, member: Member) -> bool:
         most = member.pod.server.ready_pods
-        same = [m for m in model.members.values() if m.pod.server is member.pod.server]
+        same = [m for m in model.members.values() if m.side == member.side]
         return most is None or sum(m.pod.ready for m in same) < most
 
     async def _flap(self, model: Model, member: Member, up: float, down: float) -> None:

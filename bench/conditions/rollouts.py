@@ -50,11 +50,7 @@ async def _lost_pods(trial: Trial) -> None:
     """In mid-step all of the canary's pods but one are gone, and do not come back."""
     if await trial.stepping():
         await asyncio.sleep(3)
-        members = [
-            m
-            for m in trial.model.members.values()
-            if m.pod.server is trial.model.servers["canary"] and m.pod.ready
-        ]
+        members = [m for m in trial.model.members.values() if m.side == "canary" and m.pod.ready]
         for member in members[1:]:
             await trial.world.player.lose(trial.model, member)
 

@@ -11,7 +11,7 @@ from evenkeel.api.resources import OWN
 
 from bench.conditions.condition import Condition, edited, merged
 from bench.conditions.fleet import Model
-from bench.conditions.verdict import End, Ended
+from bench.conditions.verdict import PROMOTING, End, Ended
 
 if TYPE_CHECKING:
     from bench.conditions.world import World
@@ -122,8 +122,8 @@ class Trial:
             message = str(entries[0].get("message", "")) if entries else ""
         if self.refused:
             reason, message = "after a refused edit", self.refused
-        fault = self.condition.check(self)
-        return Ended(end, reason, message, frozenset({fault} - {""}), self._unestablished())
+        faults = {self.condition.check(self), PROMOTING if self.stage == PROMOTING else ""} - {""}
+        return Ended(end, reason, message, frozenset(faults), self._unestablished())
 
     def _unestablished(self) -> str:
         if not self.began:

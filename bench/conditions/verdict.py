@@ -42,7 +42,9 @@ class Ended:
 
 ROLLED_BACK = Bound("rolled back", GOOD_ROLLED_BACK, frozenset({"RolledBack"}))
 UNFINISHED = Bound("unfinished", GOOD_ROLLED_BACK, frozenset({"Held"}))
-PROMOTED = Bound("promoted", 0.0, frozenset({"Promoted"}))
+PROMOTING = "Promoting"
+"""The stage of a canary that will be promoted once its pods are ready."""
+PROMOTED = Bound("promoted", 0.0, frozenset({"Promoted"}), PROMOTING)
 
 GOOD = (ROLLED_BACK, UNFINISHED)
 """A good version is promoted within its time."""

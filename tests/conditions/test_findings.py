@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from bench.conditions.__main__ import CONDITIONS, SHORT
 from bench.conditions.chance import binomial, interval, poisson
 from bench.conditions.condition import BEHIND, INTERVALS, edited, merged, usual
-from bench.conditions.verdict import BAD, GOOD, NEVER, Ended, Finding, find, rows, summary
+from bench.conditions.verdict import (
+    BAD,
+    GOOD,
+    NEVER,
+    PROMOTING,
+    Ended,
+    Finding,
+    find,
+    rows,
+    summary,
+)
 
 
 def ended(*, promoted: int = 0, back: int = 0, held: int = 0) -> list[Ended]:
@@ -74,6 +84,11 @@ def test_good_ones_may_not_be_stuck() -> None:
 def test_no_bad_one_may_be_promoted() -> None:
     assert find("x", BAD, ended(back=50), planned=50).held
     assert not find("x", BAD, ended(back=49, promoted=1), planned=50).held
+
+
+def test_being_promoted_counts_as_promoted() -> None:
+    going = Ended("Held", "AllIndicatorsPass", faults=frozenset({PROMOTING}))
+    assert not find("x", NEVER, [*ended(held=49), going], planned=50).held
 
 
 def test_what_nothing_is_known_of_may_wait() -> None:

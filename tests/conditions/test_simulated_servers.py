@@ -33,7 +33,8 @@ def member(name: str, revision: str, *, ready: bool = True) -> Member:
     found = Pod("ns", name, "m", Server(), "mlserver", Random(2))
     found.started = 1.0
     found.ready_since = 1.0 if ready else None
-    return Member(found, {"app": "m", "revision": revision}, revision)
+    side = {"1": "stable", "2": "canary"}[revision]
+    return Member(found, {"app": "m", "revision": revision}, revision, side)
 
 
 def rates(made: Model) -> dict[str, float]:
@@ -79,14 +80,14 @@ def test_what_a_service_selects_follows_the_object() -> None:
 
 def test_a_pod_that_has_gone_is_remembered() -> None:
     fleet = Fleet()
-    gone = member("a", "1")
+    gone = member("a", "2")
     made = model()
-    gone.pod.server = made.servers["canary"]
     gone.pod.served = 7
     fleet.join(made, gone)
     fleet.leave(made, "a")
     assert fleet.pod("ns", "a") is None
     assert made.served("canary") == 7
+    assert made.served("stable") == 0
 
 
 def test_requests_come_at_their_rate_and_fail_at_their_share() -> None:
