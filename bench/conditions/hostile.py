@@ -60,6 +60,7 @@ CONDITIONS = (
         _pair(FINE),
         ways=("1s", "drip", "bomb"),
         seconds=90,
+        check=_neighbours,
         alone=True,
     ),
 )
