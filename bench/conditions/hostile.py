@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.conditions.condition import Condition
 from bench.conditions.evidence import FINE, FIVE, USUAL
+from bench.conditions.proxies import TENANT
 from bench.conditions.servers import Server
 from bench.conditions.trial import Trial
 from bench.conditions.verdict import BAD, GOOD, NEVER, Bound
@@ -44,6 +45,16 @@ CONDITIONS = (
         BAD,
         _pair(FIVE, USUAL),
         ways=("slow",),
+    ),
+    Condition(
+        "tenant-good",
+        "Prometheus answers tenants only; the analysis names the header",
+        GOOD,
+        _pair(FINE),
+        ways=("tenant",),
+        spec={
+            "analysis": {"prometheus": {"headers": [{"name": TENANT, "value": "models"}]}},
+        },
     ),
     Condition(
         "lying-waits",
