@@ -24,8 +24,7 @@ def _neighbours(trial: Trial) -> str:
     """Hostile ways promote nobody, and hold nobody else up."""
     if trial.world.most_memory > MEMORY:
         return "over 512 MiB"
-    straight = trial.world.url("1s") == trial.spec["analysis"]["prometheus"]["url"]
-    if straight:
+    if trial.way == "1s":
         return "" if trial.end() == "Promoted" else "held up"
     return "promoted blindly" if trial.end() == "Promoted" else ""
 

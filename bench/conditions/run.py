@@ -12,7 +12,7 @@ from typing import Any
 from evenkeel.kube.client import ApiError
 from evenkeel.meta.resources import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE, ResourceType
 
-from bench.conditions.condition import Condition, usual
+from bench.conditions.condition import Condition
 from bench.conditions.fleet import Model
 from bench.conditions.trial import MD, Trial
 from bench.conditions.verdict import Finding, find
@@ -83,7 +83,7 @@ def _trial(world: World, condition: Condition, index: int) -> Trial:
     )
     world.fleet.add(model)
     way = condition.ways[index % len(condition.ways)]
-    trial = Trial(world, condition, model, usual(condition, world.url(way)))
+    trial = Trial(world, condition, model, way)
     world.trials[model.namespace, model.name] = trial
     return trial
 
@@ -122,20 +122,22 @@ async def _tried(condition: Condition, trials: list[Trial]) -> None:
             trial.refused = error.message.rsplit('": ', 1)[-1][:160]
         trial.done = True
 
-    scripts = asyncio.gather(*(one(trial) for trial in trials))
+    scripts = [asyncio.create_task(one(trial)) for trial in trials]
     try:
         limit = time.monotonic() + condition.seconds + SPREAD
         while time.monotonic() < limit:
             await asyncio.sleep(0.5)
-            if scripts.done() and all(t.refused or t.end() != "Held" for t in trials):
+            over = all(s.done() for s in scripts)
+            if over and all(t.refused or t.end() != "Held" for t in trials):
                 break
-        if not scripts.done():
-            scripts.cancel()
-        await asyncio.gather(scripts, return_exceptions=True)
-        if scripts.done() and not scripts.cancelled() and scripts.exception():
-            raise scripts.exception() or AssertionError
     finally:
-        scripts.cancel()
+        # A script that waits for what did not come in time is over too.
+        for script in scripts:
+            script.cancel()
+        ends = await asyncio.gather(*scripts, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
 
 
 async def _removed(world: World, condition: Condition, trials: list[Trial]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenkeel.api.resources import OWN
 
-from bench.conditions.condition import Condition, edited, merged
+from bench.conditions.condition import Condition, edited, merged, usual
 from bench.conditions.fleet import Model
 from bench.conditions.verdict import PROMOTING, End, Ended
 
@@ -23,12 +23,13 @@ MD = OWN["ModelDeployment"]
 class Trial:
     """A ModelDeployment on its way to a new version.
 
-    done: the script has run to its end. refused: why the API server did not take an edit.
+    way: to Prometheus. done: the script has run to its end. refused: why the API server did not take an edit.
     notes: what a script wants its check to know.
     """
 
-    def __init__(self, world: World, condition: Condition, model: Model, spec: JSON) -> None:
-        self.world, self.condition, self.model, self.spec = world, condition, model, spec
+    def __init__(self, world: World, condition: Condition, model: Model, way: str) -> None:
+        self.world, self.condition, self.model, self.way = world, condition, model, way
+        self.spec = usual(condition, world.url(way))
         self.status: JSON = {}
         self.done = False
         self.refused = ""
@@ -122,6 +123,7 @@ class Trial:
             message = str(entries[0].get("message", "")) if entries else ""
         if self.refused:
             reason, message = "after a refused edit", self.refused
+        message = f"[{self.way}] {message}"
         faults = {self.condition.check(self), PROMOTING if self.stage == PROMOTING else ""} - {""}
         return Ended(end, reason, message, frozenset(faults), self._unestablished())
 
