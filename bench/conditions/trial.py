@@ -23,8 +23,8 @@ MD = OWN["ModelDeployment"]
 class Trial:
     """A ModelDeployment on its way to a new version.
 
-    way: to Prometheus. done: the script has run to its end. refused: why the API server did not take an edit.
-    notes: what a script wants its check to know.
+    way: to Prometheus. done: the script has run to its end. refused: why the API server did not
+    take an edit. notes: what a script wants its check to know.
     """
 
     def __init__(self, world: World, condition: Condition, model: Model, way: str) -> None:
