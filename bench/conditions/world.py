@@ -151,6 +151,8 @@ class World:
             "KUBECONFIG": str(self.plane.kubeconfig),
             "PYTHONPATH": str(ROOT / "operator"),
             "EVENKEEL_NAMESPACE": "default",
+            # In a pod, loopback addresses are refused unless they are named.
+            "EVENKEEL_PROMETHEUS_ALLOWED": ",".join(self._addresses()),
             "EVENKEEL_LOG_FORMAT": "plain",
             "EVENKEEL_LOG_LEVEL": "warning",
             **{f"EVENKEEL_{name}_PORT": str(port) for name, port in ports.items()},
@@ -163,6 +165,10 @@ class World:
                 if self._processes.pid("operator") is None:
                     raise RuntimeError(f"the operator ended:\n{self.tail()}")
                 await asyncio.sleep(0.2)
+
+    def _addresses(self) -> list[str]:
+        straight = [server.url for server in self.servers.values()]
+        return [*straight, f"http://127.0.0.1:{self.proxies.port}"]
 
     @staticmethod
     async def _leads(http: httpx.AsyncClient, url: str) -> bool:
