@@ -1,5 +1,6 @@
 """The runtimes that ship with Evenkeel."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from evenkeel.api import ClusterServingRuntime
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.serving.ports import port_number
 from evenkeel.verdict.indicators import Queries, Side, resolve
+from evenkeel.verdict.sample_times import sample_times
 
 from dev.paths import RUNTIMES
 from tests.support.serving_examples import built
@@ -97,3 +99,13 @@ def test_no_two_offer_a_format_by_auto_select() -> None:
         if offer.auto_select
     ]
     assert sorted(offered) == sorted(set(offered))
+
+
+@every
+def test_the_times_of_all_samples_can_be_asked_for(name: str) -> None:
+    metrics = RUNTIMES[name].spec.metrics
+    assert metrics is not None
+    for indicator in metrics.indicators:
+        for query in (indicator.total, indicator.good or indicator.bad):
+            assert query is not None
+            assert sample_times(re.sub("{{.*?}}", "x", query)) is not None, query
