@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
 from evenkeel.api.analysis import Analysis
-from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus
+from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus, ProcessCount
 from evenkeel.meta.times import parse
 from evenkeel.verdict.samples import Unobserved
 from evenkeel.verdict.tally import Tally, definition
@@ -82,6 +83,8 @@ def verdict_of(tally: Tally, kept: IndicatorStatus, min_requests: int) -> Verdic
         return Verdict(Value.UNDECIDED, tally.fault.reason, tally.fault.message, tally.spec.name)
     requests = step_requests(tally, kept)
     found = judge(tally.evidence, min_requests=min_requests, step_requests=requests)
+    if tally.warning:
+        found = replace(found, message=f"{found.message}; {tally.warning}")
     if not tally.anew:
         return found
     told = f"the indicator was edited, so its evidence began anew; {found.message}"
@@ -108,5 +111,16 @@ def _one(
         definition=definition(seen.spec),
         anew=seen.anew,
         evidence=seen.evidence.to_status(),
-        processes=seen.processes(),
+        processes=_unmoved(kept.processes, seen.processes()),
     )
+
+
+def _unmoved(
+    kept: tuple[ProcessCount, ...], now: tuple[ProcessCount, ...]
+) -> tuple[ProcessCount, ...]:
+    """Those that are kept, if no process has counted anything since: idle ones cost no writes."""
+    if [p.model_copy(update={"millis": 0}) for p in kept] == [
+        p.model_copy(update={"millis": 0}) for p in now
+    ]:
+        return kept
+    return now

@@ -85,12 +85,14 @@ class Process(NamedTuple):
     def take(self, reading: Reading, time: float) -> Process:
         """The process with one more reading, scraped at `time`.
 
-        A sample that is no newer changes nothing. A total that fell is a restart if the cluster
-        says so, or, where it cannot tell, once some samples have confirmed it; otherwise it is a
-        late answer or a series gone missing, and the next good sample makes up for it.
+        A sample that is no newer changes nothing; where its time is not known, neither does one
+        that shows what is known: each scrape would look like many, most of them without events. A
+        total that fell is a restart if the cluster says so, or, where it cannot tell, once some
+        samples have confirmed it; otherwise it is a late answer or a series gone missing, and the
+        next good sample makes up for it.
         """
         here = self if self.absent_since is None else self._replace(absent_since=None)
-        if time <= self.last.time:
+        if time <= self.last.time or (reading.time is None and self._shows(reading)):
             return here
         if reading.total + self.offset.total >= self.last.total:
             counted = self.counted or reading.counted is not None
@@ -102,6 +104,11 @@ class Process(NamedTuple):
         if deep and len(low) >= CONFIRMED_BY:
             return here._anew(time, reading)
         return here._replace(low=low)
+
+    def _shows(self, reading: Reading) -> bool:
+        """Whether the reading says just what the last sample did."""
+        bad = max(self.last.bad, self.offset.bad + reading.level)
+        return (reading.total + self.offset.total, bad) == (self.last.total, self.last.bad)
 
     def _restarted(self, reading: Reading, time: float) -> bool:
         """Whether the cluster says that a newer process than the known one was scraped."""

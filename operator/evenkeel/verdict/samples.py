@@ -36,12 +36,14 @@ class Look:
 
     time: when Prometheus was asked, Unix seconds of the operator's clock. pods: names of all pods
     that both revisions have, None where that is not known; a process of another pod is gone.
+    warning: what is odd about it, though it may well be right.
     """
 
     canary: Mapping[str, Reading]
     stable: Mapping[str, Reading]
     time: float
     pods: frozenset[str] | None = None
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,9 @@ class Tally:
     """Evidence with the counters that it was gathered from.
 
     begins: samples taken before it, Unix seconds, are no evidence on the canary. pace: seconds
-    between the last two blocks. fault: why the last look showed nothing, if so. anew: whether the
-    indicator was edited in mid-trial, so that its evidence began again.
+    between the last two blocks. fault: why the last look showed nothing, if so. warning: what was
+    odd about it. anew: whether the indicator was edited in mid-trial, so that its evidence began
+    again.
     """
 
     spec: IndicatorSpec
@@ -72,6 +73,7 @@ class Tally:
     end: float | None = None
     usual: Usual = NOTHING
     fault: Unobserved | None = None
+    warning: str = ""
     anew: bool = False
     left_out: frozenset[str] = frozenset()
 
@@ -127,7 +129,9 @@ class Tally:
             first = min(p.cut.time for p in canary.values())
             usual = usual_before(stable, first)
             stable = {k: p.cut_at(p.at(first)) for k, p in stable.items()}
-        tally = replace(self, canary=canary, stable=stable, usual=usual, fault=None)
+        tally = replace(
+            self, canary=canary, stable=stable, usual=usual, fault=None, warning=seen.warning
+        )
         patience = max(LEAST_PATIENCE, PATIENCE * self.pace)
         while (found := tally._closed(seen.time, patience)) is not None:
             tally = tally._folded(found)
