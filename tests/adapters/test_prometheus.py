@@ -295,17 +295,21 @@ async def test_an_access_shows_no_credentials_in_logs() -> None:
     assert "Basic" not in shown
 
 
-async def test_counters_by_the_value_of_a_label(stub: Stub, client: Prometheus) -> None:
-    long = "x" * 600
-    stub.answer = vector(
-        ({"part": "total", "pod": "b", "code": "1"}, "1e3"),
-        ({"part": "bad", "pod": "b"}, "NaN"),
-        ({"part": "bad", "pod": "c"}, "-1"),
-        ({"path": f"{long}1"}, "1"),
-        ({"path": f"{long}2"}, "2"),
-    )
-    found = await client.split(Access(stub.url), "up", "part")
-    assert found["total"] == {"code=1,pod=b": 1000}
-    assert "bad" not in found
-    assert sorted(found[""].values()) == [1, 2]
-    assert all(len(key) <= 480 for key in found[""])
+async def test_a_native_histogram_is_no_number_and_spoils_nothing_else(
+    stub: Stub, client: Prometheus
+) -> None:
+    stub.answer = vector(({"pod": "a"}, "3"))
+    stub.answer["data"]["result"].append({"metric": {"pod": "b"}, "histogram": [1.5, {}]})
+    one, other = (await client.ask(Access(stub.url), "up")).samples
+    assert one == ({"pod": "a"}, 3.0)
+    assert other.labels == {"pod": "b"}
+    assert math.isnan(other.value)
+
+
+@pytest.mark.parametrize("status", [413, 414, 431])
+async def test_a_query_that_is_too_long_is_refused_as_one(
+    stub: Stub, client: Prometheus, status: int
+) -> None:
+    stub.answer, stub.status = "too long", status
+    with pytest.raises(QueryRefused, match="too long"):
+        await client.ask(Access(stub.url), "up")

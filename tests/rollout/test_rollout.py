@@ -6,8 +6,13 @@ import contextlib
 from typing import Any
 
 import pytest
+from evenkeel.api.servingruntime import ServingRuntimeSpec
+from evenkeel.controllers.looks.wanted import Asked
+from evenkeel.controllers.modeldeployment.wanted_looks import wanted_looks
+from evenkeel.serving.runtime_selection import Selected
 
 from tests.support.rollout_world import INDICATORS, Crash, World
+from tests.support.serving_examples import runtime_spec
 
 JSON = dict[str, Any]
 A, B, C = "s3://m/a", "s3://m/b", "s3://m/c"
@@ -18,7 +23,9 @@ def model(uri: str) -> JSON:
     return {"uri": uri, "format": {"name": "sklearn"}}
 
 
-def world(steps: list[JSON] | None = None, **fields: Any) -> World:
+def world(
+    steps: list[JSON] | None = None, runtime: ServingRuntimeSpec | None = None, **fields: Any
+) -> World:
     """A world in which A serves with four pods."""
     spec = {
         "model": model(A),
@@ -27,7 +34,9 @@ def world(steps: list[JSON] | None = None, **fields: Any) -> World:
         "analysis": {"indicators": list(INDICATORS), "minRequests": 50},
         **fields,
     }
+    spec = {name: value for name, value in spec.items() if value is not None}
     made = World(spec, quality={A: 0.0, B: 0.0, C: 0.5}, requests=400)
+    made.runtime = runtime or made.runtime
     made.settle()
     made.pods_ready()
     made.settle()
@@ -372,3 +381,36 @@ def test_quiet_world_asks_for_nothing() -> None:
     w.now = w.now.replace(year=2027)
     w.settle()
     assert [w.status, w.state()] == before
+
+
+def serving(image: str, metric: str) -> ServingRuntimeSpec:
+    query = {"name": "errors", "total": metric, "good": f"{metric}_good"}
+    container = {"name": "m", "image": image, "ports": [{"name": "http", "containerPort": 80}]}
+    return runtime_spec(containers=[container], metrics={"indicators": [query]})
+
+
+def asked(w: World) -> dict[str, str]:
+    """The metric that each side is asked for."""
+    wanted = wanted_looks(w.md, Selected("ClusterServingRuntime", "sk", w.runtime), frozenset())
+    assert wanted is not None
+    found = wanted.asked["errors"]
+    assert isinstance(found, Asked)
+    return {"canary": found.canary.total, "stable": found.stable.total}
+
+
+def test_each_side_is_asked_for_what_its_own_runtime_counts() -> None:
+    w = world(analysis={"indicators": [{"name": "errors"}]}, runtime=serving("mlserver", "old"))
+    w.runtime = serving("triton", "new")
+    w.edit(model=model(B))
+    w.settle()
+    assert asked(w) == {"canary": "new", "stable": "old"}
+    w.edit(rollout={"steps": TWO_STEPS, "promote": w.wanted()})
+    w.settle()
+    w.pods_ready()
+    w.settle()
+    assert stable(w) == B
+    assert w.status["stable"]["metrics"]["indicators"][0]["total"] == "new"
+
+
+def test_without_an_analysis_nothing_is_remembered() -> None:
+    assert "metrics" not in world(analysis=None).status["stable"]

@@ -30,6 +30,7 @@ from kubernetes.aio.client import Configuration
 from dev.cluster.ports import free_port
 from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
+from tests.support.parts import parts
 from tests.support.resources import BY_KIND
 
 JSON = dict[str, Any]
@@ -244,17 +245,18 @@ class Kubelet:
         )
 
 
-_QUERY = re.compile(r'(all|bad)\{revision="([^"]+)"\}')
+_QUERY = re.compile(r'(all|bad)(?:",|\{)revision="([^"]+)"\}')
 
 
 class Counters:
     """A Prometheus whose counters rise by `rate` a second; `bad` gives a revision's share of bad
-    requests, and `fault` makes the whole answer wrong."""
+    requests, `fault` makes the whole answer wrong, and `refuse` is what a query is refused with."""
 
     def __init__(self, rate: int = 3000) -> None:
         self.rate = rate
         self.bad: Callable[[str], float] = lambda revision: 0.0
         self.fault: Callable[[], web.Response | None] = lambda: None
+        self.refuse: Callable[[str], JSON | None] = lambda query: None
         self._since: dict[str, float] = {}
         self.url = ""
 
@@ -262,16 +264,21 @@ class Counters:
         query = str((await request.post())["query"])
         if (wrong := self.fault()) is not None:
             return wrong
-        parts = _QUERY.findall(query)
+        if (refusal := self.refuse(query)) is not None:
+            return web.json_response(refusal, status=400)
         result = []
-        for kind, revision in parts:
+        for part, label in parts(query):
+            found = _QUERY.search(part)
+            assert found is not None, part
+            kind, revision = found.groups()
             start = self._since.setdefault(revision, time.monotonic())
-            total = 1000 + int(self.rate * (time.monotonic() - start))
-            value = total if kind == "all" else int(total * self.bad(revision))
-            metric = {"pod": revision}
-            if "label_replace" in query:
-                metric["evenkeel_part"] = "total" if kind == "all" else "counted"
-            result.append({"metric": metric, "value": [0, str(value)]})
+            value: float = 1000 + int(self.rate * (time.monotonic() - start))
+            if "timestamp(" in part:
+                value = time.time()
+            elif kind == "bad":
+                value = int(value * self.bad(revision))
+            metric = {"pod": revision, "evenkeel_part": label}
+            result.append({"metric": metric, "value": [time.time(), str(value)]})
         return web.json_response(
             {"status": "success", "data": {"resultType": "vector", "result": result}}
         )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from evenkeel.api import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Ref
@@ -62,6 +63,7 @@ class World:
     kind: type[ModelDeployment] = ModelDeployment
     quality: dict[str, float] = field(default_factory=dict)
     requests: int = 40
+    runtime: ServingRuntimeSpec = field(default_factory=runtime_spec)
     answers: Answers = "ok"
     refused: bool = False
     unrouted: str = ""
@@ -104,7 +106,7 @@ class World:
         runtime = (
             Refused("RuntimeNotFound", "there is none")
             if self.refused
-            else Selected("ClusterServingRuntime", "sk", runtime_spec())
+            else Selected("ClusterServingRuntime", "sk", self.runtime)
         )
         return DeploymentSnapshot(
             deployment=md,
@@ -260,4 +262,4 @@ class World:
         """Name of the revision that the spec asks for."""
         md = self.md
         target = Target(md.spec.model.uri or "", format=md.spec.model.format)
-        return revision_name("fraud", target, runtime_spec(), md.spec)
+        return revision_name("fraud", target, self.runtime, md.spec)

@@ -12,6 +12,7 @@ from evenkeel.verdict.indicators import (
     Queries,
     Side,
     UnresolvedIndicator,
+    is_pod_of,
     le_pattern,
     pods,
     resolve,
@@ -56,22 +57,29 @@ def test_the_runtimes_queries_are_filled_in() -> None:
         "errors",
         total="t{pod=~'fraud-0123456789-[a-z0-9]{1,10}-[a-z0-9]{5}'}",
         bad="b{ns='shop'}",
+        revision="fraud-0123456789",
     )
 
 
 def test_the_indicators_own_queries_come_first() -> None:
     own = indicator(total="own {{deployment}} {{ revision }}", good="{{service}} {{route}}")
     assert queries(own, METRICS) == Queries(
-        "errors", total="own fraud fraud-0123456789", good="fraud-0123456789 fraud"
+        "errors",
+        total="own fraud fraud-0123456789",
+        good="fraud-0123456789 fraud",
+        revision="fraud-0123456789",
     )
 
 
-def test_both_queries_can_be_asked_at_once() -> None:
-    assert Queries("errors", total="t", good="g").together == (
-        'label_replace(t, "evenkeel_part", "total", "", "") or '
-        'label_replace(g, "evenkeel_part", "counted", "", "")'
-    )
-    assert '(b, "evenkeel_part", "counted"' in Queries("errors", total="t", bad="b").together
+def test_the_counted_events_are_the_bad_or_the_good_ones() -> None:
+    assert Queries("errors", total="t", good="g").counted == "g"
+    assert Queries("errors", total="t", bad="b").counted == "b"
+
+
+def test_a_pod_is_told_by_its_name() -> None:
+    assert is_pod_of("fraud-0123456789", "fraud-0123456789-7d9f8-x2k4q")
+    for other in ("fraud-0123456789-x2k4q", "fraud-0123456789-a-b-x2k4q", "fraud-7d9f8-x2k4q", ""):
+        assert not is_pod_of("fraud-0123456789", other)
 
 
 def test_the_sides_differ_by_revision_only() -> None:

@@ -85,7 +85,8 @@ def vector(data: dict[str, Any], warnings: Sequence[str] = ()) -> Answer:
     samples: list[Sample] = []
     latest: float | None = None
     for one in data["result"]:
-        when, text = one["value"]
+        # A native histogram is no number, and one among many series must not spoil the others.
+        when, text = one["value"] if "value" in one else (one["histogram"][0], "NaN")
         labels = one["metric"]
         if not (isinstance(text, str) and len(text) <= NUMBER and isinstance(labels, dict)):
             raise TypeError("not a sample")

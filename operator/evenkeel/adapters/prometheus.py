@@ -8,8 +8,6 @@ of the query API is ever asked.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -39,8 +37,8 @@ DEADLINE = 8.0
 """Seconds for a query, from the wait for a connection to the answer's last byte."""
 REFUSAL = 2**14
 """Bytes that are read of a refusal."""
-KEY_LENGTH = 480
-"""Characters of a series' labels that are kept; a digest tells longer ones apart."""
+TOO_LONG = (413, 414, 431)
+"""Answers to a query that is too long, from a proxy often."""
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -131,19 +129,6 @@ class Prometheus:
                     response.close()
             return _Response(response.status, encoding)
 
-    async def split(self, access: Access, query: str, label: str) -> dict[str, dict[str, int]]:
-        """Counters by the value of a label, which is left out, and by their other labels.
-
-        What is no count is left out. Raises PrometheusError.
-        """
-        found: dict[str, dict[str, int]] = {}
-        for labels, value in (await self.ask(access, query)).samples:
-            if math.isfinite(value) and value >= 0:
-                metric = dict(labels)
-                part = metric.pop(label, "")
-                found.setdefault(part, {})[_key(metric)] = round(value)
-        return found
-
 
 @contextmanager
 def _watched(share: Share) -> Iterator[None]:
@@ -206,7 +191,7 @@ def _refusal(pool: Pool, access: Access, response: _Response, text: bytes) -> Pr
     message = f"{pool.address} answered {status}: {said}".removesuffix(": ")
     if status in (401, 403):
         return AccessDenied(message)
-    if kind in ("bad_data", "execution") or status == 200:
+    if kind in ("bad_data", "execution") or status in (200, *TOO_LONG):
         return QueryRefused(message)
     return Unavailable(message)
 
@@ -218,11 +203,3 @@ def _words(access: Access, body: bytes) -> str:
         error = parsed(body).get("error")
         text = error if isinstance(error, str) else text
     return one_line(without(access.confidential, text))
-
-
-def _key(metric: dict[str, str]) -> str:
-    text = ",".join(f"{k}={v}" for k, v in sorted(metric.items()))
-    if len(text) <= KEY_LENGTH:
-        return text
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return f"{text[: KEY_LENGTH - 17]}~{digest}"

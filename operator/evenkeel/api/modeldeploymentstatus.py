@@ -7,9 +7,24 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import ATOMIC, Model, OpenObject, map_list
 from evenkeel.meta.times import Timestamp
+
+
+class RevisionMetrics(Model):
+    """What a revision's runtime counts, so that it can be asked for when that changes."""
+
+    digest: Annotated[str, Field(max_length=64, description="Tells its metrics from others.")]
+    indicators: Annotated[
+        tuple[MetricQuery, ...],
+        Field(
+            max_length=8,
+            description="Its queries that the analysis names.",
+            json_schema_extra=map_list("name"),
+        ),
+    ] = ()
 
 
 class RevisionStatus(Model):
@@ -20,6 +35,9 @@ class RevisionStatus(Model):
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
+    metrics: Annotated[
+        RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
+    ] = None
 
 
 class ProcessCount(Model):
@@ -86,6 +104,9 @@ class CanaryStatus(Model):
         Timestamp | None, Field(description="When the evidence was last written.")
     ] = None
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
+    metrics: Annotated[
+        RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
+    ] = None
     reason: Annotated[str, Field(max_length=128, description="Reason of the verdict.")] = ""
     message: Annotated[str, Field(max_length=2048, description="The verdict in words.")] = ""
     indicators: Annotated[

@@ -9,8 +9,8 @@ from typing import Any
 from evenkeel.adapters import Adapters
 from evenkeel.api.base import Resource
 from evenkeel.api.resources import OWN
-from evenkeel.controllers.access import Accesses
 from evenkeel.controllers.inbox import Inbox
+from evenkeel.controllers.looks.looks import Looks
 from evenkeel.kube.client import Client
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
@@ -23,14 +23,14 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What reconciles read from."""
+    """What reconciles read from. looks: what is known of canaries by Prometheus."""
 
     client: Client
     store: Store
     inbox: Inbox
     adapters: Adapters
     pods: PodSettings
-    accesses: Accesses
+    looks: Looks
 
 
 Reconcile = Callable[[Context, Key, JSON, str | None], Awaitable[Plan]]

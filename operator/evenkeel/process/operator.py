@@ -19,6 +19,8 @@ from evenkeel.controllers.identity import EVENT_SOURCE
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.kinds import KINDS, by_name, concerned, indexed, kept, types, watches
+from evenkeel.controllers.looks.looks import Looked, Looks
+from evenkeel.controllers.looks.processes import processes
 from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
@@ -59,18 +61,14 @@ class Operator:
         self._store = Store(indexed=indexed(), kept=kept(), manager=client.field_manager)
         self._inbox = Inbox()
         self._adapters = Adapters(Prometheus(loopback=settings.in_pod()))
+        self._looks = Looks(self._looked_at(client, settings))
         context = Context(
             client,
             self._store,
             self._inbox,
             self._adapters,
             PodSettings(storage_initializer_image=settings.storage_initializer_image),
-            Accesses(
-                ByName(client, time.monotonic),
-                partial(own_access, settings),
-                Allowed.parse(settings.prometheus_allowed),
-                time.monotonic,
-            ),
+            self._looks,
         )
         reconciles: dict[str, Reconcile] = {
             k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile
@@ -95,6 +93,24 @@ class Operator:
         self._workers: list[asyncio.Task[None]] = []
         self._stopping = False
         self.lost = False
+
+    def _looked_at(self, client: Client, settings: Settings) -> Looked:
+        """How looks at Prometheus are taken, and whom they are told."""
+        accesses = Accesses(
+            ByName(client, time.monotonic),
+            partial(own_access, settings),
+            Allowed.parse(settings.prometheus_allowed),
+            time.monotonic,
+        )
+        return Looked(
+            self._adapters.prometheus.ask,
+            accesses.of,
+            partial(processes, self._store),
+            lambda key, uid: (
+                (o := self._store.get(key)) is not None and o["metadata"]["uid"] == uid
+            ),
+            lambda key, urgent: self._controller.queue.add(key, urgent=urgent),
+        )
 
     def _make_watchers(self) -> list[Watcher]:
         namespaces = self._settings.watch_namespaces or ("",)
@@ -163,7 +179,7 @@ class Operator:
         self._leads_since = time.monotonic()
         self._controller.started = True
         self._workers = self._spawn(
-            *(self._controller.work() for _ in range(self._settings.workers))
+            self._looks.run(), *(self._controller.work() for _ in range(self._settings.workers))
         )
         if self._settings.leader_election:
             await self._lease.keep()

@@ -13,8 +13,8 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.verdict.gateway_indicators import GATEWAYS
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-PART = "evenkeel_part"
-"""Label that tells the series of `Queries.together` apart."""
+_OF_POD = "[a-z0-9]{1,10}-[a-z0-9]{5}"
+_POD = re.compile(_OF_POD)
 _OF_THRESHOLD = frozenset({"threshold", "le", "leMillis", "leMicros"})
 
 
@@ -31,25 +31,20 @@ class Side(NamedTuple):
 
 class Queries(NamedTuple):
     """Instant queries of counters, one series for each counting process. Exactly one of bad and
-    good is set; a process that is missing from it has counted none."""
+    good is set; a process that is missing from it has counted none. revision: whose they are."""
 
     name: str
     total: str
     bad: str | None = None
     good: str | None = None
+    revision: str = ""
 
     @property
-    def together(self) -> str:
-        """Both as one query, whose series carry "total" or "counted" in the label PART.
-
-        Prometheus evaluates a query on one snapshot. Two queries may have a scrape between them,
-        and the requests of that scrape would look all bad.
-        """
-        counted = self.good if self.bad is None else self.bad
-        return " or ".join(
-            f'label_replace({query}, "{PART}", "{part}", "", "")'
-            for query, part in ((self.total, "total"), (counted, "counted"))
-        )
+    def counted(self) -> str:
+        """The query of the bad or the good events."""
+        found = self.good if self.bad is None else self.bad
+        assert found is not None
+        return found
 
 
 class UnresolvedIndicator(NamedTuple):
@@ -67,7 +62,7 @@ def resolve(
     Queries in the indicator itself come first, then those of its source: the runtime's `metrics`
     or the gateway's.
     """
-    query = _query(indicator, metrics)
+    query = template(indicator, metrics)
     if isinstance(query, UnresolvedIndicator):
         return query
     texts = {"total": query.total, "bad": query.bad, "good": query.good}
@@ -85,45 +80,13 @@ def resolve(
             f"{known}",
         )
     filled = {key: _fill(text, values) for key, text in texts.items() if text is not None}
-    return Queries(name=indicator.name, **filled)
+    return Queries(name=indicator.name, revision=side.revision, **filled)
 
 
-def first_unresolved(
-    indicators: Iterable[IndicatorSpec], metrics: RuntimeMetrics | None, side: Side
-) -> Refused | None:
-    """The first indicator without queries: a canary could never pass it."""
-    resolved = (resolve(indicator, metrics, side) for indicator in indicators)
-    found = next((r for r in resolved if isinstance(r, UnresolvedIndicator)), None)
-    return Refused(found.reason, f"spec.analysis: {found.message}") if found is not None else None
-
-
-def pods(revision: str) -> str:
-    """A regular expression for the names of a revision's pods and of no other Deployment's.
-
-    Pods are named DEPLOYMENT-HASH-RANDOM, with five random characters. Prometheus anchors it.
-    """
-    return f"{revision}-[a-z0-9]{{1,10}}-[a-z0-9]{{5}}"
-
-
-def le_pattern(bound: Decimal) -> str:
-    """A regular expression for a bucket bound as exporters and Prometheus write it.
-
-    1 is written 1 or 1.0, 1274820 also 1.27482e+06. It has no backslash, which PromQL's kinds of
-    quotes treat differently.
-    """
-    plain = f"{bound:f}"
-    if "." in plain:
-        plain = plain.rstrip("0").rstrip(".")
-    digits, exponent = plain.replace(".", "").lstrip("0").rstrip("0") or "0", bound.adjusted()
-    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
-    scientific = f"{digits[0]}{fraction}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
-    forms = [plain, scientific] if "." in plain else [plain, f"{plain}.0", scientific]
-    return "|".join(form.replace(".", "[.]").replace("+", "[+]") for form in forms)
-
-
-def _query(
+def template(
     indicator: IndicatorSpec, metrics: RuntimeMetrics | None
 ) -> MetricQuery | UnresolvedIndicator:
+    """The queries with their placeholders: the indicator's own, or those of its source."""
     if indicator.total is not None:
         return MetricQuery(
             name=indicator.name, total=indicator.total, bad=indicator.bad, good=indicator.good
@@ -145,6 +108,45 @@ def _query(
         f"{owner} has no indicator {indicator.name!r} (it has: {names}); {remedy} or give total "
         "and good in the analysis",
     )
+
+
+def first_unresolved(
+    indicators: Iterable[IndicatorSpec], metrics: RuntimeMetrics | None, side: Side
+) -> Refused | None:
+    """The first indicator without queries: a canary could never pass it."""
+    resolved = (resolve(indicator, metrics, side) for indicator in indicators)
+    found = next((r for r in resolved if isinstance(r, UnresolvedIndicator)), None)
+    return Refused(found.reason, f"spec.analysis: {found.message}") if found is not None else None
+
+
+def pods(revision: str) -> str:
+    """A regular expression for the names of a revision's pods and of no other Deployment's.
+
+    Pods are named DEPLOYMENT-HASH-RANDOM, with five random characters. Prometheus anchors it.
+    """
+    return f"{revision}-{_OF_POD}"
+
+
+def is_pod_of(revision: str, pod: str) -> bool:
+    """Whether a pod of that name is one of the revision's."""
+    start = f"{revision}-"
+    return pod.startswith(start) and _POD.fullmatch(pod, len(start)) is not None
+
+
+def le_pattern(bound: Decimal) -> str:
+    """A regular expression for a bucket bound as exporters and Prometheus write it.
+
+    1 is written 1 or 1.0, 1274820 also 1.27482e+06. It has no backslash, which PromQL's kinds of
+    quotes treat differently.
+    """
+    plain = f"{bound:f}"
+    if "." in plain:
+        plain = plain.rstrip("0").rstrip(".")
+    digits, exponent = plain.replace(".", "").lstrip("0").rstrip("0") or "0", bound.adjusted()
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    scientific = f"{digits[0]}{fraction}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+    forms = [plain, scientific] if "." in plain else [plain, f"{plain}.0", scientific]
+    return "|".join(form.replace(".", "[.]").replace("+", "[+]") for form in forms)
 
 
 def _threshold_problem(

@@ -14,12 +14,12 @@ from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.modeldeployment.children import watches
-from evenkeel.controllers.modeldeployment.looks import look
 from evenkeel.controllers.modeldeployment.plan import DIAGNOSED_AFTER
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
+from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, wanted_looks
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.store import Store
-from evenkeel.meta.objects import Ref
+from evenkeel.meta.objects import Key, Ref
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import POD, ResourceType
 from evenkeel.meta.times import seconds_since
@@ -29,7 +29,7 @@ from evenkeel.serving.observed import Child, Pods, deployment_pods
 from evenkeel.serving.ports import service_ports
 from evenkeel.serving.runtime_selection import Selected, select_runtime
 from evenkeel.traffic import diagnosis
-from evenkeel.verdict.judgement import JUDGED, Observations
+from evenkeel.verdict.judgement import Observations
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ JSON = dict[str, Any]
 async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     """The snapshot.
 
-    Prometheus is asked only while a canary is being judged, and the API server for pods only where
-    some have not been ready for a while.
+    The API server is asked for pods only where some have not been ready for a while. Prometheus is
+    not asked here: what looks have brought so far is taken, and more are wanted.
     """
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
@@ -53,7 +53,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         runtime=runtime,
         children=tuple(found),
         versions=tuple(versions),
-        seen=await _seen(context, md, runtime),
+        seen=_seen(context, md, runtime),
         settings=context.pods,
         now=now,
     )
@@ -87,15 +87,12 @@ def _runtime(store: Store, md: ModelDeployment, format_: ModelFormat | None) -> 
     )
 
 
-async def _seen(context: Context, md: ModelDeployment, runtime: Selected | Refused) -> Observations:
-    """What Prometheus says of the canary's indicators; empty while none is judged."""
-    canary, analysis = md.status.canary, md.spec.analysis
-    if canary is None or canary.stage not in JUDGED or analysis is None:
-        return {}
-    if md.status.stable is None:
-        return {}
-    access = await context.accesses.of(md.metadata.namespace, analysis.prometheus)
-    return await look(context.adapters.prometheus, access, md, runtime)
+def _seen(context: Context, md: ModelDeployment, runtime: Selected | Refused) -> Observations:
+    """What is known of the canary's indicators by Prometheus; empty without a canary."""
+    key = Key(md.kind, md.metadata.namespace, md.metadata.name)
+    if md.status.canary is None or md.metadata.deletion_timestamp is not None:
+        return context.looks.want(key, None)
+    return context.looks.want(key, wanted_looks(md, runtime, platform_queries(context.store)))
 
 
 def _children(store: Store, md: ModelDeployment) -> list[Child]:

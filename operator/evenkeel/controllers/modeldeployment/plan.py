@@ -7,6 +7,7 @@ from datetime import datetime
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import owned, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
+from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import merge
 from evenkeel.meta.plan import Plan
@@ -77,6 +78,11 @@ def _status(
     md, runtime, stable = snapshot.deployment, snapshot.runtime, rollout.stable
     if stable is not None:
         stable = stable.model_copy(update={"ready_replicas": stable_pods.ready})
+    canary = rollout.canary
+    if stable is not None:
+        stable = stable.model_copy(update={"metrics": revision_metrics(snapshot, wanted, stable)})
+    if canary is not None:
+        canary = canary.model_copy(update={"metrics": revision_metrics(snapshot, wanted, canary)})
     situation = Situation(md, wanted, rollout, stable_pods, snapshot.children)
     generation = md.metadata.generation
     return ModelDeploymentStatus(
@@ -87,7 +93,7 @@ def _status(
         ready_replicas=sum(p.ready for p in pods.values()),
         runtime=md.status.runtime if isinstance(runtime, Refused) else runtime.name,
         stable=stable,
-        canary=rollout.canary,
+        canary=canary,
         old=rollout.old,
         history=rollout.history,
     )

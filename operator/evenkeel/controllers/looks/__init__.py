@@ -1,0 +1,1 @@
+"""Looks at Prometheus, taken beside the reconciles."""

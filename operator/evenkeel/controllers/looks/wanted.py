@@ -1,0 +1,47 @@
+"""What a ModelDeployment wants to be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from evenkeel.api.analysis import Analysis, IndicatorSpec
+from evenkeel.api.modeldeploymentstatus import CanaryStatus
+from evenkeel.meta.objects import Key
+from evenkeel.verdict.indicators import Queries
+from evenkeel.verdict.samples import Unobserved
+
+
+class Asked(NamedTuple):
+    """The queries of one indicator. own: whether a tenant wrote them."""
+
+    canary: Queries
+    stable: Queries
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A trial to look at. stable: the revision that it is compared with.
+
+    begins: samples from before, Unix seconds, are no evidence on the canary. asked: by indicator
+    the queries, or why there are none.
+    """
+
+    key: Key
+    uid: str
+    canary: CanaryStatus
+    stable: str
+    analysis: Analysis
+    begins: float
+    asked: Mapping[str, Asked | Unobserved]
+
+    @property
+    def trial(self) -> tuple[str, str, str, str]:
+        """What tells one trial from the next, of the same revision too."""
+        return (self.uid, self.canary.revision, self.canary.start_time, self.stable)
+
+    def spec(self, name: str) -> IndicatorSpec:
+        """An indicator of the analysis."""
+        return next(i for i in self.analysis.indicators if i.name == name)

@@ -1,0 +1,87 @@
+"""What a ModelDeployment wants to be looked at in Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from evenkeel.api.analysis import IndicatorSpec
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.servingruntime import ClusterServingRuntime, MetricQuery, RuntimeMetrics
+from evenkeel.controllers.looks.wanted import Asked, Wanted
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
+from evenkeel.meta.refusal import Refused
+from evenkeel.serving.runtime_selection import Selected
+from evenkeel.verdict.catalogue import metrics_of
+from evenkeel.verdict.indicators import Queries, Side, UnresolvedIndicator, resolve, template
+from evenkeel.verdict.judgement import begins
+from evenkeel.verdict.samples import Unobserved
+
+
+def wanted_looks(
+    md: ModelDeployment, runtime: Selected | Refused, platform: Container[MetricQuery]
+) -> Wanted | None:
+    """The trial to look at; None where there is none.
+
+    It begins with the trial, since what stable and canary counted before the first step tells
+    what they count in it. platform: the queries of all ClusterServingRuntimes.
+    """
+    canary, stable, analysis = md.status.canary, md.status.stable, md.spec.analysis
+    if canary is None or stable is None or analysis is None:
+        return None
+    present = None if isinstance(runtime, Refused) else runtime.spec.metrics
+    sides = tuple(
+        _Side(md, role, one.revision, metrics_of(one.metrics, present))
+        for role, one in (("canary", canary), ("stable", stable))
+    )
+    return Wanted(
+        key=Key(md.kind, md.metadata.namespace, md.metadata.name),
+        uid=md.metadata.uid,
+        canary=canary,
+        stable=stable.revision,
+        analysis=analysis,
+        begins=begins(canary, md.spec.rollout.warm_up_seconds),
+        asked={spec.name: _asked(spec, sides, platform) for spec in analysis.indicators},
+    )
+
+
+def platform_queries(store: Store) -> frozenset[MetricQuery]:
+    """The queries of all ClusterServingRuntimes, which no tenant can have written."""
+    runtimes = (store.parse(ClusterServingRuntime, o) for o in store.all("ClusterServingRuntime"))
+    known = (r.spec.metrics for r in runtimes)
+    return frozenset(query for metrics in known if metrics for query in metrics.indicators)
+
+
+class _Side:
+    """One side with what its own revision's runtime counts."""
+
+    def __init__(
+        self, md: ModelDeployment, role: str, revision: str, metrics: RuntimeMetrics | None
+    ) -> None:
+        self.role = role
+        self.side = Side(md.metadata.namespace, md.metadata.name, revision)
+        self.metrics = metrics
+
+    def queries(self, spec: IndicatorSpec) -> Queries | Unobserved:
+        found = resolve(spec, self.metrics, self.side)
+        if not isinstance(found, UnresolvedIndicator):
+            return found
+        return Unobserved(
+            "InvalidIndicator",
+            f"for the {self.role}, revision {self.side.revision}: {found.message}",
+        )
+
+
+def _asked(
+    spec: IndicatorSpec, sides: tuple[_Side, ...], platform: Container[MetricQuery]
+) -> Asked | Unobserved:
+    canary, stable = (side.queries(spec) for side in sides)
+    if isinstance(canary, Unobserved):
+        return canary
+    if isinstance(stable, Unobserved):
+        return stable
+    templates = [template(spec, side.metrics) for side in sides]
+    shared = spec.total is None and (
+        spec.source != "Runtime" or all(one in platform for one in templates)
+    )
+    return Asked(canary, stable, own=not shared)
