@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import alerts, deployments
+from bench import alerts, deployments, looks
 from bench.process import OperatorProcess, Row
 from dev.cluster import binaries
 from dev.cluster.control_plane import ControlPlane
@@ -25,6 +25,7 @@ from dev.paths import ROOT
 
 def run(count: int) -> list[Row]:
     """All figures."""
+    seen = looks.measure()
     folder = Path(tempfile.mkdtemp(prefix="evenkeel-bench-"))
     try:
         with ControlPlane(folder / "cp", die_with_parent=True, controllers=False) as plane:
@@ -38,7 +39,7 @@ def run(count: int) -> list[Row]:
             raw = asyncio.run(deployments.raw_writes(count))
             with OperatorProcess(folder, str(plane.kubeconfig)) as operator:
                 rows = asyncio.run(deployments.measure(operator, count, raw))
-                return rows + asyncio.run(alerts.measure(operator))
+                return rows + asyncio.run(alerts.measure(operator)) + seen
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
