@@ -256,8 +256,8 @@ def real_conditions(report: Report) -> None:
     """What clusters do to counters: false failures and false passes, by scrape interval."""
     runs = min(300, report.runs)
     report.say(
-        "**What real clusters do**: rollouts of five minutes at the defaults, judged from simulated "
-        f"scrapes, {runs} runs a cell. Good canaries failed (bound 1 %):"
+        "**What real clusters do**: rollouts of five minutes at the defaults, judged from "
+        f"simulated scrapes, {runs} runs a cell. Good canaries failed (bound 1 %):"
     )
 
     def cell(name: str, value: Value, bound: float, scene: scrapes.Scene) -> str:
