@@ -8,13 +8,15 @@ from evenkeel.api.labels import DEPLOYMENT, MANAGED_BY, MANAGER, REVISION, owner
 from evenkeel.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import DEPLOYMENT as DEPLOYMENTS
-from evenkeel.meta.resources import HPA, PDB, Watch
+from evenkeel.meta.resources import HPA, PDB, POD, READ, Watch
+from evenkeel.pods.slim import slim
 from evenkeel.serving.pod_template import APP
 
 WATCHES = (
     Watch(DEPLOYMENTS, kept=("replicas",)),
     Watch(HPA, kept=("scaleTargetRef",)),
     Watch(PDB),
+    Watch(POD, verbs=READ, slim=slim),
 )
 
 

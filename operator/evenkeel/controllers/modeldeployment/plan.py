@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import owned, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
@@ -11,7 +9,6 @@ from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import merge
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.times import seconds_since
 from evenkeel.rollout.advance import advance
 from evenkeel.rollout.division import division
 from evenkeel.rollout.goal import rollout_goal
@@ -22,9 +19,6 @@ from evenkeel.serving.wanted import Revision, wanted_revision
 from evenkeel.traffic import strategy_of
 from evenkeel.verdict.indicators import Side, first_unresolved
 from evenkeel.verdict.judgement import assess
-
-DIAGNOSED_AFTER = 10.0
-"""Seconds without availability after which it is asked what ails the pods."""
 
 
 def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
@@ -47,7 +41,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         scales=tuple(children.scales),
         deletes=unwanted(snapshot, rollout),
         events=rollout.events,
-        requeue_after=_requeue_after(rollout, pods, now),
+        requeue_after=rollout.requeue_after,
     )
 
 
@@ -91,12 +85,3 @@ def _status(
         old=rollout.old,
         history=rollout.history,
     )
-
-
-def _requeue_after(rollout: RolloutState, pods: dict[str, Pods], now: datetime) -> float | None:
-    """Also while pods are not ready: no watch tells of what ails them."""
-    looks = [] if rollout.requeue_after is None else [rollout.requeue_after]
-    for revision in (r.revision for r in (rollout.stable, rollout.canary) if r is not None):
-        if (since := pods.get(revision, Pods()).unready_since) is not None:
-            looks.append(min(60.0, max(DIAGNOSED_AFTER, seconds_since(since, now))))
-    return min(looks, default=None)
