@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import owned, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
-from evenkeel.meta.conditions import merge
+from evenkeel.meta.conditions import find, merge
+from evenkeel.meta.objects import Event
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
 from evenkeel.rollout.advance import advance
+from evenkeel.rollout.capacity import full_replicas
 from evenkeel.rollout.division import division
 from evenkeel.rollout.goal import rollout_goal
 from evenkeel.rollout.state import RolloutState
+from evenkeel.rollout.steering import misdirected
 from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.observed import Pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
@@ -31,7 +35,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     judgement = assess(md.status.canary, md.spec.analysis, snapshot.seen)
     goal = rollout_goal(md.status, wanted, _denied(snapshot))
     rollout = advance(md, goal, pods, judgement, now)
-    divided = division(rollout, pods)
+    divided = division(rollout, pods, _full(md, rollout, pods))
     children = owned(snapshot, wanted, rollout, divided, pods)
     stable_pods = pods.get(rollout.stable.revision, Pods()) if rollout.stable else Pods()
     return Plan(
@@ -40,7 +44,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         applies=tuple(children.applies),
         scales=tuple(children.scales),
         deletes=unwanted(snapshot, rollout),
-        events=rollout.events,
+        events=(*rollout.events, *_steering(md, rollout)),
         requeue_after=rollout.requeue_after,
     )
 
@@ -61,6 +65,22 @@ def _denied(snapshot: DeploymentSnapshot) -> set[str]:
     return {v.metadata.name for v in snapshot.versions if v.spec.approval.decision == "Denied"}
 
 
+def _full(md: ModelDeployment, rollout: RolloutState, pods: dict[str, Pods]) -> int:
+    """Pods that carry all requests."""
+    stable, canary = rollout.stable, rollout.canary
+    beside = pods.get(stable.revision, Pods()) if stable is not None else Pods()
+    return full_replicas(md, beside, canary, pods.get(canary.revision) if canary else None)
+
+
+def _steering(md: ModelDeployment, rollout: RolloutState) -> tuple[Event, ...]:
+    """Told once: afterwards the condition says so."""
+    problem = misdirected(md.spec.rollout, rollout)
+    told = find(md.status.conditions, "SteeringAccepted")
+    if not problem or (told is not None and told.message == problem):
+        return ()
+    return (Event("Warning", "RevisionNotOnTrial", problem),)
+
+
 def _status(
     snapshot: DeploymentSnapshot,
     wanted: Revision | Refused,
@@ -71,7 +91,7 @@ def _status(
     md, runtime, stable = snapshot.deployment, snapshot.runtime, rollout.stable
     if stable is not None:
         stable = stable.model_copy(update={"ready_replicas": stable_pods.ready})
-    situation = Situation(md, wanted, rollout, stable_pods, snapshot.children)
+    situation = Situation(md, wanted, rollout, stable_pods, snapshot.children, snapshot.now)
     generation = md.metadata.generation
     return ModelDeploymentStatus(
         observed_generation=generation,
