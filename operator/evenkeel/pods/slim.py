@@ -19,7 +19,12 @@ SERVES = "EVENKEEL_MODEL_NAME"
 
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 _LABELS = f"{GROUP}/"
-_CONDITIONS = ("PodScheduled", "Ready", "DisruptionTarget")
+_CONDITIONS = (
+    ("Ready", "True"),
+    ("Ready", "False"),
+    ("PodScheduled", "False"),
+    ("DisruptionTarget", "True"),
+)
 _ENDED = ("exitCode", "reason", "startedAt", "finishedAt")
 
 
@@ -56,7 +61,9 @@ def _status(status: Json) -> JSON:
     if "message" in status:
         kept["message"] = status["message"][:MOST]
     kept["conditions"] = [
-        _condition(c) for c in status.get("conditions") or () if c.get("type") in _CONDITIONS
+        _condition(c)
+        for c in status.get("conditions") or ()
+        if (c.get("type"), c.get("status")) in _CONDITIONS
     ]
     kept["containerStatuses"] = [_container(c) for c in status.get("containerStatuses") or ()]
     # Only an initializer that has not done its work yet says anything of interest.
