@@ -106,6 +106,13 @@ BAD = [
     Bad("negative pause", MD, STEPS + "{steps: [{weight: 5, pauseSeconds: -1}]}", "equal to 0"),
     Bad("duration", MD, STEPS + "{steps: [{weight: 5, pauseSeconds: 5m}]}", "type integer"),
     Bad("promote and abort", MD, "rollout: {promote: r1, abort: r1}", "remove one"),
+    Bad(
+        "stop first",
+        MD,
+        "rollout: {stopFirst: true, steps: [{weight: 5, analysis: false}]}",
+        "remove steps or stopFirst",
+    ),
+    Bad("stable away", MD, "rollout: {onStableUnavailable: Rollback}", 'supported values: "Hold"'),
     Bad("no analysis", MD, "rollout: {steps: [{weight: 5}]}", "add it or set analysis: false"),
     # Analysis
     Bad("no indicator", MD, "analysis: {indicators: []}", "at least 1 items"),

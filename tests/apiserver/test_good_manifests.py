@@ -101,6 +101,7 @@ GOOD = [
         """,
     ),
     ("ModelDeployment", "rollout: {steps: [{weight: 50, analysis: false, pauseSeconds: 300}]}"),
+    ("ModelDeployment", "rollout: {stopFirst: true, steps: [], retry: fraud-0123456789}"),
     ("ModelDeployment", "{model: {uri: 'file:///opt/model'}, runtime: {name: custom}}"),
     (
         "RetrainSchedule",

@@ -92,6 +92,7 @@ def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) 
     made = (
         children.deployment(md, REVISION, template, None),
         children.hpa(md, REVISION),
+        children.hpa(md, "fraud-9876543210", 1, own=True),
         children.pdb(md),
         *strategy_of(md.spec.traffic).objects(
             md, template_ports(template), Division(REVISION, "fraud-9876543210", 10)

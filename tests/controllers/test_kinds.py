@@ -20,7 +20,7 @@ def made(kind: str, name: str, labels: JSON | None = None, **spec: Any) -> JSON:
 
 
 def store(*objects: JSON) -> Store:
-    filled = Store(indexed=kinds.indexed(), kept=kinds.kept())
+    filled = Store(indexed=kinds.indexed(), kept=kinds.kept(), slims=kinds.slims())
     for obj in objects:
         filled.put(obj["kind"], obj)
     return filled
@@ -67,6 +67,7 @@ OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
         (made("Deployment", "d", {DEPLOYMENT: "other"}), {("ModelDeployment", "other")}),
         (made("Job", "run-1", {RUN: "run-1", SCHEDULE: "nightly"}), {("TrainingRun", "run-1")}),
         (made("Pod", "p", {RUN: "run-1"}), {("TrainingRun", "run-1")}),
+        (made("Pod", "p", {DEPLOYMENT: "other"}), {("ModelDeployment", "other")}),
         (made("Service", "somebody-elses"), set()),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",

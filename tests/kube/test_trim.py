@@ -16,7 +16,7 @@ KEPT = {
 
 
 def trim(kind: str, obj: JSON) -> JSON:
-    return Trim(KEPT, "tests")(kind, obj)
+    return Trim(KEPT, {}, "tests")(kind, obj)
 
 
 def widget(**more: Any) -> JSON:

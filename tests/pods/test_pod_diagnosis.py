@@ -81,16 +81,14 @@ def message(w: World, type_: str = "Ready") -> str:
     return str(next(c["message"] for c in w.status["conditions"] if c["type"] == type_))
 
 
-def test_first_revision_tells_why_it_does_not_start_and_looks_again() -> None:
+def test_first_revision_tells_why_it_does_not_start() -> None:
     w = World(SPEC)
     w.settle()
     (serving,) = w.pods.values()
     serving.unready_since, serving.diagnosis = w.now, "Unschedulable: no GPU"
     plan = w.settle()
     assert message(w) == "0 of 1 pods are ready: Unschedulable: no GPU"
-    assert plan.requeue_after == 10
-    w.pass_time(30)
-    assert w.settle().requeue_after == 30
+    assert plan.requeue_after is None, "the watch on the pods tells of the next change"
 
 
 def test_canary_tells_why_it_does_not_start_and_the_record_keeps_it() -> None:

@@ -311,19 +311,26 @@ def test_steps_taken_away_are_not_passed(steps: list[JSON]) -> None:
     assert (stable(w) == C) == (not steps)
 
 
-def test_stable_without_pods_has_nothing_to_protect() -> None:
+@pytest.mark.parametrize(("wish", "taken"), [(None, False), ("Promote", True)])
+def test_stable_gone_for_long_lets_a_canary_take_over_if_asked_to(
+    wish: str | None, taken: bool
+) -> None:
     w = world()
-    stable_revision = w.status["stable"]["revision"]
-    w.pods_ready(ready=False)
-    w.edit(model=model(B))
+    w.answers = "down"
+    w.edit_rollout(onStableUnavailable=wish, progressDeadlineSeconds=100)
+    started(w, B)
+    w.pods_ready(w.status["stable"]["revision"], ready=False)
+    w.settle()
+    w.pass_time(2)
+    w.settle()
+    assert canary(w) is not None, "a blip changes nothing"
+    w.pass_time(101)
     w.settle()
     w.pods_ready(w.wanted())
     w.settle()
-    w.pods_ready(w.wanted())
-    w.settle()
-    assert stable(w) == B
-    assert w.status["history"][0]["reason"] == "StableUnavailable"
-    assert w.status["stable"]["revision"] != stable_revision
+    assert (stable(w) == B) == taken
+    if taken:
+        assert w.status["history"][0]["reason"] == "StableUnavailable"
 
 
 def test_message_tells_of_the_wanted_revisions_own_rollback() -> None:

@@ -20,7 +20,8 @@ STEPS: list[list[JSON]] = [
     [{"weight": 10, "pauseSeconds": 20, "deadlineSeconds": 60}],
     [{"weight": 30, "analysis": False, "pauseSeconds": 30}, {"weight": 60}],
 ]
-FREE_PASS = {"PromotedByHand", "NoSteps", "StableUnavailable", "Undecided"}
+FREE_PASS = {"PromotedByHand", "NoSteps", "StableUnavailable", "Undecided", "ScaledToZero"}
+TIME_ONLY = {"PauseOver", *FREE_PASS}
 
 
 class Life(RuleBasedStateMachine):
@@ -33,6 +34,7 @@ class Life(RuleBasedStateMachine):
         self.w.before_write = self.check_write
         self.rolled_back: set[str] = set()
         self.had_data = False
+        self.spent: set[str] = set()
 
     @initialize(
         steps=st.sampled_from(STEPS), undecided=st.sampled_from(["Hold", "Rollback", "Promote"])
@@ -62,7 +64,10 @@ class Life(RuleBasedStateMachine):
             assert new.stable is not None, "what serves is never forgotten"
         if old.canary is None and new.canary is not None:
             revision = new.canary.revision
-            assert revision not in self.rolled_back or rollout.promote == revision
+            asked = rollout.promote == revision or rollout.retry == revision
+            assert revision not in self.rolled_back or asked
+            if new.canary.retry:
+                assert revision not in self.spent, "retry is spent once"
             # The pods of the former stable revision may still be there and ready.
             assert new.canary.weight == 0 or new.canary.reason == "CanaryReady"
             self.had_data = False
@@ -76,6 +81,9 @@ class Life(RuleBasedStateMachine):
         if last is not None and new.history != old.history:
             if last.outcome == "RolledBack":
                 self.rolled_back.add(last.revision)
+                assert last.cause is not None
+                if last.retried:
+                    self.spent.add(last.revision)
             elif last.outcome == "Promoted":
                 self.rolled_back.discard(last.revision)
         assert len(new.history) <= 20
@@ -109,7 +117,7 @@ class Life(RuleBasedStateMachine):
         assert (last.revision, last.outcome) == (new.stable.revision, "Promoted")
         uri = new.stable.uri
         if uri in BAD:
-            by_time = last.reason in {"PauseOver", *FREE_PASS}
+            by_time = last.reason in TIME_ONLY
             assert by_time, f"a bad revision was promoted by {last.reason}"
         if last.reason == "Undecided":
             assert self.had_data, "nothing is promoted that was never seen"
@@ -126,9 +134,11 @@ class Life(RuleBasedStateMachine):
     def pause(self, paused: bool) -> None:
         self.w.edit_rollout(paused=paused)
 
-    @rule(what=st.sampled_from(["promote", "abort", None]))
+    @rule(what=st.sampled_from(["promote", "abort", "retry", None]))
     def steer(self, what: str | None) -> None:
-        self.w.edit_rollout(promote=None, abort=None)
+        self.w.edit_rollout(promote=None, abort=None, retry=None)
+        self.spent.clear()
+        self.w.reconcile()
         if what is not None:
             self.w.edit_rollout(**{what: self.w.wanted()})
 
@@ -176,6 +186,9 @@ class Life(RuleBasedStateMachine):
         if only is None:
             assert canary is not None
             assert canary.weight > 0
+            full, ready = self.w.md.spec.replicas, self.w.pods[canary.revision].ready
+            assert ready, "never more than its ready pods carry"
+            assert canary.traffic_weight * full <= ready * 100
         else:
             assert only == stable.revision
         kept = {stable.revision, *(o.revision for o in plan.status.old)}

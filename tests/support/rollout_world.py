@@ -24,6 +24,7 @@ from evenkeel.meta.times import timestamp
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.ports import Ports
+from evenkeel.serving.processes import Process
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.verdict.judgement import Observations, begins
@@ -53,6 +54,7 @@ class Serving:
     bad: int = 0
     uid: str = ""
     diagnosis: str = ""
+    crashes: int = 0
 
 
 @dataclass
@@ -124,7 +126,14 @@ class World:
         for name, serving in self.pods.items():
             since = timestamp(serving.unready_since) if serving.unready_since else None
             ref = Ref("apps/v1", "Deployment", "shop", name, serving.uid)
-            pods = Pods(serving.replicas, serving.ready, since, serving.diagnosis, serving.replicas)
+            pods = Pods(
+                serving.replicas,
+                serving.ready,
+                since,
+                serving.diagnosis,
+                serving.replicas,
+                processes=(Process(name, crashes=serving.crashes, last_words="exit code 3: no"),),
+            )
             found.append(Child(ref, name, pods))
         for (kind, name), manifest in self.others.items():
             revision = manifest["metadata"]["labels"].get("evenkeel.dev/revision", "")

@@ -85,6 +85,8 @@ class IndicatorStatus(Model):
     ] = ()
 
 
+Cause = Literal["Model", "Infrastructure", "User"]
+"""Whose fault a rollback is."""
 CanaryStage = Literal["Starting", "WarmingUp", "Stepping", "Promoting"]
 
 
@@ -103,6 +105,47 @@ class CanaryStatus(Model):
     look_time: Annotated[
         Timestamp | None, Field(description="When the evidence was last written.")
     ] = None
+    traffic_weight: Annotated[
+        int, Field(ge=0, le=100, description="Share of requests that its ready pods carry now.")
+    ] = 0
+    attempt: Annotated[int, Field(ge=1, description="Which trial in a row of the revision.")] = 1
+    retry: Annotated[bool, Field(description="Whether rollout.retry began the trial.")] = False
+    stable_replicas: Annotated[
+        int, Field(ge=0, description="Size of the stable revision when the trial began.")
+    ] = 0
+    full_replicas: Annotated[
+        int, Field(ge=0, description="Pods that would carry all requests, as load has grown.")
+    ] = 0
+    idle_since: Annotated[
+        Timestamp | None, Field(description="Since when the stage's time does not count.")
+    ] = None
+    idle_milliseconds: Annotated[
+        int, Field(ge=0, description="Earlier time of the stage that does not count.")
+    ] = 0
+    short_since: Annotated[
+        Timestamp | None, Field(description="Since when needed pods are missing.")
+    ] = None
+    lost_since: Annotated[
+        Timestamp | None, Field(description="Since when pods that were ready are lost.")
+    ] = None
+    lost_milliseconds: Annotated[
+        int, Field(ge=0, description="Sum of the earlier losses of needed pods.")
+    ] = 0
+    losses: Annotated[int, Field(ge=0, description="How often needed pods were lost.")] = 0
+    return_time: Annotated[
+        Timestamp | None, Field(description="When lost pods were last ready again.")
+    ] = None
+    stable_lost_since: Annotated[
+        Timestamp | None, Field(description="Since when stable has had no ready pod.")
+    ] = None
+    crashes: Annotated[
+        int, Field(ge=0, description="Ends of its model servers by their own fault.")
+    ] = 0
+    crashes_seen: Annotated[int, Field(ge=0, description="Of the present pods.")] = 0
+    stable_crashes: Annotated[int, Field(ge=0, description="Stable's, meanwhile.")] = 0
+    stable_crashes_seen: Annotated[int, Field(ge=0, description="Of the present pods.")] = 0
+    crash_time: Annotated[Timestamp | None, Field(description="Last crash.")] = None
+    last_words: Annotated[str, Field(max_length=1024, description="Of the last crash.")] = ""
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
     metrics: Annotated[
         RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
@@ -133,6 +176,15 @@ class Outcome(Model):
     reason: Annotated[str, Field(max_length=128, description="CamelCase reason.")] = ""
     message: Annotated[str, Field(max_length=2048, description="The verdict with its counts.")] = ""
     time: Annotated[Timestamp, Field(description="When it ended.")]
+    cause: Annotated[
+        Cause | None, Field(description="Whose fault a rollback is; User: a person's wish.")
+    ] = None
+    attempts: Annotated[
+        int, Field(ge=1, description="Trials in a row for infrastructure causes.")
+    ] = 1
+    retried: Annotated[
+        bool, Field(description="Whether rollout.retry has been spent on the revision.")
+    ] = False
 
 
 class ModelDeploymentStatus(Model):

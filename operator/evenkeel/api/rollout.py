@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -42,6 +42,10 @@ class Rollout(Model):
             "!(has(self.promote) && has(self.abort) && self.promote == self.abort)",
             "promote and abort name the same revision; remove one",
         ),
+        Rule(
+            "!has(self.stopFirst) || !self.stopFirst || !has(self.steps) || size(self.steps) == 0",
+            "stopFirst leaves nothing to divide requests between; remove steps or stopFirst",
+        ),
     )
     steps: Annotated[
         tuple[Step, ...],
@@ -67,8 +71,27 @@ class Rollout(Model):
     ] = False
     promote: Annotated[
         Name | None,
-        Field(description="Revision to promote at once, whatever the verdict; others ignore it."),
+        Field(description="Revision to promote at once, whatever the verdict."),
     ] = None
-    abort: Annotated[Name | None, Field(description="Revision to roll back; others ignore it.")] = (
-        None
-    )
+    abort: Annotated[Name | None, Field(description="Revision on trial to roll back.")] = None
+    retry: Annotated[
+        Name | None,
+        Field(
+            description="Revision that was rolled back, to be tried and judged once more; spent "
+            "after one trial until the field is removed."
+        ),
+    ] = None
+    on_stable_unavailable: Annotated[
+        Literal["Hold", "Promote"],
+        Field(
+            description="Once stable has had no ready pod for progressDeadlineSeconds: Hold goes "
+            "on with the trial, Promote lets a ready canary take over without a verdict."
+        ),
+    ] = "Hold"
+    stop_first: Annotated[
+        bool,
+        Field(
+            description="Stops the stable revision before the new one starts, where both have no "
+            "room; nothing serves meanwhile. If the new one fails the old one comes back."
+        ),
+    ] = False

@@ -16,7 +16,7 @@ from evenkeel.controllers import (
 from evenkeel.controllers.kind import Kind
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
-from evenkeel.meta.resources import ResourceType, Watch, distinct
+from evenkeel.meta.resources import ResourceType, Slim, Watch, distinct
 
 KINDS: tuple[Kind, ...] = (
     modeldeployment.KIND,
@@ -49,6 +49,11 @@ def watches() -> tuple[Watch, ...]:
 def kept() -> dict[str, tuple[str, ...]]:
     """By kind the fields of its spec that plans read; objects of other kinds are kept whole."""
     return {w.type.kind: w.kept for w in children()}
+
+
+def slims() -> dict[str, Slim]:
+    """By kind what is kept of its objects, of those that there are very many of."""
+    return {w.type.kind: w.slim for w in children() if w.slim is not None}
 
 
 def indexed() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from evenkeel.kube.parsed import Parsed
-from evenkeel.kube.trim import Kept, Trim
+from evenkeel.kube.trim import Kept, Slims, Trim
 from evenkeel.meta.objects import Key
 
 JSON = dict[str, Any]
@@ -25,8 +25,8 @@ class Store:
     """Objects as last seen. Not thread-safe: one event loop owns it.
 
     indexed: the labels by which `labelled` finds objects. kept: the fields of their specs that
-    are read, by kind; objects of other kinds are kept whole. manager: the field manager of the
-    operator's own writes.
+    are read, by kind; objects of other kinds are kept whole. slims: what is kept of kinds with
+    very many objects. manager: the field manager of the operator's own writes.
     """
 
     def __init__(
@@ -34,10 +34,12 @@ class Store:
         *,
         indexed: Iterable[str] = (),
         kept: Kept = MappingProxyType({}),
+        slims: Slims = MappingProxyType({}),
         manager: str = "",
     ) -> None:
         self._indexed_labels = tuple(indexed)
-        self._trim = Trim(kept, manager)
+        self._slims = slims
+        self._trim = Trim(kept, slims, manager)
         self._objects: dict[str, dict[tuple[str, str], JSON]] = defaultdict(dict)
         self._index: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
         # By UID the version up to which an object is gone: the answer to a write may arrive after
@@ -73,7 +75,10 @@ class Store:
         return [Key(kind, *pair) for pair in self._objects[kind]]
 
     def put(self, kind: str, obj: JSON) -> bool:
-        """Takes the object unless a newer version is known; says whether anything changed."""
+        """Takes the object unless a newer version is known; says whether anything changed.
+
+        Of a slim kind nothing has changed unless something has that is kept.
+        """
         meta = obj["metadata"]
         pair = (meta.get("namespace", ""), meta["name"])
         known = self._objects[kind].get(pair)
@@ -89,7 +94,7 @@ class Store:
         self._objects[kind][pair] = obj
         for label, value in self._indexed(obj):
             self._index[kind, pair[0], label, value].add(pair[1])
-        return True
+        return kind not in self._slims or known is None or not _alike(known, obj)
 
     def remove(self, key: Key, uid: str = "", version: int = 0) -> JSON | None:
         """Forgets the object (only the one with that UID, if given) and returns it.
@@ -124,6 +129,13 @@ class Store:
         for label in self._indexed_labels:
             if label in own:
                 yield label, own[label]
+
+
+def _alike(known: JSON, obj: JSON) -> bool:
+    """Whether two versions of an object differ in nothing else."""
+    version = obj["metadata"].get("resourceVersion")
+    aged = {**known, "metadata": {**known["metadata"], "resourceVersion": version}}
+    return aged == obj
 
 
 def version_of(obj: JSON) -> int:

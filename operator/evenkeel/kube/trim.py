@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 JSON = dict[str, Any]
 Kept = Mapping[str, Iterable[str]]
 """By kind the fields of its spec that are read."""
+Slims = Mapping[str, Callable[[JSON], JSON]]
+"""By kind what is kept of an object, where there are too many for more."""
 
 SPEC_DIGEST = "_specDigest"
 OWNS_REPLICAS = "_ownsReplicas"
@@ -32,17 +34,21 @@ _BESIDES = ("apiVersion", "kind", "metadata", "status")
 class Trim:
     """Cuts objects down by kind; a kind without an entry is kept whole.
 
-    manager: the field manager whose replicas are told from an autoscaler's.
+    slims: of kinds that are only read. manager: the field manager whose replicas are told from an
+    autoscaler's.
     """
 
-    def __init__(self, kept: Kept, manager: str) -> None:
+    def __init__(self, kept: Kept, slims: Slims, manager: str) -> None:
         self._kept = {kind: tuple(fields) for kind, fields in kept.items()}
+        self._slims = slims
         self._manager = manager
 
     def __call__(self, kind: str, obj: JSON) -> JSON:
         """The object without managed fields; of a kind with an entry identity, status, the kept
         fields, and a digest of what is applied, so that another writer's change shows."""
         meta = obj["metadata"]
+        if (slim := self._slims.get(kind)) is not None:
+            return slim(obj)
         fields = self._kept.get(kind)
         if fields is None:
             meta.pop("managedFields", None)

@@ -152,10 +152,16 @@ class Watcher:
 
     def _take(self, obj: dict[str, Any]) -> None:
         kind, meta = self._type.kind, obj["metadata"]
-        before = self._store.get(Key(kind, meta.get("namespace", ""), meta["name"]))
+        key = Key(kind, meta.get("namespace", ""), meta["name"])
+        before = self._store.get(key)
         if not self._store.put(kind, obj):
             return
         self._on_change(kind, obj)
-        if before is not None and before["metadata"].get("labels") != meta.get("labels"):
+        now = self._store.get(key)
+        if before is not None and now is not None and _labels(before) != _labels(now):
             # It may have belonged to another.
             self._on_change(kind, before)
+
+
+def _labels(obj: dict[str, Any]) -> Any:
+    return obj["metadata"].get("labels")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 
 class ResourceType(NamedTuple):
@@ -46,12 +46,16 @@ LEASE = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 READ = ("get", "list", "watch")
 OWNED = (*READ, "create", "patch", "delete")
 
+Slim = Callable[[dict[str, Any]], dict[str, Any]]
+"""What is kept of an object, metadata included."""
+
 
 class Watch(NamedTuple):
     """A kind of object that the operator reads or owns: what is watched, and with which rights.
 
     kept: the fields of its spec that plans read; the store drops the others. selector: the label
-    selector of the watch. optional: whether a cluster may lack the kind.
+    selector of the watch. optional: whether a cluster may lack the kind. slim: what is kept of
+    each object, instead of `kept`, where there are many of them.
     """
 
     type: ResourceType
@@ -59,11 +63,17 @@ class Watch(NamedTuple):
     selector: str = ""
     verbs: tuple[str, ...] = OWNED
     optional: bool = False
+    slim: Slim | None = None
 
     def merged(self, other: Watch) -> Watch:
-        """One watch for two purposes. Raises ValueError where they select different objects."""
+        """One watch for two purposes.
+
+        Raises ValueError where they select different objects or keep them in different ways.
+        """
         if self.selector != other.selector:
             raise ValueError(f"{self.type.plural} are watched by two selectors")
+        if self.slim is not other.slim:
+            raise ValueError(f"{self.type.plural} are kept in two ways")
         return self._replace(
             kept=tuple(dict.fromkeys((*self.kept, *other.kept))),
             verbs=tuple(dict.fromkeys((*self.verbs, *other.verbs))),

@@ -18,7 +18,16 @@ from evenkeel.controllers.access import Accesses
 from evenkeel.controllers.identity import EVENT_SOURCE
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.kind import Context
-from evenkeel.controllers.kinds import KINDS, by_name, concerned, indexed, kept, types, watches
+from evenkeel.controllers.kinds import (
+    KINDS,
+    by_name,
+    concerned,
+    indexed,
+    kept,
+    slims,
+    types,
+    watches,
+)
 from evenkeel.controllers.looks.looks import Looked, Looks
 from evenkeel.controllers.looks.processes import processes
 from evenkeel.kube.by_name import ByName
@@ -58,7 +67,9 @@ class Operator:
         self.client = client
         self._settings = settings
         self._on_lost = on_lost
-        self._store = Store(indexed=indexed(), kept=kept(), manager=client.field_manager)
+        self._store = Store(
+            indexed=indexed(), kept=kept(), slims=slims(), manager=client.field_manager
+        )
         self._inbox = Inbox()
         self._adapters = Adapters(Prometheus(loopback=settings.in_pod()))
         self._looks = Looks(self._looked_at(client, settings))

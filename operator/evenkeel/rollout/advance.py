@@ -9,8 +9,16 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import precise, seconds_since
-from evenkeel.rollout.canary import Decision, Facts, Move, decide
-from evenkeel.rollout.capacity import full_replicas, stage_replicas
+from evenkeel.rollout.canary import decide
+from evenkeel.rollout.capacity import (
+    carried_weight,
+    full_replicas,
+    needed_replicas,
+    stable_size,
+    stage_replicas,
+)
+from evenkeel.rollout.clocks import observed
+from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
 from evenkeel.rollout.state import (
     RolloutState,
@@ -20,9 +28,9 @@ from evenkeel.rollout.state import (
     promoted,
     started,
     superseded,
-    was_rolled_back,
     without_expired,
 )
+from evenkeel.rollout.trials import Trial, next_trial, with_retries_forgotten
 from evenkeel.serving.observed import Pods
 from evenkeel.verdict.judgement import Judgement, next_step
 
@@ -44,18 +52,20 @@ def advance(
     state = present(md.status)
     if goal is None:
         return state
-    state = without_expired(state, md, now)
+    state = with_retries_forgotten(without_expired(state, md, now), md)
     stable = state.stable
     if stable is None:
         return first_revision(state, goal)
     if state.canary is not None and state.canary.revision != goal.revision:
         state = superseded(state, goal.revision, now)
     if state.canary is None:
-        by_hand = md.spec.rollout.promote == goal.revision
-        rolled_back = was_rolled_back(state, goal.revision)
-        if goal.revision == stable.revision or (rolled_back and not by_hand):
+        if goal.revision == stable.revision:
             return state
-        state = started(state, goal, now)
+        trial = next_trial(state, md, goal.revision, now)
+        if not isinstance(trial, Trial):
+            return replace(state, requeue_after=_sooner(state.requeue_after, trial))
+        size = stable_size(md, pods.get(stable.revision, Pods()))
+        state = started(state, goal, size, trial.attempt, trial.retry, now)
         judgement = None
     return _decided(state, md, pods, judgement, now)
 
@@ -71,43 +81,42 @@ def _decided(
     canary, stable = state.canary, state.stable
     assert canary is not None
     assert stable is not None
-    own = pods.get(canary.revision, Pods())
+    own, beside = pods.get(canary.revision, Pods()), pods.get(stable.revision, Pods())
+    full = full_replicas(md, beside, canary, own)
+    wanted = stage_replicas(md, canary, full)
+    needed = needed_replicas(canary, wanted, full)
+    # Paused holds a canary at its step; its pods come up and warm up nevertheless.
+    held = full == 0 or (md.spec.rollout.paused and canary.stage == "Stepping")
+    canary = observed(canary, own, beside, needed, held=held, now=now)
     indicators = canary.indicators if judgement is None else judgement.indicators
-    decision = decide(_facts(md, canary, own, pods.get(stable.revision, Pods()), judgement, now))
-    state = replace(state, decision=decision)
-    if decision.move is Move.ROLL_BACK:
-        return ended(state, canary, "RolledBack", decision.reason, decision.message, now)
-    if decision.move is Move.PROMOTE:
-        return promoted(state, canary, stable, decision, now)
-    if decision.move is Move.HOLD:
-        looks = [w for w in (state.requeue_after, decision.requeue_after) if w is not None]
-        held = _held(canary, decision, indicators, own.ready, now, _patience(md))
-        return replace(state, canary=held, requeue_after=min(looks, default=None))
-    return _moved(state, md, canary, decision, indicators, own.ready, now)
-
-
-def _facts(
-    md: ModelDeployment,
-    canary: CanaryStatus,
-    own: Pods,
-    stable: Pods,
-    judgement: Judgement | None,
-    now: datetime,
-) -> Facts:
-    full = full_replicas(md, stable)
-    return Facts(
+    facts = Facts(
         canary=canary,
         rollout=md.spec.rollout,
         analysis=md.spec.analysis,
         ready=own.ready,
-        wanted=stage_replicas(md, canary, full),
+        wanted=wanted,
+        needed=needed,
         full=full,
-        stable_ready=stable.ready,
+        stable_ready=beside.ready,
         verdict=judgement.verdict if judgement is not None else None,
-        unready_since=own.unready_since,
         diagnosis=own.diagnosis,
+        last_words=own.last_words,
         now=now,
+        existing=own.existing,
+        stable_existing=beside.existing,
     )
+    decision = decide(facts)
+    state = replace(state, decision=decision)
+    if decision.move is Move.ROLL_BACK:
+        reason, message, cause = decision.reason, decision.message, decision.cause
+        return ended(state, canary, "RolledBack", reason, message, now, cause)
+    if decision.move is Move.PROMOTE:
+        return promoted(state, canary, stable, decision, now)
+    if decision.move is Move.HOLD:
+        looks = _sooner(state.requeue_after, decision.requeue_after)
+        kept = _held(canary, decision, indicators, facts)
+        return replace(state, canary=kept, requeue_after=looks)
+    return _moved(state, md, canary, decision, indicators, facts)
 
 
 def _moved(
@@ -116,8 +125,7 @@ def _moved(
     canary: CanaryStatus,
     decision: Decision,
     indicators: tuple[IndicatorStatus, ...],
-    ready: int,
-    now: datetime,
+    facts: Facts,
 ) -> RolloutState:
     """The canary in its next stage or step."""
     steps = md.spec.rollout.steps
@@ -130,10 +138,14 @@ def _moved(
     moved = canary.model_copy(
         update={
             **update,
-            "stage_time": precise(now),
+            "stage_time": precise(facts.now),
+            "idle_since": None,
+            "idle_milliseconds": 0,
+            "short_since": None,
             "reason": decision.reason,
             "message": decision.message[:2048],
-            "ready_replicas": ready,
+            "ready_replicas": facts.ready,
+            "full_replicas": facts.full,
             "indicators": next_step(indicators),
         }
     )
@@ -142,31 +154,31 @@ def _moved(
     return replace(state, canary=moved, events=(*state.events, event), requeue_after=0.0)
 
 
-def _patience(md: ModelDeployment) -> float:
-    """Seconds for which new evidence need not be written."""
-    # Confirmations count comparisons, so each must be kept.
-    each = md.spec.analysis is not None and md.spec.analysis.confirmations > 1
-    return 0.0 if each else LOOK_IS_KEPT_AFTER
-
-
 def _held(
     canary: CanaryStatus,
     decision: Decision,
     indicators: tuple[IndicatorStatus, ...],
-    ready: int,
-    now: datetime,
-    patience: float,
+    facts: Facts,
 ) -> CanaryStatus:
     """The canary's status while it holds: new evidence is written once in a while only.
 
     Evidence that isn't written isn't lost: the counters it came from are cumulative.
     """
-    update: dict[str, object] = {"ready_replicas": ready}
+    now = facts.now
+    update: dict[str, object] = {
+        "ready_replicas": facts.ready,
+        "full_replicas": facts.full,
+        "traffic_weight": carried_weight(canary, facts.ready, facts.full),
+    }
     first = bool(indicators) and not any(i.evidence for i in canary.indicators)
-    since = seconds_since(canary.look_time, now) if canary.look_time else patience
-    if decision.reason != canary.reason or first or since >= patience:
+    since = seconds_since(canary.look_time, now) if canary.look_time else LOOK_IS_KEPT_AFTER
+    if decision.reason != canary.reason or first or since >= LOOK_IS_KEPT_AFTER:
         if canary.stage != "Promoting":
             update |= {"reason": decision.reason, "message": decision.message[:2048]}
         if indicators != canary.indicators:
             update |= {"indicators": indicators, "look_time": precise(now)}
     return canary.model_copy(update=update)
+
+
+def _sooner(*seconds: float | None) -> float | None:
+    return min((s for s in seconds if s is not None), default=None)

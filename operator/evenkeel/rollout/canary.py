@@ -1,199 +1,197 @@
 """The canary policy: when a revision starts, steps on, is promoted or goes back.
 
-One pure function, `decide`, from what is known to the next state. Its rules stand in the order in
-which they are asked; the first that applies wins.
+One pure function, `decide`, from what is known to the next move: a chain of rules of which the
+first that applies wins.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum
+from collections.abc import Callable
 
-from evenkeel.api.analysis import Analysis
-from evenkeel.api.modeldeploymentstatus import CanaryStatus
-from evenkeel.api.rollout import Rollout, Step
-from evenkeel.meta.times import precise, seconds_since
-from evenkeel.verdict.verdict import NO_EVIDENCE, Value, Verdict
+from evenkeel.api.rollout import Step
+from evenkeel.rollout.causes import of_pods, of_undecided
+from evenkeel.rollout.facts import Decision, Facts, Move
+from evenkeel.rollout.health import crashing, short, unstable, unsteady
+from evenkeel.verdict.verdict import NO_EVIDENCE, Value
 
-
-class Move(Enum):
-    """What happens to the canary."""
-
-    HOLD = "Hold"
-    WARM_UP = "WarmUp"
-    STEP = "Step"
-    PREPARE_PROMOTION = "PreparePromotion"
-    PROMOTE = "Promote"
-    ROLL_BACK = "RollBack"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A move with its reason; `requeue_after` is when to look again at the latest, in seconds."""
-
-    move: Move
-    reason: str
-    message: str
-    requeue_after: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the decision rests on.
-
-    `wanted` and `ready` are the canary's pods for its present stage, `full` those of a promoted
-    revision. `unready_since` is when the canary's Deployment lost its availability, if it has,
-    and `diagnosis` why its pods are not ready, if that is known.
-    """
-
-    canary: CanaryStatus
-    rollout: Rollout
-    analysis: Analysis | None
-    ready: int
-    wanted: int
-    full: int
-    stable_ready: int
-    verdict: Verdict | None
-    unready_since: str | None
-    now: datetime
-    diagnosis: str = ""
-
-    def explain(self, text: str) -> str:
-        """The text about the canary's pods, with their diagnosis."""
-        return f"{text}: {self.diagnosis}" if self.diagnosis else text
+Rule = Callable[[Facts], Decision | None]
 
 
 def decide(facts: Facts) -> Decision:
     """The next move of a canary."""
-    canary, rollout = facts.canary, facts.rollout
-    if rollout.abort == canary.revision:
-        return Decision(Move.ROLL_BACK, "Aborted", "spec.rollout.abort names this revision")
-    by_hand = rollout.promote == canary.revision
-    if facts.verdict is not None and facts.verdict.value is Value.FAIL and not by_hand:
-        return Decision(Move.ROLL_BACK, facts.verdict.reason, facts.verdict.message)
-    if canary.stage == "Promoting":
-        return _promoting(facts)
-    if by_hand:
-        return Decision(
-            Move.PREPARE_PROMOTION, "PromotedByHand", "spec.rollout.promote names this revision"
-        )
-    if canary.stage == "Starting":
-        return _starting(facts)
-    if facts.ready == 0:
-        return _unready(facts)
-    if canary.stage == "WarmingUp":
-        return _warming_up(facts)
+    for rule in CHAIN:
+        if (found := rule(facts)) is not None:
+            return found
     return _stepping(facts)
 
 
-def _overdue(facts: Facts, since: str) -> float:
-    """Seconds past the progress deadline; negative before it."""
-    return seconds_since(since, facts.now) - facts.rollout.progress_deadline_seconds
+def aborted(facts: Facts) -> Decision | None:
+    """A person wants it gone."""
+    if facts.rollout.abort != facts.canary.revision:
+        return None
+    why = "spec.rollout.abort names this revision"
+    return Decision(Move.ROLL_BACK, "Aborted", why, cause="User")
 
 
-def _starting(facts: Facts) -> Decision:
+def failing(facts: Facts) -> Decision | None:
+    """The indicators say that it is worse."""
+    verdict = facts.verdict
+    if verdict is None or verdict.value is not Value.FAIL or by_hand(facts):
+        return None
+    return Decision(Move.ROLL_BACK, verdict.reason, verdict.message)
+
+
+def scaled_to_zero(facts: Facts) -> Decision | None:
+    """No pods are asked for: a trial that began so cannot be judged, another one waits."""
+    if facts.full > 0:
+        return None
+    why = "spec.replicas is 0"
+    if facts.canary.stable_replicas == 0 or by_hand(facts):
+        return Decision(Move.PROMOTE, "ScaledToZero", f"{why}, so there is nothing to try it on")
+    return Decision(Move.HOLD, "ScaledToZero", f"{why}; the trial goes on with the pods")
+
+
+def ill(facts: Facts) -> Decision | None:
+    """Its pods crash or come and go; a person who promotes it has seen that."""
+    return None if by_hand(facts) else crashing(facts) or unstable(facts)
+
+
+def by_hand(facts: Facts) -> bool:
+    """Whether a person promotes it."""
+    return facts.rollout.promote == facts.canary.revision
+
+
+def promoting(facts: Facts) -> Decision | None:
+    """It grows to its full size."""
+    canary, deadline = facts.canary, facts.rollout.progress_deadline_seconds
+    if canary.stage != "Promoting":
+        return None
+    late = facts.counted - deadline
+    pods = facts.explain(f"{facts.ready} of {facts.full} pods ready for promotion")
+    if facts.ready >= facts.full:
+        held = None if by_hand(facts) else unsteady(facts)
+        return held or Decision(Move.PROMOTE, canary.reason, canary.message)
+    if max(late, facts.lost - deadline) >= 0:
+        cause = of_pods(facts.diagnosis)
+        return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", pods, cause=cause)
+    return Decision(Move.HOLD, "Promoting", pods, -late)
+
+
+def promoted_by_hand(facts: Facts) -> Decision | None:
+    """Past the verdict, though not before its pods are ready."""
+    if not by_hand(facts):
+        return None
+    why = "spec.rollout.promote names this revision"
+    return Decision(Move.PREPARE_PROMOTION, "PromotedByHand", why)
+
+
+def stable_unavailable(facts: Facts) -> Decision | None:
+    """Nothing is left to protect, and the user has asked not to wait for a verdict then."""
+    canary, rollout = facts.canary, facts.rollout
+    if rollout.on_stable_unavailable != "Promote" or rollout.stop_first:
+        return None
+    if canary.stable_lost_since is None or facts.ready < max(1, facts.needed):
+        return None
+    gone = facts.since(canary.stable_lost_since)
+    if gone < rollout.progress_deadline_seconds:
+        return None
+    why = f"the stable revision has had no ready pod for {gone:.0f} s"
+    return unsteady(facts) or Decision(Move.PREPARE_PROMOTION, "StableUnavailable", why)
+
+
+def starting(facts: Facts) -> Decision | None:
+    """Its pods come up."""
+    canary, rollout = facts.canary, facts.rollout
+    if canary.stage != "Starting":
+        return None
     if facts.ready < facts.wanted:
-        late = _overdue(facts, facts.canary.stage_time)
+        deadline = rollout.progress_deadline_seconds
+        late = facts.counted - deadline
         pods = f"{facts.ready} of {facts.wanted} pods ready"
         if late >= 0:
-            return Decision(
-                Move.ROLL_BACK,
-                "ProgressDeadlineExceeded",
-                facts.explain(f"{pods} after {facts.rollout.progress_deadline_seconds} s"),
-            )
+            told, cause = facts.explain(f"{pods} after {deadline} s"), of_pods(facts.diagnosis)
+            return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", told, cause=cause)
+        if rollout.stop_first and facts.stable_existing:
+            pods = f"{facts.stable_existing} pods of the stable revision are yet to stop"
         return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
-    if not facts.rollout.steps:
+    if (held := unsteady(facts)) is not None:
+        return held
+    if not rollout.steps:
         return Decision(Move.PREPARE_PROMOTION, "NoSteps", "the revision is ready")
-    if facts.stable_ready == 0:
-        return Decision(
-            Move.PREPARE_PROMOTION,
-            "StableUnavailable",
-            "the stable revision has no ready pod, so there is nothing to protect",
-        )
-    if facts.rollout.warm_up_seconds:
+    if rollout.warm_up_seconds:
         return Decision(Move.WARM_UP, "WarmingUp", "the canary is ready and warms up")
     return Decision(Move.STEP, "CanaryReady", "the canary is ready")
 
 
-def _unready(facts: Facts) -> Decision:
-    # A Deployment that is gone or not yet marked has lost its pods just now.
-    since = facts.unready_since or precise(facts.now)
-    late = _overdue(facts, since)
-    if late >= 0:
-        return Decision(
-            Move.ROLL_BACK,
-            "CanaryUnavailable",
-            facts.explain(f"no ready pod for {facts.rollout.progress_deadline_seconds} s"),
-        )
-    message = facts.explain("no ready pod; it gets no requests")
-    return Decision(Move.HOLD, "CanaryUnavailable", message, -late)
-
-
-def _warming_up(facts: Facts) -> Decision:
-    left = facts.rollout.warm_up_seconds - seconds_since(facts.canary.stage_time, facts.now)
+def warming_up(facts: Facts) -> Decision | None:
+    """It gets requests that the verdict leaves out."""
+    if facts.canary.stage != "WarmingUp":
+        return None
+    left = facts.rollout.warm_up_seconds - facts.counted
     if left > 0:
         return Decision(Move.HOLD, "WarmingUp", f"{left:.0f} s of warm-up left", left)
-    return Decision(Move.STEP, "WarmedUp", "the warm-up is over")
+    return unsteady(facts) or Decision(Move.STEP, "WarmedUp", "the warm-up is over")
+
+
+CHAIN: tuple[Rule, ...] = (
+    aborted,
+    failing,
+    scaled_to_zero,
+    ill,
+    promoting,
+    promoted_by_hand,
+    stable_unavailable,
+    starting,
+    short,
+    warming_up,
+)
 
 
 def _stepping(facts: Facts) -> Decision:
     steps = facts.rollout.steps
     if not steps:
-        return Decision(Move.PREPARE_PROMOTION, "NoSteps", "there are no steps any more")
+        held = unsteady(facts)
+        return held or Decision(Move.PREPARE_PROMOTION, "NoSteps", "there are no steps any more")
     # Steps may have been taken away meanwhile: the last one left has still to be passed.
     index = min(facts.canary.step, len(steps) - 1)
     step = steps[index]
-    look = float(facts.analysis.interval_seconds) if facts.analysis else None
     if facts.rollout.paused:
-        return Decision(Move.HOLD, "Paused", "spec.rollout.paused is set", look)
-    elapsed = seconds_since(facts.canary.stage_time, facts.now)
-    left = step.pause_seconds - elapsed
+        return Decision(Move.HOLD, "Paused", "spec.rollout.paused is set")
+    left = step.pause_seconds - facts.counted
     where = f"step {index + 1} of {len(steps)} at {step.weight} %"
     if not step.analysis:
         if left > 0:
             return Decision(Move.HOLD, "Pausing", f"{where}, {left:.0f} s left", left)
-        return _next(facts, "PauseOver", where)
+        return _next(facts, step, "PauseOver", where)
     verdict = facts.verdict
     if verdict is not None and verdict.value is Value.PASS:
         if left > 0:
-            return Decision(
-                Move.HOLD, "Pausing", f"{where}, passing, {left:.0f} s left", min(left, look or 1)
-            )
-        return _next(facts, verdict.reason, f"{where}: {verdict.message}")
-    return _undecided(facts, step, elapsed, where, look or 1.0)
+            return Decision(Move.HOLD, "Pausing", f"{where}, passing, {left:.0f} s left", left)
+        return _next(facts, step, verdict.reason, f"{where}: {verdict.message}")
+    return _undecided(facts, step, where)
 
 
-def _undecided(facts: Facts, step: Step, elapsed: float, where: str, look: float) -> Decision:
+def _undecided(facts: Facts, step: Step, where: str) -> Decision:
     verdict = facts.verdict
     reason = verdict.reason if verdict else "NoData"
     finding = verdict.message if verdict else "not looked at yet"
     message = f"{where}: {finding}"
     assert facts.analysis is not None, "CEL demands an analysis for such a step"
-    if elapsed < step.deadline_seconds:
-        return Decision(Move.HOLD, reason, message, look)
+    if (left := step.deadline_seconds - facts.counted) > 0:
+        return Decision(Move.HOLD, reason, message, left)
     late = f"{message}; undecided after {step.deadline_seconds} s"
     match facts.analysis.on_undecided:
         case "Rollback":
-            return Decision(Move.ROLL_BACK, "Undecided", late)
+            return Decision(Move.ROLL_BACK, "Undecided", late, cause=of_undecided(reason))
         case "Promote" if verdict is not None and verdict.reason not in NO_EVIDENCE:
-            return _next(facts, "Undecided", late)
+            return _next(facts, step, "Undecided", late)
         case _:
-            return Decision(Move.HOLD, reason, late, look)
+            return Decision(Move.HOLD, reason, late)
 
 
-def _next(facts: Facts, reason: str, message: str) -> Decision:
+def _next(facts: Facts, step: Step, reason: str, message: str) -> Decision:
+    if (held := unsteady(facts, step.pause_seconds)) is not None:
+        return held
     if facts.canary.step + 1 < len(facts.rollout.steps):
         return Decision(Move.STEP, reason, message)
     return Decision(Move.PREPARE_PROMOTION, reason, message)
-
-
-def _promoting(facts: Facts) -> Decision:
-    if facts.ready >= facts.full:
-        return Decision(Move.PROMOTE, facts.canary.reason, facts.canary.message)
-    late = _overdue(facts, facts.canary.stage_time)
-    pods = facts.explain(f"{facts.ready} of {facts.full} pods ready for promotion")
-    if late >= 0:
-        return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", pods)
-    look = float(facts.analysis.interval_seconds) if facts.analysis else -late
-    return Decision(Move.HOLD, "Promoting", pods, min(look, -late))

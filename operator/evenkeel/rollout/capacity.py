@@ -1,4 +1,4 @@
-"""How many pods the revisions get during a rollout."""
+"""How many pods the revisions get during a rollout, and what weight the ready ones carry."""
 
 from __future__ import annotations
 
@@ -9,11 +9,31 @@ from evenkeel.api.modeldeploymentstatus import CanaryStatus
 from evenkeel.serving.observed import Pods
 
 
-def full_replicas(md: ModelDeployment, stable: Pods) -> int:
-    """Pods of a promoted revision: what the autoscaler made of it, or spec.replicas."""
+def stable_size(md: ModelDeployment, stable: Pods) -> int:
+    """Pods that carry all requests before a trial: the autoscaler's number, or spec.replicas."""
     if md.spec.autoscaling is not None:
         return max(stable.wanted, md.spec.autoscaling.min_replicas)
     return md.spec.replicas
+
+
+def full_replicas(
+    md: ModelDeployment, stable: Pods, canary: CanaryStatus | None = None, own: Pods | None = None
+) -> int:
+    """Pods of a promoted revision.
+
+    With an autoscaler: what stable had when the trial began, what it has now, or what the canary
+    has ever grown to beyond its share by its own autoscaler, scaled up to all requests.
+    """
+    size = stable_size(md, stable)
+    if md.spec.autoscaling is None or canary is None:
+        return size
+    size = max(size, canary.stable_replicas, canary.full_replicas)
+    grown = own.wanted if own is not None else 0
+    if grown > stage_replicas(md, canary, size):
+        weight = canary.weight if canary.stage in ("WarmingUp", "Stepping") else 100
+        # One pod fewer would not have carried its share.
+        size = max(size, ceil((grown - 1) * 100 / max(1, weight)) + 1)
+    return min(size, max(md.spec.autoscaling.max_replicas, canary.stable_replicas))
 
 
 def canary_replicas(full: int, weight: int) -> int:
@@ -27,6 +47,20 @@ def canary_replicas(full: int, weight: int) -> int:
 def stage_replicas(md: ModelDeployment, canary: CanaryStatus, full: int) -> int:
     """Pods of the canary in its present stage."""
     steps = md.spec.rollout.steps
-    if canary.stage == "Promoting" or not steps:
+    if canary.stage == "Promoting" or not steps or not full:
         return full
-    return min(max(full, 1), canary_replicas(full, steps[min(canary.step, len(steps) - 1)].weight))
+    return min(full, canary_replicas(full, steps[min(canary.step, len(steps) - 1)].weight))
+
+
+def needed_replicas(canary: CanaryStatus, wanted: int, full: int) -> int:
+    """Ready pods that the canary's weight needs; while it has none, those of its stage."""
+    if not canary.weight or not full:
+        return wanted
+    return min(wanted, canary_replicas(full, canary.weight))
+
+
+def carried_weight(canary: CanaryStatus, ready: int, full: int) -> int:
+    """The largest weight up to the step's that the ready pods carry: ready >= full x weight."""
+    if not ready or not full:
+        return 0
+    return min(canary.weight, 100 * ready // full)

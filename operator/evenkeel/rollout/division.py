@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from evenkeel.rollout.capacity import carried_weight
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Pods
 from evenkeel.traffic import Division
 
 
-def division(rollout: RolloutState, pods: dict[str, Pods]) -> Division | None:
+def division(rollout: RolloutState, pods: dict[str, Pods], full: int) -> Division | None:
     """How requests are divided; None before the first revision.
 
-    A canary without ready pods gets none.
+    The canary gets no more than its ready pods carry. full: pods that carry all requests.
     """
     if rollout.stable is None:
         return None
     canary = rollout.canary
     if canary is None:
         return Division(rollout.stable.revision)
-    ready = pods.get(canary.revision, Pods()).ready > 0
-    return Division(rollout.stable.revision, canary.revision, canary.weight if ready else 0)
+    ready = pods.get(canary.revision, Pods()).ready
+    weight = carried_weight(canary, ready, full)
+    return Division(rollout.stable.revision, canary.revision, weight)

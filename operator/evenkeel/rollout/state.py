@@ -13,6 +13,7 @@ from typing import Literal
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import (
     CanaryStatus,
+    Cause,
     ModelDeploymentStatus,
     OldRevision,
     Outcome,
@@ -20,7 +21,7 @@ from evenkeel.api.modeldeploymentstatus import (
 )
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import precise, seconds_since, timestamp
-from evenkeel.rollout.canary import Decision
+from evenkeel.rollout.facts import Decision
 from evenkeel.rollout.goal import Goal
 
 HISTORY_LIMIT = 20
@@ -54,14 +55,15 @@ def first_revision(state: RolloutState, goal: Goal) -> RolloutState:
     return replace(state, stable=stable, events=(event,))
 
 
-def was_rolled_back(state: RolloutState, revision: str) -> bool:
-    """Whether the revision's last trial ended so."""
-    last = next((o for o in state.history if o.revision == revision), None)
-    return last is not None and last.outcome == "RolledBack"
+def last_outcome(state: RolloutState, revision: str) -> Outcome | None:
+    """How the revision's last trial ended; None before the end of its first."""
+    return next((o for o in state.history if o.revision == revision), None)
 
 
-def started(state: RolloutState, goal: Goal, now: datetime) -> RolloutState:
-    """A revision goes on trial."""
+def started(
+    state: RolloutState, goal: Goal, size: int, attempt: int, retry: bool, now: datetime
+) -> RolloutState:
+    """A revision goes on trial beside `size` stable pods."""
     revision, target = goal
     canary = CanaryStatus(
         revision=revision,
@@ -70,6 +72,9 @@ def started(state: RolloutState, goal: Goal, now: datetime) -> RolloutState:
         format=target.format,
         start_time=precise(now),
         stage_time=precise(now),
+        stable_replicas=size,
+        attempt=attempt,
+        retry=retry,
     )
     event = Event("Normal", "RolloutStarted", f"revision {revision} with {target.uri}")
     # Revisions in their last delay go now: while the canary has traffic, the Service may reach
@@ -100,6 +105,7 @@ def ended(
     reason: str,
     message: str,
     now: datetime,
+    cause: Cause | None = None,
 ) -> RolloutState:
     """The trial is over, and the history says how."""
     event = Event(
@@ -108,7 +114,8 @@ def ended(
         f"revision {canary.revision}: {reason}: {message}",
     )
     state = replace(state, canary=None, events=(*state.events, event))
-    if outcome == "Superseded" and was_rolled_back(state, canary.revision):
+    last = last_outcome(state, canary.revision)
+    if outcome == "Superseded" and last is not None and last.outcome == "RolledBack":
         # An unfinished second trial does not make up for the first.
         return state
     entry = Outcome(
@@ -118,6 +125,9 @@ def ended(
         reason=reason,
         message=message[:2048],
         time=timestamp(now),
+        cause=cause,
+        attempts=canary.attempt,
+        retried=canary.retry,
     )
     history = (entry, *(o for o in state.history if o.revision != canary.revision))[:HISTORY_LIMIT]
     return replace(state, history=history)

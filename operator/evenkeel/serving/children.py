@@ -8,13 +8,15 @@ from evenkeel.api.labels import DEPLOYMENT, MANAGED_BY, MANAGER, REVISION, owner
 from evenkeel.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import DEPLOYMENT as DEPLOYMENTS
-from evenkeel.meta.resources import HPA, PDB, Watch
+from evenkeel.meta.resources import HPA, PDB, POD, READ, Watch
+from evenkeel.pods.slim import slim
 from evenkeel.serving.pod_template import APP
 
 WATCHES = (
     Watch(DEPLOYMENTS, kept=("replicas",)),
     Watch(HPA, kept=("scaleTargetRef",)),
     Watch(PDB),
+    Watch(POD, verbs=READ, slim=slim),
 )
 
 
@@ -47,11 +49,18 @@ def deployment(
     return child(md, "apps/v1", "Deployment", revision, spec, revision)
 
 
-def hpa(md: ModelDeployment, revision: str) -> Manifest | None:
-    """The HorizontalPodAutoscaler on the stable revision; None without spec.autoscaling."""
+def hpa(
+    md: ModelDeployment, revision: str, least: int | None = None, *, own: bool = False
+) -> Manifest | None:
+    """The HorizontalPodAutoscaler on a revision; None without spec.autoscaling.
+
+    least: replicas at least, where not minReplicas. own: whether it is the revision's own, named
+    as it, instead of the model's.
+    """
     wanted = md.spec.autoscaling
     if wanted is None:
         return None
+    low = wanted.min_replicas if least is None else max(1, least)
     cpu = {
         "type": "Resource",
         "resource": {
@@ -64,13 +73,15 @@ def hpa(md: ModelDeployment, revision: str) -> Manifest | None:
     }
     spec: dict[str, Any] = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": revision},
-        "minReplicas": wanted.min_replicas,
-        "maxReplicas": wanted.max_replicas,
+        "minReplicas": low,
+        "maxReplicas": max(wanted.max_replicas, low),
         "metrics": list(wanted.metrics) or [cpu],
     }
     if wanted.behavior is not None:
         spec["behavior"] = wanted.behavior
-    return child(md, "autoscaling/v2", "HorizontalPodAutoscaler", md.metadata.name, spec)
+    name = revision if own else md.metadata.name
+    of = revision if own else None
+    return child(md, "autoscaling/v2", "HorizontalPodAutoscaler", name, spec, of)
 
 
 def pdb(md: ModelDeployment) -> Manifest | None:

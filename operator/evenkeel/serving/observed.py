@@ -8,6 +8,7 @@ from typing import Any
 
 from evenkeel.meta.objects import Ref
 from evenkeel.serving.ports import Ports
+from evenkeel.serving.processes import Process
 
 JSON = Mapping[str, Any]
 
@@ -18,6 +19,7 @@ class Pods:
 
     wanted: its spec.replicas; existing: how many there are. diagnosis: why they are not ready,
     where that is known. stuck: the Deployment's message once its progress deadline has passed.
+    processes: the model servers that are known of, by the names of their pods.
     """
 
     wanted: int = 0
@@ -26,6 +28,18 @@ class Pods:
     diagnosis: str = ""
     existing: int = 0
     stuck: str = ""
+    processes: tuple[Process, ...] = ()
+
+    @property
+    def crashes(self) -> int:
+        """Ends of the present pods' model servers by their own fault."""
+        return sum(p.crashes for p in self.processes)
+
+    @property
+    def last_words(self) -> str:
+        """Reason, exit code and last words of the latest such end; empty if there was none."""
+        ended = [p for p in self.processes if p.last_words]
+        return max(ended, key=lambda p: p.ended or 0.0).last_words if ended else ""
 
     def explain(self, text: str) -> str:
         """The text about them, with their diagnosis."""

@@ -8,11 +8,16 @@ _REFUSED: tuple[Carrier, ...] = ("Ready", "ModelResolved")
 
 _STATE = (
     Reason("Serving", ("Ready",), "The wanted revision serves with all of its pods."),
-    Reason("ScaledToZero", ("Ready", "Available"), "`spec.replicas` is 0: the model is stopped."),
+    Reason(
+        "ScaledToZero",
+        ("Ready", "Available", "rollout"),
+        "`spec.replicas` is 0: the model is stopped, a trial waits, and a new revision takes over "
+        "without one.",
+    ),
     Reason(
         "PodsStarting",
         ("Ready",),
-        "Pods of the stable revision are not ready yet; after ten seconds the message says why.",
+        "Pods of the stable revision are not ready yet; the message says why, where that is known.",
     ),
     Reason(
         "RolloutInProgress",
@@ -53,6 +58,13 @@ _STATE = (
     ),
     Reason("NoRollout", ("RolloutHealthy",), "No rollout has taken place yet."),
     Reason("FirstRevision", ("Event", "rollout"), "The first revision serves without a trial."),
+    Reason(
+        "RevisionNotOnTrial",
+        ("SteeringAccepted", "Event"),
+        "`rollout.promote`, `abort` or `retry` names a revision that it can do nothing to.",
+        "Name the one on trial, which the message gives, or remove the field.",
+    ),
+    Reason("Accepted", ("SteeringAccepted",), "The revisions that steer the rollout are known."),
     Reason("RolloutStarted", ("Event",), "A canary begins."),
     Reason("CanaryWarmingUp", ("Event",), "The canary gets its first requests, not yet judged."),
     Reason("CanaryStepping", ("Event",), "The canary enters a step; the message has its weight."),

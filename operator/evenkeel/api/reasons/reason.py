@@ -9,6 +9,7 @@ Carrier = Literal[
     "ModelResolved",
     "Available",
     "RolloutHealthy",
+    "SteeringAccepted",
     "Succeeded",
     "Validated",
     "Approved",

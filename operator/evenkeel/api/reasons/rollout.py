@@ -26,7 +26,14 @@ _WAITING = (
     Reason(
         "StableUnavailable",
         _RECORD,
-        "The stable revision has no ready pod, so the canary takes over without a trial.",
+        "Stable has had no ready pod for `progressDeadlineSeconds`, and "
+        "`rollout.onStableUnavailable` is Promote.",
+    ),
+    Reason(
+        "Unsteady",
+        _RECORD,
+        "Pods were lost or crashed: they have to stay ready for the step's pause again, and for "
+        "60 s at least.",
     ),
 )
 
@@ -41,8 +48,22 @@ _TAKEN_BACK = (
     Reason(
         "CanaryUnavailable",
         _RECORD,
-        "The canary has lost all of its ready pods; it goes back if that lasts.",
+        "Needed pods are missing: the canary gets only what the ready ones carry, and goes back "
+        "if the losses last `progressDeadlineSeconds` in all.",
         "Read in the message what ails them.",
+    ),
+    Reason(
+        "CanaryUnstable",
+        _RECORD,
+        "Needed pods were lost more than three times in one trial.",
+        "Read in the message what ails them.",
+    ),
+    Reason(
+        "CanaryCrashing",
+        _RECORD,
+        "The canary's model server ended three times or more by its own fault, and far oftener a "
+        "pod than stable's.",
+        "Read the exit code and the last words in the message.",
     ),
     Reason(
         "Undecided",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,24 +13,20 @@ from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.modeldeployment.children import watches
-from evenkeel.controllers.modeldeployment.plan import DIAGNOSED_AFTER
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, wanted_looks
-from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key, Ref
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import POD, ResourceType
-from evenkeel.meta.times import seconds_since
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import model_source
 from evenkeel.serving.observed import Child, Pods, deployment_pods
 from evenkeel.serving.ports import service_ports
+from evenkeel.serving.processes import processes
 from evenkeel.serving.runtime_selection import Selected, select_runtime
 from evenkeel.traffic import diagnosis
 from evenkeel.verdict.judgement import Observations
-
-log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 
@@ -39,14 +34,13 @@ JSON = dict[str, Any]
 async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     """The snapshot.
 
-    The API server is asked for pods only where some have not been ready for a while. Prometheus is
-    not asked here: what looks have brought so far is taken, and more are wanted.
+    Prometheus is not asked here: what looks have brought so far is taken, and more are wanted.
     """
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
     target = model_source.resolve(md.spec.model, versions, _tried(md))
     runtime = _runtime(store, md, None if isinstance(target, Refused) else target.format)
-    found = [await _diagnosed(context.client, c, now) for c in _children(store, md)]
+    found = [_with_pods(store, md, c) for c in _children(store, md)]
     return DeploymentSnapshot(
         deployment=md,
         target=target,
@@ -99,6 +93,7 @@ def _children(store: Store, md: ModelDeployment) -> list[Child]:
     return [
         _child(watch.type, obj)
         for watch in watches()
+        if watch.type != POD
         for obj in store.labelled(
             watch.type.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name
         )
@@ -117,18 +112,13 @@ def _child(type_: ResourceType, obj: JSON) -> Child:
     )
 
 
-async def _diagnosed(client: Client, child: Child, now: datetime) -> Child:
-    """The Deployment with what ails its pods, if they have not been ready for a while."""
-    pods, ref = child.pods, child.ref
-    if pods.unready_since is None or pods.diagnosis or not pods.wanted:
+def _with_pods(store: Store, md: ModelDeployment, child: Child) -> Child:
+    """The Deployment with its model servers, and what ails its pods if some are not ready."""
+    if child.ref.kind != "Deployment":
         return child
-    if seconds_since(pods.unready_since, now) < DIAGNOSED_AFTER:
-        return child
-    try:
-        found, _ = await client.list(
-            POD, namespace=ref.namespace, selector=f"{labels.REVISION}={child.revision}"
-        )
-    except ApiError as error:
-        log.warning("pods of %s/%s: %s", ref.namespace, ref.name, error)
-        return child
-    return replace(child, pods=replace(pods, diagnosis=first_diagnosis(found)))
+    of_model = store.labelled(POD.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name)
+    found = [p for p in of_model if p["metadata"]["labels"].get(labels.REVISION) == child.revision]
+    pods = replace(child.pods, processes=processes(found))
+    if pods.ready < pods.wanted and not pods.diagnosis:
+        pods = replace(pods, diagnosis=first_diagnosis(found))
+    return replace(child, pods=pods)

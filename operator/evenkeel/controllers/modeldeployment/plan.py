@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import owned, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
-from evenkeel.meta.conditions import merge
+from evenkeel.meta.conditions import find, merge
+from evenkeel.meta.objects import Event
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.times import seconds_since
 from evenkeel.rollout.advance import advance
+from evenkeel.rollout.capacity import full_replicas
 from evenkeel.rollout.division import division
 from evenkeel.rollout.goal import rollout_goal
 from evenkeel.rollout.state import RolloutState
+from evenkeel.rollout.steering import misdirected
 from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.observed import Pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
 from evenkeel.traffic import strategy_of
 from evenkeel.verdict.indicators import Side, first_unresolved
 from evenkeel.verdict.judgement import assess
-
-DIAGNOSED_AFTER = 10.0
-"""Seconds without availability after which it is asked what ails the pods."""
 
 
 def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
@@ -38,7 +36,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     judgement = assess(md.status.canary, md.spec.analysis, snapshot.seen)
     goal = rollout_goal(md.status, wanted, _denied(snapshot))
     rollout = advance(md, goal, pods, judgement, now)
-    divided = division(rollout, pods)
+    divided = division(rollout, pods, _full(md, rollout, pods))
     children = owned(snapshot, wanted, rollout, divided, pods)
     stable_pods = pods.get(rollout.stable.revision, Pods()) if rollout.stable else Pods()
     return Plan(
@@ -47,8 +45,8 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         applies=tuple(children.applies),
         scales=tuple(children.scales),
         deletes=unwanted(snapshot, rollout),
-        events=rollout.events,
-        requeue_after=_requeue_after(rollout, pods, now),
+        events=(*rollout.events, *_steering(md, rollout)),
+        requeue_after=rollout.requeue_after,
     )
 
 
@@ -68,6 +66,22 @@ def _denied(snapshot: DeploymentSnapshot) -> set[str]:
     return {v.metadata.name for v in snapshot.versions if v.spec.approval.decision == "Denied"}
 
 
+def _full(md: ModelDeployment, rollout: RolloutState, pods: dict[str, Pods]) -> int:
+    """Pods that carry all requests."""
+    stable, canary = rollout.stable, rollout.canary
+    beside = pods.get(stable.revision, Pods()) if stable is not None else Pods()
+    return full_replicas(md, beside, canary, pods.get(canary.revision) if canary else None)
+
+
+def _steering(md: ModelDeployment, rollout: RolloutState) -> tuple[Event, ...]:
+    """Told once: afterwards the condition says so."""
+    problem = misdirected(md.spec.rollout, rollout)
+    told = find(md.status.conditions, "SteeringAccepted")
+    if not problem or (told is not None and told.message == problem):
+        return ()
+    return (Event("Warning", "RevisionNotOnTrial", problem),)
+
+
 def _status(
     snapshot: DeploymentSnapshot,
     wanted: Revision | Refused,
@@ -83,7 +97,7 @@ def _status(
         stable = stable.model_copy(update={"metrics": revision_metrics(snapshot, wanted, stable)})
     if canary is not None:
         canary = canary.model_copy(update={"metrics": revision_metrics(snapshot, wanted, canary)})
-    situation = Situation(md, wanted, rollout, stable_pods, snapshot.children)
+    situation = Situation(md, wanted, rollout, stable_pods, snapshot.children, snapshot.now)
     generation = md.metadata.generation
     return ModelDeploymentStatus(
         observed_generation=generation,
@@ -97,12 +111,3 @@ def _status(
         old=rollout.old,
         history=rollout.history,
     )
-
-
-def _requeue_after(rollout: RolloutState, pods: dict[str, Pods], now: datetime) -> float | None:
-    """Also while pods are not ready: no watch tells of what ails them."""
-    looks = [] if rollout.requeue_after is None else [rollout.requeue_after]
-    for revision in (r.revision for r in (rollout.stable, rollout.canary) if r is not None):
-        if (since := pods.get(revision, Pods()).unready_since) is not None:
-            looks.append(min(60.0, max(DIAGNOSED_AFTER, seconds_since(since, now))))
-    return min(looks, default=None)

@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from evenkeel.api.common import TrainingTemplate
-from evenkeel.api.labels import RUN
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import JOB, POD, READ, Watch
 from evenkeel.meta.times import parse
 from evenkeel.pods.security import restricted
+from evenkeel.pods.slim import slim
 from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata
 from evenkeel.training.environment import environment
 from evenkeel.training.trainer_pods import last_failure, report, waiting
@@ -158,7 +158,7 @@ JOB_ENGINE = Engine(
     type=JOB,
     watches=(
         Watch(JOB, kept=("backoffLimit", "suspend")),
-        Watch(POD, selector=RUN, verbs=READ),
+        Watch(POD, verbs=READ, slim=slim),
     ),
     problem=problem,
     manifest=training_job,

@@ -9,6 +9,9 @@ from evenkeel.controllers.modeldeployment.conditions.model_resolved import model
 from evenkeel.controllers.modeldeployment.conditions.ready import ready
 from evenkeel.controllers.modeldeployment.conditions.rollout_healthy import rollout_healthy
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
+from evenkeel.controllers.modeldeployment.conditions.steering_accepted import (
+    steering_accepted,
+)
 from evenkeel.meta.conditions import Observation
 
 __all__ = ["CONDITIONS", "Situation", "observations"]
@@ -18,6 +21,7 @@ CONDITIONS: tuple[Callable[[Situation], tuple[Observation, ...]], ...] = (
     model_resolved,
     available,
     rollout_healthy,
+    steering_accepted,
 )
 
 

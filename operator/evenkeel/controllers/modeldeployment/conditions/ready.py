@@ -10,6 +10,7 @@ from collections.abc import Callable
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.meta.conditions import Observation, readiness
 from evenkeel.meta.refusal import Refused
+from evenkeel.rollout.trials import what_follows
 from evenkeel.traffic import strategy_of
 
 Link = Callable[[Situation], tuple[Observation, ...]]
@@ -56,7 +57,8 @@ def rolled_back(situation: Situation) -> tuple[Observation, ...]:
     if stable.revision == wanted.name or situation.md.spec.model.follow is not None:
         return ()
     last = next(o for o in situation.rollout.history if o.revision == wanted.name)
-    message = f"{last.revision}: {last.reason}: {last.message}"
+    next_ = what_follows(last, situation.md, situation.now)
+    message = f"{last.revision}: {last.reason}: {last.message}; {next_}"
     return readiness("False", "RolledBack", message, stalled=True)
 
 

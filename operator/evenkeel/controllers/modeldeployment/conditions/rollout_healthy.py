@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.meta.conditions import ConditionStatus, Observation
+from evenkeel.rollout.trials import what_follows
 
 
 def rollout_healthy(situation: Situation) -> tuple[Observation, ...]:
@@ -17,4 +18,7 @@ def rollout_healthy(situation: Situation) -> tuple[Observation, ...]:
     last = history[0]
     status: ConditionStatus = "False" if last.outcome == "RolledBack" else "True"
     message = f"{last.revision}: {last.reason}: {last.message}"
+    if last.outcome == "RolledBack":
+        next_ = what_follows(last, situation.md, situation.now)
+        message = f"{message}; cause: {last.cause or 'unknown'}; {next_}"
     return (Observation("RolloutHealthy", status, last.outcome, message),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.refusal import Refused
@@ -20,6 +21,7 @@ class Situation:
     rollout: RolloutState
     pods: Pods
     children: tuple[Child, ...]
+    now: datetime
 
     @property
     def scaled_to_zero(self) -> bool:

@@ -1,0 +1,79 @@
+"""What a trial remembers of time and pods from one reconcile to the next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from evenkeel.api.modeldeploymentstatus import CanaryStatus
+from evenkeel.meta.times import precise, seconds_since
+from evenkeel.serving.observed import Pods
+
+
+def observed(
+    canary: CanaryStatus, own: Pods, stable: Pods, needed: int, *, held: bool, now: datetime
+) -> CanaryStatus:
+    """The canary with its clocks set: losses, idle time, stable's absence, crashes.
+
+    needed: pods that its weight needs. held: whether a wish of the user holds the
+    trial. Without a change the status stays as it is, so that
+    nothing is written while all goes on as before.
+    """
+    update = {
+        **_readiness(canary, own.ready, needed, now),
+        **_idle(canary, idle=held or (_divided(canary) and own.ready < needed), now=now),
+        **_crashes(canary, own, stable, now),
+    }
+    absent = canary.stable_lost_since or precise(now)
+    update["stable_lost_since"] = absent if stable.ready == 0 else None
+    return canary.model_copy(update=update)
+
+
+def _divided(canary: CanaryStatus) -> bool:
+    """Whether its time is one with requests; other stages are the wait for pods."""
+    return canary.stage in ("WarmingUp", "Stepping")
+
+
+def _readiness(canary: CanaryStatus, ready: int, needed: int, now: datetime) -> dict[str, object]:
+    if ready >= needed:
+        if canary.lost_since is None:
+            return {"short_since": None}
+        lost = canary.lost_milliseconds + _milliseconds(canary.lost_since, now)
+        return {
+            "short_since": None,
+            "lost_since": None,
+            "lost_milliseconds": lost,
+            "return_time": precise(now),
+        }
+    update: dict[str, object] = {"short_since": canary.short_since or precise(now)}
+    # Pods that have yet to come are no loss.
+    if canary.lost_since is None and canary.ready_replicas >= needed:
+        update |= {"lost_since": precise(now), "losses": canary.losses + 1}
+    return update
+
+
+def _idle(canary: CanaryStatus, *, idle: bool, now: datetime) -> dict[str, object]:
+    if idle:
+        return {"idle_since": canary.idle_since or precise(now)}
+    if canary.idle_since is None:
+        return {}
+    passed = canary.idle_milliseconds + _milliseconds(canary.idle_since, now)
+    return {"idle_since": None, "idle_milliseconds": passed}
+
+
+def _crashes(canary: CanaryStatus, own: Pods, stable: Pods, now: datetime) -> dict[str, object]:
+    """Crashes add up over pods that come and go; a pod that is gone takes only its count along."""
+    new = max(0, own.crashes - canary.crashes_seen)
+    beside = max(0, stable.crashes - canary.stable_crashes_seen)
+    update: dict[str, object] = {
+        "crashes": canary.crashes + new,
+        "crashes_seen": own.crashes,
+        "stable_crashes": canary.stable_crashes + beside,
+        "stable_crashes_seen": stable.crashes,
+    }
+    if new:
+        update |= {"crash_time": precise(now), "last_words": own.last_words[:1024]}
+    return update
+
+
+def _milliseconds(since: str, now: datetime) -> int:
+    return max(0, round(seconds_since(since, now) * 1000))

@@ -1,0 +1,91 @@
+"""What the decision on a canary rests on, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from evenkeel.api.analysis import Analysis
+from evenkeel.api.modeldeploymentstatus import CanaryStatus, Cause
+from evenkeel.api.rollout import Rollout
+from evenkeel.meta.times import seconds_since
+from evenkeel.verdict.verdict import Verdict
+
+
+class Move(Enum):
+    """What happens to the canary."""
+
+    HOLD = "Hold"
+    WARM_UP = "WarmUp"
+    STEP = "Step"
+    PREPARE_PROMOTION = "PreparePromotion"
+    PROMOTE = "Promote"
+    ROLL_BACK = "RollBack"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A move with its reason.
+
+    requeue_after: seconds until a deadline or pause ends, when to look again at the latest.
+    cause: whose fault a rollback is.
+    """
+
+    move: Move
+    reason: str
+    message: str
+    requeue_after: float | None = None
+    cause: Cause = "Model"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the decision rests on; the canary's clocks are those of this very moment.
+
+    wanted: the canary's pods for its present stage. needed: those that carry its present weight.
+    full: those of a promoted revision. crashes, stable_crashes: own-fault ends of model servers
+    since the trial began; existing, stable_existing: how many pods there are. diagnosis: why the
+    canary's pods are not ready, if that is known. last_words: of its last crash.
+    """
+
+    canary: CanaryStatus
+    rollout: Rollout
+    analysis: Analysis | None
+    ready: int
+    wanted: int
+    needed: int
+    full: int
+    stable_ready: int
+    verdict: Verdict | None
+    now: datetime
+    diagnosis: str = ""
+    last_words: str = ""
+    existing: int = 0
+    stable_existing: int = 0
+
+    def explain(self, text: str) -> str:
+        """The text about the canary's pods, with what ails them or their last words."""
+        why = self.diagnosis or self.last_words
+        return f"{text}: {why}" if why else text
+
+    def since(self, time: str) -> float:
+        """Seconds since a time in the status."""
+        return seconds_since(time, self.now)
+
+    @property
+    def counted(self) -> float:
+        """Seconds of this stage that count: not those paused, at zero or without needed pods."""
+        canary = self.canary
+        idle = canary.idle_milliseconds / 1000
+        if canary.idle_since is not None:
+            idle += self.since(canary.idle_since)
+        return self.since(canary.stage_time) - idle
+
+    @property
+    def lost(self) -> float:
+        """Seconds of the trial that needed pods were lost for, the present loss included."""
+        lost = self.canary.lost_milliseconds / 1000
+        if self.canary.lost_since is not None:
+            lost += self.since(self.canary.lost_since)
+        return lost

@@ -1,0 +1,157 @@
+"""Weight follows what the ready pods carry, with and without an autoscaler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from evenkeel.api.modeldeploymentstatus import CanaryStatus
+from evenkeel.rollout.capacity import carried_weight
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.rollout.test_rollout import B, canary, outcome, stable, started, world
+from tests.support.rollout_world import World
+
+JSON = dict[str, Any]
+STEPS = [{"weight": 10, "analysis": False, "pauseSeconds": 20},
+         {"weight": 50, "analysis": False, "pauseSeconds": 20}]  # fmt: skip
+GATEWAY = {"gateway": {"parentRefs": [{"name": "gw"}]}}
+
+
+def status(weight: int) -> CanaryStatus:
+    time = "2026-01-31T09:00:00Z"
+    return CanaryStatus(revision="r", start_time=time, stage_time=time, weight=weight)
+
+
+@given(weight=st.integers(1, 99), ready=st.integers(0, 200), full=st.integers(1, 200))
+def test_weight_is_the_largest_that_the_ready_pods_carry(
+    weight: int, ready: int, full: int
+) -> None:
+    found = carried_weight(status(weight), ready, full)
+    assert ready * 100 >= full * found
+    assert found == weight or not ready or ready * 100 < full * (found + 1)
+
+
+def route_weight(w: World) -> int:
+    (rule,) = w.others["HTTPRoute", "fraud"]["spec"]["rules"]
+    name = w.status["canary"]["revision"]
+    return next((b["weight"] for b in rule["backendRefs"] if b["name"] == name), 0)
+
+
+def test_a_step_begins_when_its_pods_are_ready_and_falls_back_without_them() -> None:
+    w = started(world(STEPS, replicas=10, traffic=GATEWAY), B)
+    revision = w.wanted()
+    w.pass_time(21)
+    w.settle()
+    assert (w.pods[revision].replicas, route_weight(w)) == (5, 10)
+    w.pass_time(60)
+    w.settle()
+    found = canary(w)
+    assert found is not None
+    assert (found["reason"], found["trafficWeight"]) == ("CanaryUnavailable", 10)
+    w.pods_ready()
+    w.settle()
+    assert route_weight(w) == 50
+    w.pass_time(10)
+    w.pods[revision].ready = 3
+    w.settle()
+    assert route_weight(w) == 30
+    w.pods[revision].ready = 0
+    w.settle()
+    assert route_weight(w) == 0
+    w.pods_ready()
+    w.settle()
+    w.pass_time(21)
+    w.settle()
+    found = canary(w)
+    assert found is not None
+    assert (found["stage"], found["losses"]) == ("Stepping", 1)
+    w.pass_time(45)
+    w.settle()
+    w.pods_ready()
+    w.settle()
+    assert stable(w) == B, "a single short loss is forgiven"
+
+
+def test_pods_that_never_come_end_the_step() -> None:
+    w = world(STEPS, replicas=10, traffic=GATEWAY)
+    w.edit_rollout(progressDeadlineSeconds=100)
+    started(w, B)
+    w.pass_time(21)
+    w.settle()
+    w.pods[w.wanted()].diagnosis = "Unschedulable: no room"
+    w.pass_time(101)
+    w.settle()
+    assert w.status["history"][0]["reason"] == "CanaryUnavailable"
+    assert w.status["history"][0]["cause"] == "Infrastructure"
+
+
+def least(w: World) -> dict[str, int]:
+    found = {n: m for (k, n), m in w.others.items() if k == "HorizontalPodAutoscaler"}
+    return {m["spec"]["scaleTargetRef"]["name"]: m["spec"]["minReplicas"] for m in found.values()}
+
+
+def test_autoscalers_on_both_sides_and_a_hand_over_at_full_size() -> None:
+    w = world(STEPS, autoscaling={"minReplicas": 2, "maxReplicas": 20}, traffic=GATEWAY)
+    old = w.status["stable"]["revision"]
+    w.pods[old].replicas = w.pods[old].ready = 10
+    started(w, B)
+    new = w.wanted()
+    assert least(w) == {old: 10, new: 1}
+    w.pass_time(21)
+    w.settle()
+    assert least(w) == {old: 10, new: 5}
+    w.pods[new].replicas = w.pods[new].ready = 8  # Its autoscaler has met more load.
+    w.settle()
+    assert w.pods[new].replicas == 8
+    w.pass_time(21)
+    w.settle()
+    assert (w.status["canary"]["stage"], w.pods[new].replicas) == ("Promoting", 15)
+    w.pods_ready()
+    w.settle()
+    assert stable(w) == B
+    assert least(w) == {new: 15}, "the load is on it now; it keeps its size at first"
+    w.pass_time(31)
+    w.settle()
+    assert (least(w), w.pods[new].replicas) == ({new: 2}, 15)
+
+
+@pytest.mark.parametrize("period", [2, 6, 20, 60])
+@pytest.mark.parametrize("steps", [STEPS, [{"weight": 20, "deadlineSeconds": 3000}]])
+def test_a_flapping_canary_goes_back(period: int, steps: list[JSON]) -> None:
+    w = started(world(steps, traffic=GATEWAY), B)
+    w.pods[w.wanted()].crashes = 0
+    for number in range(40):
+        if canary(w) is None:
+            break
+        w.pass_time(period // 2)
+        w.pods_ready(w.wanted(), ready=number % 2 == 1)
+        w.settle()
+    assert (stable(w), outcome(w)) != (B, "Promoted")
+    assert outcome(w) == "RolledBack"
+    assert w.status["history"][0]["reason"] == "CanaryUnstable"
+
+
+def test_a_canary_that_crashes_goes_back_with_its_last_words() -> None:
+    w = started(world(STEPS), B)
+    w.pods[w.wanted()].crashes = 2
+    w.settle()
+    w.pass_time(25)
+    w.settle()
+    assert w.status["canary"]["reason"] == "Unsteady"
+    w.pods[w.wanted()].crashes = 3
+    w.settle()
+    last = w.status["history"][0]
+    assert (last["reason"], last["cause"]) == ("CanaryCrashing", "Model")
+    assert last["message"] == "3 times: exit code 3: no"
+
+
+def test_where_stable_crashes_alike_the_canary_waits() -> None:
+    w = started(world(STEPS), B)
+    w.pods[w.status["stable"]["revision"]].crashes = 8
+    w.pods[w.wanted()].crashes = 3
+    w.settle()
+    w.pass_time(30)
+    w.settle()
+    assert w.status["canary"]["reason"] == "Unsteady"
