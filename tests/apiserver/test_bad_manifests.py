@@ -90,6 +90,14 @@ BAD = [
     Bad("empty disruption budget", MD, "disruptionBudget: {}", "give either minAvailable or"),
     Bad("not a percentage", MD, "disruptionBudget: {minAvailable: half}", "such as 1 or 50%"),
     Bad("negative pods", MD, "disruptionBudget: {maxUnavailable: -1}", "such as 1 or 50%"),
+    Bad("no path", MD, "podTemplate: {remove: ['containers[name=m]']}", "write a path such as"),
+    Bad("pointer", MD, "podTemplate: {remove: [/spec/nodeSelector]}", "write a path such as"),
+    Bad(
+        "twice the same path",
+        MD,
+        "podTemplate: {remove: [spec.affinity, spec.affinity]}",
+        "Duplicate value",
+    ),
     Bad("twice the same variable", MD, "env: [{name: A}, {name: A}]", "Duplicate value"),
     Bad("no gateway", MD, "traffic: {gateway: {parentRefs: []}}", "at least 1 items"),
     Bad(

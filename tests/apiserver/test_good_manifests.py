@@ -103,6 +103,16 @@ GOOD = [
     ("ModelDeployment", "rollout: {steps: [{weight: 50, analysis: false, pauseSeconds: 300}]}"),
     ("ModelDeployment", "{model: {uri: 'file:///opt/model'}, runtime: {name: custom}}"),
     (
+        "ModelDeployment",
+        """
+        podTemplate:
+          remove:
+          - spec.containers[name=model].livenessProbe
+          - spec.nodeSelector[cloud.example.com/pool]
+          - metadata.labels
+        """,
+    ),
+    (
         "RetrainSchedule",
         """
         triggers:

@@ -33,6 +33,7 @@ def test_a_name_does_not_change_with_the_operators_version() -> None:
     [
         {"podTemplate": {"spec": {"priorityClassName": "high"}}},
         {"podTemplate": {"metadata": {"annotations": {"a": "b"}}}},
+        {"podTemplate": {"remove": ["spec.affinity"]}},
         {"resources": {"limits": {"cpu": "2"}}},
         {"env": [{"name": "A", "value": "1"}]},
         {"serviceAccountName": "reader"},

@@ -9,8 +9,9 @@ from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.base import Column, Labels, Name, Resource
-from evenkeel.api.common import URI_RULES, ModelFormat, TemplateMeta
+from evenkeel.api.common import URI_RULES, ModelFormat
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.rollout import Rollout
 from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, cel, map_list, says
 
@@ -126,21 +127,6 @@ class DisruptionBudget(Model):
     max_unavailable: Annotated[
         PodsOrPercentage | None, Field(description="Pods that may be gone.")
     ] = None
-
-
-class PodTemplate(Model):
-    """Overlay on the pod template that the runtime gives."""
-
-    metadata: Annotated[
-        TemplateMeta | None, Field(description="Labels and annotations of the pods.")
-    ] = None
-    spec: Annotated[
-        OpenObject,
-        Field(
-            description="Merged over the PodSpec; containers, volumes and env merge by name, other "
-            "lists are replaced."
-        ),
-    ] = Field(default_factory=dict)
 
 
 class ParentRef(Model):

@@ -12,6 +12,7 @@ from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.refusal import Refused
 from evenkeel.pods.overlay import overlay
+from evenkeel.pods.removal import without
 from evenkeel.pods.security import restricted
 from evenkeel.pods.shape import malformed
 from evenkeel.serving.model_files import ModelFiles, model_files
@@ -52,8 +53,8 @@ def pod_template(
 ) -> Manifest | Refused:
     """`{"metadata": ..., "spec": ...}` of a revision's pods.
 
-    Refuses a runtime with unknown placeholders or without a port, a PodSpec of the wrong shape and
-    an unusable model URI.
+    Refuses a runtime with unknown placeholders or without a port, a PodSpec of the wrong shape, an
+    unusable model URI and the removal of what is not there.
     """
     files = _files(md, target, runtime, settings)
     if isinstance(files, Refused):
@@ -61,8 +62,11 @@ def pod_template(
     base = _of_runtime(md, target, runtime, files)
     if isinstance(base, Refused):
         return base
+    base = _without_removed(_with_defaults(base, settings), md)
+    if isinstance(base, Refused):
+        return base
     at = _model_server(base.spec["containers"])
-    served = _serving(base, at, md, target, files, settings)
+    served = _serving(base, at, md, target, files)
     wished = _of_user(served, md)
     if isinstance(wished, Refused):
         return wished
@@ -116,23 +120,56 @@ def _of_runtime(
     return _Parts(base, labels, annotations) if refused is None else refused
 
 
+def _with_defaults(base: _Parts, settings: PodSettings) -> _Parts:
+    """The template under which what a pod should have anyway lies."""
+    containers = list(base.spec["containers"])
+    at = _model_server(containers)
+    containers[at] = {
+        "lifecycle": {"preStop": {"sleep": {"seconds": settings.drain_seconds}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **containers[at],
+    }
+    spec: dict[str, Any] = {
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": settings.termination_grace_period_seconds,
+        **base.spec,
+        "containers": containers,
+    }
+    return base._replace(spec=spec)
+
+
+def _without_removed(base: _Parts, md: ModelDeployment) -> _Parts | Refused:
+    """The template without what spec.podTemplate.remove names, before the model's own parts."""
+    if md.spec.pod_template is None or not md.spec.pod_template.remove:
+        return base
+    where = "spec.podTemplate.remove"
+    template = {
+        "metadata": {"labels": base.labels, "annotations": base.annotations},
+        "spec": base.spec,
+    }
+    left = without(template, md.spec.pod_template.remove, where)
+    if isinstance(left, Refused):
+        return left
+    if (refused := malformed(left["spec"], where)) is not None:
+        return refused
+    metadata = left["metadata"]
+    return _Parts(left["spec"], metadata.get("labels", {}), metadata.get("annotations", {}))
+
+
 def _serving(
     base: _Parts,
     at: int,
     md: ModelDeployment,
     target: Target,
     files: ModelFiles,
-    settings: PodSettings,
 ) -> _Parts:
     """The template with the model in its container number `at`, and the spec's scheduling."""
     containers = list(base.spec["containers"])
-    containers[at] = _with_model(containers[at], md, target, files, settings)
+    containers[at] = _with_model(containers[at], md, target, files)
     spec: dict[str, Any] = {
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": settings.termination_grace_period_seconds,
         **base.spec,
         "containers": containers,
-        "volumes": [*base.spec["volumes"], *files.volumes],
+        "volumes": [*base.spec.get("volumes", ()), *files.volumes],
         "initContainers": [*files.init_containers, *base.spec.get("initContainers", ())],
     }
     return base._replace(spec=overlay(spec, _scheduling(md)))
@@ -199,7 +236,6 @@ def _with_model(
     md: ModelDeployment,
     target: Target,
     files: ModelFiles,
-    settings: PodSettings,
 ) -> dict[str, Any]:
     """The model server's container with the model, its environment and its resources."""
     told = {
@@ -208,8 +244,6 @@ def _with_model(
         "EVENKEEL_MODEL_VERSION": target.version,
     }
     served: dict[str, Any] = {
-        "lifecycle": {"preStop": {"sleep": {"seconds": settings.drain_seconds}}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
         **container,
         "env": [{"name": name, "value": value} for name, value in told.items()],
     }

@@ -142,6 +142,12 @@ _SERVER = (
         "Correct the field that the message names.",
     ),
     Reason(
+        "NothingToRemove",
+        _REFUSED,
+        "A path in `podTemplate.remove` leads to nothing that the runtime's pod template has.",
+        "Correct it after what the message lists, or take it out.",
+    ),
+    Reason(
         "UnknownPlaceholder",
         _REFUSED,
         "A runtime or an indicator's query has a placeholder without a value.",
