@@ -113,6 +113,15 @@ BAD = [
     Bad("percentage", MD, STEPS + "{steps: [{weight: 10%}]}", "must be of type integer"),
     Bad("negative pause", MD, STEPS + "{steps: [{weight: 5, pauseSeconds: -1}]}", "equal to 0"),
     Bad("duration", MD, STEPS + "{steps: [{weight: 5, pauseSeconds: 5m}]}", "type integer"),
+    Bad(
+        "deadline in the pause",
+        MD,
+        STEPS + "{steps: [{weight: 5, pauseSeconds: 60, deadlineSeconds: 60}]}",
+        "longer than pauseSeconds",
+    ),
+    Bad("no pod could go", MD, "rollout: {maxSurge: 0, maxUnavailable: 0%}", "are both 0"),
+    Bad("no pod may go by default", MD, "rollout: {maxSurge: 0%}", "set maxUnavailable to 1"),
+    Bad("negative surge", MD, "rollout: {maxSurge: -1}", "such as 1 or 50%"),
     Bad("promote and abort", MD, "rollout: {promote: r1, abort: r1}", "remove one"),
     Bad("no analysis", MD, "rollout: {steps: [{weight: 5}]}", "add it or set analysis: false"),
     # Analysis

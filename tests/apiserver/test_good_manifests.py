@@ -21,7 +21,6 @@ DEFAULTS = {
         traffic: {}
         rollout:
           warmUpSeconds: 0
-          progressDeadlineSeconds: 600
           scaleDownDelaySeconds: 30
           paused: false
     """,
@@ -102,6 +101,19 @@ GOOD = [
     ),
     ("ModelDeployment", "rollout: {steps: [{weight: 50, analysis: false, pauseSeconds: 300}]}"),
     ("ModelDeployment", "{model: {uri: 'file:///opt/model'}, runtime: {name: custom}}"),
+    ("ModelDeployment", "rollout: {maxSurge: 0, maxUnavailable: 1}"),
+    ("ModelDeployment", "rollout: {maxUnavailable: 30%}"),
+    (
+        "ModelDeployment",
+        """
+        rollout:
+          steps:
+          - {weight: 5, pauseSeconds: 86400}
+          - {weight: 6, pauseSeconds: 60, deadlineSeconds: 61}
+          - {weight: 7, pauseSeconds: 60, deadlineSeconds: 5, analysis: false}
+        analysis: {indicators: [{name: errors}]}
+        """,
+    ),
     (
         "ModelDeployment",
         """
@@ -184,7 +196,6 @@ def test_defaults_of_a_canary(api_server: ApiServer) -> None:
         "weight": 10,
         "pauseSeconds": 0,
         "analysis": True,
-        "deadlineSeconds": 3600,
     }
     assert spec["analysis"] == {
         "prometheus": {},

@@ -53,6 +53,7 @@ class Serving:
     bad: int = 0
     uid: str = ""
     diagnosis: str = ""
+    deadline: int = 600
 
 
 @dataclass
@@ -124,7 +125,14 @@ class World:
         for name, serving in self.pods.items():
             since = timestamp(serving.unready_since) if serving.unready_since else None
             ref = Ref("apps/v1", "Deployment", "shop", name, serving.uid)
-            pods = Pods(serving.replicas, serving.ready, since, serving.diagnosis, serving.replicas)
+            pods = Pods(
+                serving.replicas,
+                serving.ready,
+                since,
+                serving.diagnosis,
+                serving.replicas,
+                deadline=serving.deadline,
+            )
             found.append(Child(ref, name, pods))
         for (kind, name), manifest in self.others.items():
             revision = manifest["metadata"]["labels"].get("evenkeel.dev/revision", "")
@@ -214,6 +222,7 @@ class World:
             self.pods[name].unready_since = self.now
         elif wanted is not None:
             self._resize(name, wanted)
+        self.pods[name].deadline = manifest["spec"]["progressDeadlineSeconds"]
 
     def _scale(self, ref: Ref, replicas: int) -> None:
         assert ref.name in self.pods, "only what exists is scaled"

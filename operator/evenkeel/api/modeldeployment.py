@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
-from evenkeel.api.base import Column, Labels, Name, Resource
+from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource
 from evenkeel.api.common import URI_RULES, ModelFormat
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.podtemplate import PodTemplate
@@ -94,24 +94,6 @@ class Autoscaling(Model):
         Field(max_length=16, description="autoscaling/v2 metrics.", json_schema_extra=ATOMIC),
     ] = ()
     behavior: Annotated[OpenObject | None, Field(description="autoscaling/v2 behavior.")] = None
-
-
-PodsOrPercentage = Annotated[
-    int | str,
-    Field(
-        json_schema_extra={
-            "x-int-or-string": True,
-            "maxLength": 4,
-            **cel(
-                Rule(
-                    "type(self) == int ? self >= 0 : self.matches('^([0-9]{1,2}|100)%$')",
-                    "write a number of pods or a percentage, such as 1 or 50%",
-                )
-            ),
-        }
-    ),
-]
-"""A number of pods, or a share of them such as 50%."""
 
 
 class DisruptionBudget(Model):

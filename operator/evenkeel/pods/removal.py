@@ -1,10 +1,10 @@
 """Paths to fields of a pod template, and the template without them.
 
-A null in a stored object says the same, but `kubectl apply` drops nulls before it sends them; a list
-of paths is the same by every way of applying.
+A null in a stored object says the same, but `kubectl apply` drops nulls before it sends them; a
+list of paths is the same by every way of applying.
 
-A path is written as in kustomize's replacements: keys separated by dots, an element of a list by one
-of its fields in brackets, a key with dots or slashes in brackets too:
+A path is written as in kustomize's replacements: keys separated by dots, an element of a list by
+one of its fields in brackets, a key with dots or slashes in brackets too:
 `spec.containers[name=model].livenessProbe`, `metadata.labels[example.com/team]`.
 """
 
@@ -40,9 +40,9 @@ def without(
 ) -> dict[str, Json] | Refused:
     """A copy of the template without the fields and elements at `paths`.
 
-    Refuses a path that leads nowhere, since what was meant would silently stay. Each is looked for in
-    the template as it was given, so that the order of paths means nothing. `where`: the field that
-    people know the list by.
+    Refuses a path that leads nowhere, since what was meant would silently stay. Each is looked for
+    in the template as it was given, so that the order of paths means nothing. `where`: the field
+    that people know the list by.
     """
     doomed: list[tuple[int, Any]] = []
     for path in paths:

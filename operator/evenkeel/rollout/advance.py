@@ -107,6 +107,8 @@ def _facts(
         unready_since=own.unready_since,
         diagnosis=own.diagnosis,
         now=now,
+        # The Deployment has what follows from the probes; what a user sets is known before.
+        deadline=md.spec.rollout.progress_deadline_seconds or own.deadline,
     )
 
 

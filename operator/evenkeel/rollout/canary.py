@@ -44,7 +44,8 @@ class Facts:
 
     `wanted` and `ready` are the canary's pods for its present stage, `full` those of a promoted
     revision. `unready_since` is when the canary's Deployment lost its availability, if it has,
-    and `diagnosis` why its pods are not ready, if that is known.
+    and `diagnosis` why its pods are not ready, if that is known. `deadline`: seconds that they may
+    take.
     """
 
     canary: CanaryStatus
@@ -57,6 +58,7 @@ class Facts:
     verdict: Verdict | None
     unready_since: str | None
     now: datetime
+    deadline: int
     diagnosis: str = ""
 
     def explain(self, text: str) -> str:
@@ -89,7 +91,7 @@ def decide(facts: Facts) -> Decision:
 
 def _overdue(facts: Facts, since: str) -> float:
     """Seconds past the progress deadline; negative before it."""
-    return seconds_since(since, facts.now) - facts.rollout.progress_deadline_seconds
+    return seconds_since(since, facts.now) - facts.deadline
 
 
 def _starting(facts: Facts) -> Decision:
@@ -100,7 +102,7 @@ def _starting(facts: Facts) -> Decision:
             return Decision(
                 Move.ROLL_BACK,
                 "ProgressDeadlineExceeded",
-                facts.explain(f"{pods} after {facts.rollout.progress_deadline_seconds} s"),
+                facts.explain(f"{pods} after {facts.deadline} s"),
             )
         return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
     if not facts.rollout.steps:
@@ -124,7 +126,7 @@ def _unready(facts: Facts) -> Decision:
         return Decision(
             Move.ROLL_BACK,
             "CanaryUnavailable",
-            facts.explain(f"no ready pod for {facts.rollout.progress_deadline_seconds} s"),
+            facts.explain(f"no ready pod for {facts.deadline} s"),
         )
     message = facts.explain("no ready pod; it gets no requests")
     return Decision(Move.HOLD, "CanaryUnavailable", message, -late)
@@ -170,9 +172,9 @@ def _undecided(facts: Facts, step: Step, elapsed: float, where: str, look: float
     finding = verdict.message if verdict else "not looked at yet"
     message = f"{where}: {finding}"
     assert facts.analysis is not None, "CEL demands an analysis for such a step"
-    if elapsed < step.deadline_seconds:
+    if elapsed < step.settled_after:
         return Decision(Move.HOLD, reason, message, look)
-    late = f"{message}; undecided after {step.deadline_seconds} s"
+    late = f"{message}; undecided after {step.settled_after} s"
     match facts.analysis.on_undecided:
         case "Rollback":
             return Decision(Move.ROLL_BACK, "Undecided", late)

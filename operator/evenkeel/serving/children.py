@@ -6,10 +6,12 @@ from typing import Any
 
 from evenkeel.api.labels import DEPLOYMENT, MANAGED_BY, MANAGER, REVISION, owner_reference
 from evenkeel.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
+from evenkeel.api.rollout import Rollout
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import DEPLOYMENT as DEPLOYMENTS
 from evenkeel.meta.resources import HPA, PDB, Watch
 from evenkeel.serving.pod_template import APP
+from evenkeel.serving.progress_deadline import progress_deadline
 
 WATCHES = (
     Watch(DEPLOYMENTS, kept=("replicas",)),
@@ -36,15 +38,24 @@ def deployment(
         "selector": {"matchLabels": selector(md, revision)},
         "strategy": {
             "type": "RollingUpdate",
-            "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"},
+            "rollingUpdate": _rolling_update(md.spec.rollout),
         },
-        "progressDeadlineSeconds": md.spec.rollout.progress_deadline_seconds,
+        "progressDeadlineSeconds": progress_deadline(md, template),
         "revisionHistoryLimit": 2,
         "template": template,
     }
     if replicas is not None:
         spec["replicas"] = replicas
     return child(md, "apps/v1", "Deployment", revision, spec, revision)
+
+
+def _rolling_update(rollout: Rollout) -> dict[str, Any]:
+    """No pod goes before its successor is ready, unless the user has no room for that."""
+    surge, unavailable = rollout.max_surge, rollout.max_unavailable
+    return {
+        "maxUnavailable": 0 if unavailable is None else unavailable,
+        "maxSurge": "25%" if surge is None else surge,
+    }
 
 
 def hpa(md: ModelDeployment, revision: str) -> Manifest | None:

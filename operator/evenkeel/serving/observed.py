@@ -11,6 +11,9 @@ from evenkeel.serving.ports import Ports
 
 JSON = Mapping[str, Any]
 
+DEFAULT_DEADLINE = 600
+"""Seconds that apps/v1 gives a Deployment to progress, where nothing is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pods:
@@ -18,6 +21,7 @@ class Pods:
 
     wanted: its spec.replicas; existing: how many there are. diagnosis: why they are not ready,
     where that is known. stuck: the Deployment's message once its progress deadline has passed.
+    deadline: how long they may take to get ready, in seconds.
     """
 
     wanted: int = 0
@@ -26,6 +30,7 @@ class Pods:
     diagnosis: str = ""
     existing: int = 0
     stuck: str = ""
+    deadline: int = DEFAULT_DEADLINE
 
     def explain(self, text: str) -> str:
         """The text about them, with their diagnosis."""
@@ -69,4 +74,5 @@ def deployment_pods(deployment: JSON) -> Pods:
         diagnosis=failure.get("message", "") if failure.get("status") == "True" else "",
         existing=status.get("replicas", 0),
         stuck=progressing.get("message", "") if late else "",
+        deadline=deployment["spec"].get("progressDeadlineSeconds", DEFAULT_DEADLINE),
     )

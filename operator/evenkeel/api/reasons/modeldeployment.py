@@ -38,6 +38,13 @@ _STATE = (
         "Correct what the answer names, usually in `podTemplate`, a quota or a policy.",
     ),
     Reason("Resolved", ("ModelResolved",), "Model and model server are known."),
+    Reason(
+        "DeadlineBeforeStartUp",
+        ("ModelResolved",),
+        "Model and model server are known, but `rollout.progressDeadlineSeconds` ends before the "
+        "pods' probes give up: what loads slowly is taken back.",
+        "Remove the deadline, which then follows the probes, or set a longer one.",
+    ),
     Reason("PodsReady", ("Available",), "The stable revision has a ready pod."),
     Reason(
         "NoReadyPods",
