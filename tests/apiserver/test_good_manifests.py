@@ -102,6 +102,9 @@ GOOD = [
     ("ModelDeployment", "rollout: {steps: [{weight: 50, analysis: false, pauseSeconds: 300}]}"),
     ("ModelDeployment", "{model: {uri: 'file:///opt/model'}, runtime: {name: custom}}"),
     ("ModelDeployment", "rollout: {maxSurge: 0, maxUnavailable: 1}"),
+    ("ModelDeployment", "warmUp: {}"),
+    ("ModelDeployment", "warmUp: {path: '/v1/models/m:predict?a=b', body: '{}', requests: 3}"),
+    ("ModelDeployment", "warmUp: {bodyFile: in/warm-up.bin, contentType: a/b; charset=utf-8}"),
     ("ModelDeployment", "rollout: {maxUnavailable: 30%}"),
     (
         "ModelDeployment",

@@ -106,10 +106,15 @@ def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) 
 def test_deployments_and_their_pods_meet_the_restricted_level(
     api_server: ApiServer, restricted: str, runtime: str
 ) -> None:
-    md = model_deployment()
+    md = model_deployment(warmUp={"requests": 3})
     revisions = {f"fraud-{i}": Target(uri) for i, uri in enumerate(URIS)}
     templates = {
-        revision: built(md, RUNTIMES[runtime].spec, target, revision)
+        revision: built(
+            model_deployment() if target.uri.startswith("file") else md,
+            RUNTIMES[runtime].spec,
+            target,
+            revision,
+        )
         for revision, target in revisions.items()
     }
     dry_run(

@@ -384,9 +384,9 @@ class TestMalformed:
         runtime = runtime_spec(
             podSpec=pod_spec, containers=[{**container, "name": "server", "ports": PORTS}]
         )
-        result = pod_template(
-            model_deployment(podTemplate={"spec": overlaid}), REVISION, TARGET, runtime, SETTINGS
-        )
+        warm_up = {"path": "/", "body": "{}"}
+        md = model_deployment(podTemplate={"spec": overlaid}, warmUp=warm_up)
+        result = pod_template(md, REVISION, TARGET, runtime, SETTINGS)
         assert isinstance(result, dict | Refused)
 
     def test_a_wrong_shape_is_named(self) -> None:

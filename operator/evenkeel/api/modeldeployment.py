@@ -13,6 +13,7 @@ from evenkeel.api.common import URI_RULES, ModelFormat
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.rollout import Rollout
+from evenkeel.api.warmup import WarmUp
 from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, cel, map_list, says
 
 
@@ -237,6 +238,10 @@ class ModelDeploymentSpec(Model):
     affinity: Annotated[OpenObject | None, Field(description="Affinity of the pods.")] = None
     pod_template: Annotated[
         PodTemplate | None, Field(description="Overlay on the runtime's pod template.")
+    ] = None
+    warm_up: Annotated[
+        WarmUp | None,
+        Field(description="Requests that a pod answers before it gets traffic."),
     ] = None
     traffic: Annotated[Traffic, Field(description="Division of requests.")] = Traffic()
     rollout: Annotated[Rollout, Field(description="How a new revision takes over.")] = Rollout()

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from evenkeel.api.base import Annotations, Column, Labels, Resource, Seconds
 from evenkeel.api.common import CONTAINER
+from evenkeel.api.warmup import RuntimeWarmUp
 from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, map_list, says
 
 
@@ -149,6 +150,10 @@ class ServingRuntimeSpec(Model):
             json_schema_extra=says("a path begins with /"),
         ),
     ] = "/mnt/models"
+    warm_up: Annotated[
+        RuntimeWarmUp | None,
+        Field(description="Defaults of a ModelDeployment's warmUp; without effect by itself."),
+    ] = None
     metrics: Annotated[
         RuntimeMetrics | None, Field(description="The runtime's Prometheus metrics.")
     ] = None

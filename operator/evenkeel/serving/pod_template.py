@@ -15,6 +15,7 @@ from evenkeel.pods.overlay import overlay
 from evenkeel.pods.removal import without
 from evenkeel.pods.security import restricted
 from evenkeel.pods.shape import malformed
+from evenkeel.serving import warm_up
 from evenkeel.serving.model_files import ModelFiles, model_files
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.placeholders import fill, unknown
@@ -34,6 +35,7 @@ class PodSettings:
     """
 
     storage_initializer_image: str
+    warm_up_image: str
     storage_initializer_resources: Mapping[str, Any] = field(
         default_factory=lambda: {
             "requests": {"cpu": "100m", "memory": "256Mi"},
@@ -67,7 +69,10 @@ def pod_template(
         return base
     at = _model_server(base.spec["containers"])
     served = _serving(base, at, md, target, files)
-    wished = _of_user(served, md)
+    warmed = _warmed_up(served, md, target, runtime, files, settings)
+    if isinstance(warmed, Refused):
+        return warmed
+    wished = _of_user(warmed, md)
     if isinstance(wished, Refused):
         return wished
     if "serviceAccountName" not in wished.spec:
@@ -76,6 +81,7 @@ def pod_template(
     refused = _reachable(spec, at)
     if refused is not None:
         return refused
+    warm_up.aimed(spec, at)
     return {
         "metadata": {
             "labels": {**wished.labels, **pod_labels(md, revision, target)},
@@ -112,7 +118,8 @@ def _of_runtime(
     values = {**placeholder_values(md, target), "ModelPath": files.path}
     own = {"containers": list(runtime.containers), "volumes": list(runtime.volumes)}
     written = [runtime.pod_spec, own, runtime.labels, runtime.annotations]
-    if (refused := unknown([written, runtime.model_mount_path], values)) is not None:
+    paths = [runtime.model_mount_path, runtime.warm_up.path if runtime.warm_up else ""]
+    if (refused := unknown([written, paths], values)) is not None:
         return refused
     pod_spec, own, labels, annotations = fill(written, values)
     base = overlay(pod_spec, own)
@@ -173,6 +180,25 @@ def _serving(
         "initContainers": [*files.init_containers, *base.spec.get("initContainers", ())],
     }
     return base._replace(spec=overlay(spec, _scheduling(md)))
+
+
+def _warmed_up(
+    served: _Parts,
+    md: ModelDeployment,
+    target: Target,
+    runtime: ServingRuntimeSpec,
+    files: ModelFiles,
+    settings: PodSettings,
+) -> _Parts | Refused:
+    """The template with the container that warms the model server up, if one is asked for."""
+    values = {**placeholder_values(md, target), "ModelPath": files.path}
+    added = warm_up.container(
+        md, runtime, files, values, settings.warm_up_image, settings.drain_seconds
+    )
+    if added is None or isinstance(added, Refused):
+        return served if added is None else added
+    containers = [*served.spec["containers"], added]
+    return served._replace(spec={**served.spec, "containers": containers})
 
 
 def _of_user(parts: _Parts, md: ModelDeployment) -> _Parts | Refused:

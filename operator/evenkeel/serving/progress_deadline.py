@@ -6,6 +6,7 @@ from typing import Any
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.objects import Manifest
+from evenkeel.serving import warm_up
 from evenkeel.serving.observed import DEFAULT_DEADLINE
 
 PREPARATION = 300
@@ -18,7 +19,7 @@ def progress_deadline(md: ModelDeployment, template: Manifest) -> int:
     A default that ended before the probes' own patience would take back what only loads slowly.
     """
     wished = md.spec.rollout.progress_deadline_seconds
-    return _by_probes(template) if wished is None else wished
+    return _by_default(md, template) if wished is None else wished
 
 
 def too_short(md: ModelDeployment, template: Manifest) -> str:
@@ -27,12 +28,12 @@ def too_short(md: ModelDeployment, template: Manifest) -> str:
     It is no mistake for sure, since whoever knows the model may be less patient than its runtime;
     so it is told and not refused. Empty if there is nothing to say.
     """
-    wished, budget = md.spec.rollout.progress_deadline_seconds, start_up_budget(template)
+    wished, budget = md.spec.rollout.progress_deadline_seconds, _budget(md, template)
     if wished is None or wished >= budget:
         return ""
     return (
         f"rollout.progressDeadlineSeconds is {wished}, but the pods' probes allow {budget} s to "
-        f"start; remove it, which gives {_by_probes(template)}, or shorten the probes"
+        f"start; remove it, which gives {_by_default(md, template)}, or shorten the probes"
     )
 
 
@@ -47,8 +48,13 @@ def start_up_budget(template: Manifest) -> int:
     return before + max(_container(c) for c in spec["containers"])
 
 
-def _by_probes(template: Manifest) -> int:
-    return max(DEFAULT_DEADLINE, start_up_budget(template) + PREPARATION)
+def _by_default(md: ModelDeployment, template: Manifest) -> int:
+    return max(DEFAULT_DEADLINE, _budget(md, template) + PREPARATION)
+
+
+def _budget(md: ModelDeployment, template: Manifest) -> int:
+    """The warm-up begins when the model server is ready."""
+    return start_up_budget(template) + warm_up.budget(md.spec.warm_up)
 
 
 def _container(container: dict[str, Any]) -> int:

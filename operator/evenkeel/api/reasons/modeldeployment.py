@@ -155,6 +155,19 @@ _SERVER = (
         "Correct it after what the message lists, or take it out.",
     ),
     Reason(
+        "WarmUpWithoutPath",
+        _REFUSED,
+        "`warmUp` has no path, and the runtime none for it.",
+        "Set `warmUp.path`.",
+    ),
+    Reason(
+        "WarmUpWithoutBody",
+        _REFUSED,
+        "`warmUp` has no body, and the model is in the runtime's image, where no other container "
+        "can read a file.",
+        "Give `warmUp.body`.",
+    ),
+    Reason(
         "UnknownPlaceholder",
         _REFUSED,
         "A runtime or an indicator's query has a placeholder without a value.",
