@@ -31,7 +31,13 @@ URIS = (
     "file:///opt/model",
 )
 SPEC: dict[str, Any] = {
-    "traffic": {"gateway": {"parentRefs": [{"name": "gw"}], "hostnames": ["fraud.example.test"]}},
+    "traffic": {
+        "gateway": {
+            "parentRefs": [{"name": "gw"}],
+            "hostnames": ["fraud.example.test"],
+            "revisionHeaders": True,
+        }
+    },
     "autoscaling": {"minReplicas": 2, "maxReplicas": 3},
     "disruptionBudget": {"maxUnavailable": "50%"},
 }
@@ -94,7 +100,9 @@ def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) 
         children.hpa(md, REVISION),
         children.pdb(md),
         *strategy_of(md.spec.traffic).objects(
-            md, template_ports(template), Division(REVISION, "fraud-9876543210", 10)
+            md,
+            template_ports(template),
+            Division(REVISION, "fraud-9876543210", 10, "fraud-1", "fraud-2"),
         ),
     )
     wanted = [child for child in made if child is not None]

@@ -277,6 +277,17 @@ def test_a_deadline_before_the_probes_is_kept_and_told() -> None:
     assert w.status["history"][0]["reason"] == "ProgressDeadlineExceeded"
 
 
+def test_the_route_tells_answers_whose_they_are() -> None:
+    gateway = {"parentRefs": [{"name": "public"}], "revisionHeaders": True}
+    w = started(world(traffic={"gateway": gateway}), B)
+    (rule,) = w.others["HTTPRoute", "fraud"]["spec"]["rules"]
+    told = [
+        (b["name"], b["filters"][0]["responseHeaderModifier"]["set"]) for b in rule["backendRefs"]
+    ]
+    assert len(told) == 2
+    assert all(headers == [{"name": "Evenkeel-Revision", "value": r}] for r, headers in told)
+
+
 def test_a_long_pause_is_no_deadline() -> None:
     """A step whose pause is longer than the default deadline is not settled in it."""
     w = started(world([{"weight": 20, "pauseSeconds": 7200}]), B)

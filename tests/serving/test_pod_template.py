@@ -50,6 +50,13 @@ class TestPlaceholders:
         assert template["spec"]["hostname"] == "fraud"
         assert server(template)["volumeMounts"][0]["mountPath"] == "/models/shop-fraud"
 
+    def test_the_version_is_the_model_versions_or_else_the_revision(self) -> None:
+        container = {"name": "server", "ports": PORTS, "args": ["{{.Version}}"]}
+        runtime = runtime_spec(containers=[container])
+        assert server(built(runtime=runtime))["args"] == ["fraud-7"]
+        plain = Target("s3://models/fraud/8")
+        assert server(built(runtime=runtime, target=plain))["args"] == [REVISION]
+
     def test_both_revisions_serve_the_same_name(self) -> None:
         one = built(target=TARGET, revision="fraud-0000000000")
         other = built(target=TARGET._replace(version="fraud-8"), revision="fraud-1111111111")

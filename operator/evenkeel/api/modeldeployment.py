@@ -142,6 +142,13 @@ class Gateway(Model):
         tuple[HostName, ...],
         Field(max_length=16, description="Host names of the route.", json_schema_extra=ATOMIC),
     ] = ()
+    revision_headers: Annotated[
+        bool,
+        Field(
+            description="Whether answers tell their revision and ModelVersion in the headers "
+            "Evenkeel-Revision and Evenkeel-Version. Needs a gateway with filters on backendRefs."
+        ),
+    ] = False
 
 
 class Traffic(Model):

@@ -127,9 +127,9 @@ class ServingRuntimeSpec(Model):
             min_length=1,
             max_length=16,
             description="Containers; the model server is the one named model or "
-            "kserve-container, otherwise the first. {{.Name}}, {{.Namespace}}, {{.Model}} and "
-            "{{.ModelPath}} are replaced. It needs a port named http (or its first port) and a "
-            "readiness probe that tests the loaded model.",
+            "kserve-container, otherwise the first. {{.Name}}, {{.Namespace}}, {{.Model}}, "
+            "{{.ModelPath}} and {{.Version}} are replaced. It needs a port named http (or its "
+            "first port) and a readiness probe that tests the loaded model.",
             json_schema_extra={"items": CONTAINER, **map_list("name")},
         ),
     ]

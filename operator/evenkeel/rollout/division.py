@@ -14,8 +14,9 @@ def division(rollout: RolloutState, pods: dict[str, Pods]) -> Division | None:
     """
     if rollout.stable is None:
         return None
-    canary = rollout.canary
+    stable, canary = rollout.stable, rollout.canary
     if canary is None:
-        return Division(rollout.stable.revision)
+        return Division(stable.revision, stable_version=stable.version)
     ready = pods.get(canary.revision, Pods()).ready > 0
-    return Division(rollout.stable.revision, canary.revision, canary.weight if ready else 0)
+    weight = canary.weight if ready else 0
+    return Division(stable.revision, canary.revision, weight, stable.version, canary.version)

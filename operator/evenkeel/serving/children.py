@@ -14,7 +14,7 @@ from evenkeel.serving.pod_template import APP
 from evenkeel.serving.progress_deadline import progress_deadline
 
 WATCHES = (
-    Watch(DEPLOYMENTS, kept=("replicas",)),
+    Watch(DEPLOYMENTS, kept=("replicas", "progressDeadlineSeconds")),
     Watch(HPA, kept=("scaleTargetRef",)),
     Watch(PDB),
 )

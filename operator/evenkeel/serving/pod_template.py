@@ -58,10 +58,10 @@ def pod_template(
     Refuses a runtime with unknown placeholders or without a port, a PodSpec of the wrong shape, an
     unusable model URI and the removal of what is not there.
     """
-    files = _files(md, target, runtime, settings)
+    files = _files(md, revision, target, runtime, settings)
     if isinstance(files, Refused):
         return files
-    base = _of_runtime(md, target, runtime, files)
+    base = _of_runtime(md, revision, target, runtime, files)
     if isinstance(base, Refused):
         return base
     base = _without_removed(_with_defaults(base, settings), md)
@@ -69,7 +69,8 @@ def pod_template(
         return base
     at = _model_server(base.spec["containers"])
     served = _serving(base, at, md, target, files)
-    warmed = _warmed_up(served, md, target, runtime, files, settings)
+    values = {**placeholder_values(md, revision, target), "ModelPath": files.path}
+    warmed = _warmed_up(served, md, values, runtime, files, settings)
     if isinstance(warmed, Refused):
         return warmed
     wished = _of_user(warmed, md)
@@ -100,11 +101,15 @@ class _Parts(NamedTuple):
 
 
 def _files(
-    md: ModelDeployment, target: Target, runtime: ServingRuntimeSpec, settings: PodSettings
+    md: ModelDeployment,
+    revision: str,
+    target: Target,
+    runtime: ServingRuntimeSpec,
+    settings: PodSettings,
 ) -> ModelFiles | Refused:
     return model_files(
         target.uri,
-        fill(runtime.model_mount_path, placeholder_values(md, target)),
+        fill(runtime.model_mount_path, placeholder_values(md, revision, target)),
         md.spec.model.storage,
         settings.storage_initializer_image,
         dict(settings.storage_initializer_resources),
@@ -112,10 +117,14 @@ def _files(
 
 
 def _of_runtime(
-    md: ModelDeployment, target: Target, runtime: ServingRuntimeSpec, files: ModelFiles
+    md: ModelDeployment,
+    revision: str,
+    target: Target,
+    runtime: ServingRuntimeSpec,
+    files: ModelFiles,
 ) -> _Parts | Refused:
     """The runtime's template with its placeholders filled in."""
-    values = {**placeholder_values(md, target), "ModelPath": files.path}
+    values = {**placeholder_values(md, revision, target), "ModelPath": files.path}
     own = {"containers": list(runtime.containers), "volumes": list(runtime.volumes)}
     written = [runtime.pod_spec, own, runtime.labels, runtime.annotations]
     paths = [runtime.model_mount_path, runtime.warm_up.path if runtime.warm_up else ""]
@@ -185,13 +194,12 @@ def _serving(
 def _warmed_up(
     served: _Parts,
     md: ModelDeployment,
-    target: Target,
+    values: Mapping[str, str],
     runtime: ServingRuntimeSpec,
     files: ModelFiles,
     settings: PodSettings,
 ) -> _Parts | Refused:
     """The template with the container that warms the model server up, if one is asked for."""
-    values = {**placeholder_values(md, target), "ModelPath": files.path}
     added = warm_up.container(
         md, runtime, files, values, settings.warm_up_image, settings.drain_seconds
     )
@@ -232,12 +240,16 @@ def _reachable(spec: dict[str, Any], at: int) -> Refused | None:
     )
 
 
-def placeholder_values(md: ModelDeployment, target: Target) -> dict[str, str]:
-    """Values of the placeholders but for {{.ModelPath}}; equal for all revisions of a model."""
+def placeholder_values(md: ModelDeployment, revision: str, target: Target) -> dict[str, str]:
+    """Values of the placeholders but for {{.ModelPath}}.
+
+    All but {{.Version}} are equal for all revisions of a model.
+    """
     return {
         "Name": md.metadata.name,
         "Namespace": md.metadata.namespace,
         "Model": target.model or md.metadata.name,
+        "Version": target.version or revision,
     }
 
 

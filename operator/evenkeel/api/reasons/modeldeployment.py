@@ -22,8 +22,8 @@ _STATE = (
     Reason(
         "RouteNotAccepted",
         ("Ready",),
-        "The gateway does not take the HTTPRoute, so no request arrives by it.",
-        "Read the gateway's answer in the message: name, namespace, listener or host name.",
+        "The gateway does not take the HTTPRoute or what it leads to, so no request arrives by it.",
+        "Read the gateway's answer in the message: name, namespace, listener, host name or filter.",
     ),
     Reason(
         "RolledBack",
