@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
-from e2e.support.world import SKLEARN, World, deployment
+from e2e.support.world import RECORD, SKLEARN, World, deployment
 
 GOOD = {"uri": "pvc://models/elec2/good", "format": SKLEARN}
 BAD = {"uri": "pvc://models/elec2/bad", "format": SKLEARN}
@@ -32,6 +33,7 @@ def _gateway(world: World, name: str) -> dict[str, object]:
         "gateway": {
             "parentRefs": [{"name": gateway, "namespace": namespace}],
             "hostnames": [f"{name}.example"],
+            "revisionHeaders": True,
         }
     }
 
@@ -83,6 +85,11 @@ def test_a_good_canary_is_promoted_without_reloading(world: World, through_gatew
         assert [w for i, w in enumerate(weights) if i and w < weights[i - 1]] == []
     codes = world.stop(f"{name}-load")
     assert set(codes) == {"200"}, f"clients saw errors: {codes}"
+    revision = str(canary["revision"])
+    assert _answered(world, revision, target, name, host) == {
+        "header": revision if through_gateway else None,
+        "model_version": revision,
+    }
     world.until("the old revision is gone", lambda: not _deployment_exists(world, first), 60)
     world.kubectl("delete", "mdep", name, "--wait=false")
 
@@ -150,6 +157,25 @@ def _canary_pods(world: World, name: str) -> dict[str, object] | None:
 def _route_weight(world: World, name: str, revision: object) -> int:
     backends = world.get("httproute", name)["spec"]["rules"][0]["backendRefs"]
     return next((int(b["weight"]) for b in backends if b["name"] == revision), 0)
+
+
+ASK = """
+import http.client, json, sys
+target, host, path, body = sys.argv[1:]
+connection = http.client.HTTPConnection(target, timeout=10)
+connection.request("POST", path, body, {"Content-Type": "application/json", "Host": host})
+answer = connection.getresponse()
+told = {"header": answer.getheader("Evenkeel-Revision")}
+print(json.dumps(told | {"model_version": json.load(answer)["model_version"]}))
+"""
+
+
+def _answered(world: World, revision: str, target: str, name: str, host: str) -> object:
+    """What an answer tells of the revision that gave it, asked from one of the model's own pods."""
+    pod = world.objects("pods", f"evenkeel.dev/revision={revision}")[0]["metadata"]["name"]
+    arguments = [target, host or target, f"/v2/models/{name}/infer", json.dumps(RECORD)]
+    ask = ("python3", "-c", ASK, *arguments)
+    return json.loads(world.kubectl("exec", pod, "-c", "model", "--", *ask))
 
 
 def _deployment_exists(world: World, revision: str) -> bool:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from e2e.support.world import SKLEARN, World, deployment
+import json
+from typing import Any
+
+from e2e.support.world import RECORD, SKLEARN, World, deployment
+
+GOOD = {"uri": "pvc://models/elec2/good", "format": SKLEARN}
 
 
 def test_a_model_on_a_volume_answers_inferences(world: World) -> None:
@@ -83,6 +88,42 @@ def test_a_refusal_names_the_cause_and_the_remedy(world: World) -> None:
     assert "unheard-of" in condition["message"]
     assert "spec.runtime" in condition["message"]
     world.kubectl("delete", "mdep", "onnx")
+
+
+def test_a_pod_is_warmed_up_before_it_is_ready_also_after_a_restart(world: World) -> None:
+    world.apply(deployment("warm", GOOD, warmUp={"requests": 5, "body": json.dumps(RECORD)}))
+    world.ready("warm")
+    (pod,) = world.objects("pods", "evenkeel.dev/deployment=warm")
+    name = pod["metadata"]["name"]
+    assert _rounds(world, name) == 1
+    end = "import os, signal; os.kill(1, signal.SIGTERM)"
+    world.kubectl("exec", name, "-c", "model", "--", "python3", "-c", end)
+
+    def restarted_and_ready() -> bool:
+        status = world.get("pod", name)["status"]
+        model = next(c for c in status["containerStatuses"] if c["name"] == "model")
+        ready = {c["type"]: c["status"] for c in status["conditions"]}["Ready"] == "True"
+        return bool(model["restartCount"] == 1 and model["ready"] and ready)
+
+    world.until("the model server is back", restarted_and_ready, every=0.1)
+    assert _rounds(world, name) == 2, "no pod is ready before its new process is warm"
+    world.kubectl("delete", "mdep", "warm", "--wait=false")
+
+
+def test_a_model_that_cannot_be_warmed_up_gets_no_traffic_and_says_why(world: World) -> None:
+    world.apply(deployment("cold", GOOD, warmUp={"requests": 1, "body": "{}"}))
+
+    def told() -> Any:
+        return "was answered 4" in world.condition("mdep", "cold", "Ready").get("message", "")
+
+    world.until("the server's answer is told", told, 300)
+    assert world.condition("mdep", "cold", "Available")["status"] == "False"
+    world.kubectl("delete", "mdep", "cold", "--wait=false")
+
+
+def _rounds(world: World, pod: str) -> int:
+    """How often the model server of a pod was warmed up."""
+    return world.kubectl("logs", pod, "-c", "warm-up").count("warm after 5 requests")
 
 
 def _complete(world: World, pod: str, count: int) -> dict[str, int] | None:

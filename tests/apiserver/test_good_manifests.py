@@ -21,7 +21,6 @@ DEFAULTS = {
         traffic: {}
         rollout:
           warmUpSeconds: 0
-          progressDeadlineSeconds: 600
           scaleDownDelaySeconds: 30
           paused: false
     """,
@@ -103,6 +102,32 @@ GOOD = [
     ("ModelDeployment", "rollout: {steps: [{weight: 50, analysis: false, pauseSeconds: 300}]}"),
     ("ModelDeployment", "rollout: {stopFirst: true, steps: [], retry: fraud-0123456789}"),
     ("ModelDeployment", "{model: {uri: 'file:///opt/model'}, runtime: {name: custom}}"),
+    ("ModelDeployment", "rollout: {maxSurge: 0, maxUnavailable: 1}"),
+    ("ModelDeployment", "warmUp: {}"),
+    ("ModelDeployment", "warmUp: {path: '/v1/models/m:predict?a=b', body: '{}', requests: 3}"),
+    ("ModelDeployment", "warmUp: {bodyFile: in/warm-up.bin, contentType: a/b; charset=utf-8}"),
+    ("ModelDeployment", "rollout: {maxUnavailable: 30%}"),
+    (
+        "ModelDeployment",
+        """
+        rollout:
+          steps:
+          - {weight: 5, pauseSeconds: 86400}
+          - {weight: 6, pauseSeconds: 60, deadlineSeconds: 61}
+          - {weight: 7, pauseSeconds: 60, deadlineSeconds: 5, analysis: false}
+        analysis: {indicators: [{name: errors}]}
+        """,
+    ),
+    (
+        "ModelDeployment",
+        """
+        podTemplate:
+          remove:
+          - spec.containers[name=model].livenessProbe
+          - spec.nodeSelector[cloud.example.com/pool]
+          - metadata.labels
+        """,
+    ),
     (
         "RetrainSchedule",
         """
@@ -175,7 +200,6 @@ def test_defaults_of_a_canary(api_server: ApiServer) -> None:
         "weight": 10,
         "pauseSeconds": 0,
         "analysis": True,
-        "deadlineSeconds": 3600,
     }
     assert spec["analysis"] == {
         "prometheus": {},

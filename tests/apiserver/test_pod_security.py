@@ -72,8 +72,13 @@ def answer(server: ApiServer, namespace: str, template: Json) -> tuple[int, str]
 
 @pytest.mark.parametrize(
     "template",
-    [built(), built(model_deployment(podTemplate={"spec": LINUX})), training(runAsUser=1000)],
-    ids=["serving", "serving-linux", "training"],
+    [
+        built(),
+        built(model_deployment(podTemplate={"spec": LINUX})),
+        built(model_deployment(warmUp={"path": "/", "body": "{}"})),
+        training(runAsUser=1000),
+    ],
+    ids=["serving", "serving-linux", "warmed-up", "training"],
 )
 def test_pods_that_ask_for_no_privilege_are_admitted(
     api_server: ApiServer, strict: str, template: Json

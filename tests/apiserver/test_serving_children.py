@@ -31,7 +31,13 @@ URIS = (
     "file:///opt/model",
 )
 SPEC: dict[str, Any] = {
-    "traffic": {"gateway": {"parentRefs": [{"name": "gw"}], "hostnames": ["fraud.example.test"]}},
+    "traffic": {
+        "gateway": {
+            "parentRefs": [{"name": "gw"}],
+            "hostnames": ["fraud.example.test"],
+            "revisionHeaders": True,
+        }
+    },
     "autoscaling": {"minReplicas": 2, "maxReplicas": 3},
     "disruptionBudget": {"maxUnavailable": "50%"},
 }
@@ -95,7 +101,9 @@ def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) 
         children.hpa(md, "fraud-9876543210", 1, own=True),
         children.pdb(md),
         *strategy_of(md.spec.traffic).objects(
-            md, template_ports(template), Division(REVISION, "fraud-9876543210", 10)
+            md,
+            template_ports(template),
+            Division(REVISION, "fraud-9876543210", 10, "fraud-1", "fraud-2"),
         ),
     )
     wanted = [child for child in made if child is not None]
@@ -107,10 +115,15 @@ def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) 
 def test_deployments_and_their_pods_meet_the_restricted_level(
     api_server: ApiServer, restricted: str, runtime: str
 ) -> None:
-    md = model_deployment()
+    md = model_deployment(warmUp={"requests": 3})
     revisions = {f"fraud-{i}": Target(uri) for i, uri in enumerate(URIS)}
     templates = {
-        revision: built(md, RUNTIMES[runtime].spec, target, revision)
+        revision: built(
+            model_deployment() if target.uri.startswith("file") else md,
+            RUNTIMES[runtime].spec,
+            target,
+            revision,
+        )
         for revision, target in revisions.items()
     }
     dry_run(

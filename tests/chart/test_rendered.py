@@ -125,6 +125,8 @@ def test_the_operator_understands_its_environment(
         webhook_token_file="/etc/evenkeel/webhook/token",
         log_level="debug",
         log_format="plain",
+        # The operator's own, wherever that comes from.
+        warm_up_image=container["image"],
     )
 
 

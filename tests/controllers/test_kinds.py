@@ -10,6 +10,7 @@ from evenkeel.api.labels import DEPLOYMENT, RUN, SCHEDULE
 from evenkeel.controllers import kinds, rights
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
+from evenkeel.serving.observed import deployment_pods
 
 JSON = dict[str, Any]
 
@@ -29,6 +30,16 @@ def store(*objects: JSON) -> Store:
 def concerned(obj: JSON, *known: JSON) -> set[tuple[str, str]]:
     keys = kinds.concerned(kinds.by_name(), store(*known), obj["kind"], obj)
     return {(key.kind, key.name) for key in keys if key == Key(key.kind, "shop", key.name)}
+
+
+def test_what_is_read_of_a_deployment_is_kept_of_it() -> None:
+    spec = {"replicas": 3, "progressDeadlineSeconds": 2105}
+    known = store(made("Deployment", "fraud-1", template={}, **spec)).get(
+        Key("Deployment", "shop", "fraud-1")
+    )
+    assert known is not None
+    pods = deployment_pods(known)
+    assert (pods.wanted, pods.deadline) == (3, 2105)
 
 
 FOLLOWER = made("ModelDeployment", "follower", model={"follow": "fraud"})

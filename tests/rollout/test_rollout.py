@@ -236,6 +236,68 @@ def test_canary_that_never_gets_ready_goes_back_at_the_deadline() -> None:
     assert w.status["history"][0]["reason"] == "ProgressDeadlineExceeded"
 
 
+def loads_slowly(seconds: int) -> JSON:
+    """A pod template whose startup probe has that patience."""
+    probe = {"tcpSocket": {"port": 8080}, "periodSeconds": 10, "failureThreshold": seconds // 10}
+    return {"spec": {"containers": [{"name": "server", "startupProbe": probe}]}}
+
+
+def test_the_default_deadline_waits_for_what_loads_slowly() -> None:
+    w = world()
+    w.edit(model=model(B), podTemplate=loads_slowly(1800))
+    w.settle()
+    assert condition(w, "ModelResolved")["reason"] == "Resolved"
+    w.pass_time(1800)
+    w.settle()
+    w.pods_ready()
+    w.settle()
+    found = canary(w)
+    assert found is not None
+    assert found["stage"] == "Stepping"
+
+
+def test_the_default_deadline_ends_some_time() -> None:
+    w = world()
+    w.edit(model=model(B), podTemplate=loads_slowly(1800))
+    w.settle()
+    w.pass_time(1800 + 300 + 60)
+    w.settle()
+    assert w.status["history"][0]["reason"] == "ProgressDeadlineExceeded"
+
+
+def test_a_deadline_before_the_probes_is_kept_and_told() -> None:
+    w = world()
+    w.edit_rollout(progressDeadlineSeconds=60)
+    w.edit(model=model(B), podTemplate=loads_slowly(1800))
+    w.settle()
+    resolved = condition(w, "ModelResolved")
+    assert (resolved["status"], resolved["reason"]) == ("True", "DeadlineBeforeStartUp")
+    w.pass_time(61)
+    w.settle()
+    assert w.status["history"][0]["reason"] == "ProgressDeadlineExceeded"
+
+
+def test_the_route_tells_answers_whose_they_are() -> None:
+    gateway = {"parentRefs": [{"name": "public"}], "revisionHeaders": True}
+    w = started(world(traffic={"gateway": gateway}), B)
+    (rule,) = w.others["HTTPRoute", "fraud"]["spec"]["rules"]
+    told = [
+        (b["name"], b["filters"][0]["responseHeaderModifier"]["set"]) for b in rule["backendRefs"]
+    ]
+    assert len(told) == 2
+    assert all(headers == [{"name": "Evenkeel-Revision", "value": r}] for r, headers in told)
+
+
+def test_a_long_pause_is_no_deadline() -> None:
+    """A step whose pause is longer than the default deadline is not settled in it."""
+    w = started(world([{"weight": 20, "pauseSeconds": 7200}]), B)
+    w.answers = "empty"
+    run(w, 7000, 100)
+    assert canary(w) is not None
+    run(w, 3900, 100)
+    assert w.status["history"][0]["reason"] == "Undecided"
+
+
 def test_an_indicator_that_can_never_pass_is_told_before_a_rollout_begins() -> None:
     wrong = {"indicators": [{"name": "latency", "thresholdSeconds": "0.3"}]}
     first = World({"model": model(A), "analysis": wrong})

@@ -37,6 +37,14 @@ class TestDeployment:
         made = children.deployment(model_deployment(), REVISION, TEMPLATE, 2)
         assert made["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
+    def test_a_user_without_spare_room_may_say_so(self) -> None:
+        md = model_deployment(rollout={"maxSurge": 0, "maxUnavailable": "50%"})
+        made = children.deployment(md, REVISION, TEMPLATE, 2)
+        assert made["spec"]["strategy"]["rollingUpdate"] == {
+            "maxSurge": 0,
+            "maxUnavailable": "50%",
+        }
+
     def test_an_autoscaler_owns_the_replicas(self) -> None:
         assert (
             "replicas"

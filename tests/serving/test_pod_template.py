@@ -50,6 +50,13 @@ class TestPlaceholders:
         assert template["spec"]["hostname"] == "fraud"
         assert server(template)["volumeMounts"][0]["mountPath"] == "/models/shop-fraud"
 
+    def test_the_version_is_the_model_versions_or_else_the_revision(self) -> None:
+        container = {"name": "server", "ports": PORTS, "args": ["{{.Version}}"]}
+        runtime = runtime_spec(containers=[container])
+        assert server(built(runtime=runtime))["args"] == ["fraud-7"]
+        plain = Target("s3://models/fraud/8")
+        assert server(built(runtime=runtime, target=plain))["args"] == [REVISION]
+
     def test_both_revisions_serve_the_same_name(self) -> None:
         one = built(target=TARGET, revision="fraud-0000000000")
         other = built(target=TARGET._replace(version="fraud-8"), revision="fraud-1111111111")
@@ -279,6 +286,69 @@ class TestWishes:
         assert built(md, runtime) == first
 
 
+class TestRemoval:
+    RUNTIME = runtime_spec(
+        containers=[
+            {
+                "name": "server",
+                "ports": PORTS,
+                "livenessProbe": {"tcpSocket": {"port": "http"}},
+                "resources": {"limits": {"memory": "1Gi"}},
+            },
+            {"name": "proxy", "image": "x"},
+        ],
+        annotations={"example.com/a": "1"},
+        podSpec={"nodeSelector": {"pool": "gpu"}},
+    )
+
+    def without(self, *paths: str, **spec: Any) -> dict[str, Any]:
+        wished = spec.pop("podTemplate", {})
+        md = model_deployment(podTemplate={**wished, "remove": list(paths)}, **spec)
+        return built(md, self.RUNTIME)
+
+    def test_parts_of_the_runtime_go(self) -> None:
+        template = self.without(
+            "spec.containers[name=server].livenessProbe",
+            "spec.containers[name=proxy]",
+            "spec.nodeSelector",
+            "metadata.annotations[example.com/a]",
+        )
+        assert "livenessProbe" not in server(template)
+        assert [c["name"] for c in template["spec"]["containers"]] == ["server"]
+        assert "nodeSelector" not in template["spec"]
+        assert template["metadata"]["annotations"] == {}
+
+    def test_what_a_pod_has_by_default_goes_too(self) -> None:
+        assert "lifecycle" not in server(self.without("spec.containers[name=server].lifecycle"))
+
+    def test_the_users_own_wishes_come_afterwards(self) -> None:
+        template = self.without(
+            "spec.containers[name=server].resources.limits",
+            "spec.containers[name=server].livenessProbe",
+            resources={"limits": {"cpu": "2"}},
+            podTemplate={
+                "spec": {"containers": [{"name": "server", "livenessProbe": {"exec": {}}}]}
+            },
+        )
+        assert server(template)["resources"] == {"limits": {"cpu": "2"}}
+        assert server(template)["livenessProbe"] == {"exec": {}}
+
+    @pytest.mark.parametrize(
+        ("path", "reason"),
+        [
+            ("spec.containers[name=serve].livenessProbe", "NothingToRemove"),
+            ("spec.containers", "InvalidPodSpec"),
+            ("spec.containers[name=server].env[name=EVENKEEL_MODEL_NAME]", "NothingToRemove"),
+        ],
+    )
+    def test_what_is_not_there_is_refused(self, path: str, reason: str) -> None:
+        md = model_deployment(podTemplate={"remove": [path]})
+        result = pod_template(md, REVISION, TARGET, self.RUNTIME, SETTINGS)
+        assert isinstance(result, Refused)
+        assert result.reason == reason
+        assert "spec.podTemplate.remove" in result.message
+
+
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text("{.}/xN", max_size=4)),
     lambda inner: st.one_of(
@@ -321,9 +391,9 @@ class TestMalformed:
         runtime = runtime_spec(
             podSpec=pod_spec, containers=[{**container, "name": "server", "ports": PORTS}]
         )
-        result = pod_template(
-            model_deployment(podTemplate={"spec": overlaid}), REVISION, TARGET, runtime, SETTINGS
-        )
+        warm_up = {"path": "/", "body": "{}"}
+        md = model_deployment(podTemplate={"spec": overlaid}, warmUp=warm_up)
+        result = pod_template(md, REVISION, TARGET, runtime, SETTINGS)
         assert isinstance(result, dict | Refused)
 
     def test_a_wrong_shape_is_named(self) -> None:

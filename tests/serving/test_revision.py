@@ -33,6 +33,7 @@ def test_a_name_does_not_change_with_the_operators_version() -> None:
     [
         {"podTemplate": {"spec": {"priorityClassName": "high"}}},
         {"podTemplate": {"metadata": {"annotations": {"a": "b"}}}},
+        {"podTemplate": {"remove": ["spec.affinity"]}},
         {"resources": {"limits": {"cpu": "2"}}},
         {"env": [{"name": "A", "value": "1"}]},
         {"serviceAccountName": "reader"},
@@ -54,6 +55,7 @@ def test_what_changes_the_pods_makes_a_new_revision(change: dict[str, Any]) -> N
         {"disruptionBudget": {"minAvailable": 1}},
         {"traffic": {"gateway": {"parentRefs": [{"name": "gw"}]}}},
         {"rollout": {"steps": [{"weight": 10, "analysis": False}]}},
+        {"rollout": {"maxSurge": 0, "maxUnavailable": 1, "progressDeadlineSeconds": 5}},
         {"analysis": {"indicators": [{"name": "errors"}]}},
     ],
 )

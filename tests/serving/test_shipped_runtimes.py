@@ -1,12 +1,15 @@
 """The runtimes that ship with Evenkeel."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 from evenkeel.api import ClusterServingRuntime
 from evenkeel.api.analysis import IndicatorSpec
+from evenkeel.api.podtemplate import PATH
+from evenkeel.pods.removal import without
 from evenkeel.serving.ports import port_number
 from evenkeel.verdict.indicators import Queries, Side, resolve
 from evenkeel.verdict.sample_times import sample_times
@@ -109,3 +112,37 @@ def test_the_times_of_all_samples_can_be_asked_for(name: str) -> None:
         for query in (indicator.total, indicator.good or indicator.bad):
             assert query is not None
             assert sample_times(re.sub("{{.*?}}", "x", query)) is not None, query
+
+
+def fields(node: Any, path: str) -> Iterator[str]:
+    """The paths of all fields and named elements below a node, but for the names themselves."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            plain = re.fullmatch(r"[A-Za-z0-9_-]+", key)
+            here = f"{path}.{key}" if plain else f"{path}[{key}]"
+            yield here
+            yield from fields(value, here)
+    elif isinstance(node, list):
+        for item in node:
+            if isinstance(item, dict) and "name" in item:
+                here = f"{path}[name={item['name']}]"
+                yield here
+                yield from fields({k: v for k, v in item.items() if k != "name"}, here)
+
+
+@every
+def test_each_field_of_its_pods_can_be_removed_alone(name: str) -> None:
+    runtime = RUNTIMES[name].spec
+    template = {"metadata": {"labels": {}}, "spec": built(runtime=runtime)["spec"]}
+    paths = fields_of(template)
+    assert len(paths) > 50
+    for path in paths:
+        assert re.match(PATH, path), path
+        left = without(template, [path], "remove")
+        assert isinstance(left, dict), left
+        gone = {p for p in paths if p not in set(fields_of(left))}
+        assert gone == {p for p in paths if p == path or p.startswith((f"{path}.", f"{path}["))}
+
+
+def fields_of(template: dict[str, Any]) -> list[str]:
+    return [p for part in ("metadata", "spec") for p in fields(template.get(part, {}), part)]

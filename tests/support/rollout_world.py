@@ -55,6 +55,7 @@ class Serving:
     uid: str = ""
     diagnosis: str = ""
     crashes: int = 0
+    deadline: int = 600
 
 
 @dataclass
@@ -133,6 +134,7 @@ class World:
                 serving.diagnosis,
                 serving.replicas,
                 processes=(Process(name, crashes=serving.crashes, last_words="exit code 3: no"),),
+                deadline=serving.deadline,
             )
             found.append(Child(ref, name, pods))
         for (kind, name), manifest in self.others.items():
@@ -223,6 +225,7 @@ class World:
             self.pods[name].unready_since = self.now
         elif wanted is not None:
             self._resize(name, wanted)
+        self.pods[name].deadline = manifest["spec"]["progressDeadlineSeconds"]
 
     def _scale(self, ref: Ref, replicas: int) -> None:
         assert ref.name in self.pods, "only what exists is scaled"

@@ -32,6 +32,21 @@ def test_a_route_without_a_gateway_says_why(route: JSON, says: str) -> None:
     assert says in route_diagnosis(route)
 
 
+def test_a_route_whose_backends_are_refused_says_why() -> None:
+    refused = {
+        "type": "ResolvedRefs",
+        "status": "False",
+        "reason": "InvalidKind",
+        "message": "unsupported filter",
+    }
+    route = {
+        "status": {"parents": [{"conditions": [parent("True", "")["conditions"][1], refused]}]}
+    }
+    words = route_diagnosis(route)
+    assert "InvalidKind: unsupported filter" in words
+    assert "revisionHeaders" in words
+
+
 def test_one_gateway_that_takes_it_is_enough() -> None:
     parents = [parent("False", "NotAllowedByListeners"), parent("True", "Accepted")]
     assert route_diagnosis({"status": {"parents": parents}}) == ""

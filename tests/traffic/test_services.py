@@ -78,6 +78,26 @@ class TestRoute:
     ) -> None:
         assert self.weights(canary, weight) == expected
 
+    def headers(self, **gateway: Any) -> list[Any]:
+        md = model_deployment(traffic={"gateway": {**GATEWAY["gateway"], **gateway}})
+        made = http_route(md, Division("stable", "canary", 10, "fraud-7", ""))
+        (rule,) = made["spec"]["rules"]
+        return [backend.get("filters") for backend in rule["backendRefs"]]
+
+    def test_answers_tell_their_revision_and_version_where_asked_for(self) -> None:
+        revision, version = "Evenkeel-Revision", "Evenkeel-Version"
+        told = [
+            [{"name": revision, "value": "stable"}, {"name": version, "value": "fraud-7"}],
+            [{"name": revision, "value": "canary"}],
+        ]
+        assert self.headers(revisionHeaders=True) == [
+            [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": one}}]
+            for one in told
+        ]
+
+    def test_no_gateway_gets_filters_unasked(self) -> None:
+        assert self.headers() == [None, None]
+
     def test_it_attaches_to_the_gateways(self) -> None:
         gateway = {**GATEWAY["gateway"], "hostnames": ["fraud.example.test"]}
         made = http_route(model_deployment(traffic={"gateway": gateway}), Division("stable"))

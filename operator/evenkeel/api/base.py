@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from evenkeel.meta.model import Model, Rule, says
+from evenkeel.meta.model import Model, Rule, cel, says
 from evenkeel.meta.objects import ObjectMeta
 
 GROUP = "evenkeel.dev"
@@ -101,5 +101,22 @@ Labels = Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_le
 
 Annotations = Annotated[dict[str, Annotated[str, Field(max_length=16384)]], Field(max_length=64)]
 """Kubernetes annotations."""
+
+PodsOrPercentage = Annotated[
+    int | str,
+    Field(
+        json_schema_extra={
+            "x-int-or-string": True,
+            "maxLength": 4,
+            **cel(
+                Rule(
+                    "type(self) == int ? self >= 0 : self.matches('^([0-9]{1,2}|100)%$')",
+                    "write a number of pods or a percentage, such as 1 or 50%",
+                )
+            ),
+        }
+    ),
+]
+"""A number of pods, or a share of them such as 50%."""
 
 Resource.model_rebuild()

@@ -8,10 +8,12 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
-from evenkeel.api.base import Column, Labels, Name, Resource
-from evenkeel.api.common import URI_RULES, ModelFormat, TemplateMeta
+from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource
+from evenkeel.api.common import URI_RULES, ModelFormat
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.rollout import Rollout
+from evenkeel.api.warmup import WarmUp
 from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, cel, map_list, says
 
 
@@ -95,24 +97,6 @@ class Autoscaling(Model):
     behavior: Annotated[OpenObject | None, Field(description="autoscaling/v2 behavior.")] = None
 
 
-PodsOrPercentage = Annotated[
-    int | str,
-    Field(
-        json_schema_extra={
-            "x-int-or-string": True,
-            "maxLength": 4,
-            **cel(
-                Rule(
-                    "type(self) == int ? self >= 0 : self.matches('^([0-9]{1,2}|100)%$')",
-                    "write a number of pods or a percentage, such as 1 or 50%",
-                )
-            ),
-        }
-    ),
-]
-"""A number of pods, or a share of them such as 50%."""
-
-
 class DisruptionBudget(Model):
     """A PodDisruptionBudget over all revisions' pods."""
 
@@ -126,21 +110,6 @@ class DisruptionBudget(Model):
     max_unavailable: Annotated[
         PodsOrPercentage | None, Field(description="Pods that may be gone.")
     ] = None
-
-
-class PodTemplate(Model):
-    """Overlay on the pod template that the runtime gives."""
-
-    metadata: Annotated[
-        TemplateMeta | None, Field(description="Labels and annotations of the pods.")
-    ] = None
-    spec: Annotated[
-        OpenObject,
-        Field(
-            description="Merged over the PodSpec; containers, volumes and env merge by name, other "
-            "lists are replaced."
-        ),
-    ] = Field(default_factory=dict)
 
 
 class ParentRef(Model):
@@ -173,6 +142,13 @@ class Gateway(Model):
         tuple[HostName, ...],
         Field(max_length=16, description="Host names of the route.", json_schema_extra=ATOMIC),
     ] = ()
+    revision_headers: Annotated[
+        bool,
+        Field(
+            description="Whether answers tell their revision and ModelVersion in the headers "
+            "Evenkeel-Revision and Evenkeel-Version. Needs a gateway with filters on backendRefs."
+        ),
+    ] = False
 
 
 class Traffic(Model):
@@ -269,6 +245,10 @@ class ModelDeploymentSpec(Model):
     affinity: Annotated[OpenObject | None, Field(description="Affinity of the pods.")] = None
     pod_template: Annotated[
         PodTemplate | None, Field(description="Overlay on the runtime's pod template.")
+    ] = None
+    warm_up: Annotated[
+        WarmUp | None,
+        Field(description="Requests that a pod answers before it gets traffic."),
     ] = None
     traffic: Annotated[Traffic, Field(description="Division of requests.")] = Traffic()
     rollout: Annotated[Rollout, Field(description="How a new revision takes over.")] = Rollout()

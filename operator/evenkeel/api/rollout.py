@@ -6,13 +6,21 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from evenkeel.api.base import Name
+from evenkeel.api.base import Name, PodsOrPercentage
 from evenkeel.meta.model import ATOMIC, Model, Rule
 
 
 class Step(Model):
     """A stage of the canary."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.deadlineSeconds) || !self.analysis || "
+            "self.deadlineSeconds > self.pauseSeconds",
+            "deadlineSeconds must be longer than pauseSeconds, or the step is settled before it "
+            "may pass; without it there is an hour after the pause",
+        ),
+    )
     weight: Annotated[
         int, Field(ge=1, le=99, description="Share of requests for the canary in percent.")
     ]
@@ -23,11 +31,20 @@ class Step(Model):
         bool, Field(description="Whether the step also waits for a passing verdict.")
     ] = True
     deadline_seconds: Annotated[
-        int,
+        int | None,
         Field(
-            ge=1, le=2592000, description="An undecided verdict is settled by analysis.onUndecided."
+            ge=1,
+            le=2592000,
+            description="An undecided verdict is settled by analysis.onUndecided; an hour after "
+            "the pause by default.",
         ),
-    ] = 3600
+    ] = None
+
+    @property
+    def settled_after(self) -> int:
+        """Seconds in the step after which an undecided verdict is settled."""
+        default = self.pause_seconds + 3600
+        return default if self.deadline_seconds is None else self.deadline_seconds
 
 
 class Rollout(Model):
@@ -46,6 +63,12 @@ class Rollout(Model):
             "!has(self.stopFirst) || !self.stopFirst || !has(self.steps) || size(self.steps) == 0",
             "stopFirst leaves nothing to divide requests between; remove steps or stopFirst",
         ),
+        Rule(
+            "!(has(self.maxSurge) && string(self.maxSurge).matches('^0+%?$')) || "
+            "has(self.maxUnavailable) && !string(self.maxUnavailable).matches('^0+%?$')",
+            "maxSurge and maxUnavailable are both 0, so no pod could ever be replaced; with "
+            "maxSurge: 0 set maxUnavailable to 1 at least",
+        ),
     )
     steps: Annotated[
         tuple[Step, ...],
@@ -60,9 +83,28 @@ class Rollout(Model):
         Field(ge=0, le=86400, description="Time after readiness that the verdict leaves out."),
     ] = 0
     progress_deadline_seconds: Annotated[
-        int,
-        Field(ge=1, le=86400, description="A revision not ready within this is rolled back."),
-    ] = 600
+        int | None,
+        Field(
+            ge=1,
+            le=86400,
+            description="A revision not ready within this is rolled back. By default 600, or what "
+            "the pods' probes allow for the start and 300 more, if that is longer.",
+        ),
+    ] = None
+    max_surge: Annotated[
+        PodsOrPercentage | None,
+        Field(
+            description="Pods of a revision beyond their number while its Deployment replaces "
+            "them; 25% by default."
+        ),
+    ] = None
+    max_unavailable: Annotated[
+        PodsOrPercentage | None,
+        Field(
+            description="Pods of a revision that may be missing while its Deployment replaces "
+            "them; none by default."
+        ),
+    ] = None
     scale_down_delay_seconds: Annotated[
         int, Field(ge=0, le=86400, description="The old revision lives on for this long.")
     ] = 30

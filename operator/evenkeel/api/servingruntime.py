@@ -11,6 +11,7 @@ from pydantic import Field
 
 from evenkeel.api.base import Annotations, Column, Labels, Resource, Seconds
 from evenkeel.api.common import CONTAINER
+from evenkeel.api.warmup import RuntimeWarmUp
 from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, map_list, says
 
 
@@ -126,9 +127,9 @@ class ServingRuntimeSpec(Model):
             min_length=1,
             max_length=16,
             description="Containers; the model server is the one named model or "
-            "kserve-container, otherwise the first. {{.Name}}, {{.Namespace}}, {{.Model}} and "
-            "{{.ModelPath}} are replaced. It needs a port named http (or its first port) and a "
-            "readiness probe that tests the loaded model.",
+            "kserve-container, otherwise the first. {{.Name}}, {{.Namespace}}, {{.Model}}, "
+            "{{.ModelPath}} and {{.Version}} are replaced. It needs a port named http (or its "
+            "first port) and a readiness probe that tests the loaded model.",
             json_schema_extra={"items": CONTAINER, **map_list("name")},
         ),
     ]
@@ -149,6 +150,10 @@ class ServingRuntimeSpec(Model):
             json_schema_extra=says("a path begins with /"),
         ),
     ] = "/mnt/models"
+    warm_up: Annotated[
+        RuntimeWarmUp | None,
+        Field(description="Defaults of a ModelDeployment's warmUp; without effect by itself."),
+    ] = None
     metrics: Annotated[
         RuntimeMetrics | None, Field(description="The runtime's Prometheus metrics.")
     ] = None

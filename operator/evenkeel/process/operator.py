@@ -78,7 +78,10 @@ class Operator:
             self._store,
             self._inbox,
             self._adapters,
-            PodSettings(storage_initializer_image=settings.storage_initializer_image),
+            PodSettings(
+                storage_initializer_image=settings.storage_initializer_image,
+                warm_up_image=settings.warm_up_image,
+            ),
             self._looks,
         )
         reconciles: dict[str, Reconcile] = {

@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from evenkeel import __version__
 from evenkeel.adapters.access import header
 from evenkeel.adapters.address import Address
 from evenkeel.adapters.address import Allowed as AllowedAddresses
@@ -170,6 +171,11 @@ class Settings(BaseSettings):
     storage_initializer_image: Annotated[str, Field(min_length=1), Allowed("an image")] = Field(
         "kserve/storage-initializer:v0.21.0", description="downloads models"
     )
+    warm_up_image: Annotated[
+        str,
+        Field(default_factory=lambda: f"evenkeel/operator:{__version__}", min_length=1),
+        Allowed("an image", "`evenkeel/operator` of the operator's version"),
+    ] = Field(description="sends warm-up requests")
     workers: Number = Field(32, description="reconciles at the same time")
 
     @validates_model(mode="after")

@@ -104,6 +104,8 @@ def _decided(
         now=now,
         existing=own.existing,
         stable_existing=beside.existing,
+        # The Deployment has what follows from the probes; what a user sets is known before.
+        deadline=md.spec.rollout.progress_deadline_seconds or own.deadline,
     )
     decision = decide(facts)
     state = replace(state, decision=decision)

@@ -63,7 +63,7 @@ def by_hand(facts: Facts) -> bool:
 
 def promoting(facts: Facts) -> Decision | None:
     """It grows to its full size."""
-    canary, deadline = facts.canary, facts.rollout.progress_deadline_seconds
+    canary, deadline = facts.canary, facts.deadline
     if canary.stage != "Promoting":
         return None
     late = facts.counted - deadline
@@ -93,7 +93,7 @@ def stable_unavailable(facts: Facts) -> Decision | None:
     if canary.stable_lost_since is None or facts.ready < max(1, facts.needed):
         return None
     gone = facts.since(canary.stable_lost_since)
-    if gone < rollout.progress_deadline_seconds:
+    if gone < facts.deadline:
         return None
     why = f"the stable revision has had no ready pod for {gone:.0f} s"
     return unsteady(facts) or Decision(Move.PREPARE_PROMOTION, "StableUnavailable", why)
@@ -105,7 +105,7 @@ def starting(facts: Facts) -> Decision | None:
     if canary.stage != "Starting":
         return None
     if facts.ready < facts.wanted:
-        deadline = rollout.progress_deadline_seconds
+        deadline = facts.deadline
         late = facts.counted - deadline
         pods = f"{facts.ready} of {facts.wanted} pods ready"
         if late >= 0:
@@ -177,9 +177,9 @@ def _undecided(facts: Facts, step: Step, where: str) -> Decision:
     finding = verdict.message if verdict else "not looked at yet"
     message = f"{where}: {finding}"
     assert facts.analysis is not None, "CEL demands an analysis for such a step"
-    if (left := step.deadline_seconds - facts.counted) > 0:
+    if (left := step.settled_after - facts.counted) > 0:
         return Decision(Move.HOLD, reason, message, left)
-    late = f"{message}; undecided after {step.deadline_seconds} s"
+    late = f"{message}; undecided after {step.settled_after} s"
     match facts.analysis.on_undecided:
         case "Rollback":
             return Decision(Move.ROLL_BACK, "Undecided", late, cause=of_undecided(reason))

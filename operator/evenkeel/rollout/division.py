@@ -15,9 +15,9 @@ def division(rollout: RolloutState, pods: dict[str, Pods], full: int) -> Divisio
     """
     if rollout.stable is None:
         return None
-    canary = rollout.canary
+    stable, canary = rollout.stable, rollout.canary
     if canary is None:
-        return Division(rollout.stable.revision)
+        return Division(stable.revision, stable_version=stable.version)
     ready = pods.get(canary.revision, Pods()).ready
     weight = carried_weight(canary, ready, full)
-    return Division(rollout.stable.revision, canary.revision, weight)
+    return Division(stable.revision, canary.revision, weight, stable.version, canary.version)

@@ -46,7 +46,8 @@ class Facts:
     wanted: the canary's pods for its present stage. needed: those that carry its present weight.
     full: those of a promoted revision. crashes, stable_crashes: own-fault ends of model servers
     since the trial began; existing, stable_existing: how many pods there are. diagnosis: why the
-    canary's pods are not ready, if that is known. last_words: of its last crash.
+    canary's pods are not ready, if that is known. last_words: of its last crash. deadline: seconds
+    that its pods may take to get ready.
     """
 
     canary: CanaryStatus
@@ -59,6 +60,7 @@ class Facts:
     stable_ready: int
     verdict: Verdict | None
     now: datetime
+    deadline: int
     diagnosis: str = ""
     last_words: str = ""
     existing: int = 0

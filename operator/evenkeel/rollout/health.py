@@ -40,7 +40,7 @@ def unstable(facts: Facts) -> Decision | None:
 
 def short(facts: Facts) -> Decision | None:
     """Needed pods are missing: the weight has fallen to what the ready ones carry."""
-    canary, deadline = facts.canary, facts.rollout.progress_deadline_seconds
+    canary, deadline = facts.canary, facts.deadline
     if facts.ready >= facts.needed or canary.short_since is None:
         return None
     late = canary.lost_milliseconds / 1000 + facts.since(canary.short_since) - deadline

@@ -6,14 +6,16 @@ from typing import Any
 
 from evenkeel.api.labels import DEPLOYMENT, MANAGED_BY, MANAGER, REVISION, owner_reference
 from evenkeel.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
+from evenkeel.api.rollout import Rollout
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import DEPLOYMENT as DEPLOYMENTS
 from evenkeel.meta.resources import HPA, PDB, POD, READ, Watch
 from evenkeel.pods.slim import slim
 from evenkeel.serving.pod_template import APP
+from evenkeel.serving.progress_deadline import progress_deadline
 
 WATCHES = (
-    Watch(DEPLOYMENTS, kept=("replicas",)),
+    Watch(DEPLOYMENTS, kept=("replicas", "progressDeadlineSeconds")),
     Watch(HPA, kept=("scaleTargetRef",)),
     Watch(PDB),
     Watch(POD, verbs=READ, slim=slim),
@@ -38,15 +40,26 @@ def deployment(
         "selector": {"matchLabels": selector(md, revision)},
         "strategy": {
             "type": "RollingUpdate",
-            "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"},
+            "rollingUpdate": _rolling_update(md.spec.rollout),
         },
-        "progressDeadlineSeconds": md.spec.rollout.progress_deadline_seconds,
+        "progressDeadlineSeconds": progress_deadline(md, template),
         "revisionHistoryLimit": 2,
         "template": template,
     }
     if replicas is not None:
         spec["replicas"] = replicas
     return child(md, "apps/v1", "Deployment", revision, spec, revision)
+
+
+def _rolling_update(rollout: Rollout) -> dict[str, Any]:
+    """No pod goes before its successor is ready, unless the user has no room for that."""
+    surge, unavailable = rollout.max_surge, rollout.max_unavailable
+    if rollout.stop_first and surge is None and not unavailable:
+        surge, unavailable = 0, 1
+    return {
+        "maxUnavailable": 0 if unavailable is None else unavailable,
+        "maxSurge": "25%" if surge is None else surge,
+    }
 
 
 def hpa(

@@ -12,6 +12,9 @@ from evenkeel.serving.processes import Process
 
 JSON = Mapping[str, Any]
 
+DEFAULT_DEADLINE = 600
+"""Seconds that apps/v1 gives a Deployment to progress, where nothing is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pods:
@@ -20,6 +23,7 @@ class Pods:
     wanted: its spec.replicas; existing: how many there are. diagnosis: why they are not ready,
     where that is known. stuck: the Deployment's message once its progress deadline has passed.
     processes: the model servers that are known of, by the names of their pods.
+    deadline: how long they may take to get ready, in seconds.
     """
 
     wanted: int = 0
@@ -29,6 +33,7 @@ class Pods:
     existing: int = 0
     stuck: str = ""
     processes: tuple[Process, ...] = ()
+    deadline: int = DEFAULT_DEADLINE
 
     @property
     def crashes(self) -> int:
@@ -83,4 +88,5 @@ def deployment_pods(deployment: JSON) -> Pods:
         diagnosis=failure.get("message", "") if failure.get("status") == "True" else "",
         existing=status.get("replicas", 0),
         stuck=progressing.get("message", "") if late else "",
+        deadline=deployment["spec"].get("progressDeadlineSeconds", DEFAULT_DEADLINE),
     )

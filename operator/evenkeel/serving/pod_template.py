@@ -12,8 +12,10 @@ from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.refusal import Refused
 from evenkeel.pods.overlay import overlay
+from evenkeel.pods.removal import without
 from evenkeel.pods.security import restricted
 from evenkeel.pods.shape import malformed
+from evenkeel.serving import warm_up
 from evenkeel.serving.model_files import ModelFiles, model_files
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.placeholders import fill, unknown
@@ -33,6 +35,7 @@ class PodSettings:
     """
 
     storage_initializer_image: str
+    warm_up_image: str
     storage_initializer_resources: Mapping[str, Any] = field(
         default_factory=lambda: {
             "requests": {"cpu": "100m", "memory": "256Mi"},
@@ -52,18 +55,25 @@ def pod_template(
 ) -> Manifest | Refused:
     """`{"metadata": ..., "spec": ...}` of a revision's pods.
 
-    Refuses a runtime with unknown placeholders or without a port, a PodSpec of the wrong shape and
-    an unusable model URI.
+    Refuses a runtime with unknown placeholders or without a port, a PodSpec of the wrong shape, an
+    unusable model URI and the removal of what is not there.
     """
-    files = _files(md, target, runtime, settings)
+    files = _files(md, revision, target, runtime, settings)
     if isinstance(files, Refused):
         return files
-    base = _of_runtime(md, target, runtime, files)
+    base = _of_runtime(md, revision, target, runtime, files)
+    if isinstance(base, Refused):
+        return base
+    base = _without_removed(_with_defaults(base, settings), md)
     if isinstance(base, Refused):
         return base
     at = _model_server(base.spec["containers"])
-    served = _serving(base, at, md, target, files, settings)
-    wished = _of_user(served, md)
+    served = _serving(base, at, md, target, files)
+    values = {**placeholder_values(md, revision, target), "ModelPath": files.path}
+    warmed = _warmed_up(served, md, values, runtime, files, settings)
+    if isinstance(warmed, Refused):
+        return warmed
+    wished = _of_user(warmed, md)
     if isinstance(wished, Refused):
         return wished
     if "serviceAccountName" not in wished.spec:
@@ -72,6 +82,7 @@ def pod_template(
     refused = _reachable(spec, at)
     if refused is not None:
         return refused
+    warm_up.aimed(spec, at)
     return {
         "metadata": {
             "labels": {**wished.labels, **pod_labels(md, revision, target)},
@@ -90,11 +101,15 @@ class _Parts(NamedTuple):
 
 
 def _files(
-    md: ModelDeployment, target: Target, runtime: ServingRuntimeSpec, settings: PodSettings
+    md: ModelDeployment,
+    revision: str,
+    target: Target,
+    runtime: ServingRuntimeSpec,
+    settings: PodSettings,
 ) -> ModelFiles | Refused:
     return model_files(
         target.uri,
-        fill(runtime.model_mount_path, placeholder_values(md, target)),
+        fill(runtime.model_mount_path, placeholder_values(md, revision, target)),
         md.spec.model.storage,
         settings.storage_initializer_image,
         dict(settings.storage_initializer_resources),
@@ -102,18 +117,59 @@ def _files(
 
 
 def _of_runtime(
-    md: ModelDeployment, target: Target, runtime: ServingRuntimeSpec, files: ModelFiles
+    md: ModelDeployment,
+    revision: str,
+    target: Target,
+    runtime: ServingRuntimeSpec,
+    files: ModelFiles,
 ) -> _Parts | Refused:
     """The runtime's template with its placeholders filled in."""
-    values = {**placeholder_values(md, target), "ModelPath": files.path}
+    values = {**placeholder_values(md, revision, target), "ModelPath": files.path}
     own = {"containers": list(runtime.containers), "volumes": list(runtime.volumes)}
     written = [runtime.pod_spec, own, runtime.labels, runtime.annotations]
-    if (refused := unknown([written, runtime.model_mount_path], values)) is not None:
+    paths = [runtime.model_mount_path, runtime.warm_up.path if runtime.warm_up else ""]
+    if (refused := unknown([written, paths], values)) is not None:
         return refused
     pod_spec, own, labels, annotations = fill(written, values)
     base = overlay(pod_spec, own)
     refused = malformed(base, "the runtime's spec")
     return _Parts(base, labels, annotations) if refused is None else refused
+
+
+def _with_defaults(base: _Parts, settings: PodSettings) -> _Parts:
+    """The template under which what a pod should have anyway lies."""
+    containers = list(base.spec["containers"])
+    at = _model_server(containers)
+    containers[at] = {
+        "lifecycle": {"preStop": {"sleep": {"seconds": settings.drain_seconds}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        **containers[at],
+    }
+    spec: dict[str, Any] = {
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": settings.termination_grace_period_seconds,
+        **base.spec,
+        "containers": containers,
+    }
+    return base._replace(spec=spec)
+
+
+def _without_removed(base: _Parts, md: ModelDeployment) -> _Parts | Refused:
+    """The template without what spec.podTemplate.remove names, before the model's own parts."""
+    if md.spec.pod_template is None or not md.spec.pod_template.remove:
+        return base
+    where = "spec.podTemplate.remove"
+    template = {
+        "metadata": {"labels": base.labels, "annotations": base.annotations},
+        "spec": base.spec,
+    }
+    left = without(template, md.spec.pod_template.remove, where)
+    if isinstance(left, Refused):
+        return left
+    if (refused := malformed(left["spec"], where)) is not None:
+        return refused
+    metadata = left["metadata"]
+    return _Parts(left["spec"], metadata.get("labels", {}), metadata.get("annotations", {}))
 
 
 def _serving(
@@ -122,20 +178,35 @@ def _serving(
     md: ModelDeployment,
     target: Target,
     files: ModelFiles,
-    settings: PodSettings,
 ) -> _Parts:
     """The template with the model in its container number `at`, and the spec's scheduling."""
     containers = list(base.spec["containers"])
-    containers[at] = _with_model(containers[at], md, target, files, settings)
+    containers[at] = _with_model(containers[at], md, target, files)
     spec: dict[str, Any] = {
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": settings.termination_grace_period_seconds,
         **base.spec,
         "containers": containers,
-        "volumes": [*base.spec["volumes"], *files.volumes],
+        "volumes": [*base.spec.get("volumes", ()), *files.volumes],
         "initContainers": [*files.init_containers, *base.spec.get("initContainers", ())],
     }
     return base._replace(spec=overlay(spec, _scheduling(md)))
+
+
+def _warmed_up(
+    served: _Parts,
+    md: ModelDeployment,
+    values: Mapping[str, str],
+    runtime: ServingRuntimeSpec,
+    files: ModelFiles,
+    settings: PodSettings,
+) -> _Parts | Refused:
+    """The template with the container that warms the model server up, if one is asked for."""
+    added = warm_up.container(
+        md, runtime, files, values, settings.warm_up_image, settings.drain_seconds
+    )
+    if added is None or isinstance(added, Refused):
+        return served if added is None else added
+    containers = [*served.spec["containers"], added]
+    return served._replace(spec={**served.spec, "containers": containers})
 
 
 def _of_user(parts: _Parts, md: ModelDeployment) -> _Parts | Refused:
@@ -169,12 +240,16 @@ def _reachable(spec: dict[str, Any], at: int) -> Refused | None:
     )
 
 
-def placeholder_values(md: ModelDeployment, target: Target) -> dict[str, str]:
-    """Values of the placeholders but for {{.ModelPath}}; equal for all revisions of a model."""
+def placeholder_values(md: ModelDeployment, revision: str, target: Target) -> dict[str, str]:
+    """Values of the placeholders but for {{.ModelPath}}.
+
+    All but {{.Version}} are equal for all revisions of a model.
+    """
     return {
         "Name": md.metadata.name,
         "Namespace": md.metadata.namespace,
         "Model": target.model or md.metadata.name,
+        "Version": target.version or revision,
     }
 
 
@@ -199,7 +274,6 @@ def _with_model(
     md: ModelDeployment,
     target: Target,
     files: ModelFiles,
-    settings: PodSettings,
 ) -> dict[str, Any]:
     """The model server's container with the model, its environment and its resources."""
     told = {
@@ -208,8 +282,6 @@ def _with_model(
         "EVENKEEL_MODEL_VERSION": target.version,
     }
     served: dict[str, Any] = {
-        "lifecycle": {"preStop": {"sleep": {"seconds": settings.drain_seconds}}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
         **container,
         "env": [{"name": name, "value": value} for name, value in told.items()],
     }

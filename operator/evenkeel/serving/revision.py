@@ -34,6 +34,7 @@ _SPEC_PARTS = {
     "node_selector",
     "tolerations",
     "affinity",
+    "warm_up",
 }
 
 
@@ -52,12 +53,18 @@ def revision_name(
         target.version,
         target.digest,
         _written(target.format) if target.format else None,
-        _written(runtime, _RUNTIME_PARTS),
+        _written(runtime, _runtime_parts(spec)),
         _written(spec, _SPEC_PARTS),
         _written(spec.model.storage),
     ]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return child_name(deployment, digest(text), NAME_LIMIT)
+
+
+def _runtime_parts(spec: ModelDeploymentSpec) -> set[str]:
+    """The runtime's path for warm-up requests counts where it is used."""
+    used = spec.warm_up is not None and spec.warm_up.path is None
+    return _RUNTIME_PARTS | {"warm_up"} if used else _RUNTIME_PARTS
 
 
 def _written(model: Model, parts: set[str] | None = None) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from evenkeel.traffic.services import (
 )
 from evenkeel.traffic.strategy import Division, Strategy
 
+REVISION_HEADER = "Evenkeel-Revision"
+VERSION_HEADER = "Evenkeel-Version"
+
 
 def http_route(md: ModelDeployment, division: Division) -> Manifest:
     """The HTTPRoute with the division's weights.
@@ -27,12 +30,17 @@ def http_route(md: ModelDeployment, division: Division) -> Manifest:
     """
     gateway = md.spec.traffic.gateway
     assert gateway is not None, "spec.traffic.gateway chooses this strategy"
-    shares = {division.stable: 100}
+    sides = [(division.stable, division.stable_version, 100 - division.weight)]
     if division.canary is not None:
-        shares = {division.stable: 100 - division.weight, division.canary: division.weight}
+        sides.append((division.canary, division.canary_version, division.weight))
     backends = [
-        {"name": revision, "port": HTTP_PORT, "weight": share}
-        for revision, share in shares.items()
+        {
+            "name": revision,
+            "port": HTTP_PORT,
+            "weight": share,
+            **(_told(revision, version) if gateway.revision_headers else {}),
+        }
+        for revision, version, share in sides
         if share > 0
     ]
     spec: dict[str, Any] = {
@@ -44,17 +52,37 @@ def http_route(md: ModelDeployment, division: Division) -> Manifest:
     return child(md, HTTP_ROUTE.api_version, HTTP_ROUTE.kind, md.metadata.name, spec)
 
 
+def _told(revision: str, version: str) -> dict[str, Any]:
+    """Filters by which answers tell whose they are."""
+    headers = {REVISION_HEADER: revision, VERSION_HEADER: version}
+    told = [{"name": name, "value": value} for name, value in headers.items() if value]
+    modifier = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": told}}
+    return {"filters": [modifier]}
+
+
 def route_diagnosis(route: Mapping[str, Any]) -> str:
     """Why no Gateway takes the route, from its status as Gateway API v1 has it; "" if one does."""
     parents = (route.get("status") or {}).get("parents") or ()
-    accepted = [c for p in parents for c in p.get("conditions") or () if c["type"] == "Accepted"]
-    if any(c["status"] == "True" for c in accepted):
+    conditions = [{c["type"]: c for c in p.get("conditions") or ()} for p in parents]
+    accepted = [c["Accepted"] for c in conditions if "Accepted" in c]
+    taken = [c for c in conditions if c.get("Accepted", {}).get("status") == "True"]
+    if not taken:
+        told = _words(accepted) or "nor refused it"
+        return (
+            f"no Gateway has accepted the HTTPRoute ({told}); check "
+            "traffic.gateway's parentRefs and hostnames, and what the listener allows"
+        )
+    unresolved = [c["ResolvedRefs"] for c in taken if "ResolvedRefs" in c]
+    if not unresolved or any(c["status"] != "False" for c in unresolved):
         return ""
-    told = "; ".join(f"{c['reason']}: {c.get('message', '')}" for c in accepted)
     return (
-        f"no Gateway has accepted the HTTPRoute ({told or 'nor refused it'}); check "
-        "traffic.gateway's parentRefs and hostnames, and what the listener allows"
+        f"the Gateway does not send requests to the revisions ({_words(unresolved)}); if it does "
+        "not know filters of backendRefs, remove traffic.gateway.revisionHeaders"
     )
+
+
+def _words(conditions: list[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{c.get('reason', '')}: {c.get('message', '')}" for c in conditions)
 
 
 def _objects(md: ModelDeployment, ports: Ports, division: Division) -> list[Manifest]:

@@ -16,11 +16,14 @@ class Division(NamedTuple):
     """Whom the requests go to: `weight` percent to the canary, the others to stable.
 
     canary: the revision on trial, with requests or without (weight 0); None without a trial.
+    The versions are the ModelVersions that they serve, empty without one.
     """
 
     stable: str
     canary: str | None = None
     weight: int = 0
+    stable_version: str = ""
+    canary_version: str = ""
 
     @property
     def revisions(self) -> tuple[str, ...]:

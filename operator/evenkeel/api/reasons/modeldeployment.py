@@ -27,8 +27,8 @@ _STATE = (
     Reason(
         "RouteNotAccepted",
         ("Ready",),
-        "The gateway does not take the HTTPRoute, so no request arrives by it.",
-        "Read the gateway's answer in the message: name, namespace, listener or host name.",
+        "The gateway does not take the HTTPRoute or what it leads to, so no request arrives by it.",
+        "Read the gateway's answer in the message: name, namespace, listener, host name or filter.",
     ),
     Reason(
         "RolledBack",
@@ -43,6 +43,13 @@ _STATE = (
         "Correct what the answer names, usually in `podTemplate`, a quota or a policy.",
     ),
     Reason("Resolved", ("ModelResolved",), "Model and model server are known."),
+    Reason(
+        "DeadlineBeforeStartUp",
+        ("ModelResolved",),
+        "Model and model server are known, but `rollout.progressDeadlineSeconds` ends before the "
+        "pods' probes give up: what loads slowly is taken back.",
+        "Remove the deadline, which then follows the probes, or set a longer one.",
+    ),
     Reason("PodsReady", ("Available",), "The stable revision has a ready pod."),
     Reason(
         "NoReadyPods",
@@ -152,6 +159,25 @@ _SERVER = (
         _REFUSED,
         "Runtime or `podTemplate` give something that is no PodSpec.",
         "Correct the field that the message names.",
+    ),
+    Reason(
+        "NothingToRemove",
+        _REFUSED,
+        "A path in `podTemplate.remove` leads to nothing that the runtime's pod template has.",
+        "Correct it after what the message lists, or take it out.",
+    ),
+    Reason(
+        "WarmUpWithoutPath",
+        _REFUSED,
+        "`warmUp` has no path, and the runtime none for it.",
+        "Set `warmUp.path`.",
+    ),
+    Reason(
+        "WarmUpWithoutBody",
+        _REFUSED,
+        "`warmUp` has no body, and the model is in the runtime's image, where no other container "
+        "can read a file.",
+        "Give `warmUp.body`.",
     ),
     Reason(
         "UnknownPlaceholder",
