@@ -23,6 +23,8 @@ DEFAULTS = {
           warmUpSeconds: 0
           scaleDownDelaySeconds: 30
           paused: false
+          onStableUnavailable: Hold
+          stopFirst: false
     """,
     "RetrainSchedule": """
         suspend: false
