@@ -125,7 +125,7 @@ def starting(facts: Facts) -> Decision | None:
 
 def warming_up(facts: Facts) -> Decision | None:
     """It gets requests that the verdict leaves out."""
-    if facts.canary.stage != "WarmingUp":
+    if facts.canary.stage != "WarmingUp" or not facts.rollout.steps:
         return None
     left = facts.rollout.warm_up_seconds - facts.counted
     if left > 0:
