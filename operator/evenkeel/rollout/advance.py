@@ -21,6 +21,7 @@ from evenkeel.rollout.clocks import observed
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
 from evenkeel.rollout.state import (
+    Beginning,
     RolloutState,
     ended,
     first_revision,
@@ -64,8 +65,12 @@ def advance(
         trial = next_trial(state, md, goal.revision, now)
         if not isinstance(trial, Trial):
             return replace(state, requeue_after=_sooner(state.requeue_after, trial))
-        size = stable_size(md, pods.get(stable.revision, Pods()))
-        state = started(state, goal, size, trial.attempt, trial.retry, now)
+        before = Beginning(
+            stable_size(md, pods.get(stable.revision, Pods())),
+            crashes=pods.get(goal.revision, Pods()).crashes,
+            stable_crashes=pods.get(stable.revision, Pods()).crashes,
+        )
+        state = started(state, goal, before, trial.attempt, trial.retry, now)
         judgement = None
     return _decided(state, md, pods, judgement, now)
 

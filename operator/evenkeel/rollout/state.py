@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import (
@@ -60,10 +60,21 @@ def last_outcome(state: RolloutState, revision: str) -> Outcome | None:
     return next((o for o in state.history if o.revision == revision), None)
 
 
+class Beginning(NamedTuple):
+    """What a trial finds: the stable pods, and how often present pods have crashed before it.
+
+    A revision that served until a moment ago still has its pods, whatever befell them in months.
+    """
+
+    stable_replicas: int
+    crashes: int = 0
+    stable_crashes: int = 0
+
+
 def started(
-    state: RolloutState, goal: Goal, size: int, attempt: int, retry: bool, now: datetime
+    state: RolloutState, goal: Goal, before: Beginning, attempt: int, retry: bool, now: datetime
 ) -> RolloutState:
-    """A revision goes on trial beside `size` stable pods."""
+    """A revision goes on trial."""
     revision, target = goal
     canary = CanaryStatus(
         revision=revision,
@@ -72,7 +83,9 @@ def started(
         format=target.format,
         start_time=precise(now),
         stage_time=precise(now),
-        stable_replicas=size,
+        stable_replicas=before.stable_replicas,
+        crashes_seen=before.crashes,
+        stable_crashes_seen=before.stable_crashes,
         attempt=attempt,
         retry=retry,
     )
