@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.rollout.test_rollout import A, B, model, outcome, run, stable, started, world
+import pytest
+
+from tests.rollout.test_capacity import GATEWAY
+from tests.rollout.test_rollout import A, B, canary, model, outcome, run, stable, started, world
+from tests.support.rollout_world import World
 
 STEPS = [{"weight": 10, "analysis": False, "pauseSeconds": 20},
          {"weight": 50, "analysis": False, "pauseSeconds": 20}]  # fmt: skip
@@ -37,3 +41,60 @@ def test_stables_crashes_of_long_ago_do_not_excuse_the_canary() -> None:
         w.pods[w.wanted()].crashes += 1
         w.settle()
     assert (outcome(w), w.status["history"][0]["reason"]) == ("RolledBack", "CanaryCrashing")
+
+
+def grows(stage: str) -> World:
+    """A canary of a model that is scaled by load, and that has 50 % and more to carry."""
+    steps = [{"weight": 50, "analysis": False, "pauseSeconds": 60 if stage == "Stepping" else 0}]
+    w = world(steps, autoscaling={"minReplicas": 10, "maxReplicas": 30}, traffic=GATEWAY)
+    w.pods[w.wanted()].replicas = w.pods[w.wanted()].ready = 10
+    w = started(w, B)
+    assert w.status["canary"]["stage"] == stage
+    return w
+
+
+@pytest.mark.parametrize("stage", ["Stepping", "Promoting"])
+def test_growing_load_whose_pods_come_late_is_no_failure(stage: str) -> None:
+    w = grows(stage)
+    old, new = w.status["stable"]["revision"], w.wanted()
+    asked = [w.pods[new].replicas] * 3
+    for _ in range(60):
+        w.pass_time(60)
+        w.pods[old].replicas = w.pods[old].ready = min(30, w.pods[old].replicas + 1)
+        asked.append(w.pods[new].replicas)
+        w.pods[new].ready = asked[-3]
+        w.settle()
+        if canary(w) is None:
+            break
+    assert stable(w) == B
+
+
+def test_pods_that_never_come_end_a_growing_rollout() -> None:
+    w = grows("Promoting")
+    old = w.status["stable"]["revision"]
+    for _ in range(60):
+        w.pass_time(60)
+        w.pods[old].replicas = w.pods[old].ready = min(30, w.pods[old].replicas + 1)
+        w.settle()
+    assert w.status["history"][0]["reason"] == "ProgressDeadlineExceeded"
+
+
+@pytest.mark.parametrize("between", [None, 0])
+def test_pods_that_an_edit_asks_for_get_the_whole_deadline(between: int | None) -> None:
+    w = started(world([{"weight": 50, "analysis": False}]), B)
+    assert w.status["canary"]["stage"] == "Promoting"
+    w.pass_time(590)
+    w.settle()
+    if between is not None:
+        w.edit(replicas=between)
+        w.settle()
+        w.pass_time(1000)
+        w.settle()
+    w.edit(replicas=6)
+    w.settle()
+    w.pass_time(590)
+    w.settle()
+    assert canary(w) is not None
+    w.pass_time(11)
+    w.settle()
+    assert w.status["history"][0]["reason"] == "ProgressDeadlineExceeded"

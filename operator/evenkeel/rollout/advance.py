@@ -92,7 +92,7 @@ def _decided(
     needed = needed_replicas(canary, wanted, full)
     # Paused holds a canary at its step; its pods come up and warm up nevertheless.
     held = full == 0 or (md.spec.rollout.paused and canary.stage == "Stepping")
-    canary = observed(canary, own, beside, needed, held=held, now=now)
+    canary = observed(canary, own, beside, needed, full, held=held, now=now)
     indicators = canary.indicators if judgement is None else judgement.indicators
     facts = Facts(
         canary=canary,

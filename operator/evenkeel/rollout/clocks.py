@@ -10,14 +10,23 @@ from evenkeel.serving.observed import Pods
 
 
 def observed(
-    canary: CanaryStatus, own: Pods, stable: Pods, needed: int, *, held: bool, now: datetime
+    canary: CanaryStatus,
+    own: Pods,
+    stable: Pods,
+    needed: int,
+    full: int,
+    *,
+    held: bool,
+    now: datetime,
 ) -> CanaryStatus:
     """The canary with its clocks set: losses, idle time, stable's absence, crashes.
 
-    needed: pods that its weight needs. held: whether a wish of the user holds the
-    trial. Without a change the status stays as it is, so that
-    nothing is written while all goes on as before.
+    needed: pods that its weight needs. full: those that carry all requests. held: whether a wish
+    of the user holds the trial. Without a change the status stays as it is, so that nothing is
+    written while all goes on as before.
     """
+    if full > canary.full_replicas:
+        canary = _with_fresh_wait(canary, now)
     update = {
         **_readiness(canary, own.ready, needed, now),
         **_idle(canary, idle=held or (_divided(canary) and own.ready < needed), now=now),
@@ -31,6 +40,20 @@ def observed(
 def _divided(canary: CanaryStatus) -> bool:
     """Whether its time is one with requests; other stages are the wait for pods."""
     return canary.stage in ("WarmingUp", "Stepping")
+
+
+def _with_fresh_wait(canary: CanaryStatus, now: datetime) -> CanaryStatus:
+    """More pods are asked for than ever: they get their own time to come.
+
+    An autoscaler's growth in a trial is bounded, so the wait is too.
+    """
+    update: dict[str, object] = {}
+    if canary.short_since is not None and canary.lost_since is None:
+        update["short_since"] = precise(now)
+    if not _divided(canary):
+        passed = _milliseconds(canary.stage_time, now)
+        update |= {"idle_milliseconds": passed, "idle_since": None}
+    return canary.model_copy(update=update)
 
 
 def _readiness(canary: CanaryStatus, ready: int, needed: int, now: datetime) -> dict[str, object]:
