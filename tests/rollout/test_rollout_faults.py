@@ -98,3 +98,16 @@ def test_pods_that_an_edit_asks_for_get_the_whole_deadline(between: int | None) 
     w.pass_time(11)
     w.settle()
     assert w.status["history"][0]["reason"] == "ProgressDeadlineExceeded"
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_canary_that_may_take_over_is_looked_at_when_stable_is_given_up(paused: bool) -> None:
+    w = world([{"weight": 20, "pauseSeconds": 7200, "analysis": False}])
+    w.edit_rollout(onStableUnavailable="Promote", progressDeadlineSeconds=100, paused=paused)
+    started(w, B)
+    w.pods_ready(w.status["stable"]["revision"], ready=False)
+    plan = w.settle()
+    assert plan.requeue_after == 100
+    w.pass_time(100)
+    w.settle()
+    assert w.status["canary"]["reason"] == "StableUnavailable"

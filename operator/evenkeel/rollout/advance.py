@@ -9,7 +9,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import precise, seconds_since
-from evenkeel.rollout.canary import decide
+from evenkeel.rollout.canary import decide, until_given_up
 from evenkeel.rollout.capacity import (
     carried_weight,
     full_replicas,
@@ -120,7 +120,9 @@ def _decided(
     if decision.move is Move.PROMOTE:
         return promoted(state, canary, stable, decision, now)
     if decision.move is Move.HOLD:
-        looks = _sooner(state.requeue_after, decision.requeue_after)
+        gone = until_given_up(facts)
+        later = gone if gone is not None and gone > 0 else None
+        looks = _sooner(state.requeue_after, decision.requeue_after, later)
         kept = _held(canary, decision, indicators, facts)
         return replace(state, canary=kept, requeue_after=looks)
     return _moved(state, md, canary, decision, indicators, facts)

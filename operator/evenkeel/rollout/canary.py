@@ -87,16 +87,19 @@ def promoted_by_hand(facts: Facts) -> Decision | None:
 
 def stable_unavailable(facts: Facts) -> Decision | None:
     """Nothing is left to protect, and the user has asked not to wait for a verdict then."""
-    canary, rollout = facts.canary, facts.rollout
-    if rollout.on_stable_unavailable != "Promote" or rollout.stop_first:
+    left = until_given_up(facts)
+    if left is None or left > 0 or facts.ready < max(1, facts.needed):
         return None
-    if canary.stable_lost_since is None or facts.ready < max(1, facts.needed):
-        return None
-    gone = facts.since(canary.stable_lost_since)
-    if gone < facts.deadline:
-        return None
-    why = f"the stable revision has had no ready pod for {gone:.0f} s"
+    why = f"the stable revision has had no ready pod for {facts.deadline - left:.0f} s"
     return unsteady(facts) or Decision(Move.PREPARE_PROMOTION, "StableUnavailable", why)
+
+
+def until_given_up(facts: Facts) -> float | None:
+    """Seconds until stable has been gone for so long; None where that changes nothing."""
+    lost, rollout = facts.canary.stable_lost_since, facts.rollout
+    if lost is None or rollout.on_stable_unavailable != "Promote" or rollout.stop_first:
+        return None
+    return facts.deadline - facts.since(lost)
 
 
 def starting(facts: Facts) -> Decision | None:
