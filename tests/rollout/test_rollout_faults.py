@@ -111,3 +111,15 @@ def test_a_canary_that_may_take_over_is_looked_at_when_stable_is_given_up(paused
     w.pass_time(100)
     w.settle()
     assert w.status["canary"]["reason"] == "StableUnavailable"
+
+
+def test_with_an_autoscaler_too_no_pod_starts_before_stable_has_stopped() -> None:
+    w = world([], autoscaling={"minReplicas": 2, "maxReplicas": 20})
+    w.edit_rollout(stopFirst=True)
+    w.edit(model=model(B))
+    w.reconcile()
+    assert {name: p.replicas for name, p in w.pods.items() if name == w.wanted()} == {w.wanted(): 0}
+    w.settle()
+    w.pods_ready()
+    w.settle()
+    assert stable(w) == B

@@ -94,8 +94,9 @@ def _replicas(
     if md.spec.rollout.stop_first:
         numbers[stable.revision] = 0
         wanted = 0 if beside.existing else wanted
-    # Its autoscaler may have given it more, and needs time to give it as many.
-    numbers[canary.revision] = None if scaling and own.wanted >= wanted else wanted
+    # Its autoscaler may have given it more, and needs time to give it as many. A Deployment that
+    # is made without a number would begin with one pod.
+    numbers[canary.revision] = None if scaling and own.wanted >= wanted > 0 else wanted
     return numbers
 
 
