@@ -123,3 +123,32 @@ def test_with_an_autoscaler_too_no_pod_starts_before_stable_has_stopped() -> Non
     w.pods_ready()
     w.settle()
     assert stable(w) == B
+
+
+def test_a_trial_of_weeks_outlives_drained_nodes() -> None:
+    day, steps = 86400, [{"weight": 50, "pauseSeconds": 20 * 86400, "analysis": False}]
+    w = started(world(steps, replicas=10), B)
+    for _ in range(21):
+        if canary(w) is None:
+            break
+        w.pass_time(day - 300)
+        w.pods[w.wanted()].ready -= 1
+        w.settle()
+        w.pass_time(300)
+        w.pods_ready()
+        w.settle()
+    run(w, day * 2, 3600)
+    assert (stable(w), outcome(w)) == (B, "Promoted")
+
+
+def test_losses_in_a_short_time_are_not_forgiven() -> None:
+    w = started(world([{"weight": 50, "pauseSeconds": 86400, "analysis": False}], replicas=10), B)
+    w.edit_rollout(progressDeadlineSeconds=100)
+    for _ in range(4):
+        w.pass_time(3500)
+        w.pods[w.wanted()].ready -= 1
+        w.settle()
+        w.pass_time(2)
+        w.pods_ready()
+        w.settle()
+    assert w.status["history"][0]["reason"] == "CanaryUnstable"

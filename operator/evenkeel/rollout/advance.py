@@ -92,7 +92,9 @@ def _decided(
     needed = needed_replicas(canary, wanted, full)
     # Paused holds a canary at its step; its pods come up and warm up nevertheless.
     held = full == 0 or (md.spec.rollout.paused and canary.stage == "Stepping")
-    canary = observed(canary, own, beside, needed, full, held=held, now=now)
+    # The Deployment has what follows from the probes; what a user sets is known before.
+    deadline = md.spec.rollout.progress_deadline_seconds or own.deadline
+    canary = observed(canary, own, beside, needed, full, deadline, held=held, now=now)
     indicators = canary.indicators if judgement is None else judgement.indicators
     facts = Facts(
         canary=canary,
@@ -109,8 +111,7 @@ def _decided(
         now=now,
         existing=own.existing,
         stable_existing=beside.existing,
-        # The Deployment has what follows from the probes; what a user sets is known before.
-        deadline=md.spec.rollout.progress_deadline_seconds or own.deadline,
+        deadline=deadline,
     )
     decision = decide(facts)
     state = replace(state, decision=decision)

@@ -8,6 +8,9 @@ from evenkeel.api.modeldeploymentstatus import CanaryStatus
 from evenkeel.meta.times import precise, seconds_since
 from evenkeel.serving.observed import Pods
 
+FORGIVEN_AFTER = 3600.0
+"""Seconds of readiness after which earlier losses are forgiven, at least; flapping is faster."""
+
 
 def observed(
     canary: CanaryStatus,
@@ -15,18 +18,23 @@ def observed(
     stable: Pods,
     needed: int,
     full: int,
+    deadline: int,
     *,
     held: bool,
     now: datetime,
 ) -> CanaryStatus:
     """The canary with its clocks set: losses, idle time, stable's absence, crashes.
 
-    needed: pods that its weight needs. full: those that carry all requests. held: whether a wish
-    of the user holds the trial. Without a change the status stays as it is, so that nothing is
-    written while all goes on as before.
+    needed: pods that its weight needs. full: those that carry all requests. deadline: seconds that
+    pods may take. held: whether a wish of the user holds the trial. Without a change the status
+    stays as it is, so that nothing is written while all goes on as before.
     """
     if full > canary.full_replicas:
         canary = _with_fresh_wait(canary, now)
+    if canary.lost_since is None and _long_steady(canary, deadline, now):
+        canary = canary.model_copy(
+            update={"losses": 0, "lost_milliseconds": 0, "return_time": None}
+        )
     update = {
         **_readiness(canary, own.ready, needed, now),
         **_idle(canary, idle=held or (_divided(canary) and own.ready < needed), now=now),
@@ -35,6 +43,12 @@ def observed(
     absent = canary.stable_lost_since or precise(now)
     update["stable_lost_since"] = absent if stable.ready == 0 else None
     return canary.model_copy(update=update)
+
+
+def _long_steady(canary: CanaryStatus, deadline: int, now: datetime) -> bool:
+    """Whether losses are forgiven: a trial of weeks meets many a drained node."""
+    returned = canary.return_time
+    return returned is not None and seconds_since(returned, now) >= max(FORGIVEN_AFTER, deadline)
 
 
 def _divided(canary: CanaryStatus) -> bool:

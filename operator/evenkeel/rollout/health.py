@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evenkeel.rollout.causes import of_pods
+from evenkeel.rollout.clocks import FORGIVEN_AFTER
 from evenkeel.rollout.facts import Decision, Facts, Move
 
 MOST_LOSSES = 3
@@ -53,11 +54,12 @@ def short(facts: Facts) -> Decision | None:
 
 
 def unsteady(facts: Facts, pause: float = 0.0) -> Decision | None:
-    """After a loss or a crash the pods have to be ready for the whole pause again."""
+    """After a loss or a crash the pods have to be ready for the whole pause again, or an hour."""
     times = [t for t in (facts.canary.return_time, facts.canary.crash_time) if t is not None]
     if not times:
         return None
-    left = max(pause, STEADY_SECONDS) - min(facts.since(time) for time in times)
+    whole = min(max(pause, STEADY_SECONDS), FORGIVEN_AFTER)
+    left = whole - min(facts.since(time) for time in times)
     if left <= 0:
         return None
     message = facts.explain(f"pods were lost or crashed; {left:.0f} s of readiness to go")

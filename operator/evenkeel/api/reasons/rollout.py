@@ -55,7 +55,7 @@ _TAKEN_BACK = (
     Reason(
         "CanaryUnstable",
         _RECORD,
-        "Needed pods were lost more than three times in one trial.",
+        "Needed pods were lost more than three times without an hour of readiness between.",
         "Read in the message what ails them.",
     ),
     Reason(
