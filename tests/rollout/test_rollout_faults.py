@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests.rollout.test_capacity import GATEWAY
-from tests.rollout.test_rollout import A, B, canary, model, outcome, run, stable, started, world
+from tests.rollout.test_rollout import (
+    A,
+    B,
+    C,
+    canary,
+    condition,
+    model,
+    outcome,
+    run,
+    stable,
+    started,
+    world,
+)
 from tests.support.rollout_world import World
 
 STEPS = [{"weight": 10, "analysis": False, "pauseSeconds": 20},
@@ -152,3 +164,24 @@ def test_losses_in_a_short_time_are_not_forgiven() -> None:
         w.pods_ready()
         w.settle()
     assert w.status["history"][0]["reason"] == "CanaryUnstable"
+
+
+@pytest.mark.parametrize("field", ["promote", "retry"])
+def test_steering_of_a_revision_that_is_wanted_no_more_is_told(field: str) -> None:
+    w = run(started(world(), C), 30)
+    gone = w.wanted()
+    run(started(w, B), 60)
+    w.edit_rollout(**{field: gone})
+    w.settle()
+    found = condition(w, "SteeringAccepted")
+    assert (found["status"], found["reason"]) == ("False", "RevisionNotOnTrial")
+    assert "not wanted any more" in found["message"]
+
+
+def test_a_spent_retry_may_stay_when_the_model_has_moved_on() -> None:
+    w = run(started(world(), C), 30)
+    w.edit_rollout(retry=w.wanted())
+    run(w, 60)
+    assert w.status["history"][0]["retried"] is True
+    run(started(w, B), 60)
+    assert condition(w, "SteeringAccepted")["status"] == "True"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evenkeel.api.modeldeploymentstatus import Outcome
 from evenkeel.api.rollout import Rollout
 from evenkeel.rollout.state import RolloutState, last_outcome
 
@@ -34,3 +35,10 @@ def _problems(rollout: Rollout, state: RolloutState) -> Iterator[str]:
             yield f"rollout.{field} names {named}, which is not known; {allowed}"
         elif last.outcome != "RolledBack" and field == "retry":
             yield f"rollout.retry names {named}, which was not rolled back; {allowed}"
+        elif not _came_true(field, last):
+            yield f"rollout.{field} names {named}, which is not wanted any more; {allowed}"
+
+
+def _came_true(field: str, last: Outcome) -> bool:
+    """Of a revision that is neither on trial nor serves; were it wanted, it would be on trial."""
+    return {"promote": last.outcome == "Promoted", "retry": last.retried}.get(field, True)
