@@ -185,3 +185,14 @@ def test_a_spent_retry_may_stay_when_the_model_has_moved_on() -> None:
     assert w.status["history"][0]["retried"] is True
     run(started(w, B), 60)
     assert condition(w, "SteeringAccepted")["status"] == "True"
+
+
+def test_a_stopped_stable_revision_excuses_no_crashes() -> None:
+    w = world([])
+    w.edit_rollout(stopFirst=True)
+    w.edit(model=model(B))
+    w.settle()
+    w.pods[w.wanted()].crashes = 3
+    w.settle()
+    assert w.status["history"][0]["reason"] == "CanaryCrashing"
+    assert w.pods[w.status["stable"]["revision"]].replicas == 4

@@ -26,6 +26,8 @@ def crashing(facts: Facts) -> Decision | None:
 def stable_crashes_alike(facts: Facts) -> bool:
     """Whether stable's rate a pod is comparable, so that something else is to blame."""
     canary = facts.canary
+    if not facts.stable_existing and not canary.stable_crashes:
+        return False  # Nothing runs that could tell.
     own = canary.crashes / max(1, facts.existing)
     return own <= 2 * (canary.stable_crashes + 1) / max(1, facts.stable_existing)
 
