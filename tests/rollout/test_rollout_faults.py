@@ -196,3 +196,23 @@ def test_a_stopped_stable_revision_excuses_no_crashes() -> None:
     w.settle()
     assert w.status["history"][0]["reason"] == "CanaryCrashing"
     assert w.pods[w.status["stable"]["revision"]].replicas == 4
+
+
+def test_pods_that_crash_once_each_on_their_way_up_are_forgiven() -> None:
+    w = world([{"weight": 50, "pauseSeconds": 20, "analysis": False}], replicas=10)
+    w.edit(model=model(B))
+    w.settle()
+    w.pods[w.wanted()].crashes = 5
+    w.settle()
+    w.pods_ready()
+    run(w, 600)
+    assert (stable(w), outcome(w)) == (B, "Promoted")
+
+
+def test_pods_that_crash_in_a_loop_before_they_are_ready_go_back() -> None:
+    w = world([{"weight": 50}], replicas=10)
+    w.edit(model=model(B))
+    w.settle()
+    w.pods[w.wanted()].crashes = 15
+    w.settle()
+    assert w.status["history"][0]["reason"] == "CanaryCrashing"

@@ -145,6 +145,9 @@ def _moved(
     elif decision.move is Move.STEP:
         index = canary.step + 1 if canary.stage == "Stepping" else 0
         update = {"stage": "Stepping", "step": index, "weight": steps[index].weight}
+    if canary.stage == "Starting":
+        # Its pods have been ready for a while: what they met on the way is forgiven.
+        update |= {"crashes": 0, "stable_crashes": 0}
     moved = canary.model_copy(
         update={
             **update,

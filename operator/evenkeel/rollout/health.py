@@ -9,7 +9,8 @@ from evenkeel.rollout.facts import Decision, Facts, Move
 MOST_LOSSES = 3
 """Losses of needed pods that a trial survives."""
 LEAST_CRASHES = 3
-"""Crashes from which on they are held against the canary."""
+"""Crashes from which on they are held against the canary; while it starts, of each pod: what it
+needs may not be there yet."""
 STEADY_SECONDS = 60.0
 """Readiness after a loss or crash before anything goes on, at least: who flaps is not steady."""
 
@@ -17,7 +18,9 @@ STEADY_SECONDS = 60.0
 def crashing(facts: Facts) -> Decision | None:
     """The canary's model server ends by its own fault far oftener than stable's."""
     canary = facts.canary
-    if canary.crashes < LEAST_CRASHES or stable_crashes_alike(facts):
+    coming_up = canary.stage == "Starting" and not facts.rollout.stop_first
+    pods = max(1, facts.existing) if coming_up else 1
+    if canary.crashes < LEAST_CRASHES * pods or stable_crashes_alike(facts):
         return None
     message = f"{canary.crashes} times: {canary.last_words}"
     return Decision(Move.ROLL_BACK, "CanaryCrashing", message)
