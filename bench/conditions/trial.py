@@ -125,14 +125,16 @@ class Trial:
             reason, message = "after a refused edit", self.refused
         message = f"[{self.way}] {message}"
         faults = {self.condition.check(self), PROMOTING if self.stage == PROMOTING else ""} - {""}
-        return Ended(end, reason, message, frozenset(faults), self._unestablished())
+        return Ended(end, reason, message, frozenset(faults), self._unestablished(reason))
 
-    def _unestablished(self) -> str:
+    def _unestablished(self, reason: str) -> str:
         if not self.began:
             return "never begun"
         if self.condition.traffic and not self.refused:
             if not self.model.served(self.condition.final):
                 return "no request reached the canary"
-            if not self.model.scrapes(self.condition.final):
+            # One that crashes may be gone before the next scrape.
+            crashed = reason == "CanaryCrashing"
+            if not crashed and not self.model.scrapes(self.condition.final):
                 return "the canary was never scraped"
         return ""
