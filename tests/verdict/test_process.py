@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from evenkeel.verdict.process import Process, begun, newborn
+from evenkeel.verdict.process import Point, Process, begun, newborn
 from evenkeel.verdict.samples import Reading
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,3 +133,20 @@ def test_however_answers_lag_no_event_counts_twice(
         newest = max(newest, scrape)
         process = process.take(Reading(counter[scrape], None), scrape if timed else now)
     assert process.last.total == counter[newest] - 1000
+
+
+def test_a_restart_that_has_counted_more_than_the_former_process_is_no_growth_of_it() -> None:
+    former = begun(Reading(0, 0, 0.0, 0.0, -5.0), 0.0).take(
+        Reading(150, 150, 60.0, 60.0, -5.0), 60.0
+    )
+    after = former.take(Reading(160, 60, 120.0, 120.0, 70.0), 120.0)
+    assert after.last == Point(120.0, 150, 0)
+    later = after.take(Reading(260, 150, 180.0, 180.0, 70.0), 180.0)
+    assert later.last == Point(180.0, 250, 10)
+
+
+def test_the_former_process_s_last_sample_does_not_hide_a_restart_where_times_are_unknown() -> None:
+    former = begun(Reading(1000, 990, None, None, 0.0), 0.0)
+    told = former.take(Reading(1010, 1000, None, None, 50.0), 55.0)
+    after = told.take(Reading(20, 20, None, None, 50.0), 60.0)
+    assert after.last.total == 10 + 20

@@ -110,7 +110,7 @@ def _one(
         earlier_requests=seen.evidence.canary_total - requests,
         definition=definition(seen.spec),
         anew=seen.anew,
-        evidence=seen.evidence.to_status(),
+        evidence=seen.to_status(),
         processes=_unmoved(kept.processes, seen.processes()),
     )
 

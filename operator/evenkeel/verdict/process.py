@@ -94,13 +94,16 @@ class Process(NamedTuple):
         here = self if self.absent_since is None else self._replace(absent_since=None)
         if time <= self.last.time or (reading.time is None and self._shows(reading)):
             return here
+        restarted, timed = self._restarted(reading, time), reading.time is not None
         if reading.total + self.offset.total >= self.last.total:
-            counted = self.counted or reading.counted is not None
-            return here._add(time, reading, counted)
-        if reading.started is not None:
-            return here._anew(time, reading) if self._restarted(reading, time) else here
-        low = (*self.low, reading.total) if reading.total > max(self.low, default=-1) else self.low
+            if restarted and timed:
+                return here._overtaken(time, reading)
+            # Without its time the sample may be the former process's last one.
+            return here._add(time, reading, self.counted or reading.counted is not None)
         deep = 2 * reading.total < self.last.total - self.offset.total
+        if reading.started is not None:
+            return here._anew(time, reading) if restarted and (timed or deep) else here
+        low = (*self.low, reading.total) if reading.total > max(self.low, default=-1) else self.low
         if deep and len(low) >= CONFIRMED_BY:
             return here._anew(time, reading)
         return here._replace(low=low)
@@ -121,8 +124,17 @@ class Process(NamedTuple):
     def _anew(self, time: float, reading: Reading) -> Process:
         """With the first sample of a new process of the same pod, which counts from zero."""
         offset = Offset(self.last.total, self.last.bad)
-        fresh = self._replace(offset=offset, peak=0, slack=0)
+        started = self.started if reading.started is None else reading.started
+        fresh = self._replace(offset=offset, peak=0, slack=0, started=started)
         return fresh._add(time, reading, reading.counted is not None)
+
+    def _overtaken(self, time: float, reading: Reading) -> Process:
+        """With a new process that has counted more than the former had: its events count from this
+        sample on. As growth of the former, its bad events would be anything."""
+        last, fresh = self.last, begun(reading, time)
+        offset = Offset(last.total + fresh.offset.total, last.bad + fresh.offset.bad)
+        later = (*self.later, Point(time, last.total, last.bad))
+        return fresh._replace(cut=self.cut, later=later, offset=offset)
 
     def _add(self, time: float, reading: Reading, counted: bool) -> Process:
         # Bad events never become fewer: where they seem to, good ones are counted ahead of total or
@@ -135,7 +147,6 @@ class Process(NamedTuple):
             later = (*later[1:-1:2], later[-1])
         return self._replace(
             later=later,
-            started=reading.started if self._restarted(reading, time) else self.started,
             peak=peak,
             slack=slack,
             counted=counted,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import inf
 
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import IndicatorStatus, ProcessCount
@@ -13,7 +15,15 @@ from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
 from evenkeel.verdict.process import Offset, Point, Process, begun, newborn
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.verdict import alpha_per_indicator
-from evenkeel.verdict.windows import NOTHING, Before, Closed, Usual, closed, usual_before
+from evenkeel.verdict.windows import (
+    NOTHING,
+    Before,
+    Closed,
+    Usual,
+    ahead_of,
+    closed,
+    usual_before,
+)
 
 ALPHA = 0.01
 """Greatest probability that a canary no worse than stable is ever rolled back."""
@@ -22,6 +32,8 @@ BURN_IN = 100
 models are loaded and compiled by them."""
 PACE = 15.0
 """Seconds between scrapes, until they are known."""
+SLOWEST = 60.0
+"""Seconds that it is taken for at most: a process may have been missing for longer."""
 PATIENCE = 3.0
 """Times the pace for which a late process is awaited."""
 LEAST_PATIENCE = 5.0
@@ -33,6 +45,8 @@ FORERUN = 4
 PROCESSES = 512
 """Processes of both sides together that can be kept: a status has to fit into etcd."""
 CANARY, STABLE = "canary", "stable"
+AHEAD = ("aheadStableBad", "aheadStableTotal")
+"""Names in the status of what stable's later windows have had beyond its cuts."""
 
 _POD = re.compile(r"(?:^|,)pod=([^,]+)")
 
@@ -61,7 +75,9 @@ class Tally:
     begins: samples taken before it, Unix seconds, are no evidence on the canary. pace: seconds
     between the last two blocks. fault: why the last look showed nothing, if so. warning: what was
     odd about it. anew: whether the indicator was edited in mid-trial, so that its evidence began
-    again.
+    again. met, ahead: see Before. newest: time of the newest sample of all. awake: when samples
+    came again after there were none for long. left_out: processes that were missing for long, by
+    side and key; if they come back, they begin anew.
     """
 
     spec: IndicatorSpec
@@ -71,7 +87,11 @@ class Tally:
     stable: Mapping[str, Process] = field(default_factory=dict)
     pace: float = PACE
     end: float | None = None
+    met: float | None = None
+    ahead: Usual | None = None
     usual: Usual = NOTHING
+    newest: float = inf
+    awake: float = -inf
     fault: Unobserved | None = None
     warning: str = ""
     anew: bool = False
@@ -100,6 +120,7 @@ class Tally:
             evidence=evidence,
             canary=_of_side(known, CANARY),
             stable=_of_side(known, STABLE),
+            ahead=Usual(*(_whole(kept.evidence.get(name)) for name in AHEAD)),
             anew=kept.anew,
         )
 
@@ -132,19 +153,43 @@ class Tally:
         tally = replace(
             self, canary=canary, stable=stable, usual=usual, fault=None, warning=seen.warning
         )
-        patience = max(LEAST_PATIENCE, PATIENCE * self.pace)
+        tally = tally._woken(seen.time)
+        tally = replace(tally, pace=max(self.pace, tally._slowest()))
+        patience = max(LEAST_PATIENCE, PATIENCE * tally.pace)
         while (found := tally._closed(seen.time, patience)) is not None:
             tally = tally._folded(found)
         return tally._without_gone(seen, patience)
 
+    def _slowest(self) -> float:
+        """Seconds between the samples of the process that has the fewest."""
+        found = (
+            after.time - before.time
+            for side in (self.canary, self.stable)
+            for p in side.values()
+            for before, after in pairwise((p.cut, *p.later))
+        )
+        return min(SLOWEST, max(found, default=0.0))
+
+    def _woken(self, now: float) -> Tally:
+        """Knowing whether samples came again after an outage of Prometheus: until then no process
+        was late."""
+        times = (p.last.time for side in (self.canary, self.stable) for p in side.values())
+        newest = max(times, default=inf)
+        silent = newest - self.newest > 2 * max(self.pace, LEAST_PATIENCE)
+        return replace(self, newest=newest, awake=now if silent else self.awake)
+
     def _folded(self, found: Closed) -> Tally:
         block, pace = found.block, self.pace
+        if not found.overdue:
+            pace = self._slowest()
         moved = replace(
             self,
             canary=found.canary,
             stable=found.stable,
             end=found.end,
-            pace=pace if self.end is None else max(0.0, found.end - self.end),
+            met=found.met,
+            ahead=None,
+            pace=pace,
         )
         if block.canary_total or block.canary_bad:
             return replace(moved, evidence=self.evidence.fold(block))
@@ -153,7 +198,8 @@ class Tally:
 
     def _closed(self, now: float, patience: float) -> Closed | None:
         usual = None if self.evidence.compared else self.usual
-        return closed(self.canary, self.stable, now, patience, Before(self.end, usual))
+        before = Before(self.end, self.met, self.ahead, usual, self.awake)
+        return closed(self.canary, self.stable, now, patience, before)
 
     def _fault(self, seen: Look) -> Unobserved | None:
         if not seen.canary and any(p.absent_since is None for p in self.canary.values()):
@@ -224,29 +270,40 @@ class Tally:
 
     def _born(self, key: str, reading: Reading, side: str) -> bool:
         """Whether the process began after the evidence did, as far as can be known."""
-        if not self.canary:
+        if not self.canary or f"{side}:{key}" in self.left_out:
             return False
         if reading.started is None:
-            return side == CANARY and key not in self.left_out
+            return side == CANARY
         return reading.started >= min(p.cut.time for p in self.canary.values())
 
     def _without_gone(self, seen: Look, patience: float) -> Tally:
         """Without processes that no longer are, once all they counted has been taken."""
 
-        def stays(key: str, process: Process) -> bool:
+        def stays(key: str, process: Process, side: str) -> bool:
             if process.absent_since is None or process.later:
                 return True
             pod = _POD.search(key)
-            gone = seen.pods is not None and pod is not None and pod[1] not in seen.pods
-            return not gone and seen.time - process.absent_since < patience
+            if seen.pods is not None and pod is not None:
+                if pod[1] not in seen.pods:
+                    return False
+                if side == STABLE:
+                    # What it counts meanwhile is still to be met by the canary's.
+                    return True
+            return seen.time - process.absent_since < patience
 
-        canary = {k: p for k, p in self.canary.items() if stays(k, p)}
-        return replace(
-            self,
-            canary=canary,
-            stable={k: p for k, p in self.stable.items() if stays(k, p)},
-            left_out=self.left_out | (self.canary.keys() - canary.keys()),
-        )
+        canary = {k: p for k, p in self.canary.items() if stays(k, p, CANARY)}
+        stable = {k: p for k, p in self.stable.items() if stays(k, p, STABLE)}
+        gone = {f"{CANARY}:{k}" for k in self.canary.keys() - canary.keys()}
+        gone |= {f"{STABLE}:{k}" for k in self.stable.keys() - stable.keys()}
+        return replace(self, canary=canary, stable=stable, left_out=self.left_out | gone)
+
+    def to_status(self) -> dict[str, str | int]:
+        """The evidence as it is kept in the status, with what later windows have had of stable
+        beyond its cuts."""
+        ahead = self.ahead
+        if ahead is None:
+            ahead = NOTHING if self.met is None else ahead_of(self.stable, self.met)
+        return self.evidence.to_status() | dict(zip(AHEAD, ahead, strict=True))
 
     def processes(self) -> tuple[ProcessCount, ...]:
         """The counters as they are kept in the status, so that a restart loses nothing."""
@@ -281,6 +338,10 @@ def _forerun(process: Process) -> Process:
     while len(process.later) >= FORERUN:
         process = process.cut_at(process.later[0])
     return process
+
+
+def _whole(kept: object) -> int:
+    return kept if isinstance(kept, int) and kept > 0 else 0
 
 
 def _of_side(known: Mapping[str, Process], side: str) -> dict[str, Process]:

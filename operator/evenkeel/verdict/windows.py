@@ -19,12 +19,18 @@ Processes = Mapping[str, Process]
 
 
 class Closed(NamedTuple):
-    """A block, the processes with their new cuts, and the time at which the block ended."""
+    """A block, the processes with their new cuts, and the time at which the block ended.
+
+    met: the time up to which stable's later windows go. overdue: whether processes without a
+    sample were left out.
+    """
 
     block: Block
     canary: dict[str, Process]
     stable: dict[str, Process]
     end: float
+    met: float
+    overdue: bool
 
 
 class Usual(NamedTuple):
@@ -43,11 +49,24 @@ def usual_before(stable: Processes, time: float) -> Usual:
 
 
 class Before(NamedTuple):
-    """What came before a block: when the last one ended, None if there was none; what is usual of
-    stable, None once the canary has been compared with it."""
+    """What came before a block.
+
+    end: when the last one ended, met: up to when stable's later windows go; None if there was none.
+    ahead: stable's events between its cuts and `met`, where only their sum is known. usual: of
+    stable, None once the canary has been compared with it. awake: until when there were no samples
+    at all, so that nothing was awaited.
+    """
 
     end: float | None
+    met: float | None
+    ahead: Usual | None
     usual: Usual | None
+    awake: float
+
+
+def ahead_of(stable: Processes, met: float) -> Usual:
+    """Stable's events between its cuts and `met`: later windows have had them already."""
+    return _events((p.cut, p.after(met)) for p in stable.values())
 
 
 def closed(
@@ -64,16 +83,22 @@ def closed(
     awaited = any(not p.later and p.absent_since is None for p in canary.values())
     present = (p.last.time for p in stable.values() if p.absent_since is None)
     known_until = min(present, default=inf)
-    if now - min(p.later[0].time for p in fresh.values()) >= patience:
+    since = max(before.awake, min(p.later[0].time for p in fresh.values()))
+    overdue = now - since >= patience
+    if overdue:
         awaited, known_until = False, inf
     ends = {k: p.at(known_until) for k, p in fresh.items()}
     if awaited or any(point == fresh[k].cut for k, point in ends.items()):
         return None
-    return _block(canary, stable, ends, before)
+    return _block(canary, stable, ends, before, overdue)
 
 
 def _block(
-    canary: Processes, stable: Processes, ends: Mapping[str, Point], before: Before
+    canary: Processes,
+    stable: Processes,
+    ends: Mapping[str, Point],
+    before: Before,
+    overdue: bool,
 ) -> Closed:
     begun = before.end
     if begun is None:
@@ -84,11 +109,11 @@ def _block(
     cut = {k: p.cut_at(ends[k]) if k in ends else p for k, p in canary.items()}
     on_canary = _events((canary[k].cut, point) for k, point in ends.items())
     earlier = _events((p.cut, p.at(first)) for p in stable.values())
-    later = _events((p.after(begun), p.after(last)) for p in stable.values())
-    unmatched = 0
-    if before.usual is not None:
-        gap = _events((p.cut, p.after(begun)) for p in stable.values())
-        unmatched = _beyond(gap, before.usual, later)
+    met = begun if before.met is None else before.met
+    gap = before.ahead or ahead_of(stable, met)
+    until = ahead_of(stable, last)
+    later = Usual(max(0, until.bad - gap.bad), max(0, until.total - gap.total))
+    unmatched = 0 if before.usual is None else _beyond(gap, before.usual, later)
     block = Block(
         canary_bad=on_canary[0],
         canary_total=on_canary[1],
@@ -99,7 +124,11 @@ def _block(
         unmatched_bad=unmatched,
         alone=not stable,
     )
-    return Closed(block, cut, {k: p.cut_at(p.at(first)) for k, p in stable.items()}, last)
+    # Where no process of stable has a sample yet, its next one makes up for all of the time.
+    met = last if any(p.last.time >= last for p in stable.values()) else met
+    return Closed(
+        block, cut, {k: p.cut_at(p.at(first)) for k, p in stable.items()}, last, met, overdue
+    )
 
 
 def _beyond(gap: Usual, before: Usual, after: Usual) -> int:
