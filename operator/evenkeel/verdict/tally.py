@@ -153,7 +153,7 @@ class Tally:
         tally = replace(
             self, canary=canary, stable=stable, usual=usual, fault=None, warning=seen.warning
         )
-        tally = tally._woken(seen.time)
+        tally = tally._woken()
         tally = replace(tally, pace=max(self.pace, tally._slowest()))
         patience = max(LEAST_PATIENCE, PATIENCE * tally.pace)
         while (found := tally._closed(seen.time, patience)) is not None:
@@ -170,13 +170,13 @@ class Tally:
         )
         return min(SLOWEST, max(found, default=0.0))
 
-    def _woken(self, now: float) -> Tally:
+    def _woken(self) -> Tally:
         """Knowing whether samples came again after an outage of Prometheus: until then no process
         was late."""
         times = (p.last.time for side in (self.canary, self.stable) for p in side.values())
         newest = max(times, default=inf)
         silent = newest - self.newest > 2 * max(self.pace, LEAST_PATIENCE)
-        return replace(self, newest=newest, awake=now if silent else self.awake)
+        return replace(self, newest=newest, awake=newest if silent else self.awake)
 
     def _folded(self, found: Closed) -> Tally:
         block, pace = found.block, self.pace

@@ -88,6 +88,8 @@ def closed(
     if overdue:
         awaited, known_until = False, inf
     ends = {k: p.at(known_until) for k, p in fresh.items()}
+    # A window of stable that spans an outage needs one of the canary's that does.
+    awaited |= not overdue and any(p.time < before.awake for p in ends.values())
     if awaited or any(point == fresh[k].cut for k, point in ends.items()):
         return None
     return _block(canary, stable, ends, before, overdue)
