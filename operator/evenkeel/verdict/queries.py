@@ -24,7 +24,7 @@ MOST_SERIES = 2048
 """Series that are taken of one query of a tenant's own."""
 MOST_PROCESSES = 512
 """Processes of one revision: more do not fit into a status."""
-KEY_LENGTH = 480
+KEY_LENGTH = 100
 """Characters of a process's labels that are kept; a digest tells longer ones apart."""
 PAST, FUTURE = 3600.0, 60.0
 """Seconds from now within which the time of a sample is believed."""
