@@ -94,6 +94,15 @@ def test_bad_events_show_through_a_lead_but_for_its_size() -> None:
     assert 199 - 2 * 6 <= process.last.bad <= 199
 
 
+def test_a_lead_in_waves_hides_no_more_than_was_good_at_the_first_sample() -> None:
+    process = begun(Reading(100, 130), 0)
+    for moment in range(1, 100):
+        ahead = 160 if moment % 6 < 3 else 10
+        total = 100 + 20 * moment
+        process = process.take(Reading(total, total - 2 * moment + ahead), moment)
+    assert process.last.bad >= 198 - 10 - 130
+
+
 def test_requests_in_flight_count_once_at_most() -> None:
     process = begun(Reading(1000, 1000), 0)
     for moment in range(1, 200):

@@ -54,6 +54,7 @@ class ProcessCount(Model):
     slack: Annotated[
         int, Field(description="By how much good events are counted ahead of total, or after it.")
     ] = 0
+    first_good: Annotated[int, Field(description="Good events at its first sample.")] = 0
     started_millis: Annotated[
         int | None, Field(description="When the process started, Unix milliseconds.")
     ] = None

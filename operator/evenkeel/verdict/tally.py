@@ -266,7 +266,9 @@ class Tally:
                 return None
         if not self.burn_in and self._born(key, reading, side):
             return newborn(reading, time)
-        return begun(reading, time)
+        first = begun(reading, time)
+        # Nothing of stable's is held back: that would speak against the canary.
+        return first if side == CANARY else first._replace(first_good=0)
 
     def _born(self, key: str, reading: Reading, side: str) -> bool:
         """Whether the process began after the evidence did, as far as can be known."""
@@ -360,6 +362,7 @@ def _kept(key: str, process: Process) -> ProcessCount:
         bad_offset=offset.bad,
         peak=process.peak,
         slack=process.slack,
+        first_good=process.first_good,
         started_millis=None if process.started is None else round(process.started * 1000),
         counted=process.counted,
     )
@@ -371,6 +374,7 @@ def _restored(kept: ProcessCount) -> Process:
         offset=Offset(kept.total_offset, kept.bad_offset),
         peak=kept.peak,
         slack=kept.slack,
+        first_good=kept.first_good,
         started=None if kept.started_millis is None else kept.started_millis / 1000,
         counted=kept.counted,
     )

@@ -246,11 +246,12 @@ class Server:
 
     def correct(self, evaluated: float, asked: float, answered: float) -> float:
         """Seconds that the operator's clock is ahead of Prometheus', which evaluated the query at
-        `evaluated` by its own clock; asked, answered: by the operator's.
+        `evaluated` by its own clock; asked, answered: by the operator's. Never more than 0.
 
-        It is kept while it may be true, so that one sample has the same time at each look.
+        It is kept while it may be true, so that one sample has the same time at each look. An
+        answer as of a moment ago may be an old one, of a cache or a lagging store.
         """
-        low, high = asked - evaluated, answered - evaluated
+        low, high = min(0.0, asked - evaluated), min(0.0, answered - evaluated)
         if not low - TOLERANCE <= self.ahead <= high + TOLERANCE:
-            self.ahead = min(max(0.0, low), high)
+            self.ahead = high
         return self.ahead
