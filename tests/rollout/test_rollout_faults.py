@@ -216,3 +216,11 @@ def test_pods_that_crash_in_a_loop_before_they_are_ready_go_back() -> None:
     w.pods[w.wanted()].crashes = 15
     w.settle()
     assert w.status["history"][0]["reason"] == "CanaryCrashing"
+
+
+def test_a_step_lowered_in_mid_trial_takes_no_pods_from_the_present_share() -> None:
+    w = started(world([{"weight": 30, "pauseSeconds": 60, "analysis": False}], replicas=4), B)
+    assert w.pods[w.wanted()].replicas == 2
+    w.edit_rollout(steps=[{"weight": 25, "pauseSeconds": 60, "analysis": False}])
+    w.settle()
+    assert w.pods[w.wanted()].replicas == 2

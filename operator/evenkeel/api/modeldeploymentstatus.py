@@ -50,11 +50,6 @@ class ProcessCount(Model):
     bad: Annotated[int, Field(description="Bad events since the evidence began.")]
     total_offset: Annotated[int, Field(description="What total adds to the counter.")] = 0
     bad_offset: Annotated[int, Field(description="What bad adds to the counter.")] = 0
-    peak: Annotated[int, Field(description="Most bad events by its own counters.")] = 0
-    slack: Annotated[
-        int, Field(description="By how much good events are counted ahead of total, or after it.")
-    ] = 0
-    first_good: Annotated[int, Field(description="Good events at its first sample.")] = 0
     started_millis: Annotated[
         int | None, Field(description="When the process started, Unix milliseconds.")
     ] = None

@@ -49,7 +49,9 @@ def stage_replicas(md: ModelDeployment, canary: CanaryStatus, full: int) -> int:
     steps = md.spec.rollout.steps
     if canary.stage == "Promoting" or not steps or not full:
         return full
-    return min(full, canary_replicas(full, steps[min(canary.step, len(steps) - 1)].weight))
+    weight = steps[min(canary.step, len(steps) - 1)].weight
+    # Steps may have been edited: what it gets now has to be carried until it gets another share.
+    return min(full, canary_replicas(full, max(weight, canary.weight)))
 
 
 def needed_replicas(canary: CanaryStatus, wanted: int, full: int) -> int:

@@ -42,9 +42,6 @@ class Process(NamedTuple):
     """One pod's counters, as far as they are evidence.
 
     cut: the sample at which the last block ended. later: samples since then, oldest first.
-    peak: the highest level of bad events by the process's own counters. slack: by how much good
-    events are counted ahead of total, or after it, as far as has been seen. first_good: good events
-    at the first sample, no more of which can have been bad ones.
     counted: whether good or bad events have been seen. low: totals of samples below the last one,
     not yet explained. absent_since: when a look first missed it, if it is missing.
     """
@@ -53,9 +50,6 @@ class Process(NamedTuple):
     later: tuple[Point, ...] = ()
     offset: Offset = UNMOVED
     started: float | None = None
-    peak: int = 0
-    slack: int = 0
-    first_good: int = 0
     counted: bool = False
     low: tuple[int, ...] = ()
     absent_since: float | None = None
@@ -112,7 +106,7 @@ class Process(NamedTuple):
 
     def _shows(self, reading: Reading) -> bool:
         """Whether the reading says just what the last sample did."""
-        bad = self._bad(*self._levels(reading))
+        bad = max(self.last.bad, self.offset.bad + reading.level)
         return (reading.total + self.offset.total, bad) == (self.last.total, self.last.bad)
 
     def _restarted(self, reading: Reading, time: float) -> bool:
@@ -127,7 +121,7 @@ class Process(NamedTuple):
         """With the first sample of a new process of the same pod, which counts from zero."""
         offset = Offset(self.last.total, self.last.bad)
         started = self.started if reading.started is None else reading.started
-        fresh = self._replace(offset=offset, peak=0, slack=0, first_good=0, started=started)
+        fresh = self._replace(offset=offset, started=started)
         return fresh._add(time, reading, reading.counted is not None)
 
     def _overtaken(self, time: float, reading: Reading) -> Process:
@@ -138,24 +132,14 @@ class Process(NamedTuple):
         later = (*self.later, Point(time, last.total, last.bad))
         return fresh._replace(cut=self.cut, later=later, offset=offset)
 
-    def _levels(self, reading: Reading) -> tuple[int, int]:
-        """Peak and slack with a reading. Bad events never become fewer: where they seem to, good
-        ones are counted ahead of total or after it."""
-        peak = max(self.peak, reading.level)
-        return peak, max(self.slack, peak - reading.level, -reading.level)
-
-    def _bad(self, peak: int, slack: int) -> int:
-        # As much as the slack may have been missing at the first sample, so it is no evidence; but
-        # what was good there cannot have been bad.
-        return max(self.last.bad, self.offset.bad + peak - min(slack, self.first_good))
-
     def _add(self, time: float, reading: Reading, counted: bool) -> Process:
-        peak, slack = self._levels(reading)
-        point = Point(time, self.offset.total + reading.total, self._bad(peak, slack))
-        later = (*self.later, point)
+        # Good events may be counted ahead of total or after it, true bad ones never become fewer:
+        # they are the highest level ever shown, so that its ups and downs do not add up.
+        bad = max(self.last.bad, self.offset.bad + reading.level)
+        later = (*self.later, Point(time, self.offset.total + reading.total, bad))
         if len(later) > KEPT:
             later = (*later[1:-1:2], later[-1])
-        return self._replace(later=later, peak=peak, slack=slack, counted=counted, low=())
+        return self._replace(later=later, counted=counted, low=())
 
 
 def begun(reading: Reading, time: float) -> Process:
@@ -164,11 +148,16 @@ def begun(reading: Reading, time: float) -> Process:
         cut=Point(time, 0, 0),
         offset=Offset(-reading.total, -reading.level),
         started=reading.started,
-        peak=reading.level,
-        slack=max(0, -reading.level),
-        first_good=max(0, reading.total - reading.level),
         counted=reading.counted is not None,
     )
+
+
+def begun_on_trial(reading: Reading, time: float) -> Process:
+    """The same of the canary's. A level below zero is a lead of good events over total: that it
+    shrinks later shows no bad ones. On stable, bad events too many never speak against the canary.
+    """
+    process = begun(reading, time)
+    return process._replace(offset=process.offset._replace(bad=-max(0, reading.level)))
 
 
 def newborn(reading: Reading, time: float) -> Process:

@@ -12,7 +12,7 @@ from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import IndicatorStatus, ProcessCount
 from evenkeel.meta.names import digest
 from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
-from evenkeel.verdict.process import Offset, Point, Process, begun, newborn
+from evenkeel.verdict.process import Offset, Point, Process, begun, begun_on_trial, newborn
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.verdict import alpha_per_indicator
 from evenkeel.verdict.windows import (
@@ -266,9 +266,7 @@ class Tally:
                 return None
         if not self.burn_in and self._born(key, reading, side):
             return newborn(reading, time)
-        first = begun(reading, time)
-        # Nothing of stable's is held back: that would speak against the canary.
-        return first if side == CANARY else first._replace(first_good=0)
+        return begun_on_trial(reading, time) if side == CANARY else begun(reading, time)
 
     def _born(self, key: str, reading: Reading, side: str) -> bool:
         """Whether the process began after the evidence did, as far as can be known."""
@@ -360,9 +358,6 @@ def _kept(key: str, process: Process) -> ProcessCount:
         bad=cut.bad,
         total_offset=offset.total,
         bad_offset=offset.bad,
-        peak=process.peak,
-        slack=process.slack,
-        first_good=process.first_good,
         started_millis=None if process.started is None else round(process.started * 1000),
         counted=process.counted,
     )
@@ -372,9 +367,6 @@ def _restored(kept: ProcessCount) -> Process:
     return Process(
         cut=Point(kept.millis / 1000, kept.total, kept.bad),
         offset=Offset(kept.total_offset, kept.bad_offset),
-        peak=kept.peak,
-        slack=kept.slack,
-        first_good=kept.first_good,
         started=None if kept.started_millis is None else kept.started_millis / 1000,
         counted=kept.counted,
     )
