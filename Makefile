@@ -39,7 +39,7 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 # Needs neither network nor built binaries, which this proves, as root:
 #   unshare --net bash -c 'ip link set lo up && make unit'
 .PHONY: unit
-unit: $(VENV)/.installed ## Tests of pure decisions and single parts, offline, in under a minute
+unit: $(VENV)/.installed ## Tests of pure decisions and single parts, offline, in a minute or two
 	$(RUN) -m pytest tests --ignore=tests/apiserver --ignore=tests/chart
 
 .PHONY: apiserver
