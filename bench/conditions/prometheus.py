@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,18 +12,6 @@ import yaml
 
 from dev.cluster.ports import free_port
 from dev.cluster.processes import Daemon, Processes
-from dev.images import build, parts
-
-MODULE = "dev/images/prometheus"
-
-
-def binary() -> Path:
-    """The Prometheus that the images contain, built if it is not cached; raises BuildError."""
-    cache = build.cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return parts.go(MODULE, cache) / "go" / "bin" / "prometheus"
 
 
 class Prometheus:

@@ -29,6 +29,7 @@ from dev.cluster.control_plane import ControlPlane
 from dev.cluster.ports import free_port
 from dev.cluster.processes import Daemon, Processes
 from dev.paths import CRDS, ROOT, RUNTIMES
+from dev.prometheus import binary
 
 JSON = dict[str, Any]
 DIRECT = ("1s", "5s", "15s", "30s", "own")
@@ -112,7 +113,7 @@ class World:
 
     async def _prometheus(self, conditions: Sequence[Condition]) -> None:
         needed = {s for w in self._ways(conditions) for s in BEHIND[w]}
-        program = await asyncio.to_thread(prometheus.binary)
+        program = await asyncio.to_thread(binary)
         for name in sorted(needed):
             server = prometheus.Prometheus(
                 self._processes, self.folder / "prometheus", name, INTERVALS[name]

@@ -21,7 +21,8 @@ from evenkeel.verdict.sample_times import sample_times
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 
 from dev.paths import RUNTIMES
-from tests.support.real_prometheus import RealPrometheus, binary, prometheus
+from dev.prometheus import binary
+from tests.support.real_prometheus import RealPrometheus, prometheus
 
 CANARY, STABLE = "fraud-aaaa", "fraud-bbbb"
 C1, C2, S = f"{CANARY}-7d9f-aaaaa", f"{CANARY}-7d9f-bbbbb", f"{STABLE}-7d9f-aaaaa"

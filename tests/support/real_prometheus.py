@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,18 +12,6 @@ from aiohttp import ClientError, ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from dev.cluster.ports import free_port
-from dev.images import build, parts
-
-MODULE = "dev/images/prometheus"
-
-
-def binary() -> Path:
-    """The Prometheus that the images contain, built if it is not cached."""
-    cache = build.cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return parts.go(MODULE, cache) / "go" / "bin" / "prometheus"
 
 
 class RealPrometheus:
