@@ -104,7 +104,6 @@ def _decided(
         wanted=wanted,
         needed=needed,
         full=full,
-        stable_ready=beside.ready,
         verdict=judgement.verdict if judgement is not None else None,
         diagnosis=own.diagnosis,
         last_words=own.last_words,

@@ -57,7 +57,6 @@ class Facts:
     wanted: int
     needed: int
     full: int
-    stable_ready: int
     verdict: Verdict | None
     now: datetime
     deadline: int

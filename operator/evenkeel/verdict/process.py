@@ -93,7 +93,7 @@ class Process(NamedTuple):
         restarted, timed = self._restarted(reading, time), reading.time is not None
         if reading.total + self.offset.total >= self.last.total:
             if restarted and timed:
-                return here._overtaken(time, reading)
+                return here.followed(time, reading)
             # Without its time the sample may be the former process's last one.
             return here._add(time, reading, self.counted or reading.counted is not None)
         deep = 2 * reading.total < self.last.total - self.offset.total
@@ -124,9 +124,10 @@ class Process(NamedTuple):
         fresh = self._replace(offset=offset, started=started)
         return fresh._add(time, reading, reading.counted is not None)
 
-    def _overtaken(self, time: float, reading: Reading) -> Process:
-        """With a new process that has counted more than the former had: its events count from this
-        sample on. As growth of the former, its bad events would be anything."""
+    def followed(self, time: float, reading: Reading) -> Process:
+        """With a new process of the same pod, whose events count from this sample on. Where it has
+        counted more than the former had, its bad events would be anything as the former's growth.
+        """
         last, fresh = self.last, begun(reading, time)
         offset = Offset(last.total + fresh.offset.total, last.bad + fresh.offset.bad)
         later = (*self.later, Point(time, last.total, last.bad))

@@ -247,11 +247,7 @@ class Tally:
         # A new process of the pod: its first requests are no evidence either.
         if reading.total < self.burn_in:
             return process._replace(absent_since=time)
-        last = process.last
-        anew = begun(reading, time)
-        offset = Offset(anew.offset.total + last.total, anew.offset.bad + last.bad)
-        point = Point(time, last.total, last.bad)
-        return anew._replace(cut=process.cut, later=(*process.later, point), offset=offset)
+        return process.followed(time, reading)
 
     def _first(self, key: str, reading: Reading, time: float, side: str) -> Process | None:
         """A process seen for the first time, if its events may count from here on."""
