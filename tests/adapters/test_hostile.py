@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from evenkeel.adapters import connections
+from evenkeel.adapters import connections, open_queries
 from evenkeel.adapters import prometheus as module
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.answer import (
@@ -138,6 +138,44 @@ async def headers_without_end(wire: Wire) -> None:
         await wire.send(b"X: a\r\n" * 2**12)
 
 
+async def large_head(wire: Wire) -> None:
+    await wire.send(b"HTTP/1.1 200 OK\r\n")
+    await wire.send(b"".join(b"X-%d: %s\r\n" % (n, b"a" * 8000) for n in range(100)))
+    await asyncio.sleep(60)
+
+
+async def interim(wire: Wire) -> None:
+    while True:
+        await wire.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 2**12)
+
+
+async def tiny_chunks(wire: Wire) -> None:
+    await wire.head("Transfer-Encoding: chunked")
+    while True:
+        await wire.send(b"1\r\n \r\n" * 2**12)
+
+
+async def chunk_extensions(wire: Wire) -> None:
+    await wire.head("Transfer-Encoding: chunked")
+    await wire.send(b"1;a=")
+    while True:
+        await wire.send(b"a" * 2**16)
+
+
+async def trailers(wire: Wire) -> None:
+    await wire.head("Transfer-Encoding: chunked")
+    await wire.send(b"1\r\n \r\n0\r\n")
+    while True:
+        await wire.send(b"X: %s\r\n" % (b"a" * 1000) * 20)
+
+
+async def unasked(wire: Wire) -> None:
+    while True:
+        await wire.send(
+            (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD) + GOOD) * 2**10
+        )
+
+
 BOMB = gzip.compress(bytes(64 * 2**20))
 
 
@@ -172,6 +210,11 @@ async def no_http(wire: Wire) -> None:
         (announced, TooLarge, "larger than 512 KiB"),
         (endless_head, Unavailable, "HTTP"),
         (headers_without_end, Unavailable, "HTTP"),
+        (large_head, Unavailable, "HTTP"),
+        (interim, Unavailable, "HTTP"),
+        (tiny_chunks, Unavailable, "broke off"),
+        (chunk_extensions, Unavailable, "broke off"),
+        (trailers, Unavailable, "broke off"),
         (bomb, NotUnderstood, "compressed"),
         (brackets, TooLarge, "more objects"),
         (broken_off, Unavailable, "broke off"),
@@ -195,7 +238,20 @@ async def test_each_is_an_error(
         assert server.sent < BODY + 16 * 2**20
 
 
-@pytest.mark.parametrize("behaviour", [endless, announced, bomb, brackets, headers_without_end])
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        endless,
+        announced,
+        bomb,
+        brackets,
+        headers_without_end,
+        large_head,
+        interim,
+        tiny_chunks,
+        trailers,
+    ],
+)
 async def test_forty_at_once_stay_within_their_memory(
     client: Prometheus, behaviour: Behaviour
 ) -> None:
@@ -211,6 +267,89 @@ async def test_forty_at_once_stay_within_their_memory(
         assert tracemalloc.get_traced_memory()[1] < MEMORY
     finally:
         tracemalloc.stop()
+
+
+async def test_an_idle_connection_takes_nothing(client: Prometheus) -> None:
+    """What comes after the answer ends the connection."""
+    ended = asyncio.Event()
+
+    async def more(wire: Wire) -> None:
+        try:
+            await unasked(wire)
+        finally:
+            ended.set()
+
+    async with serving(more) as server:
+        answer = await client.ask(Access(server.url), "up")
+        assert answer.samples == ()
+        await asyncio.wait_for(ended.wait(), 10)
+
+
+async def test_so_many_queries_are_open_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that never answer keep nobody waiting who asks another one."""
+    monkeypatch.setattr(open_queries, "OPEN", 10)
+    monkeypatch.setattr(module, "DEADLINE", 60)
+    client = Prometheus()
+    async with serving(silence) as silent, serving(good) as server:
+        accesses = [Access(f"{silent.url}/{n}") for n in range(30)]
+        tasks = [asyncio.create_task(client.ask(access, "up")) for access in accesses]
+        await silent.asked(10)
+        for _ in range(3):
+            assert (await client.ask(Access(server.url), "up")).samples == ()
+        done, waiting = await asyncio.wait(tasks, timeout=0.01)
+        assert len(waiting) < 10
+        assert all("other queries are open" in str(task.exception()) for task in done)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    await client.close()
+
+
+async def test_who_answers_slowly_is_not_put_aside_for_who_never_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_queries, "OPEN", 4)
+    client = Prometheus()
+    monkeypatch.setattr(module, "DEADLINE", 60)
+    go = asyncio.Event()
+    behaviour: list[Behaviour] = [good]
+
+    async def slowly(wire: Wire) -> None:
+        await go.wait()
+        await good(wire)
+
+    async with serving(silence) as silent, serving(lambda wire: behaviour[0](wire)) as server:
+        slow = [Access(f"{server.url}/{n}") for n in range(4)]
+        for access in slow:
+            await client.ask(access, "up")
+        behaviour[0] = slowly
+        answers = [asyncio.create_task(client.ask(access, "up")) for access in slow]
+        await server.asked(8)
+        for n in range(8):
+            with pytest.raises(Unavailable, match="other queries are open"):
+                await client.ask(Access(f"{silent.url}/{n}"), "up")
+        go.set()
+        assert all(answer.samples == () for answer in await asyncio.gather(*answers))
+    await client.close()
+
+
+async def test_640_waiting_queries_stay_within_their_memory(client: Prometheus) -> None:
+    """With the longest queries that there are."""
+    query = "a" * 2**17
+    async with serving(silence) as server:
+        tracemalloc.start()
+        try:
+            tasks = [
+                asyncio.create_task(client.ask(Access(f"{server.url}/{n}"), query))
+                for n in range(640)
+            ]
+            await server.asked(open_queries.OPEN)
+            assert tracemalloc.get_traced_memory()[1] < MEMORY
+        finally:
+            tracemalloc.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_slow_ones_do_not_hold_up_others(
@@ -350,6 +489,10 @@ async def test_a_name_that_leads_to_a_metadata_service_is_refused(
             await client.ask(Access(url), "up")
 
 
+async def whole(text: bytes) -> AsyncIterator[bytes]:
+    yield text
+
+
 async def chunks(*sizes: int) -> AsyncIterator[bytes]:
     for size in sizes:
         yield b" " * size
@@ -358,10 +501,10 @@ async def chunks(*sizes: int) -> AsyncIterator[bytes]:
 
 async def test_the_largest_gives_way_where_many_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evenkeel.adapters.body.TOGETHER", 1000)
-    bodies = Bodies()
+    bodies = Bodies(strangers=True)
 
     async def read(*sizes: int) -> bytes:
-        with bodies.one(stranger=True) as body:
+        with bodies.one() as body:
             await body.read(chunks(*sizes))
             return body.whole()
 
@@ -373,26 +516,25 @@ async def test_the_largest_gives_way_where_many_are_read(monkeypatch: pytest.Mon
 
 
 async def test_large_bodies_take_turns_and_small_ones_do_not_wait() -> None:
-    bodies = Bodies()
+    bodies = Bodies(strangers=True)
     order: list[str] = []
 
-    async def understood(name: str, size: int, *, stranger: bool) -> None:
-        with bodies.one(stranger=stranger) as body:
+    async def understood(name: str, size: int) -> None:
+        with bodies.one() as body:
             await body.read(chunks(size))
-            async with bodies.turn(body, stranger=stranger):
+            async with bodies.turn(body):
                 order.append(name)
 
-    with bodies.one(stranger=True) as held:
+    with bodies.one() as held:
         await held.read(chunks(SMALL + 1))
-        async with bodies.turn(held, stranger=True):
-            large = asyncio.create_task(understood("large", SMALL + 1, stranger=True))
-            await understood("small", SMALL, stranger=True)
-            await understood("own", SMALL + 1, stranger=False)
+        async with bodies.turn(held):
+            large = asyncio.create_task(understood("large", SMALL + 1))
+            await understood("small", SMALL)
     await large
-    assert order == ["small", "own", "large"]
+    assert order == ["small", "large"]
 
 
-def test_a_large_honest_answer_is_taken() -> None:
+async def test_a_large_honest_answer_is_taken() -> None:
     """Ten thousand pods with labels as they are."""
     one = (
         '{"metric":{"namespace":"team-a","pod":"model-3f2a9c-7d9f8b6c5-%05d","part":"total"},'
@@ -400,5 +542,6 @@ def test_a_large_honest_answer_is_taken() -> None:
     )
     body = '{"status":"success","data":{"resultType":"vector","result":[%s]}}'
     text = (body % ",".join(one % n for n in range(10_000))).encode()
-    assert len(text) < BODY
-    assert len(parsed(text)["data"]["result"]) == 10_000
+    with Bodies(strangers=False).one() as read:
+        await read.read(whole(text))
+        assert len(parsed(read.whole())["data"]["result"]) == 10_000

@@ -15,8 +15,9 @@ STRANGERS_BODY = 2**19
 """The same of servers that nobody vouches for, which may send it again and again."""
 TOGETHER = 12 * 2**20
 """Bytes of all bodies that are being read. Who holds most gives way, so that small ones pass."""
-OBJECTS = 32 * 2**20
-"""Bytes that a body's objects may take. Brackets take up to 30 times the memory of their text."""
+OBJECTS = 16
+"""Bytes that the objects may take for each byte of the largest body. Brackets take up to 90 times
+the memory of their text, an honest answer 6 times."""
 SMALL = 2**16
 """Bytes of a body that is understood in a few milliseconds."""
 REST = 3.0
@@ -65,10 +66,13 @@ class Body:
         self._dropped, self.size = True, 0
 
     def whole(self) -> bytes:
-        """The bytes, once. Raises BodyTooLarge."""
+        """The bytes, once. Raises BodyTooLarge, also if the objects in them would fill memory."""
         self._check()
         whole = b"".join(self._chunks)
         self._chunks.clear()
+        objects = 220 * whole.count(b"{") + 90 * whole.count(b"[") + 45 * whole.count(b",")
+        if objects > OBJECTS * self._limit:
+            raise BodyTooLarge("made of more objects than are taken")
         return whole
 
     def _check(self) -> None:
@@ -78,16 +82,21 @@ class Body:
 
 
 class Bodies:
-    """All bodies that are being read. Parsing holds the loop up, so large ones take turns."""
+    """All bodies that are being read. Parsing holds the loop up, so large ones take turns.
 
-    def __init__(self) -> None:
+    strangers: whether they are of servers that nobody vouches for.
+    """
+
+    def __init__(self, *, strangers: bool) -> None:
         self._open: set[Body] = set()
-        self._turns = {stranger: asyncio.Lock() for stranger in (False, True)}
+        self._turn = asyncio.Lock()
+        self._limit = STRANGERS_BODY if strangers else BODY
+        self._rest = REST if strangers else 0.0
 
     @contextmanager
-    def one(self, *, stranger: bool) -> Iterator[Body]:
-        """A body to read. stranger: whether nobody vouches for the server."""
-        body = Body(self, STRANGERS_BODY if stranger else BODY)
+    def one(self) -> Iterator[Body]:
+        """A body to read."""
+        body = Body(self, self._limit)
         self._open.add(body)
         try:
             yield body
@@ -95,20 +104,19 @@ class Bodies:
             self._open.discard(body)
 
     @asynccontextmanager
-    async def turn(self, body: Body, *, stranger: bool) -> AsyncIterator[None]:
+    async def turn(self, body: Body) -> AsyncIterator[None]:
         """The moment to understand it: at once if it is small, else one after the other, with time
         for everything else in between."""
         if body.size <= SMALL:
             yield
             return
-        lock = self._turns[stranger]
-        await lock.acquire()
+        await self._turn.acquire()
         began = time.monotonic()
         try:
             yield
         finally:
-            rest = REST * (time.monotonic() - began) if stranger else 0.0
-            asyncio.get_running_loop().call_later(rest, lock.release)
+            rest = self._rest * (time.monotonic() - began)
+            asyncio.get_running_loop().call_later(rest, self._turn.release)
 
     def make_room(self) -> None:
         """Drops the largest bodies until all together are within their bound."""
@@ -117,10 +125,7 @@ class Bodies:
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON. Raises ValueError, or BodyTooLarge if its objects would fill memory."""
-    objects = 220 * body.count(b"{") + 90 * body.count(b"[") + 45 * body.count(b",")
-    if objects > OBJECTS:
-        raise BodyTooLarge("made of more objects than are taken")
+    """The JSON. Raises ValueError."""
     try:
         return json.loads(body)
     except RecursionError:

@@ -23,6 +23,7 @@ from evenkeel.adapters.access import Access, Tls
 from evenkeel.adapters.address import Address, never_a_prometheus
 from evenkeel.adapters.answer import AddressRefused, PrometheusError, Unavailable
 from evenkeel.adapters.breaker import Breaker
+from evenkeel.adapters.one_answer import OneAnswerConnector
 
 POOLS = 512
 QUERIES = 16
@@ -57,7 +58,8 @@ class Share:
 
 
 class Pool:
-    """Connections for one access. by_get: whether it is asked by GET, since it takes no POST."""
+    """Connections for one access. by_get: whether it is asked by GET, since it takes no POST.
+    proven: whether it has ever answered."""
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class Pool:
         self.session = session
         self.slots = asyncio.Semaphore(queries)
         self.by_get = False
+        self.proven = False
         self.users = 0
         self._clock = clock
         self._shares: dict[str, Share] = {}
@@ -150,7 +153,7 @@ class Pools:
                 raise AddressRefused(f"{address} is no address of a Prometheus")
             resolver = _Guard(self._threads, loopback=self._loopback)
         queries = STRANGERS_QUERIES if access.guarded else QUERIES
-        connector = aiohttp.TCPConnector(
+        connector = OneAnswerConnector(
             limit=queries,
             socket_factory=_socket,
             # Contexts take time and, with the system's authorities, a megabyte.

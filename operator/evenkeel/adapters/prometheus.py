@@ -29,6 +29,7 @@ from evenkeel.adapters.answer import (
 from evenkeel.adapters.body import Bodies, Body, BodyTooLarge, parsed
 from evenkeel.adapters.connections import Pool, Pools, Share
 from evenkeel.adapters.fault import broke, told
+from evenkeel.adapters.open_queries import OpenQueries
 from evenkeel.adapters.words import one_line, without
 
 __all__ = ["Prometheus", "PrometheusError"]
@@ -47,6 +48,14 @@ class _Response(NamedTuple):
     encoding: str
 
 
+class _Room:
+    """What all queries have together. strangers: those to servers that nobody vouches for."""
+
+    def __init__(self, *, strangers: bool) -> None:
+        self.open = OpenQueries()
+        self.bodies = Bodies(strangers=strangers)
+
+
 class Prometheus:
     """All Prometheus servers. clock: seconds that only grow.
 
@@ -57,7 +66,7 @@ class Prometheus:
         self, *, clock: Callable[[], float] = time.monotonic, loopback: bool = False
     ) -> None:
         self._pools = Pools(clock, loopback=loopback)
-        self._bodies = Bodies()
+        self._rooms = {strangers: _Room(strangers=strangers) for strangers in (False, True)}
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -75,13 +84,20 @@ class Prometheus:
 
     async def _bounded(self, pool: Pool, share: Share, access: Access, query: str) -> Answer:
         """Raises PrometheusError."""
-        stranger = access.guarded
+        room = self._rooms[access.guarded]
         try:
-            async with asyncio.timeout(DEADLINE), share.slots, pool.slots:
-                with self._bodies.one(stranger=stranger) as body:
+            async with (
+                asyncio.timeout(DEADLINE),
+                share.slots,
+                pool.slots,
+                room.open.one(pool, share),
+            ):
+                with room.bodies.one() as body:
                     response = await self._exchange(pool, access, query, body)
-                    async with self._bodies.turn(body, stranger=stranger):
-                        return _understood(pool, access, response, body.whole())
+                    async with room.bodies.turn(body):
+                        answer = _understood(pool, access, response, body.whole())
+            pool.proven = True
+            return answer
         except TimeoutError:
             raise Unavailable(f"{pool.address} gave no whole answer in {DEADLINE:g} s") from None
         except BodyTooLarge as error:
@@ -185,7 +201,7 @@ def _refusal(pool: Pool, access: Access, response: _Response, text: bytes) -> Pr
             "write the address that it leads to"
         )
     kind = ""
-    with suppress(ValueError, AttributeError, BodyTooLarge):
+    with suppress(ValueError, AttributeError):
         kind = str(parsed(text[:REFUSAL]).get("errorType", ""))
     said = _words(access, text[:REFUSAL]) if response.encoding == "identity" else ""
     message = f"{pool.address} answered {status}: {said}".removesuffix(": ")
@@ -199,7 +215,7 @@ def _refusal(pool: Pool, access: Access, response: _Response, text: bytes) -> Pr
 def _words(access: Access, body: bytes) -> str:
     """The server's own words: the API's error text, or how the body begins."""
     text = body.decode(errors="replace")
-    with suppress(ValueError, AttributeError, BodyTooLarge):
+    with suppress(ValueError, AttributeError):
         error = parsed(body).get("error")
         text = error if isinstance(error, str) else text
     return one_line(without(access.confidential, text))
