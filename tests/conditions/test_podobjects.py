@@ -32,10 +32,10 @@ def test_names_are_those_that_the_operator_looks_for() -> None:
 def test_a_deployment_is_available_with_all_its_pods() -> None:
     whole = podobjects.deployment_status(DEPLOYMENT, [pod(ready=True)] * 2, 1010.0)
     seen = deployment_pods({**DEPLOYMENT, "status": whole})
-    assert (seen.ready, seen.existing, seen.unready_since) == (2, 2, None)
+    assert (seen.ready, seen.existing, seen.stuck) == (2, 2, "")
     half = podobjects.deployment_status(DEPLOYMENT, [pod(ready=True), pod(ready=False)], 1020.0)
     seen = deployment_pods({**DEPLOYMENT, "status": half})
-    assert (seen.ready, seen.unready_since) == (1, "1970-01-01T00:17:00Z")
+    assert (seen.ready, seen.existing) == (1, 2)
 
 
 def test_a_condition_that_has_not_changed_keeps_its_time() -> None:

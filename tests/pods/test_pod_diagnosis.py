@@ -85,7 +85,7 @@ def test_first_revision_tells_why_it_does_not_start() -> None:
     w = World(SPEC)
     w.settle()
     (serving,) = w.pods.values()
-    serving.unready_since, serving.diagnosis = w.now, "Unschedulable: no GPU"
+    serving.diagnosis = "Unschedulable: no GPU"
     plan = w.settle()
     assert message(w) == "0 of 1 pods are ready: Unschedulable: no GPU"
     assert plan.requeue_after is None, "the watch on the pods tells of the next change"

@@ -49,7 +49,6 @@ class Serving:
 
     replicas: int
     ready: int = 0
-    unready_since: datetime | None = None
     total: int = 0
     bad: int = 0
     uid: str = ""
@@ -125,12 +124,10 @@ class World:
     def _children(self) -> list[Child]:
         found = []
         for name, serving in self.pods.items():
-            since = timestamp(serving.unready_since) if serving.unready_since else None
             ref = Ref("apps/v1", "Deployment", "shop", name, serving.uid)
             pods = Pods(
                 serving.replicas,
                 serving.ready,
-                since,
                 serving.diagnosis,
                 serving.replicas,
                 processes=(Process(name, crashes=serving.crashes, last_words="exit code 3: no"),),
@@ -222,7 +219,6 @@ class World:
         if name not in self.pods:
             self.made += 1
             self.pods[name] = Serving(wanted if wanted is not None else 1, uid=f"u{self.made}")
-            self.pods[name].unready_since = self.now
         elif wanted is not None:
             self._resize(name, wanted)
         self.pods[name].deadline = manifest["spec"]["progressDeadlineSeconds"]
@@ -246,10 +242,6 @@ class World:
         for name, pods in self.pods.items():
             if revision in (None, name):
                 pods.ready = pods.replicas if ready else 0
-                if ready:
-                    pods.unready_since = None
-                elif pods.unready_since is None:
-                    pods.unready_since = self.now
 
     def pass_time(self, seconds: int) -> None:
         """Requests are answered by whom the Service reaches."""

@@ -28,7 +28,6 @@ class Pods:
 
     wanted: int = 0
     ready: int = 0
-    unready_since: str | None = None
     diagnosis: str = ""
     existing: int = 0
     stuck: str = ""
@@ -74,16 +73,12 @@ def deployment_pods(deployment: JSON) -> Pods:
     """The pods of an observed Deployment, as its status (apps/v1) tells of them."""
     status = deployment.get("status", {})
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
-    available = conditions.get("Available", {})
     progressing = conditions.get("Progressing", {})
     failure = conditions.get("ReplicaFailure", {})
     late = progressing.get("reason") == "ProgressDeadlineExceeded"
     return Pods(
         wanted=deployment["spec"].get("replicas", 1),
         ready=status.get("readyReplicas", 0),
-        unready_since=available.get("lastTransitionTime")
-        if available.get("status") == "False"
-        else None,
         # No pod could be created at all: a quota, Pod Security.
         diagnosis=failure.get("message", "") if failure.get("status") == "True" else "",
         existing=status.get("replicas", 0),
