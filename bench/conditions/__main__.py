@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.conditions import evidence, hostile, rollouts
+from bench.conditions import cluster, evidence, hostile, rollouts
 from bench.conditions.condition import Condition
 from bench.conditions.run import attempt
 from bench.conditions.verdict import HEADING, Finding, rows, summary
@@ -29,6 +29,7 @@ from dev.paths import ROOT
 CONDITIONS: tuple[Condition, ...] = (
     *evidence.CONDITIONS,
     *rollouts.CONDITIONS,
+    *cluster.CONDITIONS,
     *hostile.CONDITIONS,
 )
 SHORT = ("clean-good", "clean-bad-10", "crashes-bad", "stable-blinks-bad", "half-capacity-bad")

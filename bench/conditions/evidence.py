@@ -41,9 +41,12 @@ BY_SERIES = {
 }
 
 
+def _spoken(metrics: str) -> list[JSON]:
+    return [{"name": "SIDE", "value": "stable"}, {"name": "METRICS", "value": metrics}]
+
+
 def _plain(indicator: JSON) -> JSON:
-    env = [{"name": "SIDE", "value": "stable"}, {"name": "METRICS", "value": "plain"}]
-    return {"env": env, **_indicators(indicator)}
+    return {"env": _spoken("plain"), **_indicators(indicator)}
 
 
 async def _shared_incident(trial: Trial) -> None:
@@ -93,6 +96,11 @@ async def _waves(trial: Trial) -> None:
 _TRITON: JSON = {
     "runtime": {"kind": "ClusterServingRuntime", "name": "triton"},
     "model": {"uri": "pvc://models/2", "format": {"name": "onnx"}},
+}
+_OPEN_TRITON: JSON = {
+    "runtime": _TRITON["runtime"],
+    "model": {"uri": "pvc://models/1", "format": {"name": "onnx"}},
+    "env": _spoken("openmetrics"),
 }
 _COLD = Server(cold_seconds=4, cold_errors=0.5)
 _WARM_UP = {"rollout": {"warmUpSeconds": 4}}
@@ -270,6 +278,34 @@ CONDITIONS = (
         BAD,
         _pair(TEN, USUAL),
         edit=_TRITON,
+    ),
+    Condition(
+        "openmetrics-good",
+        "Triton's counters in OpenMetrics: with the suffix _total, and beside them _created",
+        GOOD,
+        _pair(FINE),
+        spec=_OPEN_TRITON,
+    ),
+    Condition(
+        "openmetrics-bad",
+        "the same, 1 % becomes 5 %",
+        BAD,
+        _pair(FIVE, USUAL),
+        spec=_OPEN_TRITON,
+    ),
+    Condition(
+        "openmetrics-latency-good",
+        "MLServer's counters and histogram in OpenMetrics",
+        GOOD,
+        _pair(FINE),
+        spec={**_indicators({"name": "errors"}, LATENCY), "env": _spoken("openmetrics")},
+    ),
+    Condition(
+        "openmetrics-latency-bad",
+        "the same, a tenth becomes slow",
+        BAD,
+        _pair(_SLOW),
+        spec={**_indicators({"name": "errors"}, LATENCY), "env": _spoken("openmetrics")},
     ),
     Condition(
         "threshold-edited-good",

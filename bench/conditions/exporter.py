@@ -8,7 +8,7 @@ from random import Random
 
 from aiohttp import web
 
-from bench.conditions.exposition import text
+from bench.conditions.exposition import content_type, text
 from bench.conditions.fleet import Fleet
 
 LATE = 3.0
@@ -53,4 +53,5 @@ class Exporter:
         if pod.crashed:
             return web.Response(status=503)
         pod.scrapes += 1
-        return web.Response(text=text(pod, now), content_type="text/plain")
+        headers = {"Content-Type": content_type(pod)}
+        return web.Response(body=text(pod, now).encode(), headers=headers)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from bench.conditions.servers import Pod
 
 BUCKETS = ("0.05", "0.1", "0.25", "0.5", "0.75", "1", "2.5", "5", "7.5", "10")
@@ -10,17 +13,51 @@ SLOW = 2.5
 MIDDLING = 0.3
 
 
+OPEN_METRICS = "openmetrics"
+"""The variable METRICS for pods that speak OpenMetrics, whatever their runtime."""
+OPEN_METRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
 def text(pod: Pod, now: float) -> str:
     """The page of a pod whose counters stand at `now`."""
+    runtime, _, form = pod.dialect.partition("+")
     lines = [f"process_start_time_seconds {pod.started or now:.2f}"]
-    match pod.dialect:
+    match runtime:
         case "triton":
             lines += _triton(pod)
         case "plain":
             lines += _plain(pod)
         case _:
             lines += _mlserver(pod, now)
+    if form == OPEN_METRICS:
+        lines = [*_open_metrics(lines, pod.started or now), "# EOF"]
     return "\n".join(lines) + "\n"
+
+
+def content_type(pod: Pod) -> str:
+    """Of the page."""
+    return OPEN_METRICS_TYPE if pod.dialect.endswith(OPEN_METRICS) else "text/plain"
+
+
+def _open_metrics(lines: list[str], started: float) -> Iterator[str]:
+    """The same in OpenMetrics: counters end in _total, and tell when they began."""
+    last = ""
+    for line in lines:
+        series, number = line.rsplit(" ", 1)
+        name, brace, labels = series.partition("{")
+        family = re.sub(r"_(total|bucket|count)$", "", name)
+        if name.endswith(("_bucket", "_count")):
+            kind, sample = "histogram", name
+        elif name.startswith("process_"):
+            kind, sample = "gauge", name
+        else:
+            kind, sample = "counter", f"{family}_total"
+        if family != last:
+            yield f"# TYPE {family} {kind}"
+            last = family
+        yield f"{sample}{brace}{labels} {number}"
+        if kind == "counter" or name.endswith("_count"):
+            yield f"{family}_created{brace}{labels} {started:.3f}"
 
 
 def _mlserver(pod: Pod, now: float) -> list[str]:

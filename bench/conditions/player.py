@@ -83,6 +83,17 @@ class Player:
         member.pod.stop()
         await self._readiness(model, member, ready=False)
 
+    async def evict(self, model: Model, member: Member) -> None:
+        """A drain takes a pod away, for which the Deployment makes another."""
+        await self._write(model, member, podobjects.evicted(time.time()))
+        await self._delete(model, member)
+        self._settle((model.namespace, member.deployment))
+
+    def replicas(self, namespace: str, deployment: str) -> int:
+        """How many pods a Deployment wants; 0 if there is none."""
+        found = self._deployments.get((namespace, deployment))
+        return int(found["spec"].get("replicas", 1)) if found else 0
+
     def close(self, namespace: str) -> None:
         """A condition is over: its pods live no more."""
         for table in (self._lives, self._dirty):
@@ -170,6 +181,9 @@ class Player:
         pod.start(time.time())
         await self._readiness(model, member, ready=False)
         await asyncio.sleep(pod.server.start)
+        while pod.server.dies:
+            await self._crash(model, member)
+            await asyncio.sleep(pod.server.start)
         if not self._may_be_ready(model, member):
             return
         await self._readiness(model, member, ready=True)
@@ -179,7 +193,9 @@ class Player:
             await asyncio.sleep(TICK)
             model.advance(time.time())
             if pod.crashed:
-                await self._crash(model, member)
+                after = await self._crash(model, member)
+                await asyncio.sleep(pod.server.start)
+                await self._readiness(model, member, ready=True, after=after)
 
     def _has_room(self, model: Model, member: Member) -> bool:
         room = self._room.get((model.namespace, model.name))
@@ -199,7 +215,8 @@ class Player:
             await asyncio.sleep(down)
             await self._readiness(model, member, ready=True)
 
-    async def _crash(self, model: Model, member: Member) -> None:
+    async def _crash(self, model: Model, member: Member) -> tuple[float, float]:
+        """The process ends, and the next one starts; begin and end of the former."""
         pod, now = member.pod, time.time()
         began = pod.started or now
         pod.stop()
@@ -209,8 +226,7 @@ class Player:
         self._settle((model.namespace, member.deployment))
         await asyncio.sleep(RESTART)
         pod.start(time.time())
-        await asyncio.sleep(pod.server.start)
-        await self._readiness(model, member, ready=True, after=(began, now))
+        return began, now
 
     async def _readiness(
         self,

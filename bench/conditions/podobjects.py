@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bench.conditions.exposition import OPEN_METRICS
 from bench.conditions.servers import Pod
 
 JSON = dict[str, Any]
@@ -21,10 +22,12 @@ def stamp(seconds: float) -> str:
 def dialect(template: JSON) -> str:
     """Whose metric names the pods speak, by their image or their variable METRICS."""
     container = template["spec"]["containers"][0]
+    runtime = "triton" if "triton" in container["image"] else "mlserver"
     for variable in container.get("env") or ():
         if variable["name"] == "METRICS":
-            return str(variable["value"])
-    return "triton" if "triton" in container["image"] else "mlserver"
+            value = str(variable["value"])
+            return f"{runtime}+{value}" if value == OPEN_METRICS else value
+    return runtime
 
 
 def pod(owner: JSON, template: JSON, name: str, labels: dict[str, str]) -> JSON:
@@ -76,6 +79,21 @@ def crashed(pod: Pod, began: float, now: float) -> JSON:
     return {
         "conditions": _conditions(False, now),
         "containerStatuses": [_container(pod, state, (began, now), ready=False)],
+    }
+
+
+def evicted(now: float) -> JSON:
+    """A pod that a drain has chosen, just before it is deleted."""
+    return {
+        "conditions": [
+            {
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "EvictionByEvictionAPI",
+                "message": "Eviction API: evicting",
+                "lastTransitionTime": stamp(now),
+            }
+        ],
     }
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
+
+from evenkeel.meta.resources import DEPLOYMENT, EVENT
 
 from bench.conditions.condition import Condition, Script
 from bench.conditions.evidence import FINE, TEN, USUAL
@@ -28,7 +31,7 @@ def _pair(canary: Server, stable: Server = FINE) -> dict[str, Server]:
     return {"stable": stable, "canary": canary}
 
 
-def _load(trial: Trial) -> str:
+def load(trial: Trial) -> str:
     return "overloaded" if trial.model.overloaded > REACTION else ""
 
 
@@ -94,6 +97,53 @@ def _second_trial(trial: Trial) -> str:
     return "" if "retried" in trial.notes else "no second trial"
 
 
+async def _misdirected(trial: Trial) -> None:
+    """promote, abort and retry name a revision that there never was, one after the other."""
+    if not await trial.stepping():
+        return
+    unknown = f"{trial.model.name}-0000000000"
+    before = await _effects(trial)
+    for field in ("promote", "abort", "retry"):
+        await trial.patch({"rollout": {field: unknown}})
+        if await trial.until(partial(_told, trial, field), 10):
+            trial.notes.add(field)
+        if await _effects(trial) != before:
+            trial.notes.add("changed")
+        await trial.patch({"rollout": {field: None}})
+    events, _ = await trial.world.client.list(EVENT, namespace=trial.model.namespace)
+    own = [e for e in events if e["involvedObject"]["name"] == trial.model.name]
+    if any(e["reason"] == "RevisionNotOnTrial" for e in own):
+        trial.notes.add("event")
+
+
+def _told(trial: Trial, field: str) -> bool:
+    conditions = {c["type"]: c for c in trial.status.get("conditions") or ()}
+    found = conditions.get("SteeringAccepted", {})
+    return found.get("status") == "False" and f"rollout.{field} names" in found["message"]
+
+
+async def _effects(trial: Trial) -> JSON:
+    """What no misdirected wish may change: the trial and the model's Deployments."""
+    kept = ("revision", "stage", "step", "startTime", "stageTime")
+    namespace, name = trial.model.namespace, trial.model.name
+    labels = f"evenkeel.dev/deployment={name}"
+    found, _ = await trial.world.client.list(DEPLOYMENT, namespace=namespace, selector=labels)
+    return {
+        "canary": {key: trial.canary.get(key) for key in kept},
+        "stable": (trial.status.get("stable") or {}).get("revision"),
+        "children": {d["metadata"]["name"]: d["metadata"]["generation"] for d in found},
+    }
+
+
+def _steering(trial: Trial) -> str:
+    if "changed" in trial.notes:
+        return "something changed"
+    missing = {"promote", "abort", "retry", "event"} - trial.notes
+    return "not told" if missing else ""
+
+
+NOT_TOLD = Bound("not told", 0.0, fault="not told")
+CHANGED = Bound("something changed", 0.0, fault="something changed")
 SECOND_TRIAL = Bound("no second trial", 0.0, fault="no second trial")
 _QUICK = {"rollout": {"progressDeadlineSeconds": 15}}
 
@@ -163,7 +213,7 @@ CONDITIONS = (
                 "progressDeadlineSeconds": 20,
             },
         },
-        check=_load,
+        check=load,
         traffic=False,
     ),
     Condition(
@@ -181,7 +231,7 @@ CONDITIONS = (
             },
         },
         script=_lost_pods,
-        check=_load,
+        check=load,
     ),
     Condition(
         "gateway-good",
@@ -198,7 +248,7 @@ CONDITIONS = (
                 ]
             },
         },
-        check=_load,
+        check=load,
     ),
     Condition(
         "paused-good",
@@ -223,6 +273,16 @@ CONDITIONS = (
         final="next",
         seconds=100,
         script=_two_edits,
+    ),
+    Condition(
+        "misdirected-good",
+        "promote, abort and retry name an unknown revision: a condition and an Event say so",
+        (*GOOD, NOT_TOLD, CHANGED),
+        _pair(FINE),
+        seconds=110,
+        spec={"rollout": {"steps": [{"weight": 34, "pauseSeconds": 40}]}},
+        script=_misdirected,
+        check=_steering,
     ),
     Condition(
         "retry-good",

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from evenkeel.kube.client import ApiError
-from evenkeel.meta.resources import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE, ResourceType
+from evenkeel.meta.resources import DEPLOYMENT, HPA, HTTP_ROUTE, POD, SERVICE, ResourceType
 
 from bench.conditions.condition import Condition
 from bench.conditions.fleet import Model
@@ -144,7 +144,7 @@ async def _removed(world: World, condition: Condition, trials: list[Trial]) -> N
     """Deletes the objects; without a garbage collector the children too."""
     namespace = condition.namespace
     world.player.close(namespace)
-    for type_ in (MD, DEPLOYMENT, HTTP_ROUTE, SERVICE, POD):
+    for type_ in (MD, HPA, DEPLOYMENT, HTTP_ROUTE, SERVICE, POD):
         for _ in range(2):
             try:
                 await world.client.request(

@@ -20,7 +20,8 @@ class Server:
 
     errors, slow, middling: shares of requests; a middling answer takes 0.3 s. cold_requests: so
     many first requests of each process are slow; cold_errors: share of failures in the first
-    cold_seconds after readiness. crash: chance of each request to end the process. lead: by how
+    cold_seconds after readiness. crash: chance of each request to end the process. dies: whether
+    the process ends before it is ready. lead: by how
     much the counters of good requests run ahead of the total. scrape_failures: share of scrapes
     that answer 500 or come too late. start: from the process' start until it is ready. ready_pods:
     how many of a Deployment's pods ever get ready. flap: seconds up and seconds down, in turns.
@@ -34,6 +35,7 @@ class Server:
     cold_seconds: float = 0.0
     cold_errors: float = 0.0
     crash: float = 0.0
+    dies: bool = False
     lead: float = 0.0
     scrape_failures: float = 0.0
     start: float = 1.5

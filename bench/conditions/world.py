@@ -14,13 +14,14 @@ from typing import Any
 import httpx
 import yaml
 from evenkeel.kube.client import ApiError, Client
-from evenkeel.meta.resources import DEPLOYMENT, HTTP_ROUTE, SERVICE, ResourceType
+from evenkeel.meta.resources import DEPLOYMENT, HPA, HTTP_ROUTE, SERVICE, ResourceType
 
-from bench.conditions import prometheus
+from bench.conditions.autoscaler import Autoscaler
 from bench.conditions.condition import BEHIND, INTERVALS, Condition
 from bench.conditions.exporter import Exporter
 from bench.conditions.fleet import Fleet
 from bench.conditions.player import Player
+from bench.conditions.prometheus import configuration
 from bench.conditions.proxies import Proxies
 from bench.conditions.trial import MD, Trial
 from bench.process import rss
@@ -29,7 +30,7 @@ from dev.cluster.control_plane import ControlPlane
 from dev.cluster.ports import free_port
 from dev.cluster.processes import Daemon, Processes
 from dev.paths import CRDS, ROOT, RUNTIMES
-from dev.prometheus import binary
+from dev.prometheus import Prometheus
 
 JSON = dict[str, Any]
 DIRECT = ("1s", "5s", "15s", "30s", "own")
@@ -48,7 +49,7 @@ class World:
         self.restarts = 0
         self.most_memory = 0
         self._processes = Processes(folder, die_with_parent=True)
-        self.servers: dict[str, prometheus.Prometheus] = {}
+        self.servers: dict[str, Prometheus] = {}
         self.client: Client
         self.player: Player
         self.proxies: Proxies
@@ -70,6 +71,7 @@ class World:
         self._stack.callback(self._end)
         self.player = Player(self.client, self.fleet, self.chance.getrandbits(32))
         self._stack.callback(self.player.stop)
+        self.autoscaler = Autoscaler(self.client, self.fleet, self.player)
         await self.exporter.start()
         await self._prometheus(conditions)
         targets = {w: tuple(self.servers[s].url for s in BEHIND[w]) for w in self._ways(conditions)}
@@ -80,9 +82,11 @@ class World:
             (DEPLOYMENT, self._deployment_news),
             (SERVICE, self.fleet.service_changed),
             (HTTP_ROUTE, self.fleet.route_changed),
+            (HPA, self.autoscaler.changed),
             (MD, self._model_news),
         ):
             self._beside(self._watch(kind, news))
+        self._beside(self.autoscaler.run())
         await self._operator_up()
         self._beside(self._kubelet())
 
@@ -113,13 +117,14 @@ class World:
 
     async def _prometheus(self, conditions: Sequence[Condition]) -> None:
         needed = {s for w in self._ways(conditions) for s in BEHIND[w]}
-        program = await asyncio.to_thread(binary)
         for name in sorted(needed):
-            server = prometheus.Prometheus(
-                self._processes, self.folder / "prometheus", name, INTERVALS[name]
-            )
             scraped = [c.namespace for c in conditions if any(name in BEHIND[w] for w in c.ways)]
-            await server.start(program, self.plane.kubeconfig, self.exporter.port, scraped)
+            server = Prometheus(self._processes, self.folder / "prometheus", name)
+            await server.start(
+                configuration(
+                    name, INTERVALS[name], self.plane.kubeconfig, self.exporter.port, scraped
+                )
+            )
             self.servers[name] = server
 
     async def _watch(self, kind: ResourceType, news: Any) -> None:

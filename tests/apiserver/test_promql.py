@@ -21,7 +21,6 @@ from evenkeel.verdict.sample_times import sample_times
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 
 from dev.paths import RUNTIMES
-from dev.prometheus import binary
 from tests.support.real_prometheus import RealPrometheus, prometheus
 
 CANARY, STABLE = "fraud-aaaa", "fraud-bbbb"
@@ -40,11 +39,6 @@ m_failure_total {bad}
 
 def exposed(good: int, bad: int) -> str:
     return TEXT.format(good=good, bad=bad)
-
-
-@pytest.fixture(scope="module")
-def program() -> Path:
-    return binary()
 
 
 class Shop:
@@ -82,8 +76,8 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(program: Path, tmp_path: Path) -> AsyncIterator[Shop]:
-    async with prometheus(program, tmp_path, C1, C2, S) as server:
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    async with prometheus(tmp_path, C1, C2, S) as server:
         server.targets = {C1: exposed(90, 10), C2: exposed(45, 5), S: exposed(970, 30)}
         made = Shop(server)
         await made.scraped({C1, C2, S})

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import yaml
-from aiohttp import ClientError, ClientSession, web
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from dev.cluster.ports import free_port
+from dev.cluster.processes import Processes
+from dev.prometheus import Prometheus
 
 
 class RealPrometheus:
@@ -29,14 +28,13 @@ class RealPrometheus:
 
 
 @asynccontextmanager
-async def prometheus(program: Path, folder: Path, *pods: str) -> AsyncIterator[RealPrometheus]:
+async def prometheus(folder: Path, *pods: str) -> AsyncIterator[RealPrometheus]:
     """One that runs, with an empty store, and scrapes those pods of the namespace shop."""
     made = RealPrometheus()
     app = web.Application()
     app.router.add_get("/{pod}", made.handle)
-    async with TestServer(app) as server:
-        file = folder / "prometheus.yml"
-        target = f"127.0.0.1:{server.port}"
+    async with TestServer(app) as exporter:
+        target = f"127.0.0.1:{exporter.port}"
         jobs = [
             {
                 "job_name": pod,
@@ -48,31 +46,10 @@ async def prometheus(program: Path, folder: Path, *pods: str) -> AsyncIterator[R
             for pod in pods
         ]
         settings = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}}
-        file.write_text(yaml.safe_dump({**settings, "scrape_configs": jobs}))
-        port = free_port()
-        made.url = f"http://127.0.0.1:{port}"
-        process = await asyncio.create_subprocess_exec(
-            program,
-            f"--config.file={file}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--log.level=error",
-        )
+        server = Prometheus(Processes(folder, die_with_parent=True), folder, "prometheus")
+        made.url = server.url
         try:
-            await _ready(made.url)
+            await server.start({**settings, "scrape_configs": jobs})
             yield made
         finally:
-            process.terminate()
-            await process.wait()
-
-
-async def _ready(url: str) -> None:
-    async with ClientSession() as http, asyncio.timeout(60):
-        while True:
-            try:
-                async with http.get(f"{url}/-/ready") as answer:
-                    if answer.status == 200:
-                        return
-            except ClientError:
-                pass
-            await asyncio.sleep(0.1)
+            server.stop()
