@@ -54,9 +54,9 @@ async def tried(conditions: Sequence[Condition], rollouts: int, beside: int) -> 
         async with running(folder, conditions, seed=1) as world:
             print(HEADING, flush=True)
             # The quick ones last, so that no slot stays empty for long.
-            order = sorted(conditions, key=lambda c: (c.alone, -c.seconds))
+            order = sorted(conditions, key=lambda c: -c.seconds)
             await asyncio.gather(*(one(world, c) for c in order if not c.alone))
-            for condition in (c for c in order if c.alone):
+            for condition in (c for c in conditions if c.alone):
                 await one(world, condition)
             memory = f"{world.most_memory} MiB at most"
             print(f"\nthe operator's memory: {memory}; it ended {world.restarts} times")
@@ -95,7 +95,8 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     chosen = arguments()
     names = chosen.only or (SHORT if chosen.short else [c.name for c in CONDITIONS])
-    conditions = [c for c in CONDITIONS if c.name in names]
+    compared = {c.after for c in CONDITIONS if c.name in names}
+    conditions = [c for c in CONDITIONS if c.name in compared.union(names)]
     if chosen.write:
         page = ROOT / PAGE
         head, mark, _ = page.read_text().partition(BELOW)

@@ -30,6 +30,7 @@ WRONG_CAUSE = Bound("wrong cause", 0.0, fault="wrong cause")
 """A rollback was put down to the model though the cluster had no room."""
 LEFT_OVER = Bound("left over", 0.0, fault="left over")
 """Pods of what was taken back still wait for room."""
+NOT_SCALED = Bound("not scaled", 0.0, fault="not scaled")
 ENDED = (PROMOTED, UNFINISHED, OUT_OF_SERVICE)
 
 
@@ -74,6 +75,12 @@ async def _load_grows(trial: Trial) -> None:
         model.divide(time.time())
     await trial.until(lambda: trial.end() != "Held", trial.condition.seconds)
     await asyncio.sleep(12)
+    if len(trial.model.members) > trial.condition.replicas:
+        trial.notes.add("scaled")
+
+
+def _scaled(trial: Trial) -> str:
+    return load(trial) or ("" if "scaled" in trial.notes else "not scaled")
 
 
 def _drained(seconds: float) -> Script:
@@ -142,12 +149,12 @@ CONDITIONS = (
     Condition(
         "autoscaled-good",
         "an autoscaler on either side, and the requests double during the trial",
-        (*GOOD, OVERLOAD),
+        (*GOOD, OVERLOAD, NOT_SCALED),
         _pair(FINE),
         seconds=110,
         spec=_AUTOSCALED,
         script=_load_grows,
-        check=load,
+        check=_scaled,
     ),
     Condition(
         "drained-good",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,12 @@ from bench.conditions.verdict import Bound
 
 if TYPE_CHECKING:
     from bench.conditions.trial import Trial
+    from bench.conditions.world import World
 
 JSON = dict[str, Any]
 Script = Callable[["Trial"], Awaitable[None]]
 Check = Callable[["Trial"], str]
+Figures = Callable[["World"], Sequence[str]]
 INTERVALS = {"s1": 1, "s5": 5, "s5b": 5, "s15": 15, "s15b": 15, "s30": 30, "own": 1}
 """Scrape interval in seconds of each Prometheus server."""
 BEHIND: Mapping[str, tuple[str, ...]] = {
@@ -25,13 +27,19 @@ BEHIND: Mapping[str, tuple[str, ...]] = {
     "ha-5s": ("s5", "s5b"),
     "ha-15s": ("s15", "s15b"),
     "own": ("own",),
-    **dict.fromkeys(("lag", "slow", "tenant", "lying", "drip", "bomb"), ("s1",)),
+    **dict.fromkeys(("lag", "slow", "tenant", "basic", "lying"), ("s1",)),
+    **dict.fromkeys(("drip", "bomb", "huge", "heads", "unasked"), ("s1",)),
 }
 """By the name of a way to Prometheus the servers that it leads to."""
 
 
 async def nothing(trial: Trial) -> None:
     """The cluster does nothing out of the ordinary."""
+
+
+def no_figures(world: World) -> Sequence[str]:
+    """Nothing but the rollouts is measured."""
+    return ()
 
 
 def all_well(trial: Trial) -> str:
@@ -47,8 +55,10 @@ class Condition:
     ways: to Prometheus, keys of BEHIND, which the rollouts take in turn. seconds: from the edit
     until the rollout must have ended. rate: requests a second of a model. spec: merged over the
     usual one. edit: merged in with the new version. script: what happens beside. check: names a
-    fault of a rollout, for a bound on it. traffic: whether it is established only once the canary
-    has had requests and was scraped. alone: not beside other conditions.
+    fault of a rollout, for a bound on it. figures: what was measured besides. traffic: whether it
+    is established only once the canary has had requests and was scraped. objects: what is created
+    in the namespace before. alone: not beside other conditions, with an operator of its own that
+    vouches for no address. after: the condition that it is compared with, which is tried first.
     """
 
     name: str
@@ -63,9 +73,12 @@ class Condition:
     edit: JSON = field(default_factory=dict)
     script: Script = nothing
     check: Check = all_well
+    figures: Figures = no_figures
     final: str = "canary"
     traffic: bool = True
+    objects: tuple[JSON, ...] = ()
     alone: bool = False
+    after: str = ""
 
     @property
     def namespace(self) -> str:

@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 TENANT = "X-Scope-OrgID"
+USER, PASSWORD = "models", "a very good one"
 SLOW = 4.0
 LAG = 10.0
 Answer = Callable[["Proxies", web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -98,6 +99,12 @@ async def _tenant(proxies: Proxies, request: web.BaseRequest) -> web.StreamRespo
     return await proxies.asks(request)
 
 
+async def _basic(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    if request.headers.get("Authorization") != aiohttp.BasicAuth(USER, PASSWORD).encode():
+        return web.Response(status=401, text="no such user")
+    return await proxies.asks(request)
+
+
 async def _drip(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
@@ -111,6 +118,35 @@ async def _drip(proxies: Proxies, request: web.BaseRequest) -> web.StreamRespons
 async def _bomb(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
     return web.Response(body=bomb(), headers=headers)
+
+
+async def _huge(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    """A body without an end."""
+    return await _flood(request, b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n", b" ")
+
+
+async def _heads(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    """Interim answers without an end."""
+    return await _flood(request, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def _unasked(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
+    """An answer, and others that nobody asked for."""
+    one = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    return await _flood(request, one, one)
+
+
+async def _flood(request: web.BaseRequest, first: bytes, more: bytes) -> web.StreamResponse:
+    """Sends bytes as they are until the client ends the connection."""
+    transport = request.transport
+    assert transport is not None
+    transport.write(first)
+    more *= 2**16 // len(more)
+    while not transport.is_closing():
+        if not transport.get_write_buffer_size():
+            transport.write(more)
+        await asyncio.sleep(0.005)
+    return web.Response()
 
 
 async def _lying(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
@@ -128,7 +164,11 @@ WAYS: Mapping[str, Answer] = {
     "lag": _lagging,
     "slow": _slow,
     "tenant": _tenant,
+    "basic": _basic,
     "drip": _drip,
     "bomb": _bomb,
+    "huge": _huge,
+    "heads": _heads,
+    "unasked": _unasked,
     "lying": _lying,
 }

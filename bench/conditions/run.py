@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from evenkeel.kube.client import ApiError
-from evenkeel.meta.resources import DEPLOYMENT, HPA, HTTP_ROUTE, POD, SERVICE, ResourceType
+from evenkeel.meta.resources import DEPLOYMENT, HPA, HTTP_ROUTE, POD, SECRET, SERVICE, ResourceType
 
 from bench.conditions.condition import Condition
 from bench.conditions.fleet import Model
@@ -32,6 +32,8 @@ async def attempt(world: World, condition: Condition, rollouts: int) -> Finding:
     restarts, stumbles = world.restarts, len(world.player.problems)
     broken = ""
     try:
+        if condition.alone:
+            await world.renew()
         trials = await _prepared(world, condition, rollouts)
         await _tried(condition, trials)
     except Exception as error:
@@ -51,6 +53,7 @@ async def attempt(world: World, condition: Condition, rollouts: int) -> Finding:
         planned=rollouts,
         broken=broken,
         seconds=seconds,
+        figures=condition.figures(world),
     )
 
 
@@ -58,6 +61,9 @@ async def _prepared(world: World, condition: Condition, rollouts: int) -> list[T
     """All first versions serve and were scraped by every server behind their way."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": condition.namespace}}
     await world.client.create(NAMESPACE, "", namespace)
+    for found in condition.objects:
+        type_ = {t.kind: t for t in (SECRET,)}[found["kind"]]
+        await world.client.create(type_, condition.namespace, found)
     trials = [_trial(world, condition, index) for index in range(rollouts)]
     limit = asyncio.Semaphore(10)
 

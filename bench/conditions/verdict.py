@@ -75,13 +75,17 @@ class Rate:
 
 @dataclass(frozen=True)
 class Finding:
-    """One condition with all its rollouts. `broken`: why it could not be tried at all."""
+    """One condition with all its rollouts.
+
+    broken: why it could not be tried at all. figures: what was measured besides, for people.
+    """
 
     name: str
     ended: tuple[Ended, ...]
     rates: tuple[Rate, ...]
     broken: str = ""
     seconds: float = 0.0
+    figures: tuple[str, ...] = ()
 
     @property
     def held(self) -> bool:
@@ -96,6 +100,7 @@ def find(
     planned: int,
     broken: str = "",
     seconds: float = 0.0,
+    figures: Sequence[str] = (),
 ) -> Finding:
     """Counts the rollouts. A condition that was not established in each of them is broken."""
     silent = Counter(e.unestablished for e in ended if e.unestablished)
@@ -107,7 +112,7 @@ def find(
         Rate(b, sum(e.end in b.ends or b.fault in e.faults for e in ended), len(ended))
         for b in bounds
     )
-    return Finding(name, tuple(ended), rates, broken, seconds)
+    return Finding(name, tuple(ended), rates, broken, seconds, tuple(figures))
 
 
 def rows(finding: Finding) -> list[str]:
@@ -121,12 +126,13 @@ def rows(finding: Finding) -> list[str]:
         mark = "held" if rate.kept else "MISSED"
         head = f"{finding.name:<26}{counts}" if index == 0 else " " * 40
         lines.append(
-            f"{head}  {rate.bound.what:<14}{rate.hits:>4} of {rate.trials:<4}"
+            f"{head}  {rate.bound.what:<17}{rate.hits:>4} of {rate.trials:<4}"
             f"{_percent(low)} to {_percent(high)}  {limit:>5}  {mark}"
         )
     reasons = Counter(f"{e.end} {e.reason}" for e in finding.ended)
     seen = ", ".join(f"{number} {what}" for what, number in reasons.most_common(5))
     lines.append(f"    {finding.seconds:.0f} s; {seen or 'nothing seen'}")
+    lines += [f"    {figure}" for figure in finding.figures]
     if not finding.held and (words := next((e.message for e in _wrong(finding)), "")):
         lines.append(f"    such as: {words[:300]}")
     if finding.broken:
@@ -135,7 +141,7 @@ def rows(finding: Finding) -> list[str]:
 
 
 HEADING = (
-    f"{'condition':<26}{'prom':>4}{'back':>5}{'held':>5}  {'wrong':<14}{'rate':>7}     "
+    f"{'condition':<26}{'prom':>4}{'back':>5}{'held':>5}  {'wrong':<17}{'rate':>7}     "
     f"{'95 % interval':<19}{'bound':>5}"
 )
 

@@ -16,6 +16,7 @@ import yaml
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.meta.resources import DEPLOYMENT, HPA, HTTP_ROUTE, SERVICE, ResourceType
 
+from bench.conditions.alerting import Measured
 from bench.conditions.autoscaler import Autoscaler
 from bench.conditions.condition import BEHIND, INTERVALS, Condition
 from bench.conditions.exporter import Exporter
@@ -24,7 +25,7 @@ from bench.conditions.player import Player
 from bench.conditions.prometheus import configuration
 from bench.conditions.proxies import Proxies
 from bench.conditions.trial import MD, Trial
-from bench.process import rss
+from bench.process import peak_rss, rss
 from dev.cluster import binaries
 from dev.cluster.control_plane import ControlPlane
 from dev.cluster.ports import free_port
@@ -48,6 +49,8 @@ class World:
         self.trials: dict[tuple[str, str], Trial] = {}
         self.restarts = 0
         self.most_memory = 0
+        self.measured: dict[str, Measured] = {}
+        self.webhook = ""
         self._processes = Processes(folder, die_with_parent=True)
         self.servers: dict[str, Prometheus] = {}
         self.client: Client
@@ -88,13 +91,13 @@ class World:
             self._beside(self._watch(kind, news))
         self._beside(self.autoscaler.run())
         await self._operator_up()
-        self._beside(self._kubelet())
+        self._kubelet_task = self._beside(self._kubelet())
 
     async def stop(self) -> None:
         """Ends everything that was started here, by its process id."""
         await self._stack.aclose()
 
-    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def _beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         def finished(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
                 self.player.problems.append(f"{type(error).__name__}: {error}")
@@ -102,6 +105,7 @@ class World:
         task = asyncio.create_task(work)
         task.add_done_callback(finished)
         self._stack.callback(task.cancel)
+        return task
 
     def _end(self) -> None:
         for name in self._processes.names():
@@ -151,20 +155,32 @@ class World:
         if not deleted and (trial := self.trials.get(key)) is not None:
             trial.updated(model.get("status") or {})
 
-    async def _operator_up(self) -> None:
+    async def renew(self) -> None:
+        """Another operator, which vouches for no address of a Prometheus."""
+        self._kubelet_task.cancel()
+        await asyncio.to_thread(self._processes.stop, "operator", 20.0)
+        await self._operator_up(vouched=False)
+        self._kubelet_task = self._beside(self._kubelet())
+
+    def peak(self) -> float:
+        """The most memory that this operator has had, MiB."""
+        pid = self._processes.pid("operator")
+        return peak_rss(pid) / MEBIBYTE if pid is not None else float("inf")
+
+    async def _operator_up(self, *, vouched: bool = True) -> None:
         ports = {name: free_port() for name in ("WEBHOOK", "HTTP", "METRICS")}
         environment = {
             "KUBECONFIG": str(self.plane.kubeconfig),
             "PYTHONPATH": str(ROOT / "operator"),
             "EVENKEEL_NAMESPACE": "default",
-            # In a pod, loopback addresses are refused unless they are named.
-            "EVENKEEL_PROMETHEUS_ALLOWED": ",".join(self._addresses()),
+            "EVENKEEL_PROMETHEUS_ALLOWED": ",".join(self._addresses()) if vouched else "",
             "EVENKEEL_LOG_FORMAT": "plain",
             "EVENKEEL_LOG_LEVEL": "warning",
             **{f"EVENKEEL_{name}_PORT": str(port) for name, port in ports.items()},
         }
         self._operator = Daemon("operator", (sys.executable, "-m", "evenkeel"), environment)
         self._processes.start(self._operator)
+        self.webhook = f"http://127.0.0.1:{ports['WEBHOOK']}/alertmanager/v4"
         url = f"http://127.0.0.1:{ports['METRICS']}/metrics"
         async with httpx.AsyncClient() as http, asyncio.timeout(90):
             while not await self._leads(http, url):
