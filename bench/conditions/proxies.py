@@ -100,7 +100,7 @@ async def _tenant(proxies: Proxies, request: web.BaseRequest) -> web.StreamRespo
 
 
 async def _basic(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
-    if request.headers.get("Authorization") != aiohttp.BasicAuth(USER, PASSWORD).encode():
+    if request.headers.get("Authorization") != aiohttp.encode_basic_auth(USER, PASSWORD):
         return web.Response(status=401, text="no such user")
     return await proxies.asks(request)
 

@@ -141,3 +141,15 @@ def test_an_edit_asks_for_another_version(condition: object) -> None:
 
 def test_a_merge_removes_by_null_and_replaces_lists() -> None:
     assert merged({"a": {"b": 1, "c": [1]}}, {"a": {"b": None, "c": [2]}}) == {"a": {"c": [2]}}
+
+
+def test_figures_stand_below_the_bounds() -> None:
+    found = find("x", GOOD, ended(promoted=50), planned=50, figures=("the operator had 90 MiB",))
+    assert "    the operator had 90 MiB" in rows(found)
+
+
+def test_a_condition_is_compared_with_one_that_is_tried_before() -> None:
+    names = [c.name for c in CONDITIONS if c.alone]
+    compared = [(c.after, c.name) for c in CONDITIONS if c.after]
+    assert compared
+    assert all(names.index(before) < names.index(name) for before, name in compared)

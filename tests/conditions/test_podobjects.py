@@ -62,3 +62,20 @@ def test_a_crash_has_its_last_words() -> None:
 
 def test_a_pod_without_a_place_says_so() -> None:
     assert "Unschedulable" in pod_diagnosis({"status": podobjects.unschedulable(1000.0)})
+
+
+def test_an_evicted_pod_is_nobodys_fault() -> None:
+    (condition,) = podobjects.evicted(1000.0)["conditions"]
+    assert (condition["type"], condition["status"]) == ("DisruptionTarget", "True")
+
+
+def test_the_dialect_follows_image_and_variable() -> None:
+    def template(image: str, metrics: str = "") -> dict[str, object]:
+        env = [{"name": "METRICS", "value": metrics}] if metrics else []
+        return {"spec": {"containers": [{"image": image, "env": env}]}}
+
+    assert podobjects.dialect(template("nvidia/tritonserver:1")) == "triton"
+    assert podobjects.dialect(template("mlserver", "plain")) == "plain"
+    assert podobjects.dialect(template("nvidia/tritonserver:1", "openmetrics")) == (
+        "triton+openmetrics"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from evenkeel.adapters.access import basic
 
-from bench.conditions.proxies import LAG, TENANT, Proxies, bomb
+from bench.conditions.proxies import LAG, PASSWORD, TENANT, USER, Proxies, bomb
 
 JSON = dict[str, Any]
 
@@ -48,7 +50,7 @@ async def stubs() -> AsyncIterator[tuple[Stub, Stub]]:
 @pytest.fixture
 async def proxies(stubs: tuple[Stub, Stub]) -> AsyncIterator[Proxies]:
     both = tuple(s.url for s in stubs)
-    ways = ("lag", "tenant", "lying", "bomb", "drip")
+    ways = ("lag", "tenant", "basic", "lying", "bomb", "drip", "huge", "heads", "unasked")
     made = Proxies({"ha-5s": both} | dict.fromkeys(ways, both[:1]), seed=4)
     await made.start()
     yield made
@@ -86,6 +88,29 @@ async def test_a_tenant_has_to_say_who_it_is(proxies: Proxies) -> None:
     assert await ask(proxies, "tenant") == (401, {"text": "no org id"})
     status, _ = await ask(proxies, "tenant", **{TENANT: "models"})
     assert status == 200
+
+
+async def test_a_guarded_one_asks_for_a_user(proxies: Proxies) -> None:
+    assert await ask(proxies, "basic") == (401, {"text": "no such user"})
+    status, _ = await ask(proxies, "basic", Authorization=basic(USER, PASSWORD))
+    assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("way", "begins"),
+    [
+        ("huge", b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n "),
+        ("heads", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n"),
+        ("unasked", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200"),
+    ],
+)
+async def test_a_flood_does_not_end(proxies: Proxies, way: str, begins: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxies.port)
+    head = f"POST /{way}/api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    writer.write(head.encode())
+    assert (await reader.readexactly(len(begins))) == begins
+    await reader.readexactly(2**20)
+    writer.close()
 
 
 async def test_a_lying_one_lies_about_some(proxies: Proxies) -> None:

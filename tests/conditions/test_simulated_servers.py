@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from bench.conditions.exposition import text
+from bench.conditions.exposition import OPEN_METRICS_TYPE, content_type, text
 from bench.conditions.fleet import Fleet, Member, Model
 from bench.conditions.servers import Incident, Pod, Server
 
@@ -169,3 +169,30 @@ def test_a_counter_that_vanishes_was_there_before() -> None:
     assert "app_failures_total" in text(made, 1001.0)
     made.advance(1100.0)
     assert "app_failures_total" not in text(made, 1100.0)
+
+
+def test_open_metrics_have_suffixes_and_times_of_creation() -> None:
+    made = pod(Server(errors=0.1), dialect="triton+openmetrics")
+    made.advance(1010.0)
+    page = text(made, 1010.0)
+    good = value(page, "nv_inference_request_success_total{")
+    assert good == made.counts.total - made.counts.bad
+    assert value(page, "nv_inference_request_success_created{") == 1000.0
+    assert "nv_inference_request_success{" not in page
+    assert page.endswith("# EOF\n")
+    assert content_type(made) == OPEN_METRICS_TYPE
+
+
+def test_open_metrics_of_a_histogram_keep_its_names() -> None:
+    made = pod(Server(), dialect="mlserver+openmetrics")
+    made.advance(1010.0)
+    lines = text(made, 1010.0).splitlines()
+    name = "rest_server_request_duration_seconds"
+    assert lines.count(f"# TYPE {name} histogram") == 1
+    assert any(line.startswith(f"{name}_bucket{{") for line in lines)
+    assert any(line.startswith(f"{name}_created{{") for line in lines)
+    assert not any("_total_total" in line for line in lines)
+
+
+def test_what_speaks_plainly_is_plain() -> None:
+    assert content_type(pod(Server())) == "text/plain"
