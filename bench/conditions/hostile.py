@@ -22,10 +22,11 @@ JSON = dict[str, Any]
 GROWTH = 64.0
 """MiB that hostile neighbours may cost."""
 ALERT = 0.25
-"""Seconds from an alert until its TrainingRun is there."""
+"""Seconds from an alert until its TrainingRun is there, where the machine is quick enough
+without hostile neighbours."""
 SLOWED = 2.0
-"""Times as long as without hostile neighbours that the median alert may take."""
-ALERTS = 24
+"""Times as long as without hostile neighbours that an alert may take."""
+ALERTS = 40
 SPREAD = 6.0
 """Seconds until all rollouts have begun and Prometheus is asked about them."""
 HOSTILE = ("drip", "bomb", "huge", "heads", "unasked", "lying")
@@ -66,7 +67,7 @@ def _process(trial: Trial) -> str:
         return "not measured"
     if here.memory - quiet.memory > GROWTH:
         return "memory"
-    if here.p99 > ALERT:
+    if here.p99 > max(ALERT, SLOWED * quiet.p99):
         return "alert late"
     return "alert slowed" if here.median > SLOWED * quiet.median else ""
 

@@ -59,7 +59,10 @@ class Proxies:
     async def asks(self, request: web.BaseRequest, behind: float = 0.0) -> web.Response:
         """One of the servers behind, by chance, about the time so many seconds ago."""
         _, name, path = request.path.split("/", 2)
-        form = dict(parse_qsl(await request.text())) | dict(request.query)
+        try:
+            form = dict(parse_qsl(await request.text())) | dict(request.query)
+        except ConnectionError:  # The client has had enough.
+            return web.Response(status=499)
         if behind:
             form["time"] = f"{float(form.get('time', time.time())) - behind:.3f}"
         assert self._http is not None
