@@ -30,6 +30,9 @@ ALERTS = 40
 SPREAD = 6.0
 """Seconds until all rollouts have begun and Prometheus is asked about them."""
 HOSTILE = ("drip", "bomb", "huge", "heads", "unasked", "lying")
+SILENT = "CanaryReady"
+"""The reason of a canary of which nothing has been seen."""
+NOT_TOLD = Bound("not told", 0.0, fault="not told")
 NOT_MEASURED = Bound("not measured", 0.0, fault="not measured")
 MORE_MEMORY = Bound("over 64 MiB more", 0.0, fault="memory")
 ALERT_LATE = Bound("alert over 250 ms", 0.0, fault="alert late")
@@ -55,7 +58,9 @@ async def _watched(trial: Trial) -> None:
 def _neighbours(trial: Trial) -> str:
     """Hostile ways promote nobody, and hold nobody else up."""
     if trial.way in HOSTILE:
-        return "promoted blindly" if trial.end() == "Promoted" else ""
+        if trial.end() == "Promoted":
+            return "promoted blindly"
+        return "not told" if trial.canary.get("reason") == SILENT else ""
     return "held up" if trial.way == "1s" and trial.end() != "Promoted" else ""
 
 
@@ -188,7 +193,15 @@ CONDITIONS = (
     Condition(
         "hostile-neighbours",
         "six of eight ways to Prometheus are hostile, one is slow; alerts come",
-        (JUDGED_BLINDLY, HELD_UP, NOT_MEASURED, MORE_MEMORY, ALERT_LATE, ALERT_SLOWED),
+        (
+            JUDGED_BLINDLY,
+            NOT_TOLD,
+            HELD_UP,
+            NOT_MEASURED,
+            MORE_MEMORY,
+            ALERT_LATE,
+            ALERT_SLOWED,
+        ),
         _pair(FINE),
         ways=("1s", "slow", *HOSTILE),
         seconds=90,

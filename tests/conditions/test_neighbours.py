@@ -15,10 +15,13 @@ QUIET = Measured(90.0, (0.02, 0.02, 0.2))
 HOSTILE = next(c for c in CONDITIONS if c.after)
 
 
-def fault(here: Measured | None, *, way: str = "drip", end: str = "Held") -> str:
+def fault(
+    here: Measured | None, *, way: str = "drip", end: str = "Held", reason: str = "NoData"
+) -> str:
     measured: dict[str, Any] = {HOSTILE.after: QUIET} | ({HOSTILE.name: here} if here else {})
     world = SimpleNamespace(measured=measured)
-    trial = SimpleNamespace(condition=HOSTILE, world=world, way=way, end=lambda: end)
+    trial = SimpleNamespace(condition=HOSTILE, world=world, way=way)
+    trial.end, trial.canary = lambda: end, {"reason": reason}
     return HOSTILE.check(cast("Trial", trial))
 
 
@@ -48,3 +51,4 @@ def test_who_is_straight_is_promoted_and_who_is_hostile_is_not() -> None:
     assert fault(QUIET, way="1s", end="Held") == "held up"
     assert fault(QUIET, way="1s", end="Promoted") == ""
     assert fault(QUIET, way="huge", end="Promoted") == "promoted blindly"
+    assert fault(QUIET, way="huge", reason="CanaryReady") == "not told"

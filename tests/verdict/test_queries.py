@@ -160,7 +160,7 @@ def test_times_are_told_by_the_operators_clock() -> None:
     assert found.canary[f"pod={C}"][2:4] == (NOW - 1.5, NOW - 2)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1.0])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1.0, 1.1e15, 1e300])
 @pytest.mark.parametrize(
     ("part", "query"),
     [
@@ -174,6 +174,18 @@ def test_a_value_that_is_no_count_voids_the_look(value: float, part: str, query:
     found = void(*changed(part, value))
     assert found.reason == "NotANumber"
     assert found.message.startswith(f"{query} is {value:g} for {{pod=")
+
+
+def test_series_of_a_process_that_add_up_to_no_count_void_the_look() -> None:
+    found = void(
+        *BOTH,
+        *(of("q1.cn", 6e14, pod=pod(CANARY, "more"), code=code) for code in ("200", "500")),
+    )
+    assert found.reason == "NotANumber"
+
+
+def test_a_large_count_is_taken() -> None:
+    assert look(*changed("q1.cn", 1e15)).canary[f"pod={C}"].total == 10**15
 
 
 def test_good_events_of_a_process_without_total_void_the_look() -> None:

@@ -24,6 +24,8 @@ MOST_SERIES = 2048
 """Series that are taken of one query of a tenant's own."""
 MOST_PROCESSES = 512
 """Processes of one revision: more do not fit into a status."""
+MOST_EVENTS = 1e15
+"""Events of one process: floats still count one by one, and sums of many fit into a status."""
 KEY_LENGTH = 100
 """Characters of a process's labels that are kept; a digest tells longer ones apart."""
 PAST, FUTURE = 3600.0, 60.0
@@ -199,11 +201,13 @@ def _summed(series: Sequence[Series], query: str) -> dict[str, float]:
     found: dict[str, float] = {}
     known: set[frozenset[tuple[str, str]]] = set()
     for labels, value in series:
-        if not isfinite(value) or value < 0:
+        key = process_key(labels)
+        whole = found.get(key, 0.0) + value
+        if not (value >= 0 and whole <= MOST_EVENTS):
             raise _Void(
                 "NotANumber",
                 f"{query} is {value:g} for {{{_text(labels)}}}: an indicator needs counters, "
-                "which are numbers from 0",
+                f"which are numbers from 0 to {MOST_EVENTS:g}",
             )
         if len(series) > 1:
             same = frozenset(labels.items())
@@ -213,8 +217,7 @@ def _summed(series: Sequence[Series], query: str) -> dict[str, float]:
                     f"{query} has the series {{{_text(labels)}}} twice, so neither can be believed",
                 )
             known.add(same)
-        key = process_key(labels)
-        found[key] = found.get(key, 0.0) + value
+        found[key] = whole
     return found
 
 

@@ -122,8 +122,8 @@ _VERDICT = (
     Reason(
         "NotANumber",
         _RECORD,
-        "Undecided: a query gives NaN, an infinity or a negative number.",
-        "Run the query named in the message; counters are numbers from 0.",
+        "Undecided: a query gives NaN, an infinity, a negative number or one over 1e15.",
+        "Run the query named in the message; counters are numbers from 0 to 1e15.",
     ),
     Reason(
         "CountsVanished",
