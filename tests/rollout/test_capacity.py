@@ -155,3 +155,24 @@ def test_where_stable_crashes_alike_the_canary_waits() -> None:
     w.pass_time(30)
     w.settle()
     assert w.status["canary"]["reason"] == "Unsteady"
+
+
+def test_one_autoscaler_goes_before_another_takes_its_pods() -> None:
+    w = world(STEPS, autoscaling={"minReplicas": 2, "maxReplicas": 20}, traffic=GATEWAY)
+    old = w.status["stable"]["revision"]
+    w.pods[old].replicas = w.pods[old].ready = 10
+    started(w, B)
+    new = w.wanted()
+    while canary(w) is not None:
+        w.pass_time(21)
+        w.pods_ready()
+        plan = w.reconcile()
+    assert stable(w) == B
+    assert new in {ref.name for ref in plan.deletes if ref.kind == "HorizontalPodAutoscaler"}
+    assert least(w) == {old: 10}
+    assert w.pods[new].replicas == 10
+    plan = w.reconcile()
+    assert (least(w), w.pods[new].replicas) == ({new: 10}, 10)
+    w.edit(model={"uri": "s3://m/a", "format": {"name": "sklearn"}})
+    w.settle()
+    assert least(w) == {new: 10, old: 1}

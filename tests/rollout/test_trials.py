@@ -171,31 +171,3 @@ def test_edits_within_one_rollout_end_at_the_last(edits: tuple[str, ...]) -> Non
     run(w, 120)
     assert stable(w) == edits[-1]
     assert list(w.pods) == [w.wanted()]
-
-
-def stop_first() -> World:
-    w = world([], replicas=1)
-    w.edit_rollout(stopFirst=True, progressDeadlineSeconds=100)
-    w.edit(model=model(B))
-    return w
-
-
-def test_stop_first_frees_the_room_before_the_new_revision_starts() -> None:
-    w = stop_first()
-    old = w.status["stable"]["revision"]
-    w.reconcile()
-    assert (w.pods[old].replicas, w.pods[w.wanted()].replicas) == (0, 0)
-    w.settle()
-    assert (w.pods[old].replicas, w.pods[w.wanted()].replicas) == (0, 1)
-    w.pods_ready(w.wanted())
-    w.settle()
-    assert stable(w) == B
-
-
-def test_stop_first_comes_back_on_failure() -> None:
-    w = stop_first()
-    w.settle()
-    w.pass_time(101)
-    w.settle()
-    assert (stable(w), outcome(w)) == (A, "RolledBack")
-    assert {n: p.replicas for n, p in w.pods.items()} == {w.status["stable"]["revision"]: 1}

@@ -35,6 +35,14 @@ class RevisionStatus(Model):
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
+    stopped_replicas: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="Pods that it had before rollout.stopFirst stopped it; absent once it has "
+            "them again.",
+        ),
+    ] = None
     metrics: Annotated[
         RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
     ] = None
@@ -83,7 +91,7 @@ class IndicatorStatus(Model):
 
 Cause = Literal["Model", "Infrastructure", "User"]
 """Whose fault a rollback is."""
-CanaryStage = Literal["Starting", "WarmingUp", "Stepping", "Promoting"]
+CanaryStage = Literal["Stopping", "Starting", "WarmingUp", "Stepping", "Promoting"]
 
 
 class CanaryStatus(Model):
@@ -106,6 +114,9 @@ class CanaryStatus(Model):
     ] = 0
     attempt: Annotated[int, Field(ge=1, description="Which trial in a row of the revision.")] = 1
     retry: Annotated[bool, Field(description="Whether rollout.retry began the trial.")] = False
+    stop_first: Annotated[
+        bool, Field(description="Whether stable is stopped for this trial, as the setting was.")
+    ] = False
     stable_replicas: Annotated[
         int, Field(ge=0, description="Size of the stable revision when the trial began.")
     ] = 0

@@ -8,7 +8,7 @@ from datetime import datetime
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus
 from evenkeel.meta.objects import Event
-from evenkeel.meta.times import precise, seconds_since
+from evenkeel.meta.times import precise, seconds_since, sooner
 from evenkeel.rollout.canary import decide, until_given_up
 from evenkeel.rollout.capacity import (
     carried_weight,
@@ -31,6 +31,7 @@ from evenkeel.rollout.state import (
     superseded,
     without_expired,
 )
+from evenkeel.rollout.stop_first import remembered, stops_first
 from evenkeel.rollout.trials import Trial, next_trial, with_retries_forgotten
 from evenkeel.serving.observed import Pods
 from evenkeel.verdict.judgement import Judgement, next_step
@@ -44,11 +45,12 @@ def advance(
     goal: Goal | None,
     pods: dict[str, Pods],
     judgement: Judgement | None,
+    taken: int,
     now: datetime,
 ) -> RolloutState:
     """The next state of the rollout towards `goal`; without one all stays as it is.
 
-    judgement: of the canary in the status, if it was judged.
+    judgement: of the canary in the status, if it was judged. taken: pods that hold room.
     """
     state = present(md.status)
     if goal is None:
@@ -57,6 +59,9 @@ def advance(
     stable = state.stable
     if stable is None:
         return first_revision(state, goal)
+    beside = pods.get(stable.revision, Pods())
+    stable = remembered(stable, state.canary, beside)
+    state = replace(state, stable=stable)
     if state.canary is not None and state.canary.revision != goal.revision:
         state = superseded(state, goal.revision, now)
     if state.canary is None:
@@ -64,15 +69,20 @@ def advance(
             return state
         trial = next_trial(state, md, goal.revision, now)
         if not isinstance(trial, Trial):
-            return replace(state, requeue_after=_sooner(state.requeue_after, trial))
+            return replace(state, requeue_after=sooner(state.requeue_after, trial))
+        own, size = (
+            pods.get(goal.revision, Pods()),
+            stable_size(md, beside, stable.stopped_replicas),
+        )
         before = Beginning(
-            stable_size(md, pods.get(stable.revision, Pods())),
-            crashes=pods.get(goal.revision, Pods()).crashes,
-            stable_crashes=pods.get(stable.revision, Pods()).crashes,
+            size,
+            stop_first=stops_first(md, own, size),
+            crashes=own.crashes,
+            stable_crashes=beside.crashes,
         )
         state = started(state, goal, before, trial.attempt, trial.retry, now)
         judgement = None
-    return _decided(state, md, pods, judgement, now)
+    return _decided(state, md, pods, judgement, taken, now)
 
 
 def _decided(
@@ -80,6 +90,7 @@ def _decided(
     md: ModelDeployment,
     pods: dict[str, Pods],
     judgement: Judgement | None,
+    taken: int,
     now: datetime,
 ) -> RolloutState:
     """The state after the canary policy's decision."""
@@ -87,7 +98,7 @@ def _decided(
     assert canary is not None
     assert stable is not None
     own, beside = pods.get(canary.revision, Pods()), pods.get(stable.revision, Pods())
-    full = full_replicas(md, beside, canary, own)
+    full = full_replicas(md, beside, canary, own, stable.stopped_replicas)
     wanted = stage_replicas(md, canary, full)
     needed = needed_replicas(canary, wanted, full)
     # Paused holds a canary at its step; its pods come up and warm up nevertheless.
@@ -110,6 +121,7 @@ def _decided(
         now=now,
         existing=own.existing,
         stable_existing=beside.existing,
+        occupied=taken,
         deadline=deadline,
     )
     decision = decide(facts)
@@ -122,7 +134,7 @@ def _decided(
     if decision.move is Move.HOLD:
         gone = until_given_up(facts)
         later = gone if gone is not None and gone > 0 else None
-        looks = _sooner(state.requeue_after, decision.requeue_after, later)
+        looks = sooner(state.requeue_after, decision.requeue_after, later)
         kept = _held(canary, decision, indicators, facts)
         return replace(state, canary=kept, requeue_after=looks)
     return _moved(state, md, canary, decision, indicators, facts)
@@ -139,7 +151,9 @@ def _moved(
     """The canary in its next stage or step."""
     steps = md.spec.rollout.steps
     update: dict[str, object] = {"stage": "Promoting"}
-    if decision.move is Move.WARM_UP:
+    if decision.move is Move.START:
+        update = {"stage": "Starting"}
+    elif decision.move is Move.WARM_UP:
         update = {"stage": "WarmingUp", "weight": steps[0].weight}
     elif decision.move is Move.STEP:
         index = canary.step + 1 if canary.stage == "Stepping" else 0
@@ -190,7 +204,3 @@ def _held(
         if indicators != canary.indicators:
             update |= {"indicators": indicators, "look_time": precise(now)}
     return canary.model_copy(update=update)
-
-
-def _sooner(*seconds: float | None) -> float | None:
-    return min((s for s in seconds if s is not None), default=None)

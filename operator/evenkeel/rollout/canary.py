@@ -12,6 +12,7 @@ from evenkeel.api.rollout import Step
 from evenkeel.rollout.causes import of_pods, of_undecided
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.health import crashing, short, unstable, unsteady
+from evenkeel.rollout.stop_first import stopping
 from evenkeel.verdict.verdict import NO_EVIDENCE, Value
 
 Rule = Callable[[Facts], Decision | None]
@@ -96,8 +97,8 @@ def stable_unavailable(facts: Facts) -> Decision | None:
 
 def until_given_up(facts: Facts) -> float | None:
     """Seconds until stable has been gone for so long; None where that changes nothing."""
-    lost, rollout = facts.canary.stable_lost_since, facts.rollout
-    if lost is None or rollout.on_stable_unavailable != "Promote" or rollout.stop_first:
+    lost, stopped = facts.canary.stable_lost_since, facts.canary.stop_first
+    if lost is None or stopped or facts.rollout.on_stable_unavailable != "Promote":
         return None
     return facts.deadline - facts.since(lost)
 
@@ -114,12 +115,10 @@ def starting(facts: Facts) -> Decision | None:
         if late >= 0:
             told, cause = facts.explain(f"{pods} after {deadline} s"), of_pods(facts.diagnosis)
             return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", told, cause=cause)
-        if rollout.stop_first and facts.stable_existing:
-            pods = f"{facts.stable_existing} pods of the stable revision are yet to stop"
         return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
     if (held := unsteady(facts)) is not None:
         return held
-    if not rollout.steps:
+    if canary.stop_first or not rollout.steps:
         return Decision(Move.PREPARE_PROMOTION, "NoSteps", "the revision is ready")
     if rollout.warm_up_seconds:
         return Decision(Move.WARM_UP, "WarmingUp", "the canary is ready and warms up")
@@ -141,6 +140,7 @@ CHAIN: tuple[Rule, ...] = (
     failing,
     scaled_to_zero,
     ill,
+    stopping,
     promoting,
     promoted_by_hand,
     stable_unavailable,

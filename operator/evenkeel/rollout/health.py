@@ -18,7 +18,7 @@ STEADY_SECONDS = 60.0
 def crashing(facts: Facts) -> Decision | None:
     """The canary's model server ends by its own fault far oftener than stable's."""
     canary = facts.canary
-    coming_up = canary.stage == "Starting" and not facts.rollout.stop_first
+    coming_up = canary.stage == "Starting" and not canary.stop_first
     pods = max(1, facts.existing) if coming_up else 1
     if canary.crashes < LEAST_CRASHES * pods or stable_crashes_alike(facts):
         return None

@@ -64,9 +64,11 @@ class Beginning(NamedTuple):
     """What a trial finds: the stable pods, and how often present pods have crashed before it.
 
     A revision that served until a moment ago still has its pods, whatever befell them in months.
+    stop_first: whether stable stops for the trial.
     """
 
     stable_replicas: int
+    stop_first: bool = False
     crashes: int = 0
     stable_crashes: int = 0
 
@@ -83,6 +85,8 @@ def started(
         format=target.format,
         start_time=precise(now),
         stage_time=precise(now),
+        stage="Stopping" if before.stop_first else "Starting",
+        stop_first=before.stop_first,
         stable_replicas=before.stable_replicas,
         crashes_seen=before.crashes,
         stable_crashes_seen=before.stable_crashes,
@@ -90,6 +94,9 @@ def started(
         retry=retry,
     )
     event = Event("Normal", "RolloutStarted", f"revision {revision} with {target.uri}")
+    if before.stop_first and state.stable is not None:
+        known = {"stopped_replicas": before.stable_replicas}
+        state = replace(state, stable=state.stable.model_copy(update=known))
     # Revisions in their last delay go now: while the canary has traffic, the Service may reach
     # the pods of all revisions.
     return replace(state, canary=canary, old=(), events=(*state.events, event))

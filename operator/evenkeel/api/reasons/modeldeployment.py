@@ -73,6 +73,7 @@ _STATE = (
     ),
     Reason("Accepted", ("SteeringAccepted",), "The revisions that steer the rollout are known."),
     Reason("RolloutStarted", ("Event",), "A canary begins."),
+    Reason("CanaryStarting", ("Event",), "After `rollout.stopFirst` has made room."),
     Reason("CanaryWarmingUp", ("Event",), "The canary gets its first requests, not yet judged."),
     Reason("CanaryStepping", ("Event",), "The canary enters a step; the message has its weight."),
     Reason("CanaryPromoting", ("Event",), "The canary has passed and grows to its full size."),

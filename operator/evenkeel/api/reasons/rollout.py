@@ -8,6 +8,12 @@ _RECORD: tuple[Carrier, ...] = ("rollout",)
 
 _WAITING = (
     Reason("Starting", _RECORD, "The canary's pods come up; they get no requests yet."),
+    Reason(
+        "Stopping",
+        _RECORD,
+        "`rollout.stopFirst`: the canary starts once no pod holds the room any more.",
+    ),
+    Reason("Stopped", _RECORD, "`rollout.stopFirst`: the room is free, so the canary starts."),
     Reason("CanaryReady", _RECORD, "The canary's pods are ready, so the first step begins."),
     Reason("WarmingUp", _RECORD, "The canary gets requests that the verdict leaves out."),
     Reason("WarmedUp", _RECORD, "The warm-up is over, so the first step begins."),

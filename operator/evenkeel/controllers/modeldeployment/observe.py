@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,12 +19,12 @@ from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, 
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key, Ref
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import POD, ResourceType
+from evenkeel.meta.resources import HPA, POD, ResourceType
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import model_source
 from evenkeel.serving.observed import Child, Pods, deployment_pods
 from evenkeel.serving.ports import service_ports
-from evenkeel.serving.processes import processes
+from evenkeel.serving.processes import holds_room, processes
 from evenkeel.serving.runtime_selection import Selected, select_runtime
 from evenkeel.traffic import diagnosis
 from evenkeel.verdict.judgement import Observations
@@ -50,6 +51,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         seen=_seen(context, md, runtime),
         settings=context.pods,
         now=now,
+        present=_present(store, md, now),
     )
 
 
@@ -108,6 +110,7 @@ def _child(type_: ResourceType, obj: JSON) -> Child:
         (meta.get("labels") or {}).get(labels.REVISION, ""),
         pods=deployment_pods(obj) if kind == "Deployment" else Pods(),
         ports=service_ports(obj) if kind == "Service" else None,
+        scales=obj["spec"]["scaleTargetRef"]["name"] if kind == HPA.kind else "",
         diagnosis=diagnosis(kind, obj),
     )
 
@@ -116,9 +119,22 @@ def _with_pods(store: Store, md: ModelDeployment, child: Child) -> Child:
     """The Deployment with its model servers, and what ails its pods if some are not ready."""
     if child.ref.kind != "Deployment":
         return child
-    of_model = store.labelled(POD.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name)
-    found = [p for p in of_model if p["metadata"]["labels"].get(labels.REVISION) == child.revision]
+    found = [p for p in _pods(store, md) if _revision(p) == child.revision]
     pods = replace(child.pods, processes=processes(found))
     if pods.ready < pods.wanted and not pods.diagnosis:
         pods = replace(pods, diagnosis=first_diagnosis(found))
     return replace(child, pods=pods)
+
+
+def _present(store: Store, md: ModelDeployment, now: datetime) -> dict[str, int]:
+    """By revision the pods that hold room."""
+    return dict(Counter(_revision(p) for p in _pods(store, md) if holds_room(p, now)))
+
+
+def _pods(store: Store, md: ModelDeployment) -> list[JSON]:
+    kind, meta = POD.kind, md.metadata
+    return list(store.labelled(kind, meta.namespace, labels.DEPLOYMENT, meta.name))
+
+
+def _revision(pod: JSON) -> str:
+    return str(pod["metadata"]["labels"].get(labels.REVISION, ""))

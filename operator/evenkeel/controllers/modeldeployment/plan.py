@@ -12,12 +12,14 @@ from evenkeel.meta.conditions import find, merge
 from evenkeel.meta.objects import Event
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
+from evenkeel.meta.times import sooner
 from evenkeel.rollout.advance import advance
 from evenkeel.rollout.capacity import full_replicas
 from evenkeel.rollout.division import division
 from evenkeel.rollout.goal import rollout_goal
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.steering import misdirected
+from evenkeel.rollout.stop_first import occupied
 from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.observed import Pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
@@ -35,7 +37,8 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     wanted = _judgeable(snapshot)
     judgement = assess(md.status.canary, md.spec.analysis, snapshot.seen)
     goal = rollout_goal(md.status, wanted, _denied(snapshot))
-    rollout = advance(md, goal, pods, judgement, now)
+    taken = occupied(pods, snapshot.present)
+    rollout = advance(md, goal, pods, judgement, taken, now)
     divided = division(rollout, pods, _full(md, rollout, pods))
     children = owned(snapshot, wanted, rollout, divided, pods)
     stable_pods = pods.get(rollout.stable.revision, Pods()) if rollout.stable else Pods()
@@ -46,7 +49,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         scales=tuple(children.scales),
         deletes=unwanted(snapshot, rollout),
         events=(*rollout.events, *_steering(md, rollout)),
-        requeue_after=rollout.requeue_after,
+        requeue_after=sooner(rollout.requeue_after, children.requeue_after),
     )
 
 
@@ -70,7 +73,8 @@ def _full(md: ModelDeployment, rollout: RolloutState, pods: dict[str, Pods]) -> 
     """Pods that carry all requests."""
     stable, canary = rollout.stable, rollout.canary
     beside = pods.get(stable.revision, Pods()) if stable is not None else Pods()
-    return full_replicas(md, beside, canary, pods.get(canary.revision) if canary else None)
+    own = pods.get(canary.revision) if canary is not None else None
+    return full_replicas(md, beside, canary, own, stable.stopped_replicas if stable else None)
 
 
 def _steering(md: ModelDeployment, rollout: RolloutState) -> tuple[Event, ...]:
