@@ -175,4 +175,4 @@ def test_one_autoscaler_goes_before_another_takes_its_pods() -> None:
     assert (least(w), w.pods[new].replicas) == ({new: 10}, 10)
     w.edit(model={"uri": "s3://m/a", "format": {"name": "sklearn"}})
     w.settle()
-    assert least(w) == {new: 10, old: 1}
+    assert set(least(w)) == {new, old}

@@ -34,7 +34,7 @@ class Life(RuleBasedStateMachine):
         self.w.before_write = self.check_write
         self.rolled_back: set[str] = set()
         self.had_data = False
-        self.spent: set[str] = set()
+        self.spent: set[tuple[str, str]] = set()
 
     @initialize(
         steps=st.sampled_from(STEPS), undecided=st.sampled_from(["Hold", "Rollback", "Promote"])
@@ -66,8 +66,9 @@ class Life(RuleBasedStateMachine):
             revision = new.canary.revision
             asked = rollout.promote == revision or rollout.retry == revision
             assert revision not in self.rolled_back or asked
-            if new.canary.retry:
-                assert revision not in self.spent, "retry is spent once"
+            if new.canary.wish is not None:
+                wish = (revision, new.canary.wish)
+                assert wish not in self.spent, "a wish is spent once"
             # The pods of the former stable revision may still be there and ready.
             assert new.canary.weight == 0 or new.canary.reason == "CanaryReady"
             self.had_data = False
@@ -82,8 +83,7 @@ class Life(RuleBasedStateMachine):
             if last.outcome == "RolledBack":
                 self.rolled_back.add(last.revision)
                 assert last.cause is not None
-                if last.retried:
-                    self.spent.add(last.revision)
+                self.spent |= {(last.revision, wish) for wish in last.spent}
             elif last.outcome == "Promoted":
                 self.rolled_back.discard(last.revision)
         assert len(new.history) <= 20

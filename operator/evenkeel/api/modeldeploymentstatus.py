@@ -9,7 +9,7 @@ from pydantic import Field
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
-from evenkeel.meta.model import ATOMIC, Model, OpenObject, map_list
+from evenkeel.meta.model import ATOMIC, SET, Model, OpenObject, map_list
 from evenkeel.meta.times import Timestamp
 
 
@@ -91,6 +91,8 @@ class IndicatorStatus(Model):
 
 Cause = Literal["Model", "Infrastructure", "User"]
 """Whose fault a rollback is."""
+Wish = Literal["promote", "retry"]
+"""A person's wish for a trial, by the field of spec.rollout that says it."""
 CanaryStage = Literal["Stopping", "Starting", "WarmingUp", "Stepping", "Promoting"]
 
 
@@ -113,7 +115,9 @@ class CanaryStatus(Model):
         int, Field(ge=0, le=100, description="Share of requests that its ready pods carry now.")
     ] = 0
     attempt: Annotated[int, Field(ge=1, description="Which trial in a row of the revision.")] = 1
-    retry: Annotated[bool, Field(description="Whether rollout.retry began the trial.")] = False
+    wish: Annotated[
+        Wish | None, Field(description="Field of spec.rollout that began the trial, if one did.")
+    ] = None
     stop_first: Annotated[
         bool, Field(description="Whether stable is stopped for this trial, as the setting was.")
     ] = False
@@ -189,9 +193,18 @@ class Outcome(Model):
     attempts: Annotated[
         int, Field(ge=1, description="Trials in a row for infrastructure causes.")
     ] = 1
-    retried: Annotated[
-        bool, Field(description="Whether rollout.retry has been spent on the revision.")
-    ] = False
+    wish: Annotated[
+        Wish | None, Field(description="Field of spec.rollout that began the trial, if one did.")
+    ] = None
+    spent: Annotated[
+        tuple[Wish, ...],
+        Field(
+            max_length=2,
+            description="Fields of spec.rollout that have had their trial of the revision, until "
+            "they name another or none.",
+            json_schema_extra=SET,
+        ),
+    ] = ()
 
 
 class ModelDeploymentStatus(Model):

@@ -32,7 +32,7 @@ from evenkeel.rollout.state import (
     without_expired,
 )
 from evenkeel.rollout.stop_first import remembered, stops_first
-from evenkeel.rollout.trials import Trial, next_trial, with_retries_forgotten
+from evenkeel.rollout.trials import Trial, in_force, next_trial, with_wishes_renewed
 from evenkeel.serving.observed import Pods
 from evenkeel.verdict.judgement import Judgement, next_step
 
@@ -55,7 +55,7 @@ def advance(
     state = present(md.status)
     if goal is None:
         return state
-    state = with_retries_forgotten(without_expired(state, md, now), md)
+    state = with_wishes_renewed(without_expired(state, md, now), md)
     stable = state.stable
     if stable is None:
         return first_revision(state, goal)
@@ -80,7 +80,7 @@ def advance(
             crashes=own.crashes,
             stable_crashes=beside.crashes,
         )
-        state = started(state, goal, before, trial.attempt, trial.retry, now)
+        state = started(state, goal, before, trial.attempt, trial.wish, now)
         judgement = None
     return _decided(state, md, pods, judgement, taken, now)
 
@@ -121,6 +121,7 @@ def _decided(
         now=now,
         existing=own.existing,
         stable_existing=beside.existing,
+        by_hand=in_force("promote", md, state, canary.revision),
         occupied=taken,
         deadline=deadline,
     )
@@ -128,9 +129,9 @@ def _decided(
     state = replace(state, decision=decision)
     if decision.move is Move.ROLL_BACK:
         reason, message, cause = decision.reason, decision.message, decision.cause
-        return ended(state, canary, "RolledBack", reason, message, now, cause)
+        return ended(state, canary, "RolledBack", reason, message, now, cause, facts.by_hand)
     if decision.move is Move.PROMOTE:
-        return promoted(state, canary, stable, decision, now)
+        return promoted(state, canary, stable, decision, now, facts.by_hand)
     if decision.move is Move.HOLD:
         gone = until_given_up(facts)
         later = gone if gone is not None and gone > 0 else None

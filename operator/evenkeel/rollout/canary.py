@@ -37,7 +37,7 @@ def aborted(facts: Facts) -> Decision | None:
 def failing(facts: Facts) -> Decision | None:
     """The indicators say that it is worse."""
     verdict = facts.verdict
-    if verdict is None or verdict.value is not Value.FAIL or by_hand(facts):
+    if verdict is None or verdict.value is not Value.FAIL or facts.by_hand:
         return None
     return Decision(Move.ROLL_BACK, verdict.reason, verdict.message)
 
@@ -47,19 +47,14 @@ def scaled_to_zero(facts: Facts) -> Decision | None:
     if facts.full > 0:
         return None
     why = "spec.replicas is 0"
-    if facts.canary.stable_replicas == 0 or by_hand(facts):
+    if facts.canary.stable_replicas == 0 or facts.by_hand:
         return Decision(Move.PROMOTE, "ScaledToZero", f"{why}, so there is nothing to try it on")
     return Decision(Move.HOLD, "ScaledToZero", f"{why}; the trial goes on with the pods")
 
 
 def ill(facts: Facts) -> Decision | None:
     """Its pods crash or come and go; a person who promotes it has seen that."""
-    return None if by_hand(facts) else crashing(facts) or unstable(facts)
-
-
-def by_hand(facts: Facts) -> bool:
-    """Whether a person promotes it."""
-    return facts.rollout.promote == facts.canary.revision
+    return None if facts.by_hand else crashing(facts) or unstable(facts)
 
 
 def promoting(facts: Facts) -> Decision | None:
@@ -70,7 +65,7 @@ def promoting(facts: Facts) -> Decision | None:
     late = facts.counted - deadline
     pods = facts.explain(f"{facts.ready} of {facts.full} pods ready for promotion")
     if facts.ready >= facts.full:
-        held = None if by_hand(facts) else unsteady(facts)
+        held = None if facts.by_hand else unsteady(facts)
         return held or Decision(Move.PROMOTE, canary.reason, canary.message)
     if max(late, facts.lost - deadline) >= 0:
         cause = of_pods(facts.diagnosis)
@@ -80,7 +75,7 @@ def promoting(facts: Facts) -> Decision | None:
 
 def promoted_by_hand(facts: Facts) -> Decision | None:
     """Past the verdict, though not before its pods are ready."""
-    if not by_hand(facts):
+    if not facts.by_hand:
         return None
     why = "spec.rollout.promote names this revision"
     return Decision(Move.PREPARE_PROMOTION, "PromotedByHand", why)

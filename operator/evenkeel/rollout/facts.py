@@ -46,7 +46,8 @@ class Facts:
 
     wanted: the canary's pods for its present stage. needed: those that carry its present weight.
     full: those of a promoted revision. crashes, stable_crashes: own-fault ends of model servers
-    since the trial began; existing, stable_existing: how many pods there are. occupied: pods of
+    since the trial began; existing, stable_existing: how many pods there are. by_hand: whether
+    a person promotes it. occupied: pods of
     all revisions that hold room, also those that are going. diagnosis: why the
     canary's pods are not ready, if that is known. last_words: of its last crash. deadline: seconds
     that its pods may take to get ready.
@@ -66,6 +67,7 @@ class Facts:
     last_words: str = ""
     existing: int = 0
     stable_existing: int = 0
+    by_hand: bool = False
     occupied: int = 0
 
     def explain(self, text: str) -> str:

@@ -56,7 +56,8 @@ class Pods:
 class Child:
     """An observed child. `revision` is empty where it belongs to all revisions.
 
-    ports: of a Service. scales: the Deployment that an autoscaler is for. diagnosis: why an object that divides requests does not do its work.
+    ports: of a Service. scales: the Deployment that an autoscaler is for. diagnosis: why an object
+    that divides requests does not do its work.
     """
 
     ref: Ref
