@@ -17,6 +17,7 @@ from evenkeel.rollout.capacity import (
     stable_size,
     stage_replicas,
 )
+from evenkeel.rollout.causes import late, of_pods
 from evenkeel.rollout.clocks import observed
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
@@ -117,6 +118,8 @@ def _decided(
         full=full,
         verdict=judgement.verdict if judgement is not None else None,
         diagnosis=own.diagnosis,
+        pods_cause=of_pods(own, md.spec),
+        late_reason=late(own),
         last_words=own.last_words,
         now=now,
         existing=own.existing,

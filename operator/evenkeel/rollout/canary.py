@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evenkeel.api.rollout import Step
-from evenkeel.rollout.causes import of_pods, of_undecided
+from evenkeel.rollout.causes import of_undecided
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.health import crashing, short, unstable, unsteady
 from evenkeel.rollout.stop_first import stopping
@@ -68,8 +68,7 @@ def promoting(facts: Facts) -> Decision | None:
         held = None if facts.by_hand else unsteady(facts)
         return held or Decision(Move.PROMOTE, canary.reason, canary.message)
     if max(late, facts.lost - deadline) >= 0:
-        cause = of_pods(facts.diagnosis)
-        return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", pods, cause=cause)
+        return Decision(Move.ROLL_BACK, facts.late_reason, pods, cause=facts.pods_cause)
     return Decision(Move.HOLD, "Promoting", pods, -late)
 
 
@@ -108,8 +107,8 @@ def starting(facts: Facts) -> Decision | None:
         late = facts.counted - deadline
         pods = f"{facts.ready} of {facts.wanted} pods ready"
         if late >= 0:
-            told, cause = facts.explain(f"{pods} after {deadline} s"), of_pods(facts.diagnosis)
-            return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", told, cause=cause)
+            told = facts.explain(f"{pods} after {deadline} s")
+            return Decision(Move.ROLL_BACK, facts.late_reason, told, cause=facts.pods_cause)
         return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
     if (held := unsteady(facts)) is not None:
         return held

@@ -49,7 +49,8 @@ class Facts:
     since the trial began; existing, stable_existing: how many pods there are. by_hand: whether
     a person promotes it. occupied: pods of
     all revisions that hold room, also those that are going. diagnosis: why the
-    canary's pods are not ready, if that is known. last_words: of its last crash. deadline: seconds
+    canary's pods are not ready, if that is known; pods_cause: whose fault that is; late_reason: what
+    it is called. last_words: of its last crash. deadline: seconds
     that its pods may take to get ready.
     """
 
@@ -64,6 +65,8 @@ class Facts:
     now: datetime
     deadline: int
     diagnosis: str = ""
+    pods_cause: Cause = "Model"
+    late_reason: str = "ProgressDeadlineExceeded"
     last_words: str = ""
     existing: int = 0
     stable_existing: int = 0

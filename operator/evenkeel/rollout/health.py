@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from evenkeel.rollout.causes import of_pods
 from evenkeel.rollout.clocks import FORGIVEN_AFTER
 from evenkeel.rollout.facts import Decision, Facts, Move
 
@@ -53,7 +52,7 @@ def short(facts: Facts) -> Decision | None:
     pods = f"{facts.ready} of {facts.needed} needed pods are ready"
     if late >= 0:
         told = facts.explain(f"{pods}, for {deadline} s in all")
-        return Decision(Move.ROLL_BACK, "CanaryUnavailable", told, cause=of_pods(facts.diagnosis))
+        return Decision(Move.ROLL_BACK, "CanaryUnavailable", told, cause=facts.pods_cause)
     message = facts.explain(f"{pods}; it gets only what they carry")
     return Decision(Move.HOLD, "CanaryUnavailable", message, -late)
 

@@ -52,6 +52,14 @@ _TAKEN_BACK = (
         "Read in the message what ails them: image, claim, node, or a container's last words.",
     ),
     Reason(
+        "PodsForbidden",
+        _RECORD,
+        "The API server or an admission webhook takes no pods of the revision until the deadline: "
+        "Pod Security, a LimitRange, a policy. The cause is the infrastructure's, unless the "
+        "model's own `podTemplate` or `resources` ask for what is refused.",
+        "Read the refusal in the message.",
+    ),
+    Reason(
         "CanaryUnavailable",
         _RECORD,
         "Needed pods are missing: the canary gets only what the ready ones carry, and goes back "
