@@ -193,7 +193,7 @@ def test_a_wish_is_spent_by_one_trial_and_can_be_said_again(field: str) -> None:
     assert trials(w) == 2
     unready(w, 5)
     last = w.status["history"][0]
-    assert (trials(w), last["wish"], last["spent"]) == (2, field, [field])
+    assert (trials(w), last["wish"], last["spent"]) == (2, field.title(), [field.title()])
     assert f"rollout.{field} is spent" in condition(w, "RolloutHealthy")["message"]
     assert condition(w, "SteeringAccepted")["status"] == "True"
     w.edit_rollout(**{field: None})
@@ -213,7 +213,7 @@ def test_one_spent_wish_does_not_stand_in_the_way_of_the_other(first: str, secon
         assert canary(w) is not None
         unready(w, 3)
     assert trials(w) == 3
-    assert w.status["history"][0]["spent"] == ["promote", "retry"]
+    assert w.status["history"][0]["spent"] == ["Promote", "Retry"]
 
 
 def test_a_spent_wish_to_promote_lets_nothing_past_the_verdict() -> None:
@@ -237,7 +237,7 @@ def test_a_wish_to_promote_that_comes_during_the_trial_is_spent_by_it() -> None:
     w.pods_ready(w.wanted(), ready=False)
     unready(w, 5)
     assert trials(w) == 1
-    assert w.status["history"][0]["spent"] == ["promote"]
+    assert w.status["history"][0]["spent"] == ["Promote"]
 
 
 def steered(named: str) -> tuple[World, str]:

@@ -91,7 +91,7 @@ class IndicatorStatus(Model):
 
 Cause = Literal["Model", "Infrastructure", "User"]
 """Whose fault a rollback is."""
-Wish = Literal["promote", "retry"]
+Wish = Literal["Promote", "Retry"]
 """A person's wish for a trial, by the field of spec.rollout that says it."""
 CanaryStage = Literal["Stopping", "Starting", "WarmingUp", "Stepping", "Promoting"]
 

@@ -124,7 +124,7 @@ def _decided(
         now=now,
         existing=own.existing,
         stable_existing=beside.existing,
-        by_hand=in_force("promote", md, state, canary.revision),
+        by_hand=in_force("Promote", md, state, canary.revision),
         occupied=taken,
         deadline=deadline,
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from evenkeel.api.rollout import Step
 from evenkeel.rollout.causes import of_undecided
 from evenkeel.rollout.facts import Decision, Facts, Move
-from evenkeel.rollout.health import crashing, short, unstable, unsteady
+from evenkeel.rollout.health import crashing, short, too_late, unstable, unsteady
 from evenkeel.rollout.stop_first import stopping
 from evenkeel.verdict.verdict import NO_EVIDENCE, Value
 
@@ -68,7 +68,7 @@ def promoting(facts: Facts) -> Decision | None:
         held = None if facts.by_hand else unsteady(facts)
         return held or Decision(Move.PROMOTE, canary.reason, canary.message)
     if max(late, facts.lost - deadline) >= 0:
-        return Decision(Move.ROLL_BACK, facts.late_reason, pods, cause=facts.pods_cause)
+        return too_late(facts, pods)
     return Decision(Move.HOLD, "Promoting", pods, -late)
 
 
@@ -107,8 +107,7 @@ def starting(facts: Facts) -> Decision | None:
         late = facts.counted - deadline
         pods = f"{facts.ready} of {facts.wanted} pods ready"
         if late >= 0:
-            told = facts.explain(f"{pods} after {deadline} s")
-            return Decision(Move.ROLL_BACK, facts.late_reason, told, cause=facts.pods_cause)
+            return too_late(facts, facts.explain(f"{pods} after {deadline} s"))
         return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
     if (held := unsteady(facts)) is not None:
         return held

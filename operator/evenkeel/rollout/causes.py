@@ -20,9 +20,9 @@ _LIMITED = re.compile(r"\b(?:maximum|minimum|limits?|requests?)\b.*\b(?:cpu|memo
 _LEAST_NAME = 4
 """Characters of a value that is looked for in a refusal; shorter ones stand there by chance."""
 _COMMON = frozenset(
-    "spec containers initContainers name image env value volumes volumeMounts mountPath resources "
-    "limits requests securityContext type ports metadata labels annotations command args "
-    "drop model".split()
+    {"spec", "containers", "initContainers", "name", "image", "env", "value", "volumes", "model"}
+    | {"volumeMounts", "mountPath", "resources", "limits", "requests", "securityContext", "type"}
+    | {"ports", "metadata", "labels", "annotations", "command", "args", "drop"}
 )
 """Words of a pod template that any refusal may have."""
 

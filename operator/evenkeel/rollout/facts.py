@@ -45,13 +45,11 @@ class Facts:
     """What the decision rests on; the canary's clocks are those of this very moment.
 
     wanted: the canary's pods for its present stage. needed: those that carry its present weight.
-    full: those of a promoted revision. crashes, stable_crashes: own-fault ends of model servers
-    since the trial began; existing, stable_existing: how many pods there are. by_hand: whether
-    a person promotes it. occupied: pods of
-    all revisions that hold room, also those that are going. diagnosis: why the
-    canary's pods are not ready, if that is known; pods_cause: whose fault that is; late_reason: what
-    it is called. last_words: of its last crash. deadline: seconds
-    that its pods may take to get ready.
+    full: those of a promoted revision. existing, stable_existing: how many pods there are.
+    occupied: pods of all revisions that hold room, also those that are going. diagnosis: why the
+    canary's pods are not ready, if that is known; pods_cause: whose fault that is; late_reason:
+    what it is called. last_words: of its last crash. by_hand: whether a person promotes it.
+    deadline: seconds that its pods may take to get ready.
     """
 
     canary: CanaryStatus

@@ -165,7 +165,7 @@ def _spent(last: Outcome | None, canary: CanaryStatus, promote: bool) -> tuple[W
     """Wishes that have had their trial: also one to promote that came while a trial went on."""
     spent = set(last.spent if last is not None else ())
     spent |= {canary.wish} if canary.wish is not None else set()
-    return tuple(sorted(spent | {"promote"} if promote else spent))
+    return tuple(sorted(spent | {"Promote"} if promote else spent))
 
 
 def promoted(

@@ -46,4 +46,4 @@ def _came_true(field: str, last: Outcome) -> bool:
 
 
 def _spent(field: str, last: Outcome | None) -> bool:
-    return last is not None and field in last.spent
+    return last is not None and field.title() in last.spent

@@ -14,7 +14,7 @@ from evenkeel.rollout.state import RolloutState, last_outcome
 BACK_OFF = (600.0, 1800.0, 3600.0)
 """Seconds after an infrastructure's fault until a followed version is tried again by itself."""
 
-WISHES: tuple[Wish, ...] = ("promote", "retry")
+WISHES: tuple[Wish, ...] = ("Promote", "Retry")
 
 
 class Trial(NamedTuple):
@@ -31,7 +31,7 @@ def next_trial(
     last = last_outcome(state, revision)
     asked = tuple(wish for wish in WISHES if in_force(wish, md, state, revision))
     if last is None or last.outcome != "RolledBack":
-        return Trial(wish="promote" if "promote" in asked else None)
+        return Trial(wish="Promote" if "Promote" in asked else None)
     if asked:
         return Trial(wish=asked[0])
     wait = automatic(last, md, now)
@@ -43,7 +43,13 @@ def next_trial(
 def in_force(wish: Wish, md: ModelDeployment, state: RolloutState, revision: str) -> bool:
     """Whether the wish names the revision and has not had its trial yet."""
     last = last_outcome(state, revision)
-    return getattr(md.spec.rollout, wish) == revision and (last is None or wish not in last.spent)
+    return named(wish, md) == revision and (last is None or wish not in last.spent)
+
+
+def named(wish: Wish, md: ModelDeployment) -> str | None:
+    """The revision that the wish is for."""
+    rollout = md.spec.rollout
+    return {"Promote": rollout.promote, "Retry": rollout.retry}[wish]
 
 
 def automatic(last: Outcome, md: ModelDeployment, now: datetime) -> float | None:
@@ -61,9 +67,9 @@ def what_follows(last: Outcome, md: ModelDeployment, now: datetime) -> str:
         minutes = BACK_OFF[last.attempts - 1] / 60
         due = "now" if wait <= 0 else f"{minutes:.0f} min after {last.time}"
         return f"trial {number} of {most} follows {due}, or a newer version"
-    spent = [w for w in last.spent if getattr(md.spec.rollout, w) == last.revision]
+    spent = [w for w in last.spent if named(w, md) == last.revision]
     if spent:
-        fields = " and ".join(f"rollout.{wish}" for wish in spent)
+        fields = " and ".join(f"rollout.{wish.lower()}" for wish in spent)
         verb = "is" if len(spent) == 1 else "are"
         return f"{fields} {verb} spent; remove it and set it again for one more trial"
     return f"set rollout.retry to {last.revision} to try it once more"
@@ -75,5 +81,5 @@ def with_wishes_renewed(state: RolloutState, md: ModelDeployment) -> RolloutStat
 
 
 def _renewed(outcome: Outcome, md: ModelDeployment) -> Outcome:
-    kept = tuple(w for w in outcome.spent if getattr(md.spec.rollout, w) == outcome.revision)
+    kept = tuple(w for w in outcome.spent if named(w, md) == outcome.revision)
     return outcome if kept == outcome.spent else outcome.model_copy(update={"spent": kept})

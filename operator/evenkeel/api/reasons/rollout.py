@@ -80,6 +80,14 @@ _TAKEN_BACK = (
         "Read the exit code and the last words in the message.",
     ),
     Reason(
+        "BothCrash",
+        _RECORD,
+        "Stable's model servers end by their own fault about as often a pod as the canary's: the "
+        "trial can neither go on nor tell anything; an hour after the stage's own time, or when "
+        "its pods are lost for good, it ends.",
+        "Read the last words in the message; look for what both need: memory, a volume, a node.",
+    ),
+    Reason(
         "Undecided",
         _RECORD,
         "The step's `deadlineSeconds` ended without a verdict, and `analysis.onUndecided` decided.",
