@@ -9,8 +9,9 @@ from evenkeel.api.modeldeploymentstatus import CanaryStatus, RevisionStatus
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.serving.observed import Pods
 
-LOOK_AGAIN = 30.0
-"""Seconds between two looks at pods that are going: one of a lost node never tells that it went."""
+LOOK_AGAIN = 2.0
+"""Seconds between two looks while the room is taken. The end of a pod wakes the plan; that of a lost
+node's pod never comes, and a Deployment that this very plan deletes may have had none."""
 
 
 def stops_first(md: ModelDeployment, own: Pods, full: int) -> bool:
