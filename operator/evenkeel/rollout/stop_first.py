@@ -10,7 +10,7 @@ from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.serving.observed import Pods
 
 LOOK_AGAIN = 2.0
-"""Seconds between two looks while the room is taken. The end of a pod wakes the plan; that of a lost
+"""Seconds between two looks while the room is taken. A pod's end wakes the plan; that of a lost
 node's pod never comes, and a Deployment that this very plan deletes may have had none."""
 
 
