@@ -13,7 +13,7 @@ from evenkeel.meta.objects import Event
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
 from evenkeel.retraining.triggers import MatchedAlert, configured
-from evenkeel.training.run_state import created
+from evenkeel.training.restored import created
 
 KEPT_ALERTS = 10
 

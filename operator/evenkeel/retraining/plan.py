@@ -59,7 +59,7 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
 
     creates: tuple[Manifest, ...] = ()
     if run is not None:
-        creates = (manifest(schedule, run, request.active),)
+        creates = (manifest(schedule, run, request.active, now),)
         book.enter(run, now)
         due = [o for o in due if o is not run.occurrence]
         request = _after(request, run.name, book, snapshot)

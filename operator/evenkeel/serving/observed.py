@@ -55,6 +55,7 @@ class Child:
     """An observed child. `revision` is empty where it belongs to all revisions.
 
     ports: of a Service. diagnosis: why an object that divides requests does not do its work.
+    left_behind: whether it has no living owner, as after a restore.
     """
 
     ref: Ref
@@ -62,6 +63,7 @@ class Child:
     pods: Pods = field(default_factory=Pods)
     ports: Ports | None = None
     diagnosis: str = ""
+    left_behind: bool = False
 
 
 def pods_by_revision(children: Iterable[Child]) -> dict[str, Pods]:
