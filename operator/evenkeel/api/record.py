@@ -11,7 +11,7 @@ import json
 from collections.abc import Container, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from evenkeel.meta.times import parse
 
@@ -31,6 +31,15 @@ def unwritten(obj: Mapping[str, Any]) -> bool:
     return isinstance(status, dict) and not status.get("observedGeneration")
 
 
+def told(metadata: Mapping[str, Any]) -> Json:
+    """What the record in an object's metadata says; empty if there is none that is JSON."""
+    try:
+        found = json.loads((metadata.get("annotations") or {}).get(RECORD) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def recalled(obj: Json, lasting: Container[str], status: type[Any]) -> Json:
     """The object with the status of its record, if it has one that is unwritten and readable.
 
@@ -40,15 +49,13 @@ def recalled(obj: Json, lasting: Container[str], status: type[Any]) -> Json:
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict) or not unwritten(obj):
         return obj
-    text = (metadata.get("annotations") or {}).get(RECORD)
-    if text is None:
+    kept = {name: value for name, value in told(metadata).items() if name in lasting}
+    if not kept:
         return obj
     try:
-        found = json.loads(text)
-        kept = {name: value for name, value in found.items() if name in lasting}
         TypeAdapter(status).validate_python(kept)
         _parse_times(kept)
-    except (ValueError, TypeError, AttributeError, ValidationError):
+    except (ValueError, TypeError):
         return obj
     return {**obj, "status": {**kept, **(obj.get("status") or {})}}
 
