@@ -254,6 +254,26 @@ async def test_an_object_made_anew_from_a_repository_goes_on(w: World) -> None:
         assert w.ns.revisions("elec") == [before["stable"]["revision"]]
 
 
+async def test_versions_from_a_backup_and_the_model_from_a_repository(w: World) -> None:
+    """Neither brings the model's record: what was taken back is known by the version's own."""
+    async with w.operator():
+        await followed(w)
+        await until(lambda: w.ns.status("v2", "ModelVersion").get("rolledBack"))
+        await quiet(w.ns)
+        saved = backup(w.ns, ("ModelVersion",))
+        delete(w.ns, backup(w.ns))
+        await until(lambda: not w.ns.all("ModelDeployment") and not w.ns.all("Deployment"))
+        w.ns.create(follower())
+        await until(lambda: w.ns.ready("elec"))
+        for obj in reversed(saved):
+            w.ns.create(restored(obj))
+        await until(lambda: serves(w, "elec", "s3://m/v1"))
+        await quiet(w.ns)
+        assert w.ns.stable_uri("elec") == "s3://m/v1"
+        assert w.ns.canary("elec") is None
+        assert "RolledBack WorseThanStable" in w.ns.outcomes("elec")
+
+
 async def test_a_replaced_object_gets_its_record_again(w: World) -> None:
     async with w.operator():
         await rolled_back(w)

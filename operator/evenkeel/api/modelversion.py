@@ -167,6 +167,14 @@ class ModelVersionStatus(Model):
             json_schema_extra=map_list("deployment"),
         ),
     ] = ()
+    rolled_back: Annotated[
+        tuple[Rollout, ...],
+        Field(
+            max_length=64,
+            description="Where it was taken back, which outlives `rollouts`.",
+            json_schema_extra=map_list("deployment"),
+        ),
+    ] = ()
     lineage: Annotated[
         str,
         Field(
@@ -191,7 +199,7 @@ class ModelVersion(Resource):
         Column("URI", ".spec.uri", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
-    lasting: ClassVar[frozenset[str]] = frozenset(("trainedTime",))
+    lasting: ClassVar[frozenset[str]] = frozenset(("trainedTime", "rolledBack"))
     spec: Annotated[ModelVersionSpec, Field(description="What was trained, from what and why.")]
     status: Annotated[ModelVersionStatus, Field(description="What became of it.")] = (
         ModelVersionStatus()

@@ -28,19 +28,30 @@ class Target(NamedTuple):
     model: str = ""
 
 
+class Past(NamedTuple):
+    """What became of versions where the model is to be served.
+
+    served: names of those that serve or have served. taken_back: of those that were rolled back.
+    gone: when the version that serves was trained, if it is not there any more.
+    """
+
+    served: Collection[str] = ()
+    taken_back: Collection[str] = ()
+    gone: datetime | None = None
+
+
+NEW = Past()
+
+
 def resolve(
-    source: ModelSource,
-    versions: Sequence[ModelVersion],
-    tried: Collection[str] = (),
-    served: datetime | None = None,
+    source: ModelSource, versions: Sequence[ModelVersion], past: Past = NEW
 ) -> Target | Refused:
     """The target of a model source.
 
     `versions` are those of the namespace that may matter. Following never goes back to a version
-    older than one in `tried` (versions that serve or have served): a rolled back newest version
-    leaves the stable one in place instead of trying its elders again. `served`: when the version
-    that serves was trained, which need not be there any more. A version that is not approved is
-    refused, also where it is named.
+    older than one that has served: a rolled back newest version leaves the stable one in place
+    instead of trying its elders again. A version that is not approved is refused, also where it is
+    named.
     """
     if source.uri is not None:
         return Target(source.uri, format=source.format)
@@ -53,7 +64,7 @@ def resolve(
                 "create it or correct spec.model.version",
             )
         return _unapproved(found) or _target(found)
-    return _newest_approved(source.follow or "", versions, tried, served)
+    return _newest_approved(source.follow or "", versions, past)
 
 
 def _unapproved(version: ModelVersion) -> Refused | None:
@@ -70,12 +81,7 @@ def _unapproved(version: ModelVersion) -> Refused | None:
     )
 
 
-def _newest_approved(
-    model: str,
-    versions: Sequence[ModelVersion],
-    tried: Collection[str],
-    served: datetime | None,
-) -> Target | Refused:
+def _newest_approved(model: str, versions: Sequence[ModelVersion], past: Past) -> Target | Refused:
     own = [v for v in versions if v.spec.model == model and not v.metadata.deletion_timestamp]
     approved = [v for v in own if is_true(v.status.conditions, "Approved")]
     if not approved:
@@ -89,11 +95,20 @@ def _newest_approved(
             "NoApprovedVersion",
             f"model {model!r} has {len(own)} ModelVersions and none is approved; {remedy}",
         )
+    known = [v for v in own if v.metadata.name in past.served]
+    if not known:
+        # Nothing protects the first to be served.
+        approved = [v for v in approved if v.metadata.name not in past.taken_back]
+    if not approved:
+        return Refused(
+            "NoApprovedVersion",
+            f"all approved versions of model {model!r} were rolled back here; train another one, "
+            "or name one by spec.model.version",
+        )
     newest = max(approved, key=age)
-    known = [v for v in own if v.metadata.name in tried]
     if known and age(newest) <= age(latest := max(known, key=age)):
         return _target(latest)
-    if served is not None and trained(newest) < served:
+    if past.gone is not None and trained(newest) < past.gone:
         return Refused(
             "VersionNotFound",
             f"the newest approved version, {newest.metadata.name}, is older than the one in "

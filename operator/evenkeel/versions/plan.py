@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evenkeel.api.common import Gate
-from evenkeel.api.modelversion import GateResult, ModelVersion, ModelVersionStatus
+from evenkeel.api.modelversion import GateResult, ModelVersion, ModelVersionStatus, Rollout
 from evenkeel.api.record import annotation
 from evenkeel.meta.conditions import Observation, find, merge
 from evenkeel.meta.objects import Event
@@ -58,17 +58,37 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         or version.metadata.creation_timestamp,
         champion=reference,
         gates=gates,
+        rolled_back=_rolled_back(status),
         lineage=lineage(
             version.metadata.name, version.spec, gates, lineage_link(approved), status.rollouts
         ),
     )
     return Plan(
         status=planned,
-        annotations=annotation({"trainedTime": planned.trained_time}),
+        annotations=_record(planned),
         # All this was told in its earlier life.
         events=() if version.had_earlier_life else tuple(events),
         requeue_after=LOOK_AGAIN if validated.status == "Unknown" else None,
         shared_status=SHARED_STATUS,
+    )
+
+
+def _rolled_back(status: ModelVersionStatus) -> tuple[Rollout, ...]:
+    """By ModelDeployment, until one says something else of it again."""
+    told = {r.deployment for r in status.rollouts}
+    now = [
+        r.model_copy(update={"message": r.message[:200]})
+        for r in status.rollouts
+        if r.outcome == "RolledBack"
+    ]
+    before = [r for r in status.rolled_back if r.deployment not in told]
+    return tuple(sorted((*now, *before), key=lambda r: r.deployment))[:64]
+
+
+def _record(status: ModelVersionStatus) -> dict[str, str]:
+    fields = {"trained_time"} | ({"rolled_back"} if status.rolled_back else set())
+    return annotation(
+        status.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
     )
 
 

@@ -13,7 +13,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus, Outcome, RevisionStatus
 from evenkeel.api.modelversion import ModelVersion, Rollout
 from evenkeel.api.record import annotation
-from evenkeel.api.version_order import age
+from evenkeel.api.version_order import Age, age
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.times import precise
 from evenkeel.rollout.state import HISTORY_LIMIT
@@ -38,27 +38,41 @@ def record(md: ModelDeployment, status: ModelDeploymentStatus) -> dict[str, str]
 
 
 def with_former_rollouts(md: ModelDeployment, versions: Iterable[ModelVersion]) -> ModelDeployment:
-    """The new object with what the versions tell of a former one of its name, if it knows nothing.
+    """The object with what the versions tell of rollouts under its name that it does not know of.
 
-    The version in production stays there, and one that was taken back is not tried again.
+    One that was taken back is not tried again, and what was in production when the object was
+    deleted is there again.
     """
-    if md.status.observed_generation or md.status.stable is not None:
-        return md
-    told = [(v, r) for v in versions for r in v.status.rollouts if r.deployment == md.metadata.name]
-    promoted = [(v, r) for v, r in told if r.outcome == "Promoted"]
-    if not promoted:
-        return md
-    version, serving = max(promoted, key=lambda p: (p[1].time, age(p[0])))
-    ended = [(v, r) for v, r in told if r.outcome != "Progressing"]
-    ended.sort(key=lambda p: (p[1].time, age(p[0])), reverse=True)
-    stable = RevisionStatus(
-        revision=serving.revision,
-        version=version.metadata.name,
-        uri=version.spec.uri,
-        format=version.spec.format,
-    )
-    history = tuple(_outcome(v, r) for v, r in ended)[:HISTORY_LIMIT]
-    return _with(md, stable=stable, history=history)
+    told = [(v, r) for v in versions for r in _rollouts(v) if r.deployment == md.metadata.name]
+    known = {o.revision for o in md.status.history}
+    known |= {r.revision for r in (md.status.stable, md.status.canary) if r is not None}
+    new = [p for p in told if p[1].outcome == "RolledBack" and p[1].revision not in known]
+    promoted = [p for p in told if p[1].outcome == "Promoted"]
+    found: dict[str, object] = {}
+    if md.status.stable is None and promoted:
+        version, serving = max(promoted, key=_time)
+        found["stable"] = RevisionStatus(
+            revision=serving.revision,
+            version=version.metadata.name,
+            uri=version.spec.uri,
+            format=version.spec.format,
+        )
+        new += promoted
+    if new:
+        new.sort(key=_time, reverse=True)
+        former = (_outcome(*p) for p in new)
+        found["history"] = (*md.status.history, *former)[:HISTORY_LIMIT]
+    return _with(md, **found) if found else md
+
+
+def _rollouts(version: ModelVersion) -> tuple[Rollout, ...]:
+    status = version.status
+    told = {r.deployment for r in status.rollouts}
+    return (*status.rollouts, *(r for r in status.rolled_back if r.deployment not in told))
+
+
+def _time(pair: tuple[ModelVersion, Rollout]) -> tuple[str, Age]:
+    return pair[1].time, age(pair[0])
 
 
 def _outcome(version: ModelVersion, rollout: Rollout) -> Outcome:

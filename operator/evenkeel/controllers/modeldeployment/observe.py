@@ -25,6 +25,7 @@ from evenkeel.meta.resources import POD, ResourceType
 from evenkeel.meta.times import parse
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import model_source
+from evenkeel.serving.model_source import Past
 from evenkeel.serving.observed import Child, Pods, deployment_pods
 from evenkeel.serving.ports import service_ports
 from evenkeel.serving.processes import processes
@@ -43,10 +44,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
     md = with_former_rollouts(md, versions)
-    served = md.status.stable.trained_time if md.status.stable is not None else None
-    target = model_source.resolve(
-        md.spec.model, versions, _tried(md), parse(served) if served else None
-    )
+    target = model_source.resolve(md.spec.model, versions, _past(md, versions))
     runtime = _runtime(store, md, None if isinstance(target, Refused) else target.format)
     found = [_with_pods(store, md, c) for c in _children(store, md)]
     return DeploymentSnapshot(
@@ -71,7 +69,7 @@ def _versions(store: Store, md: ModelDeployment) -> list[ModelVersion]:
         for o in store.all("ModelVersion", namespace)
         if o["metadata"]["name"] in names
         or o["spec"]["model"] == source.follow
-        or (not status.observed_generation and _was_here(o, md.metadata.name))
+        or (status.stable is None and _was_here(o, md.metadata.name))
     ]
 
 
@@ -80,10 +78,15 @@ def _was_here(version: JSON, deployment: str) -> bool:
     return any(r["deployment"] == deployment for r in rollouts)
 
 
-def _tried(md: ModelDeployment) -> set[str]:
-    """Versions that were in production here."""
-    tried = {o.version for o in md.status.history if o.outcome == "Promoted"}
-    return tried if md.status.stable is None else tried | {md.status.stable.version}
+def _past(md: ModelDeployment, versions: list[ModelVersion]) -> Past:
+    stable, history = md.status.stable, md.status.history
+    serves = {stable.version} if stable is not None else set()
+    gone = stable is not None and stable.version not in {v.metadata.name for v in versions}
+    return Past(
+        served={o.version for o in history if o.outcome == "Promoted"} | serves,
+        taken_back={o.version for o in history if o.outcome == "RolledBack"} - serves,
+        gone=parse(stable.trained_time) if stable and gone and stable.trained_time else None,
+    )
 
 
 def _runtime(store: Store, md: ModelDeployment, format_: ModelFormat | None) -> Selected | Refused:
