@@ -20,6 +20,7 @@ from tests.chart.conftest import Render
 from tests.support.api_server import ApiServer
 from tests.support.manifests import MINIMAL, manifest
 from tests.support.resources import BY_KIND
+from tests.support.restoring import OWN
 
 JSON = dict[str, Any]
 
@@ -205,9 +206,7 @@ async def test_secrets_by_name_where_that_is_granted(
         assert not rights.can(verb, "secrets", rights.watched, "mimir")
 
 
-@pytest.mark.parametrize(
-    "kind", ["ModelDeployment", "ModelVersion", "RetrainSchedule", "TrainingRun"]
-)
+@pytest.mark.parametrize("kind", OWN)
 def test_of_what_people_write_it_writes_annotations_only(rights: Rights, kind: str) -> None:
     made = manifest(kind, name="policed")
     rights.server.create(made, rights.watched).raise_for_status()
