@@ -70,9 +70,7 @@ def test_the_record_changes_with_rollouts_only() -> None:
     assert len(seen) == 2, "once at the beginning, once at the end"
 
 
-def test_the_stable_model_is_served_as_the_spec_has_it_where_its_pods_cannot_be_made_again() -> (
-    None
-):
+def test_the_stable_model_is_served_as_the_spec_has_it_now_if_its_pods_are_lost() -> None:
     world = taken_back()
     before = world.md.status.stable
     world.restore(children=False)
