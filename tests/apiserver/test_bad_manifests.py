@@ -250,7 +250,10 @@ BAD = [
     # Triggers
     Bad("no triggers", RS, "triggers: []", "at least 1 items"),
     Bad("six fields", RS, CRON % "0 0 3 * * *", "schedule needs five fields"),
-    Bad("macro", RS, CRON % "@daily", "schedule needs five fields"),
+    Bad("unknown macro", RS, CRON % "@fortnightly", "or @hourly, @daily, @weekly"),
+    Bad("every so often", RS, CRON % "@every 30m", "write times, such as '*/30 * * * *'"),
+    Bad("at the start", RS, CRON % "@reboot", "create a TrainingRun by hand"),
+    Bad("zone within", RS, CRON % "CRON_TZ=UTC 0 3 * * *", "field of its own: timeZone"),
     Bad("not a cron", RS, CRON % "61 o * * *", "minute (0-59), hour (0-23)"),
     Bad(
         "time zone",

@@ -137,6 +137,7 @@ GOOD = [
         - {name: drift, alert: {matchers: [{name: alertname, value: Drift},
             {name: severity, operator: '!=', value: info}]}}
         - {name: workdays, cron: {schedule: '*/30 8-18 * * MON-FRI', timeZone: Europe/Berlin}}
+        - {name: monthly, cron: {schedule: '@monthly', timeZone: Europe/Berlin}}
         - {name: last-friday, cron: {schedule: 0 3 * jan-mar 5L, timeZone: Etc/GMT+5}}
         budget: {runs: 4}
         concurrencyPolicy: Queue

@@ -33,6 +33,13 @@ def utc(
         ("*/15 * * * *", "Asia/Kathmandu", utc(2026, 1, 31, 7, 15)),
         ("0 0 29 2 *", "Etc/UTC", utc(2028, 2, 29)),
         ("0 0 * * MON", "Etc/UTC", utc(2026, 2, 2)),
+        ("@hourly", "Etc/UTC", utc(2026, 1, 31, 8)),
+        ("@daily", "Europe/Berlin", utc(2026, 1, 31, 23)),
+        (" @Midnight ", "Etc/UTC", utc(2026, 2, 1)),
+        ("@weekly", "Etc/UTC", utc(2026, 2, 1)),
+        ("@monthly", "Asia/Kathmandu", utc(2026, 1, 31, 18, 15)),
+        ("@yearly", "Etc/UTC", utc(2027, 1, 1)),
+        ("@annually", "Etc/UTC", utc(2027, 1, 1)),
     ],
 )
 def test_next_time(schedule: str, zone: str, expected: datetime) -> None:
@@ -92,6 +99,7 @@ def test_a_time_has_one_identity_wherever_the_search_begins(
     [
         (trigger("0 3 * *"), "expected minute, hour, day of month, month, day of week"),
         (trigger("0 0 3 * * *"), "needs five fields"),
+        (trigger("@every 6h"), "needs five fields"),
         (trigger("61 3 * * *"), "Bad minute"),
         (trigger("0 3 * * 5-1"), "Bad day-of-week"),
         (trigger("0 3 L/2-1 * *"), "cron expression"),

@@ -8,8 +8,8 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel, to_pascal
 
 from evenkeel.api.base import Name
-from evenkeel.api.cron_syntax import CRON
-from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, says
+from evenkeel.api.cron_syntax import CRON, REMEDIES
+from evenkeel.meta.model import ATOMIC, Model, Rule, cel, exactly_one, says
 
 
 class Matcher(Model):
@@ -61,12 +61,17 @@ class CronTrigger(Model):
         Field(
             min_length=1,
             max_length=128,
-            description="Cron expression with five fields, such as 0 3 * * *.",
+            description="Cron expression with five fields, such as 0 3 * * *, or one of @hourly, "
+            "@daily, @midnight, @weekly, @monthly, @yearly, @annually.",
             pattern=CRON,
-            json_schema_extra=says(
-                "schedule needs five fields: minute (0-59), hour (0-23), day of month (1-31), "
-                "month (1-12 or JAN-DEC), day of week (0-7 or SUN-SAT), such as '0 3 * * *'"
-            ),
+            json_schema_extra={
+                **says(
+                    "schedule needs five fields: minute (0-59), hour (0-23), day of month (1-31), "
+                    "month (1-12 or JAN-DEC), day of week (0-7 or SUN-SAT), such as '0 3 * * *'; "
+                    "or @hourly, @daily, @weekly, @monthly or @yearly"
+                ),
+                **cel(*REMEDIES),
+            },
         ),
     ]
     time_zone: Annotated[

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from evenkeel.api.cron_syntax import fields
 from evenkeel.api.trigger import CronTrigger
 from evenkeel.retraining.triggers.kind import Clock, InvalidTrigger, TriggerKind
 
@@ -57,9 +58,10 @@ def deadline(cron: CronTrigger, time: datetime) -> datetime:
 def _times(cron: CronTrigger, after: datetime) -> Iterator[datetime]:
     """The times later than `after`, in UTC, oldest first."""
     try:
-        if len(cron.schedule.split()) != 5:
+        expression = fields(cron.schedule)
+        if len(expression.split()) != 5:
             raise CronSimError("needs five fields")
-        times = CronSim(cron.schedule, after.astimezone(_zone(cron.time_zone)))
+        times = CronSim(expression, after.astimezone(_zone(cron.time_zone)))
     except (CronSimError, AssertionError, TypeError) as problem:
         raise InvalidCron(
             f"cron expression {cron.schedule!r}: {str(problem) or 'not understood'}; "
