@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,15 +11,20 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from evenkeel.api.cause import Alert
+from evenkeel.controllers import inbox as inbox_module
 from evenkeel.controllers.inbox import Inbox
+from evenkeel.kube.by_name import ByName
 from evenkeel.kube.store import Store
-from evenkeel.meta.objects import Key
+from evenkeel.meta.objects import Event, Key
 from evenkeel.process import webhook as module
+from evenkeel.process.senders import Senders
 from evenkeel.process.webhook import Webhook
+from evenkeel.retraining.addressing import Sent
+from evenkeel.retraining.tenancy import Grants
 from evenkeel.retraining.triggers import MatchedAlert
-from evenkeel.retraining.triggers.alert import PATH
 
 JSON = dict[str, Any]
+PATH = "/alerts"
 KEY = Key("RetrainSchedule", "shop", "fraud")
 
 
@@ -38,7 +44,7 @@ def schedule(name: str = "fraud", namespace: str = "shop") -> JSON:
 def alert(number: int = 0, status: str = "firing", **labels: str) -> JSON:
     return {
         "status": status,
-        "labels": {"alertname": "Drift", "n": str(number), **labels},
+        "labels": {"alertname": "Drift", "namespace": "shop", "n": str(number), **labels},
         "annotations": {"summary": "drifted"},
         "startsAt": "2026-01-31T09:00:00Z",
         "endsAt": "0001-01-01T00:00:00Z",
@@ -54,14 +60,24 @@ def body(*alerts: JSON, **more: Any) -> JSON:
 class Desk:
     """A webhook over a store with one schedule; `writes` lets the schedule's plan succeed."""
 
-    def __init__(self) -> None:
+    def __init__(self, grants: Grants = module.NO_GRANTS) -> None:
+        self.secrets: dict[str, str] = {}
+        self.told: list[tuple[Key, Event]] = []
+        self.refused: set[Key] = set()
         self.store, self.inbox = Store(), Inbox()
         self.store.put("RetrainSchedule", schedule())
         self.leads, self.token, self.writes = True, "secret", True
         self.counted: dict[Key, int] = {}
+        self.seen: dict[Key, set[str]] = {}
         self.plans = 0
         self.webhook = Webhook(
-            self.store, self.inbox, self._notify, lambda: self.leads, lambda: self.token
+            self.store,
+            self.inbox,
+            self._notify,
+            lambda: self.leads,
+            Senders(lambda: self.token, self.secrets, ByName(self, lambda: 0.0)),  # type: ignore[arg-type]
+            grants=grants,
+            tell=lambda key, event: self.told.append((key, event)),
         )
         self._queued: set[Key] = set()
         self._running: set[asyncio.Task[None]] = set()
@@ -79,9 +95,17 @@ class Desk:
         alerts = self.inbox.take(key)
         self.plans += 1
         await asyncio.sleep(0.01)
-        if self.writes:
-            self.counted[key] = self.counted.get(key, 0) + len(alerts)
+        if key in self.refused:
+            self.inbox.refuse(key)
+        elif self.writes:
+            new = {a.identity for a in alerts} - self.seen.setdefault(key, set())
+            self.seen[key] |= new
+            self.counted[key] = self.counted.get(key, 0) + len(new)
             self.inbox.settle(key)
+
+    async def get(self, type_: object, namespace: str, name: str) -> JSON:
+        """A Secret of any namespace; its token is the namespace's name."""
+        return {"data": {"token": base64.b64encode(namespace.encode()).decode()}}
 
 
 @pytest.fixture
@@ -98,10 +122,12 @@ async def client(desk: Desk) -> AsyncIterator[TestClient[web.Request, web.Applic
 Http = TestClient[web.Request, web.Application]
 
 
-async def post(client: Http, content: Any, token: str | None = "secret") -> tuple[int, JSON]:
+async def post(
+    client: Http, content: Any, token: str | None = "secret", path: str = PATH
+) -> tuple[int, JSON]:
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
     data = {"json": content} if not isinstance(content, str) else {"data": content}
-    async with client.post(PATH, headers=headers, **data) as response:
+    async with client.post(path, headers=headers, **data) as response:
         return response.status, await response.json()
 
 
@@ -165,19 +191,18 @@ async def test_resolved_and_unmatched_alerts_are_taken_and_do_nothing(
 
 
 async def test_each_matching_schedule_must_have_written(desk: Desk, client: Http) -> None:
-    desk.store.put("RetrainSchedule", schedule("churn", "bank"))
+    desk.store.put("RetrainSchedule", schedule("churn"))
     status, answer = await post(client, body(alert()))
     assert (status, answer["matched"]) == (200, 2)
-    assert set(desk.counted) == {KEY, Key("RetrainSchedule", "bank", "churn")}
+    assert set(desk.counted) == {KEY, Key("RetrainSchedule", "shop", "churn")}
 
 
-async def test_503_when_nothing_could_be_written_and_nothing_stays_behind(
+async def test_503_when_nothing_could_be_written_and_the_retry_counts_once(
     desk: Desk, client: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.1)
     desk.writes = False
     assert (await post(client, body(alert(1))))[0] == 503
-    assert desk.inbox.take(KEY) == (), "its sender sends it again"
     desk.writes = True
     assert (await post(client, body(alert(1))))[0] == 200
     assert desk.counted == {KEY: 1}
@@ -206,34 +231,232 @@ async def test_labels_beyond_the_apis_limits_are_cut_and_not_refused(
     assert desk.counted == {KEY: 2}
 
 
+def sent(name: str) -> Sent:
+    return Sent((MatchedAlert("drift", Alert(fingerprint=name, starts_at="")),), name)
+
+
 async def test_failed_plan_keeps_its_alerts_for_the_next() -> None:
     inbox = Inbox()
-
-    def one(name: str) -> tuple[MatchedAlert, ...]:
-        return (MatchedAlert("drift", Alert(fingerprint=name, starts_at="")),)
-
-    first = inbox.put(KEY, one("a"))
+    first = inbox.put(KEY, sent("a"))
     assert len(inbox.take(KEY)) == 1
-    second = inbox.put(KEY, one("b"))
+    second = inbox.put(KEY, sent("b"))
     assert [m.alert.fingerprint for m in inbox.take(KEY)] == ["a", "b"]
-    third = inbox.put(KEY, one("c"))
+    third = inbox.put(KEY, sent("c"))
     inbox.settle(KEY)
-    assert first.done.done()
-    assert second.done.done()
-    assert not third.done.done(), "it came after the plan"
+    assert first.written.result()
+    assert second.written.result()
+    assert not third.written.done(), "it came after the plan"
     assert [m.alert.fingerprint for m in inbox.take(KEY)] == ["c"]
-    inbox.withdraw(KEY, third)
+
+
+async def test_what_is_sent_again_joins_what_waits_already() -> None:
+    inbox = Inbox()
+    first, again = inbox.put(KEY, sent("a")), inbox.put(KEY, sent("a"))
+    assert len(inbox.take(KEY)) == 1
+    inbox.settle(KEY)
+    assert first.written.result()
+    assert again.written.result()
+
+
+async def test_a_refused_schedule_keeps_its_alerts_and_is_waited_for_by_nobody() -> None:
+    inbox = Inbox()
+    first = inbox.put(KEY, sent("a"))
+    inbox.take(KEY)
+    inbox.refuse(KEY)
+    assert first.written.result() is False
+    again, more = inbox.put(KEY, sent("a")), inbox.put(KEY, sent("b"))
+    assert again.written.result() is False
+    assert more.written.result() is False
+    assert [m.alert.fingerprint for m in inbox.take(KEY)] == ["a", "b"]
+    inbox.settle(KEY)
+    later = inbox.put(KEY, sent("c"))
+    assert not later.written.done(), "it is written again"
+    inbox.drop(KEY)
+    assert later.written.result()
     assert inbox.take(KEY) == ()
 
 
-async def test_what_a_planned_run_counts_is_told_to_the_next_plan() -> None:
+async def test_a_schedule_that_is_refused_for_good_does_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inbox_module, "WAITING", 3)
     inbox = Inbox()
-    delivery = inbox.put(KEY, (MatchedAlert("drift", Alert(fingerprint="a", starts_at="")),))
-    assert [m.run for m in inbox.take(KEY)] == [""]
-    inbox.entered(KEY, "never-made", known=())
-    assert [m.run for m in inbox.take(KEY)] == ["never-made"]
-    inbox.entered(KEY, "made", known=())
-    inbox.put(KEY, delivery.alerts)
-    inbox.take(KEY)
-    inbox.entered(KEY, "second", known=("made",))
-    assert [m.run for m in inbox.take(KEY)] == ["made", "second"]
+    for name in "abcde":
+        inbox.put(KEY, sent(name))
+    assert [m.alert.fingerprint for m in inbox.take(KEY)] == ["a", "b", "c"]
+    assert inbox.put(KEY, sent("f")).written.result() is False
+
+
+OTHER = Key("RetrainSchedule", "bank", "churn")
+
+
+async def test_a_refused_schedule_fails_and_delays_nobody_else(desk: Desk, client: Http) -> None:
+    desk.store.put("RetrainSchedule", schedule("churn", "bank"))
+    desk.refused = {OTHER}
+    mixed = body(alert(1), alert(2), alert(3, namespace="bank"))
+    for _ in range(6):
+        status, answer = await post(client, mixed)
+        assert (status, answer) == (200, {"received": 3, "matched": 3, "refused": 1})
+    assert desk.counted == {KEY: 2}
+    assert (await post(client, body(alert(3, namespace="bank"))))[0] == 503, "nobody else is there"
+    desk.refused = set()
+    desk._notify(OTHER)
+    await asyncio.sleep(0.1)
+    assert desk.counted == {KEY: 2, OTHER: 1}
+    assert await post(client, mixed) == (200, {"received": 3, "matched": 3})
+    assert desk.counted == {KEY: 2, OTHER: 1}
+
+
+async def test_an_alert_reaches_its_own_namespace_only(desk: Desk, client: Http) -> None:
+    desk.store.put("RetrainSchedule", schedule("churn", "bank"))
+    status, answer = await post(client, body(alert(1), alert(2, namespace="elsewhere")))
+    assert (status, answer) == (200, {"received": 2, "matched": 1})
+    assert desk.counted == {KEY: 1}
+
+
+async def test_an_alert_without_a_namespace_concerns_nobody_and_says_so(
+    desk: Desk, client: Http
+) -> None:
+    status, answer = await post(client, body(alert(1, namespace="")))
+    assert (status, answer["matched"], answer["withoutNamespace"]) == (200, 0, 1)
+    assert "without the label namespace" in answer["message"]
+    ((key, event),) = desk.told
+    assert (key, event.reason) == (KEY, "AlertWithoutNamespace")
+    assert desk.plans == 0
+
+
+@pytest.mark.parametrize(
+    ("grants", "reached"),
+    [
+        ((), False),
+        (("elsewhere=shop",), True),
+        (("elsewhere=shop/fraud",), True),
+        (("elsewhere=shop/other",), False),
+        (("elsewhere=bank",), False),
+        (("-=shop",), False),
+        (("*=shop",), True),
+        (("elsewhere=*",), True),
+    ],
+)
+async def test_another_namespaces_alerts_by_grant_only(
+    grants: tuple[str, ...], reached: bool
+) -> None:
+    desk = Desk(Grants.parse(grants))
+    async with TestClient(TestServer(desk.webhook.application())) as http:
+        _, answer = await post(http, body(alert(1, namespace="elsewhere")))
+    assert answer["matched"] == int(reached)
+
+
+async def test_alerts_without_a_namespace_by_grant() -> None:
+    desk = Desk(Grants.parse(["-=shop"]))
+    async with TestClient(TestServer(desk.webhook.application())) as http:
+        assert (await post(http, body(alert(1, namespace=""))))[1] == {"received": 1, "matched": 1}
+
+
+@pytest.mark.parametrize("entry", ["a", "a=", "=a", "a=b/", "a=b/c/d", "A=b", "-=-", "a=-"])
+def test_a_wrong_grant_is_named(entry: str) -> None:
+    with pytest.raises(ValueError, match="is not SOURCE=TARGET"):
+        Grants.parse([entry])
+
+
+async def test_a_namespaces_own_path_and_token(desk: Desk, client: Http) -> None:
+    desk.secrets |= {"bank": "evenkeel-alerts"}
+    desk.store.put("RetrainSchedule", schedule("churn", "bank"))
+    faked = body(alert(1, namespace="shop"))
+    assert (await post(client, faked, "bank"))[0] == 401, "the shared path needs the shared token"
+    assert (await post(client, faked, "bank", "/alerts/shop"))[0] == 401
+    assert (await post(client, faked, "bank", "/alerts/unknown"))[0] == 401
+    assert (await post(client, faked, "", "/alerts/bank"))[0] == 401
+    assert desk.plans == 0
+    assert await post(client, faked, "bank", "/alerts/bank") == (200, {"received": 1, "matched": 1})
+    assert desk.counted == {OTHER: 1}, "whatever its label says"
+    assert (await post(client, faked, "secret", "/alerts/bank"))[0] == 200, "the platform's own"
+
+
+async def test_a_namespace_with_a_token_is_shut_also_where_the_shared_path_is_open(
+    desk: Desk, client: Http
+) -> None:
+    desk.secrets, desk.token = desk.secrets, ""
+    desk.secrets |= {"bank": "evenkeel-alerts"}
+    assert (await post(client, body(), None, "/alerts/bank"))[0] == 401
+    assert (await post(client, body(), "bank", "/alerts/bank"))[0] == 200
+
+
+GRAFANA = {
+    "receiver": "ml",
+    "status": "firing",
+    "orgId": 1,
+    "alerts": [
+        {
+            "status": "firing",
+            "labels": {"alertname": "Drift", "grafana_folder": "ML", "namespace": "shop"},
+            "annotations": {"summary": "PSI is high"},
+            "startsAt": "2026-01-31T09:51:03.157076+02:00",
+            "endsAt": "0001-01-01T00:00:00Z",
+            "generatorURL": "https://grafana.test/alerting/grafana/1afz29v7z/view?orgId=1",
+            "fingerprint": "c6eadffa33fcdf37",
+            "silenceURL": "https://grafana.test/alerting/silence/new",
+            "dashboardURL": "",
+            "panelURL": "",
+            "values": None,
+            "valueString": "[ var='A' labels={} value=0.31 ]",
+        }
+    ],
+    "groupLabels": {"alertname": "Drift"},
+    "commonLabels": {"alertname": "Drift"},
+    "commonAnnotations": {},
+    "externalURL": "https://grafana.test/",
+    "version": "1",
+    "groupKey": '{}:{alertname="Drift"}',
+    "truncatedAlerts": 0,
+    "title": "[FIRING:1] Drift",
+    "state": "alerting",
+    "message": "**Firing**",
+}
+
+
+async def test_grafanas_notification_is_taken_like_alertmanagers(desk: Desk, client: Http) -> None:
+    for _ in range(2):
+        assert await post(client, GRAFANA) == (200, {"received": 1, "matched": 1})
+    assert desk.counted == {KEY: 1}
+
+
+async def test_an_odd_alert_of_a_group_takes_no_other_with_it(desk: Desk, client: Http) -> None:
+    odd = {**alert(1), "generatorURL": "x" * 9000}
+    odd["labels"] |= {f"l{n}": "v" * 2000 for n in range(100)}
+    nulls = {**alert(2), "annotations": None}
+    wrong = {**alert(3), "labels": {"n": 3}}
+    status, answer = await post(
+        client, body(odd, nulls, wrong, alert(4), alert(5, "resolved"), status="resolved")
+    )
+    assert (status, answer) == (200, {"received": 5, "matched": 3})
+    assert desk.counted == {KEY: 3}
+
+
+async def test_a_body_beyond_the_limit_is_refused_while_it_comes(
+    desk: Desk, client: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_BODY", 2**20)
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b" " * 2**16
+
+    headers = {"Authorization": "Bearer secret"}
+    async with client.post(PATH, headers=headers, data=endless()) as response:
+        assert response.status == 413
+        assert "group alerts" in (await response.json())["error"]
+
+
+async def test_a_body_that_drips_is_given_up(client: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READING", 0.05)
+    release = asyncio.Event()
+
+    async def dripping() -> AsyncIterator[bytes]:
+        yield b"{"
+        await release.wait()
+
+    headers = {"Authorization": "Bearer secret"}
+    async with client.post(PATH, headers=headers, data=dripping()) as response:
+        assert response.status == 408
+    release.set()

@@ -6,21 +6,22 @@ import time
 
 import pytest
 from evenkeel.api.trigger import Matcher, Trigger
-from evenkeel.retraining.triggers import first_match, problems
+from evenkeel.retraining.triggers import first_matches, problems
 from evenkeel.retraining.triggers.alert import (
     ALERT,
     InvalidMatcher,
-    NotifiedAlert,
     check,
     matches,
 )
+from evenkeel.retraining.triggers.labelled import Labelled, bits, positions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
 def holds(operator: str, value: str, **labels: str) -> bool:
     matcher = Matcher.model_validate({"name": "a", "operator": operator, "value": value})
-    return matches([matcher], labels)
+    events = Labelled([labels])
+    return matches([matcher], events, events.all) == 1
 
 
 @pytest.mark.parametrize(
@@ -54,8 +55,29 @@ def test_a_missing_label_counts_as_empty() -> None:
 
 def test_all_matchers_must_hold() -> None:
     both = [Matcher(name="a", value="1"), Matcher(name="b", operator="!=", value="2")]
-    assert matches(both, {"a": "1"})
-    assert not matches(both, {"a": "1", "b": "2"})
+    events = Labelled([{"a": "1"}, {"a": "1", "b": "2"}, {"b": "1"}, {"a": "1", "b": "3"}])
+    assert list(positions(matches(both, events, events.all))) == [0, 3]
+    assert matches(both, events, 0b0110) == 0
+
+
+@given(st.sets(st.integers(0, 300)))
+def test_a_set_of_events_as_a_number(members: set[int]) -> None:
+    assert set(positions(bits(members))) == members
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("ab"), st.sampled_from(["", "x", "y", "xy"]))),
+    st.integers(0),
+)
+def test_few_and_many_events_are_looked_at_alike(labels: list[dict[str, str]], among: int) -> None:
+    among &= (1 << len(labels)) - 1
+    by_regex = [Matcher(name="a", operator="=~", value="x?y?")]
+    each = [
+        n
+        for n, one in enumerate(labels)
+        if among >> n & 1 and matches(by_regex, Labelled([one]), 1)
+    ]
+    assert list(positions(matches(by_regex, Labelled(labels), among))) == each
 
 
 @settings(deadline=None)
@@ -93,8 +115,8 @@ def test_an_alert_fires_its_first_trigger_and_an_invalid_one_matches_nothing() -
 
     def fired(among: list[Trigger], **labels: str) -> str | None:
         assert ALERT.receiver is not None
-        alert = NotifiedAlert.model_construct(labels=labels)
-        return first_match(ALERT.receiver, ALERT.specs(among), alert)
+        fired = first_matches(ALERT.receiver, ALERT.specs(among), Labelled([labels]), 1)
+        return next(iter(fired), None)
 
     assert fired(triggers, a="1") == "first"
     assert fired(triggers, a="2") == "second"

@@ -10,7 +10,17 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.retraining import DRIFT, NOW, TRAINING, Cluster, Crash, alerts, nightly, schedule
+from tests.support.retraining import (
+    DRIFT,
+    NOW,
+    TRAINING,
+    Cluster,
+    Crash,
+    alerts,
+    nightly,
+    schedule,
+    told,
+)
 
 POLICIES = st.sampled_from(["Forbid", "Queue", "Replace"])
 
@@ -241,20 +251,76 @@ def test_alerts_of_a_trigger_that_is_gone_start_nothing() -> None:
 
 
 @pytest.mark.parametrize("more", [0, 2])
-def test_a_refused_status_after_the_creation_counts_no_alert_twice(more: int) -> None:
-    cluster, storm = Cluster(schedule(DRIFT)), alerts(7)
+@pytest.mark.parametrize("policy", ["Forbid", "Queue", "Replace"])
+def test_a_refused_status_after_the_creation_counts_no_alert_twice(policy: str, more: int) -> None:
+    cluster = Cluster(schedule(DRIFT, concurrencyPolicy=policy, cooldownSeconds=0))
+    storm = told(7)
     with pytest.raises(Crash):
         cluster.reconcile(storm, writes=1)
     (run,) = cluster.started
-    later = [*(a._replace(run=run) for a in storm), *alerts(more)]
-    cluster.reconcile(later)
+    cluster.reconcile([*storm, *told(more, first=7)])
     assert cluster.started == [run]
     assert cluster.received == cluster.accounted == 7 + more
 
 
-def test_a_run_that_could_not_be_created_has_counted_nothing() -> None:
-    cluster, storm = Cluster(schedule(DRIFT)), alerts(7)
-    cluster.reconcile([a._replace(run="never-made") for a in storm])
+def test_what_is_sent_again_counts_once_and_starts_nothing() -> None:
+    cluster = Cluster(schedule(DRIFT, cooldownSeconds=0))
+    cluster.reconcile(told(3))
+    cluster.finish_active()
+    for seconds in (1, 20, 20):
+        cluster.pass_time(seconds=seconds)
+        cluster.reconcile(told(3, arrived=cluster.now))
+        assert len(cluster.started) == 1
+    cluster.reconcile(told(4, arrived=cluster.now))
+    assert len(cluster.started) == 2, "a fourth has joined the group"
+    assert cluster.received == cluster.accounted == 4
+
+
+def test_an_alert_that_still_fires_counts_again_only_where_it_starts_a_run() -> None:
+    cluster = Cluster(schedule(DRIFT, cooldownSeconds=3600))
+    cluster.reconcile(told(2))
+    cluster.finish_active()
+    for minutes, runs, received in ((10, 1, 2), (10, 1, 2), (50, 2, 4), (5, 2, 4)):
+        cluster.pass_time(minutes=minutes)
+        cluster.reconcile(told(2, arrived=cluster.now))
+        assert (len(cluster.started), cluster.received) == (runs, received)
+        assert cluster.received == cluster.accounted
+
+
+@pytest.mark.parametrize("number", [10_000, 1_500])
+def test_a_storm_of_any_size_that_is_sent_again_counts_once(number: int) -> None:
+    cluster = Cluster(schedule(DRIFT))
+    cluster.reconcile(told(number))
+    cluster.pass_time(minutes=10)
+    cluster.reconcile(told(number, arrived=cluster.now))
+    assert cluster.received == cluster.accounted == number
+
+
+def test_the_memory_of_counted_alerts_is_bounded() -> None:
+    cluster = Cluster(schedule(DRIFT))
+    for n in range(150):
+        cluster.reconcile(told(100, first=100 * n, arrived=cluster.now))
+        cluster.pass_time(seconds=1)
+    counted = cluster.status.counted
+    assert sum(len(e.alerts) for e in counted) == 8 * 1024
+    assert sum(len(e.deliveries) for e in counted) == 8 * 64
+    assert len(counted) <= 64
+    before = cluster.received
+    cluster.reconcile(told(1000, first=14_000, arrived=cluster.now))
+    assert cluster.received == before
+
+
+@pytest.mark.parametrize("policy", ["Forbid", "Queue", "Replace"])
+def test_alerts_of_a_run_that_is_refused_wait_for_it(policy: str) -> None:
+    cluster = Cluster(schedule(DRIFT, nightly(), concurrencyPolicy=policy))
+    for _ in range(3):
+        cluster.refuse(told(7, arrived=cluster.now))
+        cluster.pass_time(minutes=1)
+    assert cluster.status.pending is not None
+    assert cluster.status.pending.alert_count == cluster.received == cluster.accounted == 7
+    cluster.reconcile()
+    (run,) = cluster.runs.values()
+    assert run.spec.cause.alert_count == 7
     assert cluster.received == cluster.accounted == 7
 
 

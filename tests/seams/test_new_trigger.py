@@ -18,6 +18,7 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.model import Model
 from evenkeel.meta.objects import Key
 from evenkeel.meta.times import timestamp
+from evenkeel.process.senders import Senders
 from evenkeel.process.webhook import Webhook
 from evenkeel.retraining import triggers
 from evenkeel.retraining.triggers.kind import (
@@ -92,9 +93,10 @@ PUSH = TriggerKind(
     "push",
     check=check_push,
     receiver=Receiver(
-        "/push",
+        ("/push",),
         read_pushes,
-        lambda spec, push: push["branch"] == spec.branch,
+        lambda push: {"namespace": "ml", "branch": push["branch"]},
+        lambda spec, pushes, among: among & pushes.equal("branch", spec.branch),
         lambda push: Alert(
             fingerprint=push["commit"], starts_at=timestamp(NOW), summary=push["commit"]
         ),
@@ -129,7 +131,7 @@ def cluster(kind: type[RetrainSchedule], *triggers: dict[str, Any], **spec: Any)
 def test_the_table_has_an_entry_for_each_field_of_the_api() -> None:
     assert tuple(k.field for k in triggers.TRIGGERS) == Trigger.kinds()
     assert all(k.clock or k.receiver for k in triggers.TRIGGERS)
-    paths = [k.receiver.path for k in triggers.TRIGGERS if k.receiver]
+    paths = [p for k in triggers.TRIGGERS if k.receiver for p in k.receiver.paths]
     assert len(set(paths)) == len(paths)
     assert TypeAdapter(CauseType).json_schema()["enum"] == ["Alert", "Cron", "Manual"]
 
@@ -226,7 +228,8 @@ async def test_the_webhook_serves_the_new_path_and_answers_once_the_run_is_writt
     world = cluster(kind, MAIN, DRIFT)
     store, inbox, queue = Store(), Inbox(), asyncio.Queue[Key]()
     store.put("RetrainSchedule", world.schedule.wire())
-    webhook = Webhook(store, inbox, queue.put_nowait, lambda: True, lambda: "secret", kind)
+    senders = Senders(lambda: "secret", {}, None)
+    webhook = Webhook(store, inbox, queue.put_nowait, lambda: True, senders, schedules=kind)
     bearer = {"Authorization": "Bearer secret"}
     pushes = [{"branch": "main", "commit": "c1"}, {"branch": "topic", "commit": "c2"}]
     async with TestClient(TestServer(webhook.application())) as http:

@@ -65,6 +65,19 @@ def alerts(number: int, began: datetime = NOW, trigger: str = "drift") -> list[M
     ]
 
 
+def told(number: int, *, first: int = 0, arrived: datetime = NOW) -> list[MatchedAlert]:
+    """Alerts of one delivery as the webhook gives them."""
+    return [
+        a._replace(
+            alert=a.alert.model_copy(update={"fingerprint": f"{first + i:x}"}),
+            identity=f"{first + i:08x}",
+            delivery=f"d{first:03x}{number:04x}"[-8:],
+            arrived=arrived,
+        )
+        for i, a in enumerate(alerts(number))
+    ]
+
+
 class Crash(Exception):
     """The operator died."""
 
@@ -110,6 +123,12 @@ class Cluster:
                 raise Crash
             step(argument)
         return plan
+
+    def refuse(self, inbox: Iterable[MatchedAlert] = ()) -> None:
+        """A reconcile whose run the API server refuses."""
+        plan = plan_schedule(self.snapshot(inbox))
+        assert isinstance(plan.uncreated, RetrainScheduleStatus)
+        self._write(plan.uncreated)
 
     def settle(self) -> Plan:
         """Reconciles until nothing changes: a quiet cluster sees no writes."""

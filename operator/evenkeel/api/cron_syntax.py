@@ -59,4 +59,6 @@ REMEDIES = (
 def fields(expression: str) -> str:
     """The expression with a name replaced by its fields."""
     return MACROS.get(expression.strip().lower(), expression)
+
+
 """RE2 for an expression; a range that runs backwards is only found when it is evaluated."""

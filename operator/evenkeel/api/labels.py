@@ -14,6 +14,8 @@ REVISION = f"{GROUP}/revision"
 MODEL = f"{GROUP}/model"
 SCHEDULE = f"{GROUP}/schedule"
 RUN = f"{GROUP}/run"
+COUNTED = f"{GROUP}/counted-alerts"
+"""An annotation of a run: the alerts that it counts, as the status after it remembers them."""
 
 
 def owner_reference(kind: str, meta: ObjectMeta) -> dict[str, Any]:

@@ -103,7 +103,8 @@ class LastRun(Model):
 
 
 class Pending(Model):
-    """Alerts that wait for the active run, the cooldown or the budget (Queue policy)."""
+    """Alerts that wait for the active run, the cooldown or the budget (Queue policy), or for a run
+    that the API server refuses to create (every policy)."""
 
     trigger: Annotated[str, Field(max_length=63, description="Trigger of the first alert.")]
     since: Annotated[Timestamp, Field(description="When the first of them began to fire.")]
@@ -122,6 +123,32 @@ class TriggerStatus(Model):
     last_schedule_time: Annotated[
         Timestamp | None, Field(description="Cron times up to this one need no run any more.")
     ] = None
+
+
+DIGEST = 8
+"""Characters of the digest of an alert or of a delivery."""
+KEPT_DELIVERY_DIGESTS = 64
+KEPT_ALERT_DIGESTS = 1024
+
+
+class CountedAlerts(Model):
+    """Alerts that were counted at one time, so that what is sent again counts once."""
+
+    time: Annotated[Timestamp, Field(description="When they were counted.")]
+    deliveries: Annotated[
+        str,
+        Field(
+            max_length=DIGEST * KEPT_DELIVERY_DIGESTS,
+            description="Digests of whole deliveries, eight characters each.",
+        ),
+    ] = ""
+    alerts: Annotated[
+        str,
+        Field(
+            max_length=DIGEST * KEPT_ALERT_DIGESTS,
+            description="Digests of alerts (group, fingerprint, start), eight characters each.",
+        ),
+    ] = ""
 
 
 class RecentRun(Model):
@@ -145,6 +172,14 @@ class RetrainScheduleStatus(Model):
     triggers: Annotated[
         tuple[TriggerStatus, ...],
         Field(max_length=16, description="By trigger.", json_schema_extra=map_list("name")),
+    ] = ()
+    counted: Annotated[
+        tuple[CountedAlerts, ...],
+        Field(
+            max_length=64,
+            description="The newest alerts that were counted.",
+            json_schema_extra=ATOMIC,
+        ),
     ] = ()
     suppressed: Annotated[
         int, Field(description="Alerts that no run answers: held back or suspended.")

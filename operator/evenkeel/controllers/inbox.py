@@ -1,70 +1,89 @@
 """Alerts that wait for their schedule's next reconcile: one write answers all that came in.
 
-The webhook's answer waits until the cause is durable (a group commit), so that Alertmanager
-sends again whatever was not written.
+The webhook's answer waits until the cause is durable (a group commit), so that the sender sends
+again whatever was not written.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Container
 from dataclasses import dataclass
 
 from evenkeel.meta.objects import Key
+from evenkeel.retraining.addressing import Sent
 from evenkeel.retraining.triggers import MatchedAlert
+
+WAITING = 50_000
+"""Alerts that may wait for one schedule; more are for their sender to send again."""
 
 
 @dataclass(eq=False, slots=True)
 class Delivery:
-    """The alerts of one request for one schedule; `done` is set once they are written.
+    """The alerts of one request for one schedule.
 
-    run: the run whose creation was planned with them.
+    written: True once they are durable; False if the API server refuses the schedule's writes.
+    Until they are durable they stay, and the same alerts sent again join them.
     """
 
-    alerts: tuple[MatchedAlert, ...]
-    done: asyncio.Future[None]
-    run: str = ""
+    sent: Sent
+    written: asyncio.Future[bool]
 
 
 class Inbox:
     """Deliveries by schedule."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Key, list[Delivery]] = defaultdict(list)
-        self._taken: dict[Key, list[Delivery]] = {}
+        self._waiting: dict[Key, dict[str, Delivery]] = defaultdict(dict)
+        self._taken: dict[Key, tuple[str, ...]] = {}
+        self._refused: set[Key] = set()
 
-    def put(self, key: Key, alerts: tuple[MatchedAlert, ...]) -> Delivery:
-        """Adds a delivery; the caller queues the key and awaits `done`."""
-        delivery = Delivery(alerts, asyncio.get_running_loop().create_future())
-        self._waiting[key].append(delivery)
-        return delivery
-
-    def withdraw(self, key: Key, delivery: Delivery) -> None:
-        """Takes back a delivery whose sender no longer waits and will send again."""
-        if delivery in self._waiting.get(key, ()):
-            self._waiting[key].remove(delivery)
+    def put(self, key: Key, sent: Sent) -> Delivery:
+        """Adds a delivery; the caller queues the key and awaits `written`."""
+        new = Delivery(sent, asyncio.get_running_loop().create_future())
+        waiting = self._waiting[key]
+        if (
+            sum(len(d.sent.alerts) for d in waiting.values()) + len(sent.alerts) > WAITING
+            and waiting
+        ):
+            new.written.set_result(False)
+            return waiting.get(sent.digest, new)
+        known = waiting.setdefault(sent.digest, new)
+        if known is not new and known.written.done():
+            known.written = new.written
+        if key in self._refused and not known.written.done():
+            # Its own retries go on; nobody has to wait for them.
+            known.written.set_result(False)
+        return known
 
     def take(self, key: Key) -> tuple[MatchedAlert, ...]:
         """All that waits, for one plan. It stays here until `settle`, should the plan fail."""
-        self._taken[key] = list(self._waiting.get(key, ()))
-        return tuple(a._replace(run=d.run) for d in self._taken[key] for a in d.alerts)
-
-    def entered(self, key: Key, run: str, known: Container[str]) -> None:
-        """What was last taken is counted by a run about to be created, if none of `known` does.
-
-        Should the status after it not be written, the next plan does not count it again.
-        """
-        for delivery in self._taken.get(key, ()):
-            if delivery.run not in known:
-                delivery.run = run
+        waiting = self._waiting.get(key, {})
+        self._taken[key] = tuple(waiting)
+        return tuple(a for d in waiting.values() for a in d.sent.alerts)
 
     def settle(self, key: Key) -> None:
         """The plan with the alerts last taken was written."""
-        for delivery in self._taken.pop(key, ()):
-            if delivery in self._waiting.get(key, ()):
-                self._waiting[key].remove(delivery)
-            if not delivery.done.done():
-                delivery.done.set_result(None)
+        self._refused.discard(key)
+        for digest in self._taken.pop(key, ()):
+            _answer(self._waiting[key].pop(digest, None), True)
         if not self._waiting.get(key):
             self._waiting.pop(key, None)
+
+    def refuse(self, key: Key) -> None:
+        """The schedule's writes are refused: its alerts wait for its next attempt, unanswered."""
+        for digest in self._taken.get(key, ()):
+            self._refused.add(key)
+            _answer(self._waiting[key].get(digest), False)
+
+    def drop(self, key: Key) -> None:
+        """The schedule is gone, and nobody has to hear of its alerts any more."""
+        self._taken.pop(key, None)
+        self._refused.discard(key)
+        for delivery in self._waiting.pop(key, {}).values():
+            _answer(delivery, True)
+
+
+def _answer(delivery: Delivery | None, written: bool) -> None:
+    if delivery is not None and not delivery.written.done():
+        delivery.written.set_result(written)

@@ -25,7 +25,7 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     """What to write for the RetrainSchedule: all its alerts are taken by one reconcile."""
     store, schedule = context.store, RetrainSchedule.model_validate(obj)
     runs = store.labelled("TrainingRun", key.namespace, labels.SCHEDULE, key.name)
-    plan = plan_schedule(
+    return plan_schedule(
         ScheduleSnapshot(
             schedule=schedule,
             runs=tuple(store.parse(TrainingRun, r) for r in runs),
@@ -34,10 +34,6 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             left_behind=tuple(_left_behind(schedule, runs)),
         )
     )
-    for run in plan.creates:
-        known = {r["metadata"]["name"] for r in runs}
-        context.inbox.entered(key, run["metadata"]["name"], known)
-    return plan
 
 
 def _left_behind(schedule: RetrainSchedule, runs: list[JSON]) -> Iterator[Ref]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.events import EventSource, Recorder
-from evenkeel.kube.executor import Executor, Superseded
+from evenkeel.kube.executor import Executor, NotCreated, Superseded
 from evenkeel.kube.metrics import LoopMetrics
 from evenkeel.kube.queue import WorkQueue
 from evenkeel.kube.store import Store
@@ -35,6 +35,8 @@ INVALID = (400, 422)
 PATIENCE = 3
 """Failures after which an internal error is told: it may be a fault that passes, but an applied
 object that does not parse and an admission webhook that is down are answered so, too."""
+PASSING = (0, 429, 502, 503, 504)
+"""Answers, or none, of an API server that is in trouble itself, whatever it was asked."""
 TERMINATING = "because it is being terminated"
 """In the API server's answer to a creation in a namespace that is being deleted."""
 
@@ -43,8 +45,9 @@ class Controller:
     """Reconciles the kinds of `reconciles`, one worker a key at a time.
 
     durable: told of a key and its plan once the status holds what was planned; its Events are sent
-    then, too, since a later write that is refused is planned again without them. types: where the
-    kinds of all plans live. source: who Events are from.
+    then, too, since a later write that is refused is planned again without them. undurable: told of
+    a key that is gone, or whose own writes the API server refuses while it takes others. types:
+    where the kinds of all plans live. source: who Events are from.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Controller:
         types: Mapping[str, ResourceType],
         source: EventSource,
         metrics: LoopMetrics,
+        undurable: Callable[[Key], None] = lambda key: None,
     ) -> None:
         self.queue = WorkQueue()
         self.recorder = Recorder(client, types, source, lambda: self.queue.depth() > 0)
@@ -67,6 +71,7 @@ class Controller:
         self._reconciles = reconciles
         self._dependents = dependents
         self._durable = durable
+        self._undurable = undurable
         self._failures: dict[Key, int] = {}
         self._refusals: dict[Key, ApiError] = {}
         self.started = False
@@ -104,6 +109,7 @@ class Controller:
             self._failures.pop(key, None)
             self._refusals.pop(key, None)
             self._executor.forget(key)
+            self._undurable(key)
             return "gone"
         refusal = self._refusals.get(key)
         invalid = refusal.message if refusal and refusal.status in INVALID else None
@@ -119,12 +125,15 @@ class Controller:
         except ApiError as error:
             if error.status == 403 and TERMINATING in error.message:
                 # The object itself goes next; should the namespace stay, the retry is due.
+                self._undurable(key)
                 self._retry(key)
                 return "terminating"
             log.warning("%s %s/%s: %s", *key, error)
             if _lasts(error, self._failures.get(key, 0)):
                 self._refusals[key] = error
                 await self._tell(key, plan, error)
+            if error.status not in PASSING:
+                self._undurable(key)
             self._retry(key)
             return "refused"
         if self._refusals.pop(key, None) is not None:
@@ -147,9 +156,12 @@ class Controller:
         if obj is None:
             return
         standing = type(plan.status).model_validate(obj.get("status", {}))
-        told = Plan(_with_refusal(standing, obj, refusal), shared_status=plan.shared_status)
+        kept = plan.uncreated if isinstance(refusal, NotCreated) else None
+        told = Plan(_with_refusal(kept or standing, obj, refusal), shared_status=plan.shared_status)
         try:
             await self._executor.run(key, obj, told)
+            if kept is not None:
+                self._durable(key, told)
         except (ApiError, Superseded) as error:
             log.warning("%s %s/%s: %s", *key, error)
 

@@ -32,6 +32,10 @@ class Superseded(Exception):
     """The planned object is gone or was written by another; plan again from what is there."""
 
 
+class NotCreated(ApiError):
+    """A creation was refused; nothing of the plan is written."""
+
+
 class Executor:
     """Writes plans with the client's field manager and remembers what it has applied.
 
@@ -51,7 +55,7 @@ class Executor:
     async def run(
         self, key: Key, owner: JSON, plan: Plan, durable: Callable[[], None] = lambda: None
     ) -> None:
-        """Writes the plan in its order. Raises ApiError, or Superseded.
+        """Writes the plan in its order. Raises ApiError (NotCreated), or Superseded.
 
         durable: called once the status holds what was planned, whatever becomes of the rest.
         """
@@ -81,7 +85,9 @@ class Executor:
             created = await self._client.create(type_, key.namespace, manifest)
         except ApiError as error:
             if error.status != 409 or error.reason != "AlreadyExists":
-                raise
+                raise NotCreated(
+                    error.status, error.reason, error.message, error.retry_after
+                ) from error
             created = await self._client.get(type_, key.namespace, key.name)
         self._store.put(key.kind, created)
         self._wrote(key.kind, created, None)

@@ -33,6 +33,7 @@ class Plan:
     The same snapshot gives the same plan, so that a crash between any two writes is made good by
     the next reconcile. `requeue_after` is in seconds; None means that only a change wakes it.
     `shared_status` names status fields that other writers own; they are left alone.
+    `uncreated`: the status to write in place of `status` where a creation is refused.
     """
 
     status: Model
@@ -46,3 +47,4 @@ class Plan:
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     shared_status: tuple[str, ...] = ()
+    uncreated: Model | None = None

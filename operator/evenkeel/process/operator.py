@@ -36,13 +36,15 @@ from evenkeel.kube.controller import Controller, Reconcile
 from evenkeel.kube.lease import Lease
 from evenkeel.kube.store import Store
 from evenkeel.kube.watcher import Watcher
-from evenkeel.meta.objects import Key
+from evenkeel.meta.objects import Event, Key
 from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
 from evenkeel.process.health import Health, exposition, health, judged
 from evenkeel.process.own_access import own_access
+from evenkeel.process.senders import Senders
 from evenkeel.process.settings import Settings, variable
 from evenkeel.process.webhook import Webhook
+from evenkeel.retraining.tenancy import Grants, owners
 from evenkeel.serving.pod_template import PodSettings
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class Operator:
             indexed=indexed(), kept=kept(), slims=slims(), manager=client.field_manager
         )
         self._inbox = Inbox()
+        self._by_name = ByName(client, time.monotonic)
         self._adapters = Adapters(Prometheus(loopback=settings.in_pod()))
         self._looks = Looks(self._looked_at(client, settings))
         context = Context(
@@ -97,6 +100,7 @@ class Operator:
             types=types(),
             source=EVENT_SOURCE,
             metrics=metrics.LOOP,
+            undurable=self._undurable,
         )
         self._watchers = self._make_watchers()
         self._lease = Lease(client, settings.namespace, LEASE_NAME, settings.identity)
@@ -111,7 +115,7 @@ class Operator:
     def _looked_at(self, client: Client, settings: Settings) -> Looked:
         """How looks at Prometheus are taken, and whom they are told."""
         accesses = Accesses(
-            ByName(client, time.monotonic),
+            self._by_name,
             partial(own_access, settings),
             Allowed.parse(settings.prometheus_allowed),
             time.monotonic,
@@ -153,7 +157,14 @@ class Operator:
             self._inbox,
             lambda key: self._controller.queue.add(key),
             lambda: self._leads,
-            lambda: settings.read_token(settings.webhook_token_file),
+            Senders(
+                lambda: settings.read_token(settings.webhook_token_file),
+                owners(settings.webhook_secrets),
+                self._by_name,
+            ),
+            label=settings.webhook_namespace_label,
+            grants=Grants.parse(settings.webhook_grants),
+            tell=self._tell,
         )
         try:
             await self._serve(webhook.application(), "webhook_port")
@@ -257,6 +268,13 @@ class Operator:
     def _durable(self, key: Key, plan: Plan) -> None:
         self._inbox.settle(key)
         metrics.count(plan)
+
+    def _undurable(self, key: Key) -> None:
+        (self._inbox.refuse if self._store.get(key) else self._inbox.drop)(key)
+
+    def _tell(self, key: Key, event: Event) -> None:
+        if (obj := self._store.get(key)) is not None:
+            self._controller.recorder.record(key, obj, (event,))
 
 
 async def _within(seconds: float, work: Coroutine[None, None, None], what: str) -> None:

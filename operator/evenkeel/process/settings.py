@@ -24,6 +24,7 @@ from evenkeel.adapters.access import header
 from evenkeel.adapters.address import Address
 from evenkeel.adapters.address import Allowed as AllowedAddresses
 from evenkeel.process.service_links import is_service_link
+from evenkeel.retraining.tenancy import Grants, owners
 
 PREFIX = "EVENKEEL_"
 ELSEWHERE = ("EVENKEEL_CLUSTER_DIR",)
@@ -85,6 +86,16 @@ def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
 def _headers(value: tuple[str, ...]) -> tuple[str, ...]:
     for entry in value:
         header(entry, "=")
+    return value
+
+
+def _owners(value: tuple[str, ...]) -> tuple[str, ...]:
+    owners(value)
+    return value
+
+
+def _grants(value: tuple[str, ...]) -> tuple[str, ...]:
+    Grants.parse(value)
     return value
 
 
@@ -157,6 +168,30 @@ class Settings(BaseSettings):
     webhook_port: Number = Field(8088, description="Alertmanager's webhook")
     webhook_token_file: File = Field(
         "", description="file with its bearer token; without one it is open to all who reach it"
+    )
+    webhook_secrets: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_owners),
+        Allowed("NAMESPACE=SECRET, separated by commas", "none"),
+    ] = Field(
+        (),
+        description="by namespace the Secret there whose key `token` opens `/alerts/NAMESPACE`",
+    )
+    webhook_namespace_label: Annotated[
+        str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$"), Allowed("the name of a label")
+    ] = Field("namespace", description="names the namespace that an alert belongs to")
+    webhook_grants: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_grants),
+        Allowed("SOURCE=TARGET, separated by commas", "none"),
+    ] = Field(
+        (),
+        description="alerts that schedules elsewhere may see: from a namespace, `-` (alerts without"
+        " one) or `*` to a namespace, NAMESPACE/SCHEDULE or `*`",
     )
     http_port: Number = Field(8080, description="`/healthz`, `/readyz`")
     metrics_port: Number = Field(9090, description="`/metrics`")

@@ -1,49 +1,60 @@
-"""The webhooks of triggers with a receiver, behind one bearer token.
+"""The webhooks of triggers with a receiver: one path for all namespaces, and one for each.
 
-Answers 200 only when every matching schedule has written its run or its count; otherwise 503,
-so that the sender, such as Alertmanager, sends again.
+Answers 200 once every matching schedule that can be written has written its run or its count. One
+whose writes the API server refuses keeps its alerts and goes on trying; only if there is no other,
+or if something could not be written in time, the answer is 503 and the sender sends again. What is
+sent again counts once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiohttp import web
 
 from evenkeel.api import RetrainSchedule
-from evenkeel.controllers.inbox import Inbox
+from evenkeel.controllers.inbox import Delivery, Inbox
 from evenkeel.kube.store import Store
-from evenkeel.meta.objects import Key
+from evenkeel.meta.objects import Event, Key
 from evenkeel.process import metrics
+from evenkeel.process.senders import Senders
 from evenkeel.retraining import triggers
-from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.addressing import Addressed, Recipient, Request, Specs, address
+from evenkeel.retraining.tenancy import Grants
 from evenkeel.retraining.triggers.kind import Batch, MalformedBody, Receiver, TriggerKind
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 64 * 2**20
+MAX_BODY = 32 * 2**20
+LARGE = 2**20
+"""Bytes; bodies above, or of unknown size, are read and sorted one after the other."""
+READING = 10.0
+"""Seconds within which a body must have come."""
 PATIENCE = 8.0
 """Seconds within which the cause must be durable; Alertmanager itself waits 10 s by default."""
+TOLD = 20
+"""Schedules that are told of alerts without a namespace, of one request."""
+NO_NAMESPACE = (
+    "alerts without the label {label} belong to no namespace; give the rule that label, use the "
+    "path /alerts/NAMESPACE, or have the platform team grant them (webhook.grants)"
+)
 
+JSON = dict[str, Any]
 Kind = TriggerKind[Any, Any]
-
-
-class _Match(NamedTuple):
-    """What a batch means to schedules, and how many of its events concern one at least."""
-
-    alerts: dict[Key, list[MatchedAlert]]
-    events: int
+NO_GRANTS = Grants()
 
 
 class Webhook:
     """The HTTP application.
 
-    leads: whether this process may write. schedules: the model as which schedules are read.
+    leads: whether this process may write. label: which names the namespace of an alert. tell: of an
+    Event about a schedule. schedules: the model as which schedules are read.
     """
 
     def __init__(
@@ -52,80 +63,168 @@ class Webhook:
         inbox: Inbox,
         notify: Callable[[Key], None],
         leads: Callable[[], bool],
-        token: Callable[[], str],
+        senders: Senders,
+        *,
+        label: str = "namespace",
+        grants: Grants = NO_GRANTS,
+        tell: Callable[[Key, Event], None] = lambda key, event: None,
         schedules: type[RetrainSchedule] = RetrainSchedule,
     ) -> None:
         self._store = store
         self._inbox = inbox
         self._notify = notify
         self._leads = leads
-        self._token = token
-        self._schedules = schedules
+        self._senders = senders
+        self._label = label
+        self._grants = grants
+        self._tell = tell
+        self._specs = _SpecsOfSchedules(schedules)
+        self._large = asyncio.Semaphore(1)
+        self._small = asyncio.Semaphore(16)
+        self._complained = float("-inf")
 
     def application(self) -> web.Application:
-        """The aiohttp application with a route for each kind of trigger that receives."""
-        app = web.Application(client_max_size=MAX_BODY)
+        """The aiohttp application with the routes of each kind of trigger that receives."""
+        app = web.Application()
         for kind in triggers.TRIGGERS:
             if kind.receiver is not None:
                 receive = partial(self._receive, kind, kind.receiver)
-                app.router.add_post(kind.receiver.path, receive)
+                for path in kind.receiver.paths:
+                    app.router.add_post(path, receive)
+                    app.router.add_post(f"{path}/{{namespace}}", receive)
         return app
 
     async def _receive(
         self, kind: Kind, receiver: Receiver[Any, Any], request: web.Request
     ) -> web.Response:
-        token = self._token()
-        given = request.headers.get("Authorization", "")
-        if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        namespace = request.match_info.get("namespace", "")
+        if not await self._senders.admits(request.headers.get("Authorization", ""), namespace):
             metrics.WEBHOOK_ALERTS.labels("unauthorized").inc()
             return _answer(401, "the bearer token is missing or wrong")
         if not self._leads():
             return _busy("this replica does not lead; send again")
+        about = Request(namespace, self._label, self._grants, datetime.now(UTC))
+        length = request.content_length
+        turn = self._small if length is not None and length <= LARGE else self._large
         try:
-            batch = receiver.read(await request.read())
+            async with turn:
+                batch, addressed = await self._sorted(kind, receiver, about, request)
         except MalformedBody as fault:
             metrics.WEBHOOK_ALERTS.labels("malformed").inc()
             return _answer(400, str(fault))
+        except TimeoutError:
+            return _answer(408, f"the body did not come within {READING:.0f} s")
+        except web.HTTPRequestEntityTooLarge:
+            metrics.WEBHOOK_ALERTS.labels("malformed").inc()
+            log.warning("a notification of more than %d MiB was refused", MAX_BODY >> 20)
+            return _answer(413, f"more than {MAX_BODY >> 20} MiB; group alerts, or set max_alerts")
         if batch.warning:
             log.warning("%s", batch.warning)
-        return await self._deliver(batch, self._match(kind, receiver, batch))
+        self._complain(addressed)
+        return await self._deliver(batch, addressed)
 
-    async def _deliver(self, batch: Batch[Any], match: _Match) -> web.Response:
+    async def _sorted(
+        self, kind: Kind, receiver: Receiver[Any, Any], about: Request, request: web.Request
+    ) -> tuple[Batch[Any], Addressed]:
+        """The batch by schedules; read and sorted in a thread, so that the loop goes on."""
+        async with asyncio.timeout(READING):
+            body = await _body(request)
+        recipients = [
+            Recipient(
+                o["metadata"]["namespace"], o["metadata"]["name"], partial(self._specs, kind, o)
+            )
+            for o in self._store.all(RetrainSchedule.kind)
+        ]
+
+        def work() -> tuple[Batch[Any], Addressed]:
+            nonlocal body
+            batch = receiver.read(body)
+            body = b""
+            return batch._replace(events=()), address(receiver, batch, recipients, about)
+
+        return await asyncio.to_thread(work)
+
+    async def _deliver(self, batch: Batch[Any], addressed: Addressed) -> web.Response:
         deliveries = []
-        for key, alerts in match.alerts.items():
-            deliveries.append((key, self._inbox.put(key, tuple(alerts))))
+        for (namespace, name), sent in addressed.sent.items():
+            key = Key(RetrainSchedule.kind, namespace, name)
+            deliveries.append(self._inbox.put(key, sent))
             self._notify(key)
-        count = sum(len(a) for a in match.alerts.values())
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.gather(*(d.done for _, d in deliveries))
-        except TimeoutError:
-            for key, delivery in deliveries:
-                self._inbox.withdraw(key, delivery)
-            metrics.WEBHOOK_ALERTS.labels("refused").inc(count)
+        futures = [d.written for d in deliveries]
+        if futures:
+            await asyncio.wait(futures, timeout=PATIENCE)
+        written = _alerts(d for d in deliveries if d.written.done() and d.written.result())
+        refused = _alerts(d for d in deliveries if d.written.done() and not d.written.result())
+        late = _alerts(d for d in deliveries if not d.written.done())
+        metrics.WEBHOOK_ALERTS.labels("accepted").inc(written)
+        metrics.WEBHOOK_ALERTS.labels("refused").inc(refused + late)
+        if late:
             return _busy("the cause could not be written in time; send again")
-        metrics.WEBHOOK_ALERTS.labels("accepted").inc(count)
-        metrics.WEBHOOK_ALERTS.labels("unmatched").inc(batch.received - match.events)
-        return web.json_response({"received": batch.received, "matched": count})
+        if refused and not written:
+            return _busy("the API server refuses the writes of every matching schedule; send again")
+        unmatched = batch.received - addressed.matched - addressed.nobodys
+        metrics.WEBHOOK_ALERTS.labels("unmatched").inc(unmatched)
+        metrics.WEBHOOK_ALERTS.labels("without_namespace").inc(addressed.nobodys)
+        answer: JSON = {"received": batch.received, "matched": written + refused}
+        if refused:
+            log.warning("%d alerts wait for schedules whose writes are refused", refused)
+            answer["refused"] = refused
+        if addressed.nobodys:
+            answer["withoutNamespace"] = addressed.nobodys
+            answer["message"] = NO_NAMESPACE.format(label=self._label)
+        return web.json_response(answer)
 
-    def _match(self, kind: Kind, receiver: Receiver[Any, Any], batch: Batch[Any]) -> _Match:
-        concerned = []
-        for obj in self._store.all("RetrainSchedule"):
-            schedule = self._store.parse(self._schedules, obj)
-            meta = schedule.metadata
-            if specs := kind.specs(schedule.spec.triggers):
-                concerned.append((Key("RetrainSchedule", meta.namespace, meta.name), specs))
-        found: dict[Key, list[MatchedAlert]] = {}
-        events = 0
-        for event in batch.events:
-            fired = False
-            for key, specs in concerned:
-                trigger = triggers.first_match(receiver, specs, event)
-                if trigger is not None:
-                    fired = True
-                    found.setdefault(key, []).append(MatchedAlert(trigger, receiver.record(event)))
-            events += fired
-        return _Match(found, events)
+    def _complain(self, addressed: Addressed) -> None:
+        """Of alerts that belong to nobody: in the log, and to the schedules that look for them."""
+        if not addressed.nobodys:
+            return
+        said = NO_NAMESPACE.format(label=self._label)
+        now = time.monotonic()
+        if now >= self._complained:
+            self._complained = now + 60.0
+            log.warning("%d alerts concern nobody: %s", addressed.nobodys, said)
+        for (namespace, name), trigger in list(addressed.withheld.items())[:TOLD]:
+            self._tell(
+                Key(RetrainSchedule.kind, namespace, name),
+                Event(
+                    "Warning",
+                    "AlertWithoutNamespace",
+                    f"an alert that trigger {trigger} matches was not taken: {said}",
+                ),
+            )
+
+
+class _SpecsOfSchedules:
+    """The triggers of schedules, parsed once for each change of a spec."""
+
+    def __init__(self, model: type[RetrainSchedule]) -> None:
+        self._model = model
+        self._known: dict[str, tuple[object, RetrainSchedule]] = {}
+
+    def __call__(self, kind: Kind, obj: JSON) -> Specs:
+        """Called from threads; the worst of a race is to parse twice."""
+        meta = obj["metadata"]
+        of = meta.get("generation") or meta["resourceVersion"]
+        known = self._known.get(meta["uid"])
+        if known is None or known[0] != of:
+            if len(self._known) > 2**16:
+                self._known.clear()
+            known = self._known[meta["uid"]] = (of, self._model.model_validate(obj))
+        return kind.specs(known[1].spec.triggers)
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body; unlike aiohttp's own, it is not kept as long as the request is."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY, actual_size=len(body))
+    return bytes(body)
+
+
+def _alerts(deliveries: Iterable[Delivery]) -> int:
+    return sum(len(d.sent.alerts) for d in deliveries)
 
 
 def _answer(status: int, message: str) -> web.Response:

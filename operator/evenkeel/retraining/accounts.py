@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from evenkeel.api import labels
 from evenkeel.api.cause import Alert
 from evenkeel.api.retrainschedule import LastRun, Pending, RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import parse, timestamp
+from evenkeel.retraining.counted import Counted, from_run, note, remember
 from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
 from evenkeel.retraining.triggers import MatchedAlert, configured
 from evenkeel.training.restored import created
@@ -30,13 +32,16 @@ class Book:
     last: LastRun | None
     pending: Pending | None
     suppressed: int
+    counted: Counted = ()
     events: list[Event] = field(default_factory=list)
 
-    def receive(self, alerts: Sequence[MatchedAlert]) -> tuple[MatchedAlert, ...]:
-        """Counts the alerts, and returns those whose trigger still exists."""
+    def receive(self, alerts: Sequence[MatchedAlert], now: datetime) -> tuple[MatchedAlert, ...]:
+        """Counts and remembers the alerts, and returns those whose trigger still exists."""
         known = tuple(a for a in alerts if a.trigger in self.received)
         for alert in known:
             self.received[alert.trigger] += 1
+        if (noted := note(known, now)) is not None:
+            self.counted = remember(self.counted, noted, now)
         return known
 
     def enter(self, run: NewRun, now: datetime) -> None:
@@ -100,11 +105,12 @@ def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
         last=status.last_run,
         pending=status.pending,
         suppressed=status.suppressed,
+        counted=status.counted,
     )
 
 
-def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) -> set[str]:
-    """Enters runs that were created although the status after them was never written; their names.
+def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) -> None:
+    """Enters runs that were created although the status after them was never written.
 
     Such a run took all that was pending, and the alerts on top of that were not yet received.
     """
@@ -136,13 +142,15 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
         if (settled := times.get(run.metadata.name)) is not None:
             book.handled[cause.trigger] = max(settled, book.handled[cause.trigger])
         book.pending = None
+        noted = from_run(run.metadata.annotations.get(labels.COUNTED, ""))
+        if noted is not None:
+            book.counted = remember(book.counted, noted, created(run))
         book.last = LastRun(
             name=run.metadata.name,
             trigger=cause.trigger,
             time=run.metadata.creation_timestamp,
             alert_count=max(cause.alert_count, waited),
         )
-    return {run.metadata.name for run in found}
 
 
 def _cause_time(run: TrainingRun) -> datetime | None:

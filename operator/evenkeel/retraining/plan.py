@@ -26,6 +26,7 @@ from evenkeel.retraining.admission import Request, first_block
 from evenkeel.retraining.admission.budget import within_window
 from evenkeel.retraining.admission.failure_backoff import streak
 from evenkeel.retraining.conditions import announcement, observations
+from evenkeel.retraining.counted import note, sort
 from evenkeel.retraining.decision import decide
 from evenkeel.retraining.earlier_life import awaited_until, record
 from evenkeel.retraining.history import expired
@@ -54,17 +55,24 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
     """Starts at most one run; the same snapshot gives the same plan. Never raises for bad input."""
     schedule, runs, now = snapshot.schedule, snapshot.runs, snapshot.now
     book = open_book(schedule, now)
-    adopted = adopt(book, schedule, runs)
-    alerts = book.receive([a for a in snapshot.alerts if a.run not in adopted])
+    adopt(book, schedule, runs)
+    told = sort(book.counted, snapshot.alerts)
+    alerts = book.receive(told.fresh, now)
 
     request, presumed_until = _request(book, snapshot)
     blocked = first_block(request)
     due = due_occurrences(book, schedule, blocked, now)
     run = decide(book, request, blocked, due, alerts, runs)
+    if run is None and blocked is None and not request.active:
+        # What was counted long ago and fires still is a cause again.
+        alerts = book.receive(told.repeated, now)
+        run = decide(book, request, blocked, due, alerts, runs)
 
     creates: tuple[Manifest, ...] = ()
+    uncreated = None
     if run is not None:
-        creates = (manifest(schedule, run, request.active, now),)
+        creates = (manifest(schedule, run, request.active, now, note(alerts, now)),)
+        uncreated = _waiting(book, alerts, schedule.status, now)
         book.enter(run, now)
         due = [o for o in due if o is not run.occurrence]
         request = _after(request, run.name, book, snapshot)
@@ -89,6 +97,30 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
         annotations=record(schedule, status),
         events=(*book.events, *announcement(schedule, conditions)),
         requeue_after=_requeue_after(moments, now),
+        uncreated=uncreated,
+    )
+
+
+def _waiting(
+    book: Book, alerts: Sequence[MatchedAlert], status: RetrainScheduleStatus, now: datetime
+) -> RetrainScheduleStatus:
+    """The status while the API server refuses the run: its alerts wait for the next attempt."""
+    held = replace(book)
+    held.wait(alerts, now)
+    seen = {t.name: t for t in status.triggers}
+    return status.model_copy(
+        update={
+            "pending": held.pending,
+            "counted": held.counted,
+            "suppressed": held.suppressed,
+            "last_run": held.last,
+            "triggers": tuple(
+                (seen.get(name) or _trigger_status(book, name)).model_copy(
+                    update={"received": number}
+                )
+                for name, number in held.received.items()
+            ),
+        }
     )
 
 
@@ -133,6 +165,7 @@ def _status(
         last_run=book.last,
         pending=book.pending,
         triggers=tuple(_trigger_status(book, t.name) for t in spec.triggers),
+        counted=book.counted,
         suppressed=book.suppressed,
         recent_runs=tuple(RecentRun(name=n, time=timestamp(t)) for n, t in recent.items()),
         consecutive_failures=request.failures.number,

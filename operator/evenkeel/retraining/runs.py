@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.cause import Cause
-from evenkeel.api.labels import MANAGED_BY, MANAGER, MODEL, SCHEDULE, owner_reference
-from evenkeel.api.retrainschedule import LastRun, RetrainSchedule
+from evenkeel.api.labels import COUNTED, MANAGED_BY, MANAGER, MODEL, SCHEDULE, owner_reference
+from evenkeel.api.retrainschedule import CountedAlerts, LastRun, RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun, TrainingRunSpec
 from evenkeel.meta.names import child_name, digest
 from evenkeel.meta.objects import Manifest
@@ -48,9 +48,16 @@ def occurrence_run_name(schedule: RetrainSchedule, field: str, trigger: str, ide
 
 
 def manifest(
-    schedule: RetrainSchedule, run: NewRun, active: Sequence[str], now: datetime
+    schedule: RetrainSchedule,
+    run: NewRun,
+    active: Sequence[str],
+    now: datetime,
+    counts: CountedAlerts | None,
 ) -> Manifest:
-    """The TrainingRun; the policy Replace lets it stop those that are active."""
+    """The TrainingRun; the policy Replace lets it stop those that are active.
+
+    counts: the alerts that are counted together with its creation.
+    """
     spec, meta = schedule.spec, schedule.metadata
     run_spec = TrainingRunSpec(
         model=spec.model,
@@ -62,6 +69,7 @@ def manifest(
         gates=spec.gates,
         approval=spec.approval,
     )
+    annotations = {COUNTED: counts.model_dump_json(by_alias=True)} if counts else {}
     return {
         "apiVersion": API_VERSION,
         "kind": TrainingRun.kind,
@@ -69,6 +77,7 @@ def manifest(
             "name": run.name,
             "namespace": meta.namespace,
             "labels": {MANAGED_BY: MANAGER, SCHEDULE: meta.name, MODEL: spec.model},
+            **({"annotations": annotations} if annotations else {}),
             "ownerReferences": [owner_reference(schedule.kind, meta)],
         },
         "spec": run_spec.wire(),

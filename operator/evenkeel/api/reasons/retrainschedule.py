@@ -60,6 +60,13 @@ RETRAIN_SCHEDULE = (
         "The API server refuses a write; its answer is the message.",
         "Correct what the answer names.",
     ),
+    Reason(
+        "AlertWithoutNamespace",
+        ("Event",),
+        "An alert that a trigger matches names no namespace, so it belongs to nobody.",
+        "Give the alerting rule the label `namespace`, send to `/alerts/NAMESPACE`, or have the "
+        "platform team grant it.",
+    ),
     Reason("RunCreated", ("Event",), "A TrainingRun was created; the message has its cause."),
     Reason(
         "MissedSchedule",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from evenkeel.api.cause import Alert
 from evenkeel.api.trigger import Trigger
 from evenkeel.retraining.triggers.alert import ALERT
 from evenkeel.retraining.triggers.cron import CRON
-from evenkeel.retraining.triggers.kind import E, InvalidTrigger, Receiver, S, TriggerKind
+from evenkeel.retraining.triggers.kind import InvalidTrigger, Receiver, S, TriggerKind
+from evenkeel.retraining.triggers.labelled import Labelled
 
 TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON)
 """Every kind; `evenkeel.api.trigger.Trigger` has a field for each."""
@@ -18,13 +20,15 @@ TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON)
 class MatchedAlert(NamedTuple):
     """A record of what a receiver was told, and the trigger that it matched.
 
-    run: the TrainingRun whose creation was planned with it, empty if none was yet. Where that run
-    exists, its cause counts the alert already.
+    identity: a digest, the same for the same alert whenever it is sent. delivery: that of all
+    alerts that came with it. arrived: when the webhook took it.
     """
 
     trigger: str
     alert: Alert
-    run: str = ""
+    identity: str = ""
+    delivery: str = ""
+    arrived: datetime | None = None
 
 
 class Configured(NamedTuple):
@@ -52,18 +56,23 @@ def received_type(triggers: Iterable[Trigger], name: str) -> str:
     return next(k for k in (*known, *TRIGGERS) if k.receiver is not None).cause_type
 
 
-def first_match(receiver: Receiver[S, E], specs: Sequence[tuple[str, S]], event: E) -> str | None:
-    """The first trigger that the event fires, so that it counts once; None if none does.
+def first_matches(
+    receiver: Receiver[S, Any], specs: Sequence[tuple[str, S]], events: Labelled, among: int
+) -> dict[str, int]:
+    """By trigger the events that fire it and none before it, so that each counts once.
 
     A trigger that cannot work matches nothing; `problems` reports it.
     """
+    found = {}
     for name, spec in specs:
         try:
-            if receiver.matches(spec, event):
-                return name
+            fired = receiver.matches(spec, events, among)
         except InvalidTrigger:
             continue
-    return None
+        if fired:
+            found[name] = fired
+            among &= ~fired
+    return found
 
 
 def problems(triggers: Iterable[Trigger]) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ S is the model of the trigger's field, E an event as the receiver reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from evenkeel.api.cause import Alert
 from evenkeel.api.trigger import Trigger, cause_type
+from evenkeel.retraining.triggers.labelled import Labelled
 
 S = TypeVar("S")
 E = TypeVar("E")
@@ -28,12 +29,13 @@ class MalformedBody(ValueError):
 class Batch(NamedTuple, Generic[E]):
     """What a request brought.
 
-    events: those that may match a trigger. received: the number of all, for the answer. warning:
-    what the log shall say of the request.
+    events: those that may match a trigger. received: the number of all, for the answer. group: of
+    which they are, if the sender has groups. warning: what the log shall say of the request.
     """
 
     events: tuple[E, ...]
     received: int
+    group: str = ""
     warning: str = ""
 
 
@@ -55,13 +57,16 @@ class Clock(Generic[S]):
 class Receiver(Generic[S, E]):
     """How requests become what causes keep.
 
-    path: of the webhook's route. read(body): raises MalformedBody. matches(spec, event): raises
-    InvalidTrigger. record(event): cut to the limits of the API.
+    paths: of the webhook's routes, without slash at the end; PATH/NAMESPACE are the namespaces'.
+    read(body): raises MalformedBody. labels(event): the one of the tenant's namespace among them.
+    matches(spec, events, among): which events the spec matches of those in `among`, both as bits of
+    a number; raises InvalidTrigger. record(event): cut to the limits of the API.
     """
 
-    path: str
+    paths: tuple[str, ...]
     read: Callable[[bytes], Batch[E]]
-    matches: Callable[[S, E], bool]
+    labels: Callable[[E], Mapping[str, str]]
+    matches: Callable[[S, Labelled, int], int]
     record: Callable[[E], Alert]
 
 

@@ -1,0 +1,125 @@
+"""Which alerts a schedule has counted already, so that what is sent again counts once.
+
+An alert is known by its group, fingerprint and start; a whole delivery, of any size, by all of its
+alerts. What a run counts is noted on the run as well, should the status after it not be written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from evenkeel.api.retrainschedule import (
+    DIGEST,
+    KEPT_ALERT_DIGESTS,
+    KEPT_DELIVERY_DIGESTS,
+    CountedAlerts,
+)
+from evenkeel.meta.times import parse, timestamp
+from evenkeel.retraining.triggers import MatchedAlert
+
+RETRIES = timedelta(seconds=45)
+"""For so long the same alert is a retry of its sender; later, it is still firing."""
+Counted = tuple[CountedAlerts, ...]
+
+
+class Sorted(NamedTuple):
+    """fresh: never counted. repeated: counted once, and still firing. Retries are in neither."""
+
+    fresh: tuple[MatchedAlert, ...]
+    repeated: tuple[MatchedAlert, ...]
+
+
+def digest(parts: Iterable[str]) -> str:
+    """48 bits in eight characters."""
+    text = "\0".join(parts).encode(errors="replace")
+    return urlsafe_b64encode(hashlib.blake2b(text, digest_size=DIGEST * 3 // 4).digest()).decode()
+
+
+def sort(counted: Counted, alerts: Sequence[MatchedAlert]) -> Sorted:
+    """The alerts by whether they are counted. One without an identity is always fresh."""
+    times = _times(counted) if alerts else {}
+    fresh, repeated, seen = [], [], set[str]()
+    for alert in alerts:
+        if not alert.identity:
+            fresh.append(alert)
+            continue
+        if alert.identity in seen:
+            continue
+        seen.add(alert.identity)
+        time = times.get(alert.identity) or times.get(alert.delivery)
+        if time is None:
+            fresh.append(alert)
+        elif alert.arrived is not None and alert.arrived >= time + RETRIES:
+            repeated.append(alert)
+    return Sorted(tuple(fresh), tuple(repeated))
+
+
+def note(alerts: Sequence[MatchedAlert], now: datetime) -> CountedAlerts | None:
+    """What is remembered of alerts that are counted now; None of those without identities."""
+    alerts = [a for a in alerts if a.identity]
+    if not alerts:
+        return None
+    deliveries = dict.fromkeys(a.delivery for a in alerts if a.delivery)
+    return CountedAlerts(
+        time=timestamp(now),
+        deliveries="".join(list(deliveries)[-KEPT_DELIVERY_DIGESTS:]),
+        alerts="".join(a.identity for a in alerts[-KEPT_ALERT_DIGESTS:]),
+    )
+
+
+def remember(counted: Counted, new: CountedAlerts, now: datetime) -> Counted:
+    """The memory with the note; the oldest digests give way."""
+    old: list[CountedAlerts] = []
+    recent: list[CountedAlerts] = []
+    for entry in (*counted, new):
+        (recent if parse(entry.time) + RETRIES > now else old).append(entry)
+    entries = [_joined(old)] if old else []
+    for second in dict.fromkeys(e.time for e in recent):
+        entries.append(_joined([e for e in recent if e.time == second]))
+    deliveries, alerts = KEPT_DELIVERY_DIGESTS * DIGEST, KEPT_ALERT_DIGESTS * DIGEST
+    kept = []
+    for entry in reversed(entries):
+        cut = entry.model_copy(
+            update={
+                "deliveries": entry.deliveries[-deliveries:] if deliveries else "",
+                "alerts": entry.alerts[-alerts:] if alerts else "",
+            }
+        )
+        deliveries -= len(cut.deliveries)
+        alerts -= len(cut.alerts)
+        if cut.deliveries or cut.alerts:
+            kept.append(cut)
+    return tuple(reversed(kept))
+
+
+def from_run(annotation: str) -> CountedAlerts | None:
+    """What a run's annotation says that it counts; None if it says nothing that can be read."""
+    try:
+        return CountedAlerts.model_validate_json(annotation)
+    except ValidationError:
+        return None
+
+
+def _joined(entries: Sequence[CountedAlerts]) -> CountedAlerts:
+    return CountedAlerts(
+        time=max(e.time for e in entries),
+        deliveries="".join(e.deliveries for e in entries),
+        alerts="".join(e.alerts for e in entries),
+    )
+
+
+def _times(counted: Counted) -> Mapping[str, datetime]:
+    """When each digest was counted last."""
+    times = {}
+    for entry in counted:
+        time = parse(entry.time)
+        for digests in (entry.deliveries, entry.alerts):
+            for start in range(0, len(digests), DIGEST):
+                times[digests[start : start + DIGEST]] = time
+    return times
