@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.support.api_server import ApiServer
-from tests.support.operating import A, B, World, alerts, model_deployment, schedule, until, world
+from tests.support.operating import A, B, World, model_deployment, schedule, until, world
 
 STUCK = 40
 """ModelDeployments whose Prometheus does not answer: more than there are workers."""
@@ -70,7 +70,7 @@ async def test_a_prometheus_that_hangs_holds_up_nobody_else(w: World) -> None:
         webhook = f"http://127.0.0.1:{operator._settings.webhook_port}/alertmanager/v4"
         async with (
             aiohttp.ClientSession() as session,
-            session.post(webhook, json=alerts(0, 1)) as answer,
+            session.post(webhook, json=w.alerts(0, 1)) as answer,
         ):
             assert answer.status == 200
         await until(lambda: w.ns.all("TrainingRun"))

@@ -90,14 +90,14 @@ def schedule(name: str = "retrain", more: str = "{}") -> JSON:
     return made
 
 
-def alerts(first: int, number: int) -> JSON:
+def alerts(first: int, number: int, namespace: str) -> JSON:
     """An Alertmanager notification."""
     return {
         "version": "4",
         "alerts": [
             {
                 "status": "firing",
-                "labels": {"alertname": "Drift", "n": str(n)},
+                "labels": {"alertname": "Drift", "namespace": namespace, "n": str(n)},
                 "annotations": {},
                 "startsAt": "2026-01-31T09:00:00Z",
                 "fingerprint": f"{n:016x}",
@@ -398,6 +398,10 @@ class World:
         self.counters, self.wire = Counters(), Wire(server)
         self.kubelet: Kubelet
         self.lost: list[str] = []
+
+    def alerts(self, first: int, number: int) -> JSON:
+        """An Alertmanager notification about this namespace."""
+        return alerts(first, number, self.ns.name)
 
     @asynccontextmanager
     async def operator(self, *, wired: bool = False, **more: Any) -> AsyncIterator[Operator]:

@@ -48,7 +48,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-webhook" (include "evenkeel.fullname" .)) .Values.webhook.existingSecret -}}
 {{- end -}}
 
-{{- /* Rules of one purpose: clusterwide, namespaced, view or edit (files/rights.yaml). */ -}}
+{{- /* Rules of one purpose: clusterwide, namespaced, view, edit or approve (files/rights.yaml). */ -}}
 {{- define "evenkeel.rules" -}}
 {{- get (.root.Files.Get "files/rights.yaml" | fromYaml) .purpose | toYaml -}}
 {{- end -}}

@@ -49,4 +49,9 @@ def concerns(store: Store, version: JSON) -> Iterator[Key]:
         yield Key("TrainingRun", namespace, run)
 
 
-KIND = Kind(ModelVersion, reconcile=reconcile, concerns=concerns, verbs=(*READ, "create", "patch"))
+KIND = Kind(
+    ModelVersion,
+    reconcile=reconcile,
+    concerns=concerns,
+    verbs=(*READ, "create", "patch", "record"),
+)

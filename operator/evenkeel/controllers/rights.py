@@ -48,6 +48,11 @@ def edit() -> list[Rule]:
     return [_rule(GROUP, plurals, ("create", "update", "patch", "delete", "deletecollection"))]
 
 
+def approve() -> list[Rule]:
+    """What people need beside `view` who decide on versions; the admission policy asks for it."""
+    return [_rule(GROUP, ["modelversions"], (*READ, "update", "patch", "approve"))]
+
+
 def _rule(group: str, resources: list[str], verbs: tuple[str, ...]) -> Rule:
     return {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
 
@@ -59,6 +64,7 @@ def render() -> str:
         "namespaced": namespaced(),
         "view": view(),
         "edit": edit(),
+        "approve": approve(),
     }
     return yaml.safe_dump(rules, sort_keys=False)
 

@@ -37,14 +37,19 @@ class Health(NamedTuple):
         return f"reconciling has stalled for {self.stalled_for:.0f} s"
 
 
-def judged(stalled_for: float, watchers: Iterable[Watcher], lease: Diagnosis | None) -> Health:
-    """How the process is, by its watches and its Lease.
+def judged(
+    stalled_for: float,
+    watchers: Iterable[Watcher],
+    lease: Diagnosis | None,
+    beside: Iterable[str] = (),
+) -> Health:
+    """How the process is, by its watches and its Lease. beside: what else is wrong, if it is said.
 
     A kind that was never listed and a fault that lasts leave the operator unready; what passes,
     such as an API server that is away for a while, only impairs it.
     """
     unready: list[str] = []
-    impaired: list[str] = []
+    impaired = [said for said in beside if said]
     for watcher in watchers:
         if not watcher.synced.is_set():
             told = watcher.diagnosis

@@ -31,6 +31,10 @@ CANARY_WEIGHT = Gauge(
     "Share of requests for the canary in percent; absent without a canary.",
     ["namespace", "deployment"],
 )
+APPROVALS_ENFORCED = Gauge(
+    "evenkeel_approvals_enforced",
+    "1 while the cluster has the admission policy that holds approvals to their rules.",
+)
 LEADER = Gauge("evenkeel_leader", "1 while this process is the leader.")
 OBJECTS = Gauge("evenkeel_objects", "Objects known, by kind.", ["kind"])
 

@@ -39,6 +39,7 @@ from evenkeel.kube.watcher import Watcher
 from evenkeel.meta.objects import Event, Key
 from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
+from evenkeel.process.approval_policy import ApprovalPolicy
 from evenkeel.process.health import Health, exposition, health, judged
 from evenkeel.process.own_access import own_access
 from evenkeel.process.senders import Senders
@@ -103,6 +104,7 @@ class Operator:
             undurable=self._undurable,
         )
         self._watchers = self._make_watchers()
+        self._policy = ApprovalPolicy(client, settings.approval_policy)
         self._lease = Lease(client, settings.namespace, LEASE_NAME, settings.identity)
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
@@ -174,7 +176,7 @@ class Operator:
             await self.stop()
             raise
         self._spawn(*(w.run() for w in self._watchers))
-        self._spawn(self._controller.recorder.run(), self._lead())
+        self._spawn(self._controller.recorder.run(), self._policy.run(), self._lead())
 
     async def stop(self) -> None:
         """Stops taking work, lets what is in hand end, and gives leadership up.
@@ -249,7 +251,7 @@ class Operator:
 
     def health(self) -> Health:
         """How the process is now."""
-        return judged(self._age(), self._watchers, self._lease.diagnosis)
+        return judged(self._age(), self._watchers, self._lease.diagnosis, (self._policy.missing,))
 
     def _age(self) -> float:
         # A follower's queue only fills; it is alive as long as it answers. What has waited for

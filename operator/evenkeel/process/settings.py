@@ -193,6 +193,11 @@ class Settings(BaseSettings):
         description="alerts that schedules elsewhere may see: from a namespace, `-` (alerts without"
         " one) or `*` to a namespace, NAMESPACE/SCHEDULE or `*`",
     )
+    approval_policy: Annotated[str, Allowed("a name; empty: none is expected")] = Field(
+        "evenkeel-approvals",
+        description="the ValidatingAdmissionPolicy that holds approvals to their rules, and its "
+        "binding",
+    )
     http_port: Number = Field(8080, description="`/healthz`, `/readyz`")
     metrics_port: Number = Field(9090, description="`/metrics`")
     log_level: Annotated[
