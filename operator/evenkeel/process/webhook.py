@@ -140,7 +140,12 @@ class Webhook:
             nonlocal body
             batch = receiver.read(body)
             body = b""
-            return batch._replace(events=()), address(receiver, batch, recipients, about)
+            addressed = address(receiver, batch, recipients, about)
+            events, batch = list(batch.events), batch._replace(events=())
+            while events:
+                # Freed as a whole, a storm would keep the loop waiting.
+                del events[-256:]
+            return batch, addressed
 
         return await asyncio.to_thread(work)
 

@@ -163,9 +163,9 @@ def _cause_time(run: TrainingRun) -> datetime | None:
 def _began(alerts: Iterable[Alert]) -> datetime | None:
     """When the first of the alerts began to fire, as far as their times can be read."""
     times = []
-    for alert in alerts:
+    for text in {alert.starts_at for alert in alerts}:
         try:
-            time = parse(alert.starts_at)
+            time = parse(text)
         except ValueError:
             continue
         if time.year >= 1970:

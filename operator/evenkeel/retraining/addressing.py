@@ -66,7 +66,7 @@ def address(
     tenants = Tenants(events, request.label, request.sender, request.grants)
     letters = _Letters(receiver, batch, request.arrived)
     found, matched, nobodys = Addressed(), 0, tenants.nobodys
-    for to in recipients:
+    for to in sorted(recipients, key=lambda r: r.namespace):
         seen = tenants.seen_by(to.namespace, to.name)
         if not seen | nobodys:
             continue

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+PARTS = 64
+
 
 class Labelled:
     """The label sets of events; the one at position n is bit n. A missing label counts as empty."""
@@ -15,6 +17,7 @@ class Labelled:
     def __init__(self, labels: Sequence[Mapping[str, str]]) -> None:
         self._labels = labels
         self._columns: dict[str, dict[str, list[int]]] = {}
+        self._parts: dict[tuple[str, int], dict[str, list[int]]] = {}
         self._equal: dict[tuple[str, str], int] = {}
         self.all = (1 << len(labels)) - 1
 
@@ -26,24 +29,25 @@ class Labelled:
             self._equal[name, value] = found
         return found
 
-    def values(self, name: str) -> Iterable[str]:
-        """All values of a label."""
-        return self._column(name)
-
     def where(self, name: str, holds: Callable[[str], bool], among: int) -> int:
         """The events among those given whose label's value holds; each value is tried once."""
-        column = self._column(name)
-        if among.bit_count() >= len(column):
-            return among & bits(n for value, at in column.items() if holds(value) for n in at)
-        tried: dict[str, bool] = {}
-        found = []
-        for n in positions(among):
-            value = self._labels[n].get(name, "")
-            if value not in tried:
-                tried[value] = holds(value)
-            if tried[value]:
-                found.append(n)
-        return bits(found)
+        if not among:
+            return 0
+        values = self._values(name, among)
+        return bits(n for value, at in values.items() if holds(value) for n in at)
+
+    def _values(self, name: str, among: int) -> dict[str, list[int]]:
+        """The column of some events; schedules of one namespace ask for the same again."""
+        if among == self.all:
+            return self._column(name)
+        known = self._parts.get((name, among))
+        if known is None:
+            if len(self._parts) >= PARTS:
+                self._parts.clear()
+            known = self._parts[name, among] = {}
+            for n in positions(among):
+                known.setdefault(self._labels[n].get(name, ""), []).append(n)
+        return known
 
     def _column(self, name: str) -> dict[str, list[int]]:
         column = self._columns.get(name)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -30,8 +30,19 @@ def _texts(value: object) -> object:
 Texts = Annotated[dict[str, str], BeforeValidator(_texts)]
 
 
-class NotifiedAlert(BaseModel):
-    """An alert of a notification, as far as it is read."""
+class NotifiedAlert(NamedTuple):
+    """An alert of a notification, as far as it is kept; few objects, for there may be many."""
+
+    firing: bool
+    labels: dict[str, str]
+    summary: str
+    starts_at: str
+    fingerprint: str
+    generator_url: str
+
+
+class _Alert(BaseModel):
+    """An alert as it stands in the notification."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -81,7 +92,7 @@ class _Reader:
         assert self.alerts is not None
         found = self._value()
         try:
-            self.alerts.append(NotifiedAlert.model_validate(found))
+            self.alerts.append(_kept(_Alert.model_validate(found)))
         except ValidationError as error:
             position = len(self.alerts) + len(self.faults)
             self.faults.append(_fault(error, "alerts", str(position)))
@@ -133,10 +144,22 @@ def read(body: bytes) -> Batch[NotifiedAlert]:
         raise _malformed(reader.faults[0])
     group = reader.fields.get("groupKey")
     return Batch(
-        tuple(a for a in reader.alerts if a.status == "firing"),
+        tuple(a for a in reader.alerts if a.firing),
         received=len(reader.alerts) + len(reader.faults),
         group=group if isinstance(group, str) else "",
         warning=_warning(reader, VERSIONS[version]),
+    )
+
+
+def _kept(alert: _Alert) -> NotifiedAlert:
+    # Cut to what the API keeps: Prometheus' annotations have no limits.
+    return NotifiedAlert(
+        alert.status == "firing",
+        alert.labels,
+        alert.annotations.get("summary", "")[:1024],
+        alert.starts_at[:64],
+        alert.fingerprint[:64],
+        alert.generator_url[:2048],
     )
 
 
