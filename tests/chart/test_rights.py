@@ -262,6 +262,7 @@ def test_owner_references_may_block_deletion(rights: Rights, resource: str) -> N
         ("update", "modeldeployments.evenkeel.dev"),
         ("create", "modeldeployments.evenkeel.dev"),
         ("delete", "modelversions.evenkeel.dev"),
+        ("approve", "modelversions.evenkeel.dev"),
         ("create", "servingruntimes.evenkeel.dev"),
         ("patch", "clusterservingruntimes.evenkeel.dev"),
         ("create", "serviceaccounts"),
@@ -301,3 +302,6 @@ def test_users_roles_are_aggregated(render: Render) -> None:
     written = {r for rule in by_name["evenkeel-edit"]["rules"] for r in rule["resources"]}
     assert "clusterservingruntimes" not in written
     assert not any("/" in resource for resource in written)
+    verbs = {verb for rule in by_name["evenkeel-edit"]["rules"] for verb in rule["verbs"]}
+    assert verbs.isdisjoint({"approve", "record", "*"})
+    assert not any(k.startswith(prefix) for k in by_name["evenkeel-approver"]["metadata"]["labels"])

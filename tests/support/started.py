@@ -43,7 +43,12 @@ class Started:
         self.ports = {name: free_port() for name in ("WEBHOOK", "HTTP", "METRICS")}
         own = {k: v for k, v in os.environ.items() if not k.startswith("EVENKEEL_")}
         ports = {f"EVENKEEL_{name}_PORT": str(port) for name, port in self.ports.items()}
-        common = {"PYTHONPATH": "operator", "EVENKEEL_LOG_FORMAT": "plain", "POD_ID": "test"}
+        common = {
+            "EVENKEEL_APPROVAL_POLICY": "",
+            "PYTHONPATH": "operator",
+            "EVENKEEL_LOG_FORMAT": "plain",
+            "POD_ID": "test",
+        }
         self.environment = {**own, **common, **ports, **variables}
         self._log = folder / "operator.log"
         self.process: asyncio.subprocess.Process

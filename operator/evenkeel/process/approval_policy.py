@@ -38,10 +38,12 @@ class ApprovalPolicy:
         self._client = client
         self._name = name
         self._said = Repeated(log)
-        self.missing = "" if name else f"no approval policy is expected (approvals.enforced), {SO}"
+        self.missing = ""
 
     async def run(self) -> None:
-        """Looks until cancelled."""
+        """Looks until cancelled; says once if there is nothing to look for."""
+        if not self._name:
+            log.warning("approvals are not enforced (approvals.enforced is false), %s", SO)
         while self._name:
             self.missing = await self.look()
             metrics.APPROVALS_ENFORCED.set(int(not self.missing))
