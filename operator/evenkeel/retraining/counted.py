@@ -109,8 +109,8 @@ def from_run(annotation: str) -> CountedAlerts | None:
 def _joined(entries: Sequence[CountedAlerts]) -> CountedAlerts:
     return CountedAlerts(
         time=max(e.time for e in entries),
-        deliveries="".join(e.deliveries for e in entries),
-        alerts="".join(e.alerts for e in entries),
+        deliveries="".join(e.deliveries for e in entries)[-KEPT_DELIVERY_DIGESTS * DIGEST :],
+        alerts="".join(e.alerts for e in entries)[-KEPT_ALERT_DIGESTS * DIGEST :],
     )
 
 
