@@ -24,6 +24,7 @@ MANUAL = "approval: {mode: Manual}"
 CLAIMS = {
     "a run": "trainingRun: fraud-1",
     "a cause": "cause: {type: Manual}",
+    "a champion": "champion: fraud-0",
     "gates": "gates: [{name: g, metric: accuracy, min: '0.1'}]",
 }
 
@@ -177,9 +178,11 @@ def test_only_the_operator_claims_a_training(
 
 @pytest.mark.parametrize("label", ["evenkeel.dev/run", "evenkeel.dev/schedule"])
 def test_only_the_operator_marks_versions(policy: Policy, waiting: str, label: str) -> None:
-    says = "the labels evenkeel.dev/run and evenkeel.dev/schedule are the operator's"
+    says = "the annotation evenkeel.dev/record are the operator's"
     refused(policy.merge("eve", waiting, {"metadata": {"labels": {label: "mine"}}}), says)
     refused(policy.create("eve", waiting, labels={label: "mine"}, name="another"), says)
+    forged = {"metadata": {"annotations": {"evenkeel.dev/record": "{}"}}}
+    refused(policy.merge("eve", waiting, forged), says)
     marked = policy.create(OPERATOR, waiting, labels={label: "mine"}, name="third")
     assert marked.status_code == 201
 
