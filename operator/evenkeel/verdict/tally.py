@@ -141,7 +141,7 @@ class Tally:
             return replace(self, fault=seen)
         if fault := self._fault(seen):
             return replace(self, fault=fault)
-        usual = self.usual
+        usual, now = self.usual, _clock(seen)
         stable = self._side(self.stable, seen.stable, seen, STABLE)
         stable = stable if self.canary else {k: _forerun(p) for k, p in stable.items()}
         canary = self._side(self.canary, seen.canary, seen, CANARY)
@@ -156,7 +156,7 @@ class Tally:
         tally = tally._woken()
         tally = replace(tally, pace=max(self.pace, tally._slowest()))
         patience = max(LEAST_PATIENCE, PATIENCE * tally.pace)
-        while (found := tally._closed(seen.time, patience)) is not None:
+        while (found := tally._closed(now, patience)) is not None:
             tally = tally._folded(found)
         return tally._without_gone(seen, patience)
 
@@ -183,9 +183,7 @@ class Tally:
         if not found.overdue:
             pace = self._slowest()
         moved = replace(
-            self,
-            canary=found.canary,
-            stable=found.stable,
+            self._kept(found.canary, found.stable),
             end=found.end,
             met=found.met,
             ahead=None,
@@ -236,8 +234,10 @@ class Tally:
                 found[key] = first
         for key in known.keys() - readings.keys():
             since = found[key].absent_since
-            if since is None:
-                found[key] = found[key]._replace(absent_since=seen.time)
+            if _gone(key, seen):
+                found[key] = found[key]._replace(absent_since=-inf)
+            elif since is None:
+                found[key] = found[key]._replace(absent_since=_clock(seen))
         return found
 
     def _next(self, process: Process, reading: Reading, time: float) -> Process:
@@ -246,7 +246,7 @@ class Tally:
             return taken
         # A new process of the pod: its first requests are no evidence either.
         if reading.total < self.burn_in:
-            return process._replace(absent_since=time)
+            return process._replace(absent_since=process.missing_since(time))
         return process.followed(time, reading)
 
     def _first(self, key: str, reading: Reading, time: float, side: str) -> Process | None:
@@ -278,17 +278,17 @@ class Tally:
         def stays(key: str, process: Process, side: str) -> bool:
             if process.absent_since is None or process.later:
                 return True
-            pod = _POD.search(key)
-            if seen.pods is not None and pod is not None:
-                if pod[1] not in seen.pods:
-                    return False
-                if side == STABLE:
-                    # What it counts meanwhile is still to be met by the canary's.
-                    return True
-            return seen.time - process.absent_since < patience
+            if side == STABLE and _there(key, seen):
+                # What it counts meanwhile is still to be met by the canary's.
+                return True
+            return _clock(seen) - process.absent_since < patience
 
         canary = {k: p for k, p in self.canary.items() if stays(k, p, CANARY)}
         stable = {k: p for k, p in self.stable.items() if stays(k, p, STABLE)}
+        return self._kept(canary, stable)
+
+    def _kept(self, canary: Mapping[str, Process], stable: Mapping[str, Process]) -> Tally:
+        """With these processes; those that are no more among them begin anew if they come back."""
         gone = {f"{CANARY}:{k}" for k in self.canary.keys() - canary.keys()}
         gone |= {f"{STABLE}:{k}" for k in self.stable.keys() - stable.keys()}
         return replace(self, canary=canary, stable=stable, left_out=self.left_out | gone)
@@ -327,6 +327,24 @@ def _unusable(what: str, reading: Reading, known: Process | None) -> Unobserved 
             f"{what} had {counted} events and has none any more, though it has a total",
         )
     return None
+
+
+def _clock(seen: Look) -> float:
+    """The time of the newest sample. Waiting is measured by it: the operator's clock may be ahead of
+    Prometheus', and samples may be readable late."""
+    readings = (*seen.canary.values(), *seen.stable.values())
+    return max((seen.time if r.time is None else r.time for r in readings), default=seen.time)
+
+
+def _there(key: str, seen: Look) -> bool:
+    """Whether the process's pod is known to be there."""
+    pod = _POD.search(key)
+    return pod is not None and seen.pods is not None and pod[1] in seen.pods
+
+
+def _gone(key: str, seen: Look) -> bool:
+    """Whether the process's pod is known to be gone."""
+    return seen.pods is not None and _POD.search(key) is not None and not _there(key, seen)
 
 
 def _forerun(process: Process) -> Process:
