@@ -266,7 +266,24 @@ GOOD: dict[str, Condition] = {
     "20 % come late, an incident besides": _scene(
         missed=0.2, stale=False, pods=(3, 9), rate=100, incidents=1
     ),
+    "20 % of all scrapes fail, an incident": _scene(
+        missed=0.2, all_miss=True, pods=(3, 9), rate=100, incidents=1, known=True
+    ),
     "samples readable a minute late": _scene(lag=60, rate=100),
+    "the same, an incident besides": _scene(lag=60, rate=100, incidents=1, known=True),
+    "Prometheus' clock 90 s behind, an incident": _scene(
+        behind=90, rate=100, incidents=1, pods=(3, 9), known=True
+    ),
+    "3 pods join each side, an incident besides": _scene(
+        added=(3, 3), rate=100, incidents=1, pods=(3, 9), known=True
+    ),
+    "stable's pods are replaced, an incident besides": _scene(
+        rolled=20, rate=100, incidents=1, pods=(3, 9), known=True
+    ),
+    "1 request/s on the canary, an incident": _scene(rate=10, incidents=1, seconds=900, known=True),
+    "scrapes become 4 times rarer, an incident": lambda interval: Scene(
+        interval, then=4 * interval, rate=100, incidents=1, pods=(3, 9), known=True
+    ),
     "good counted 0.5 s ahead of total": _scene(lead=0.5, rate=50),
     "first 20 requests slow": _scene(slow=20, latency=True, rate=50),
     "first 100 requests slow, 3 pods": _scene(slow=100, latency=True, rate=100, pods=(3, 9)),
@@ -278,6 +295,15 @@ BAD: dict[str, Condition] = {
     "10 %, stable 1 %": _scene(canary=0.1),
     "5 %, two Prometheus by turns": _scene(canary=0.05, replicas=2, rate=50),
     "5 %, 20 % of a pod's scrapes fail": _scene(canary=0.05, missed=0.2, pods=(3, 9), rate=50),
+    "5 %, 20 % of all scrapes fail": _scene(
+        canary=0.05, missed=0.2, all_miss=True, pods=(3, 9), rate=50, known=True
+    ),
+    "5 %, 3 pods join each side": _scene(
+        canary=0.05, added=(3, 3), pods=(3, 9), rate=50, known=True
+    ),
+    "5 %, stable's pods are replaced": _scene(
+        canary=0.05, rolled=20, pods=(3, 9), rate=50, known=True
+    ),
     "5 %, an incident of a minute": _scene(canary=0.05, incidents=1, rate=50),
 }
 """Conditions under which a canary worse than stable must not pass."""

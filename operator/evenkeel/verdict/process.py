@@ -66,7 +66,7 @@ class Process(NamedTuple):
         return now if self.absent_since is None else self.absent_since
 
     def silent(self, now: float, awake: float) -> float:
-        """Seconds for which it has shown no sample, or has been missing; an outage does not count."""
+        """Seconds without a sample, or for which it is missing; an outage does not count."""
         since = self.last.time if self.absent_since is None else self.absent_since
         return now - (since if since == -inf else max(since, awake))
 

@@ -330,8 +330,8 @@ def _unusable(what: str, reading: Reading, known: Process | None) -> Unobserved 
 
 
 def _clock(seen: Look) -> float:
-    """The time of the newest sample. Waiting is measured by it: the operator's clock may be ahead of
-    Prometheus', and samples may be readable late."""
+    """The time of the newest sample, by which waiting is measured: Prometheus' clock may be behind,
+    and samples may be readable late."""
     readings = (*seen.canary.values(), *seen.stable.values())
     return max((seen.time if r.time is None else r.time for r in readings), default=seen.time)
 

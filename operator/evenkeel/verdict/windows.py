@@ -80,9 +80,9 @@ def closed(
     fresh = {k: p for k, p in canary.items() if p.later}
     if not fresh:
         return None
-    # One that is missing may only have failed a scrape: an incident would be seen without it.
 
     def expected(process: Process) -> bool:
+        # One that is missing may only have failed a scrape.
         return process.silent(now, before.awake) < patience
 
     present = {k: p for k, p in stable.items() if expected(p)}
@@ -99,11 +99,12 @@ def closed(
     awaited |= not overdue and any(p.time < before.awake for p in ends.values())
     if awaited or any(point == fresh[k].cut for k, point in ends.items()):
         return None
+    found = _block(canary, stable, ends, before, overdue)
+    left = {k: p for k, p in found.canary.items() if k in ends or expected(p)}
     if until == known_until and present:
         # What they count until they are back would be met by the canary's of another time.
-        stable = present
-    canary = {k: p for k, p in canary.items() if p.later or expected(p)}
-    return _block(canary, stable, ends, before, overdue)
+        return found._replace(canary=left, stable={k: found.stable[k] for k in present})
+    return found._replace(canary=left)
 
 
 def _block(
