@@ -25,16 +25,22 @@ Floats = npt.NDArray[np.float64]
 class Scene:
     """A rollout under one condition.
 
-    interval: seconds between scrapes. rate: requests a second on both sides together. canary,
-    stable: bad ratios. pods: of canary and of stable. incidents: how often both sides have
-    `incident_ratio` for `incident` seconds, at any time. missed: share of one canary pod's scrapes
-    that fail, marked stale or not. lag: seconds until a sample can be read. replicas: of
-    Prometheus, one of which answers, by chance, a query. slow: first requests of each canary pod
-    that are bad. lead: seconds by which good events are counted ahead of total. latency: whether
-    the indicator is one of speed. seconds: length of the rollout. timed: whether times are told.
+    interval: seconds between scrapes; then: in its second half. rate: requests a second on both
+    sides together. canary, stable: bad ratios. pods: of canary and of stable. incidents: how often
+    both sides have `incident_ratio` for `incident` seconds, at any time. missed: share of the
+    scrapes of one canary pod, or of every pod, that fail, marked stale or not. lag: seconds until
+    a sample can be read. behind: by which Prometheus' clock is. replicas: of Prometheus, one of
+    which answers, by chance, a query. restamped: whether another Prometheus federates the counters
+    and tells its own times of all pods alike. slow: first requests of each canary pod that are
+    bad. lead: seconds by which good events are counted ahead of total, or after it if negative.
+    latency: whether the indicator is one of speed. seconds: length of the rollout. timed: whether
+    times are told. known: whether the cluster tells of pods and their starts. added: pods of
+    canary and stable that come in mid-trial. rolled: seconds between two of stable's pods that
+    are replaced, one after another.
     """
 
     interval: float
+    then: float | None = None
     rate: float = 20.0
     weight: float = 0.1
     canary: float = 0.01
@@ -44,19 +50,29 @@ class Scene:
     incident: float = 60.0
     incident_ratio: float = 0.3
     missed: float = 0.0
+    all_miss: bool = False
     stale: bool = True
     lag: float = 0.0
+    behind: float = 0.0
     replicas: int = 1
+    restamped: bool = False
     slow: int = 0
     lead: float = 0.0
     latency: bool = False
     seconds: float = 300.0
     timed: bool = True
+    known: bool = False
+    added: tuple[int, int] = (0, 0)
+    rolled: float | None = None
 
     @property
     def tick(self) -> float:
         """Seconds of a tick."""
         return min(1.0, self.interval / 8)
+
+    def ticks(self, seconds: float) -> int:
+        """Ticks of so many seconds."""
+        return round(seconds / self.tick)
 
 
 @dataclass(frozen=True)
@@ -70,36 +86,47 @@ class End:
 
 LIFE = 100_000
 """Requests that each stable pod has answered before."""
+SETTLES = 2.0
+"""Seconds from a pod's beginning until it has requests."""
 
 Counters = tuple[Array, Array]
 """All events and good events of a pod, by tick."""
+Life = tuple[int, int]
+"""The first tick of a pod, below zero where it was there before, and the one after its last."""
 
 
-def _pod(
-    random: np.random.Generator, scene: Scene, rate: float, ratio: Floats, side: int, idle: int
+def _counters(
+    random: np.random.Generator, scene: Scene, rate: Floats, ratio: Floats, slow: int
 ) -> Counters:
-    total = random.poisson(rate * scene.tick, len(ratio))
-    slow = 0 if side else scene.slow
-    if not side:
-        total[:idle] = 0
+    total = random.poisson(rate * scene.tick)
     bad = random.binomial(total, ratio)
     sums, bads = np.cumsum(total), np.cumsum(bad)
     if slow:
         first = np.minimum(sums, slow)
         bads = first + np.cumsum(np.where(sums > slow, bad, 0))
     good = sums - bads
-    ahead = round(scene.lead / scene.tick)
-    if ahead:
+    ahead = scene.ticks(scene.lead)
+    if ahead > 0:
         good = np.concatenate([good[ahead:], np.repeat(good[-1], ahead)])
+    elif ahead < 0:
+        good = np.concatenate([np.zeros(-ahead, dtype=good.dtype), good[:ahead]])
     return sums, good
 
 
-def _scrapes(random: np.random.Generator, scene: Scene, ticks: int, fails: bool) -> list[Array]:
+def _scrapes(
+    random: np.random.Generator, scene: Scene, ticks: int, fails: bool, life: Life
+) -> list[Array]:
     """The ticks at which each replica of Prometheus scrapes a pod."""
-    per = max(1, round(scene.interval / scene.tick))
+    per, middle = max(1, scene.ticks(scene.interval)), ticks // 2
     found = []
     for _ in range(scene.replicas):
-        at = np.arange(int(random.integers(0, per)), ticks, per)
+        phase = int(random.integers(0, per))
+        at = np.arange(phase, ticks, per)
+        if scene.then is not None:
+            at = np.concatenate(
+                [at[at < middle], np.arange(middle + phase, ticks, scene.ticks(scene.then))]
+            )
+        at = at[(at >= life[0]) & (at < life[1])]
         found.append(at[random.random(len(at)) >= scene.missed] if fails else at)
     return found
 
@@ -109,22 +136,46 @@ class Pod:
     """Its side (0 canary, 1 stable), its counters by tick, the scrapes of each Prometheus."""
 
     side: int
+    life: Life
     counters: Counters
     scrapes: list[Array]
 
     def reading(self, scene: Scene, replica: int, tick: int) -> Reading | None:
         """What a Prometheus shows of it at a tick; None where it shows nothing."""
-        at, known = self.scrapes[replica], tick - round(scene.lag / scene.tick)
+        known = tick - scene.ticks(scene.lag)
+        stamped = known
+        if scene.restamped:
+            known = stamped = known - known % max(1, scene.ticks(scene.interval))
+        at = self.scrapes[replica]
         index = int(np.searchsorted(at, known, side="right")) - 1
         if index < 0:
             return None
         scraped = int(at[index])
-        if scene.stale and known - scraped > round(scene.interval / scene.tick):
+        slowest = max(scene.interval, scene.then or 0.0)
+        if known - scraped > scene.ticks(slowest) and (scene.stale or known >= self.life[1]):
             return None  # A scrape has failed, which marks the series stale.
-        before = LIFE if self.side else 0
-        time = scraped * scene.tick if scene.timed else None
+        before = LIFE if self.life[0] < 0 and self.side else 0
+        time = (stamped if scene.restamped else scraped) * scene.tick - scene.behind
+        told = time if scene.timed else None
         total, good = (before + int(counter[scraped]) for counter in self.counters)
-        return Reading(total, good, time, time)
+        started = self.life[0] * scene.tick if scene.known else None
+        return Reading(total, good, told, told, started)
+
+
+def _lives(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> list[list[Life]]:
+    """The lives of the pods of both sides."""
+    ages = (0, -1000)
+    found = [[(age, ticks)] * number for age, number in zip(ages, scene.pods, strict=True)]
+    for lives, number in zip(found, scene.added, strict=True):
+        lives += [(int(random.integers(idle, ticks)), ticks)] * number
+    if scene.rolled is not None:
+        begin = int(random.integers(idle, idle + (ticks - idle) // 2))
+        for number, (age, _) in enumerate(found[1][: scene.pods[1]]):
+            at = begin + number * scene.ticks(scene.rolled)
+            if at < ticks:
+                found[1][number] = (age, at)
+                found[1].append((max(0, at - scene.ticks(SETTLES)), ticks))
+    return found
 
 
 def _pods(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> list[Pod]:
@@ -132,14 +183,24 @@ def _pods(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> l
     for _ in range(scene.incidents):
         begin = int(random.integers(idle - 1, ticks))
         for ratio in ratios:
-            ratio[begin : begin + max(1, round(scene.incident / scene.tick))] = scene.incident_ratio
-    shares = (scene.weight, 1 - scene.weight)
+            ratio[begin : begin + max(1, scene.ticks(scene.incident))] = scene.incident_ratio
+    shares, at = (scene.weight, 1 - scene.weight), np.arange(ticks)
     found: list[Pod] = []
-    for side, (number, share, ratio) in enumerate(zip(scene.pods, shares, ratios, strict=True)):
-        for _ in range(number):
-            counters = _pod(random, scene, scene.rate * share / number, ratio, side, idle)
-            scrapes = _scrapes(random, scene, ticks, fails=not found)
-            found.append(Pod(side, counters, scrapes))
+    lives = _lives(random, scene, idle, ticks)
+    for side, (share, ratio) in enumerate(zip(shares, ratios, strict=True)):
+        ready = [
+            (at >= life[0] + (scene.ticks(SETTLES) if life[0] > 0 else 0)) & (at < life[1])
+            for life in lives[side]
+        ]
+        requests = np.full(ticks, scene.rate * share) / np.maximum(1, np.sum(ready, axis=0))
+        if not side:
+            requests[:idle] = 0
+        for life, serves in zip(lives[side], ready, strict=True):
+            slow = 0 if side else scene.slow
+            counters = _counters(random, scene, requests * serves, ratio, slow)
+            fails = scene.all_miss or not found
+            scrapes = _scrapes(random, scene, ticks, fails, life)
+            found.append(Pod(side, life, counters, scrapes))
     return found
 
 
@@ -148,8 +209,8 @@ def rollout(scene: Scene, random: np.random.Generator) -> End:
 
     The canary gets requests from the fourth scrape on; stable has been looked at before.
     """
-    idle = round(3 * scene.interval / scene.tick)
-    ticks = idle + round(scene.seconds / scene.tick)
+    idle = scene.ticks(3 * scene.interval)
+    ticks = idle + scene.ticks(scene.seconds)
     pods = _pods(random, scene, idle, ticks)
     spec = IndicatorSpec(
         name="latency" if scene.latency else "errors",
@@ -169,7 +230,9 @@ def rollout(scene: Scene, random: np.random.Generator) -> End:
         if scene.timed and sides == shown:
             continue
         shown = sides
-        tally = tally.take(Look(*sides, tick * scene.tick))
+        there = {str(n) for n, p in enumerate(pods) if p.life[0] <= tick < p.life[1]}
+        known = frozenset(there) if scene.known else None
+        tally = tally.take(Look(*sides, tick * scene.tick, known))
         requests = tally.evidence.canary_total
         found = judge(tally.evidence, min_requests=analysis.min_requests, step_requests=requests)
         if found.value is not Value.UNDECIDED:
@@ -203,7 +266,24 @@ GOOD: dict[str, Condition] = {
     "20 % come late, an incident besides": _scene(
         missed=0.2, stale=False, pods=(3, 9), rate=100, incidents=1
     ),
+    "20 % of all scrapes fail, an incident": _scene(
+        missed=0.2, all_miss=True, pods=(3, 9), rate=100, incidents=1, known=True
+    ),
     "samples readable a minute late": _scene(lag=60, rate=100),
+    "the same, an incident besides": _scene(lag=60, rate=100, incidents=1, known=True),
+    "Prometheus' clock 90 s behind, an incident": _scene(
+        behind=90, rate=100, incidents=1, pods=(3, 9), known=True
+    ),
+    "3 pods join each side, an incident besides": _scene(
+        added=(3, 3), rate=100, incidents=1, pods=(3, 9), known=True
+    ),
+    "stable's pods are replaced, an incident besides": _scene(
+        rolled=20, rate=100, incidents=1, pods=(3, 9), known=True
+    ),
+    "1 request/s on the canary, an incident": _scene(rate=10, incidents=1, seconds=900, known=True),
+    "scrapes become 4 times rarer, an incident": lambda interval: Scene(
+        interval, then=4 * interval, rate=100, incidents=1, pods=(3, 9), known=True
+    ),
     "good counted 0.5 s ahead of total": _scene(lead=0.5, rate=50),
     "first 20 requests slow": _scene(slow=20, latency=True, rate=50),
     "first 100 requests slow, 3 pods": _scene(slow=100, latency=True, rate=100, pods=(3, 9)),
@@ -215,6 +295,15 @@ BAD: dict[str, Condition] = {
     "10 %, stable 1 %": _scene(canary=0.1),
     "5 %, two Prometheus by turns": _scene(canary=0.05, replicas=2, rate=50),
     "5 %, 20 % of a pod's scrapes fail": _scene(canary=0.05, missed=0.2, pods=(3, 9), rate=50),
+    "5 %, 20 % of all scrapes fail": _scene(
+        canary=0.05, missed=0.2, all_miss=True, pods=(3, 9), rate=50, known=True
+    ),
+    "5 %, 3 pods join each side": _scene(
+        canary=0.05, added=(3, 3), pods=(3, 9), rate=50, known=True
+    ),
+    "5 %, stable's pods are replaced": _scene(
+        canary=0.05, rolled=20, pods=(3, 9), rate=50, known=True
+    ),
     "5 %, an incident of a minute": _scene(canary=0.05, incidents=1, rate=50),
 }
 """Conditions under which a canary worse than stable must not pass."""

@@ -89,6 +89,61 @@ def test_a_pod_whose_scrape_is_missed_is_awaited_and_shifts_nothing() -> None:
     assert counts(seen) == (0, 40, 0, 180)
 
 
+@pytest.mark.parametrize("behind", [0, 1000])
+def test_a_late_pod_of_stable_is_awaited_however_old_all_samples_are(behind: int) -> None:
+    seen = tally().take(look(behind + 8, {"c": (7, 0, 0)}, {"s": (0, 0, 0), "t": (5, 0, 0)}))
+    late = look(behind + 23, {"c": (22, 10, 3)}, {"s": (22, 90, 30), "t": (20, 90, 0)})
+    assert counts(seen.take(late)) == (0, 0, 0, 0)
+    later = look(behind + 36, {"c": (22, 10, 3)}, {"s": (22, 90, 30), "t": (35, 180, 45)})
+    assert seen.take(late).take(later).evidence.canary_total == 10
+
+
+@pytest.mark.parametrize("pods", [None, frozenset({"c", "d", "s", "t"})])
+@pytest.mark.parametrize("missing", ["d", "t"])
+def test_a_pod_that_fails_a_scrape_is_awaited(missing: str, pods: frozenset[str] | None) -> None:
+    def at(time: int, *names: str) -> dict[str, Scrape]:
+        return {n: (time, 10 * time, 0) for n in names if n != missing or time != 15}
+
+    seen = tally()
+    for time in (0, 15):
+        seen = seen.take(look(time + 1, at(time, "c", "d"), at(time, "s", "t"), pods))
+    assert seen.evidence.canary_total == 0
+    seen = seen.take(look(31, at(30, "c", "d"), at(30, "s", "t"), pods))
+    assert counts(seen) == (0, 600, 0, 600)
+
+
+@pytest.mark.parametrize("missing", ["d", "t"])
+def test_a_pod_that_was_silent_for_too_long_begins_anew(missing: str) -> None:
+    def at(time: int, *names: str) -> dict[str, Scrape]:
+        here = dict.fromkeys(names, (time, 10 * time, 0))
+        return here if not 0 < time < 120 else {n: s for n, s in here.items() if n != missing}
+
+    seen, pods = tally(), frozenset({"c", "d", "s", "t"})
+    for time in range(0, 165, 15):
+        seen = seen.take(look(time + 1, at(time, "c", "d"), at(time, "s", "t"), pods))
+    one, other = 150 * 10, (150 - 120) * 10
+    canary, stable = (one + other, 2 * one) if missing == "d" else (2 * one, one + other)
+    assert counts(seen) == (0, canary, 0, stable)
+
+
+def test_what_is_not_counted_is_told_after_a_restart_too() -> None:
+    slow = {"name": "errors", "burnInRequests": 20}
+    made, seen = analysis(**slow), tally(**slow)
+    for time in range(0, 165, 15):
+        readings = {"c": (time, 4 * time, 0), "d": (time, 4 * time, 0)}
+        if 15 < time < 120:
+            del readings["d"]
+        seen = seen.take(look(time + 1, readings, {"s": (time, 1000 + 9 * time, 0)}))
+    status = kept(seen, made)
+    told = (
+        "not counted: 120 first requests of new pods (burnInRequests), "
+        "420 requests of pods that Prometheus did not scrape for long"
+    )
+    assert told in status.message
+    again = Tally.resume(made.indicators[0], made, status, 0.0)
+    assert again.uncounted == seen.uncounted
+
+
 def test_a_pod_that_is_gone_is_not_awaited_and_what_it_counted_stays() -> None:
     seen = tally().take(look(1, {"a": (0, 0, 0), "b": (0, 0, 0)}, {"s": (0, 0, 0)}))
     seen = seen.take(look(10, {"a": (0, 0, 0), "b": (9, 7, 2)}, {"s": (0, 0, 0)}))
@@ -110,6 +165,12 @@ def test_evidence_begins_at_the_first_sample_after_the_warm_up() -> None:
     seen = seen.take(look(31, {"c": (30, 80, 70)}, {"s": (29, 990, 0)}))
     seen = seen.take(look(46, {"c": (45, 90, 70)}, {"s": (45, 1080, 0)}))
     assert counts(seen)[:2] == (0, 10)
+
+
+def test_why_nothing_counts_is_told_where_prometheus_is_behind() -> None:
+    seen = tally(begins=1000.0).take(look(1010, {"c": (700, 50, 0)}, {"s": (700, 900, 0)}))
+    assert seen.evidence.canary_total == 0
+    assert "the newest sample is 310 s old" in kept(seen, analysis()).message
 
 
 def test_the_first_requests_of_a_pod_are_left_out_of_latency_on_both_sides() -> None:

@@ -6,6 +6,7 @@ counted once.
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 from evenkeel.verdict.samples import Reading
@@ -43,7 +44,8 @@ class Process(NamedTuple):
 
     cut: the sample at which the last block ended. later: samples since then, oldest first.
     counted: whether good or bad events have been seen. low: totals of samples below the last one,
-    not yet explained. absent_since: when a look first missed it, if it is missing.
+    not yet explained. absent_since: the newest sample of all when a look first missed it, if it is
+    missing; minus infinity if its pod is known to be gone.
     """
 
     cut: Point
@@ -58,6 +60,15 @@ class Process(NamedTuple):
     def last(self) -> Point:
         """The newest sample."""
         return self.later[-1] if self.later else self.cut
+
+    def missing_since(self, now: float) -> float:
+        """Since when it is missing; now if it is not."""
+        return now if self.absent_since is None else self.absent_since
+
+    def silent(self, now: float, awake: float) -> float:
+        """Seconds without a sample, or for which it is missing; an outage does not count."""
+        since = self.last.time if self.absent_since is None else self.absent_since
+        return now - (since if since == -inf else max(since, awake))
 
     def at(self, time: float) -> Point:
         """The last sample taken at `time` or before; the cut if none was."""

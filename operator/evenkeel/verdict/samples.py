@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+_POD = re.compile(r"(?:^|,)pod=([^,]+)")
 
 
 class Reading(NamedTuple):
@@ -44,6 +47,22 @@ class Look:
     time: float
     pods: frozenset[str] | None = None
     warning: str = ""
+
+    @property
+    def newest(self) -> float:
+        """The time of the newest sample, by which waiting is measured: Prometheus' clock may be
+        behind, and samples may be readable late."""
+        readings = (*self.canary.values(), *self.stable.values())
+        return max((self.time if r.time is None else r.time for r in readings), default=self.time)
+
+    def there(self, key: str) -> bool:
+        """Whether the process's pod is known to be there."""
+        pod = _POD.search(key)
+        return pod is not None and self.pods is not None and pod[1] in self.pods
+
+    def gone(self, key: str) -> bool:
+        """Whether the process's pod is known to be gone."""
+        return self.pods is not None and _POD.search(key) is not None and not self.there(key)
 
 
 @dataclass(frozen=True, slots=True)

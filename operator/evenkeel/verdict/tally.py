@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -14,6 +13,7 @@ from evenkeel.meta.names import digest
 from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
 from evenkeel.verdict.process import Offset, Point, Process, begun, begun_on_trial, newborn
 from evenkeel.verdict.samples import Look, Reading, Unobserved
+from evenkeel.verdict.uncounted import ALL_COUNTED, Uncounted
 from evenkeel.verdict.verdict import alpha_per_indicator
 from evenkeel.verdict.windows import (
     NOTHING,
@@ -47,8 +47,8 @@ PROCESSES = 512
 CANARY, STABLE = "canary", "stable"
 AHEAD = ("aheadStableBad", "aheadStableTotal")
 """Names in the status of what stable's later windows have had beyond its cuts."""
-
-_POD = re.compile(r"(?:^|,)pod=([^,]+)")
+UNCOUNTED = ("uncountedFirst", "uncountedUnseen")
+"""Names in the status of the requests that are no evidence."""
 
 
 def limits(spec: IndicatorSpec, analysis: Analysis) -> Indicator:
@@ -77,7 +77,8 @@ class Tally:
     odd about it. anew: whether the indicator was edited in mid-trial, so that its evidence began
     again. met, ahead: see Before. newest: time of the newest sample of all. awake: when samples
     came again after there were none for long. left_out: processes that were missing for long, by
-    side and key; if they come back, they begin anew.
+    side and key, with what they had counted; if they come back, they begin anew. uncounted: how
+    many requests of both sides are no evidence.
     """
 
     spec: IndicatorSpec
@@ -95,7 +96,8 @@ class Tally:
     fault: Unobserved | None = None
     warning: str = ""
     anew: bool = False
-    left_out: frozenset[str] = frozenset()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    uncounted: Uncounted = ALL_COUNTED
 
     @classmethod
     def resume(
@@ -121,6 +123,7 @@ class Tally:
             canary=_of_side(known, CANARY),
             stable=_of_side(known, STABLE),
             ahead=Usual(*(_whole(kept.evidence.get(name)) for name in AHEAD)),
+            uncounted=Uncounted(*(_whole(kept.evidence.get(name)) for name in UNCOUNTED)),
             anew=kept.anew,
         )
 
@@ -141,7 +144,7 @@ class Tally:
             return replace(self, fault=seen)
         if fault := self._fault(seen):
             return replace(self, fault=fault)
-        usual = self.usual
+        usual, now = self.usual, seen.newest
         stable = self._side(self.stable, seen.stable, seen, STABLE)
         stable = stable if self.canary else {k: _forerun(p) for k, p in stable.items()}
         canary = self._side(self.canary, seen.canary, seen, CANARY)
@@ -151,12 +154,18 @@ class Tally:
             usual = usual_before(stable, first)
             stable = {k: p.cut_at(p.at(first)) for k, p in stable.items()}
         tally = replace(
-            self, canary=canary, stable=stable, usual=usual, fault=None, warning=seen.warning
+            self,
+            canary=canary,
+            stable=stable,
+            usual=usual,
+            fault=None,
+            warning=seen.warning or self._old(seen, canary),
+            uncounted=self._skipped(seen, canary, stable),
         )
         tally = tally._woken()
         tally = replace(tally, pace=max(self.pace, tally._slowest()))
         patience = max(LEAST_PATIENCE, PATIENCE * tally.pace)
-        while (found := tally._closed(seen.time, patience)) is not None:
+        while (found := tally._closed(now, patience)) is not None:
             tally = tally._folded(found)
         return tally._without_gone(seen, patience)
 
@@ -183,9 +192,7 @@ class Tally:
         if not found.overdue:
             pace = self._slowest()
         moved = replace(
-            self,
-            canary=found.canary,
-            stable=found.stable,
+            self._kept(found.canary, found.stable),
             end=found.end,
             met=found.met,
             ahead=None,
@@ -236,8 +243,10 @@ class Tally:
                 found[key] = first
         for key in known.keys() - readings.keys():
             since = found[key].absent_since
-            if since is None:
-                found[key] = found[key]._replace(absent_since=seen.time)
+            if seen.gone(key):
+                found[key] = found[key]._replace(absent_since=-inf)
+            elif since is None:
+                found[key] = found[key]._replace(absent_since=seen.newest)
         return found
 
     def _next(self, process: Process, reading: Reading, time: float) -> Process:
@@ -246,7 +255,7 @@ class Tally:
             return taken
         # A new process of the pod: its first requests are no evidence either.
         if reading.total < self.burn_in:
-            return process._replace(absent_since=time)
+            return process._replace(absent_since=process.missing_since(time))
         return process.followed(time, reading)
 
     def _first(self, key: str, reading: Reading, time: float, side: str) -> Process | None:
@@ -264,6 +273,32 @@ class Tally:
             return newborn(reading, time)
         return begun_on_trial(reading, time) if side == CANARY else begun(reading, time)
 
+    def _skipped(
+        self, seen: Look, canary: Mapping[str, Process], stable: Mapping[str, Process]
+    ) -> Uncounted:
+        """What is no evidence, now that these processes are known."""
+        first, unseen = self.uncounted
+        for side, known, found, readings in (
+            (CANARY, self.canary, canary, seen.canary),
+            (STABLE, self.stable, stable, seen.stable),
+        ):
+            for key in found.keys() - known.keys():
+                reading, had = readings[key], self.left_out.get(f"{side}:{key}")
+                if had is not None:
+                    unseen += reading.total - had if reading.total >= had else reading.total
+                elif self.burn_in and (side == CANARY or self._born(key, reading, side)):
+                    first += reading.total
+        return Uncounted(first, unseen)
+
+    def _old(self, seen: Look, canary: Mapping[str, Process]) -> str:
+        """That nothing counts yet since all samples are from before the warm-up ended, if so."""
+        if canary or not seen.canary or seen.newest >= self.begins:
+            return ""
+        return (
+            f"the newest sample is {seen.time - seen.newest:.0f} s old, from before the warm-up "
+            "ended; if that is long, Prometheus' clock is behind or its answers are old"
+        )
+
     def _born(self, key: str, reading: Reading, side: str) -> bool:
         """Whether the process began after the evidence did, as far as can be known."""
         if not self.canary or f"{side}:{key}" in self.left_out:
@@ -278,20 +313,27 @@ class Tally:
         def stays(key: str, process: Process, side: str) -> bool:
             if process.absent_since is None or process.later:
                 return True
-            pod = _POD.search(key)
-            if seen.pods is not None and pod is not None:
-                if pod[1] not in seen.pods:
-                    return False
-                if side == STABLE:
-                    # What it counts meanwhile is still to be met by the canary's.
-                    return True
-            return seen.time - process.absent_since < patience
+            if side == STABLE and seen.there(key):
+                # What it counts meanwhile is still to be met by the canary's.
+                return True
+            return seen.newest - process.absent_since < patience
 
         canary = {k: p for k, p in self.canary.items() if stays(k, p, CANARY)}
         stable = {k: p for k, p in self.stable.items() if stays(k, p, STABLE)}
-        gone = {f"{CANARY}:{k}" for k in self.canary.keys() - canary.keys()}
-        gone |= {f"{STABLE}:{k}" for k in self.stable.keys() - stable.keys()}
-        return replace(self, canary=canary, stable=stable, left_out=self.left_out | gone)
+        return self._kept(canary, stable)
+
+    def _kept(self, canary: Mapping[str, Process], stable: Mapping[str, Process]) -> Tally:
+        """With these processes; those that are no more among them begin anew if they come back."""
+        gone = {
+            f"{side}:{key}": process.last.total - process.offset.total
+            for side, before, after in (
+                (CANARY, self.canary, canary),
+                (STABLE, self.stable, stable),
+            )
+            for key, process in before.items()
+            if key not in after
+        }
+        return replace(self, canary=canary, stable=stable, left_out={**self.left_out, **gone})
 
     def to_status(self) -> dict[str, str | int]:
         """The evidence as it is kept in the status, with what later windows have had of stable
@@ -299,7 +341,8 @@ class Tally:
         ahead = self.ahead
         if ahead is None:
             ahead = NOTHING if self.met is None else ahead_of(self.stable, self.met)
-        return self.evidence.to_status() | dict(zip(AHEAD, ahead, strict=True))
+        uncounted = {n: v for n, v in zip(UNCOUNTED, self.uncounted, strict=True) if v}
+        return self.evidence.to_status() | dict(zip(AHEAD, ahead, strict=True)) | uncounted
 
     def processes(self) -> tuple[ProcessCount, ...]:
         """The counters as they are kept in the status, so that a restart loses nothing."""

@@ -21,8 +21,8 @@ Processes = Mapping[str, Process]
 class Closed(NamedTuple):
     """A block, the processes with their new cuts, and the time at which the block ended.
 
-    met: the time up to which stable's later windows go. overdue: whether processes without a
-    sample were left out.
+    Those that have been silent for too long are not among them: they begin anew when they are
+    back. met: the time up to which stable's later windows go. overdue: whether there are such.
     """
 
     block: Block
@@ -74,25 +74,37 @@ def closed(
 ) -> Closed | None:
     """The next block, if its windows are complete; None while samples are awaited.
 
-    now: time of the latest look. patience: seconds after which a process without a sample is left
-    out. The block is as long as stable's samples allow.
+    now: the time of the newest sample. patience: seconds after which a process without a sample is
+    left out. The block is as long as stable's samples allow.
     """
     fresh = {k: p for k, p in canary.items() if p.later}
     if not fresh:
         return None
-    awaited = any(not p.later and p.absent_since is None for p in canary.values())
-    present = (p.last.time for p in stable.values() if p.absent_since is None)
-    known_until = min(present, default=inf)
-    since = max(before.awake, min(p.later[0].time for p in fresh.values()))
-    overdue = now - since >= patience
-    if overdue:
-        awaited, known_until = False, inf
-    ends = {k: p.at(known_until) for k, p in fresh.items()}
+
+    def expected(process: Process) -> bool:
+        # One that is missing may only have failed a scrape.
+        return process.silent(now, before.awake) < patience
+
+    present = {k: p for k, p in stable.items() if expected(p)}
+    known_until = min((p.last.time for p in present.values()), default=inf)
+    awaited = any(not p.later and expected(p) for p in canary.values())
+    overdue = not all(map(expected, (*canary.values(), *stable.values())))
+    # What those that are left out have shown is met first by the canary's of the same time.
+    shown = sorted(p.last.time for k, p in stable.items() if k not in present)
+    for until in (*(time for time in shown if time < known_until), known_until):
+        ends = {k: p.at(until) for k, p in fresh.items()}
+        if all(point != fresh[k].cut for k, point in ends.items()):
+            break
     # A window of stable that spans an outage needs one of the canary's that does.
     awaited |= not overdue and any(p.time < before.awake for p in ends.values())
     if awaited or any(point == fresh[k].cut for k, point in ends.items()):
         return None
-    return _block(canary, stable, ends, before, overdue)
+    found = _block(canary, stable, ends, before, overdue)
+    left = {k: p for k, p in found.canary.items() if k in ends or expected(p)}
+    if until == known_until and present:
+        # What they count until they are back would be met by the canary's of another time.
+        return found._replace(canary=left, stable={k: found.stable[k] for k in present})
+    return found._replace(canary=left)
 
 
 def _block(
