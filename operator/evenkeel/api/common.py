@@ -25,28 +25,6 @@ CONTAINER = {
 """Schema of a core/v1 Container, of which only the name is looked at before the pod exists."""
 
 
-URI_RULES = (
-    Rule(
-        "self.matches('^(pvc|s3|gs|http|https|hf|oci|file)://.+')",
-        "uri must begin with pvc://, s3://, gs://, http://, https://, hf://, oci:// or file:// "
-        "(baked into the runtime's image)",
-    ),
-    Rule(
-        "!self.startsWith('pvc://') || self.matches('^pvc://[^/]+/.+')",
-        "write pvc://CLAIM/PATH, with the model's path within the claim",
-    ),
-    Rule(
-        "!self.startsWith('file://') || self.matches('^file:///.+')",
-        "write file:///PATH, an absolute path in the runtime's image",
-    ),
-    Rule(
-        "self.startsWith('file://') || !self.contains(':///')",
-        "uri needs a bucket's, host's, repository's or claim's name after the scheme",
-    ),
-    Rule("!self.matches('[[:space:]]')", "uri must have no spaces; write %20"),
-)
-
-
 class ModelFormat(Model):
     """Format of the model artefact, matched against a runtime's supportedModelFormats."""
 

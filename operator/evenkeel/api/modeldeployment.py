@@ -9,12 +9,13 @@ from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource
-from evenkeel.api.common import URI_RULES, ChildMetadata, ModelFormat
+from evenkeel.api.common import ChildMetadata, ModelFormat
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.rollout import Rollout
+from evenkeel.api.uri import ModelURI
 from evenkeel.api.warmup import WarmUp
-from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, cel, map_list, says
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, map_list, says
 
 
 class Storage(Model):
@@ -44,13 +45,10 @@ class ModelSource(Model):
         ),
     )
     uri: Annotated[
-        str | None,
+        ModelURI | None,
         Field(
-            min_length=1,
-            max_length=2048,
             description="The artefact: pvc://CLAIM/PATH, s3://, gs://, http(s)://, hf://, "
             "oci://IMAGE (an image volume) or file:///PATH (baked into the runtime's image).",
-            json_schema_extra=cel(*URI_RULES),
         ),
     ] = None
     version: Annotated[Name | None, Field(description="Name of a ModelVersion.")] = None

@@ -10,7 +10,7 @@ from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices, TrainingTemplate
 from evenkeel.meta.conditions import Conditions
-from evenkeel.meta.model import SET, Model, Rule
+from evenkeel.meta.model import SET, Model, Rule, says
 from evenkeel.meta.times import Timestamp
 
 
@@ -22,7 +22,13 @@ class TrainingRunSpec(Model):
     )
     model: Annotated[Name, Field(description="Name of the model to train.")]
     schedule: Annotated[
-        str, Field(max_length=253, description="RetrainSchedule that created the run.")
+        str,
+        Field(
+            max_length=63,
+            pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
+            description="RetrainSchedule that created the run.",
+            json_schema_extra=says("write a RetrainSchedule's name, or leave it out"),
+        ),
     ] = ""
     cause: Annotated[Cause, Field(description="Why the run exists.")] = Cause()
     replaces: Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from evenkeel.meta.model import Model, map_list
+from evenkeel.meta.text import printable
 from evenkeel.meta.times import Timestamp, timestamp
 
 ConditionStatus = Literal["True", "False", "Unknown"]
@@ -67,7 +68,7 @@ def merge(
                 type=o.type,
                 status=o.status,
                 reason=o.reason,
-                message=o.message[:4096],
+                message=printable(o.message)[:4096],
                 last_transition_time=since,
                 observed_generation=generation,
             )
