@@ -11,7 +11,7 @@ from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices
 from evenkeel.api.uri import ModelURI
 from evenkeel.meta.conditions import Conditions
-from evenkeel.meta.model import Model, Rule, cel, map_list
+from evenkeel.meta.model import Model, Rule, map_list
 from evenkeel.meta.times import Timestamp
 
 
