@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
-from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource
+from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource, Scale
 from evenkeel.api.common import ChildMetadata, ModelFormat
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.podtemplate import PodTemplate
@@ -205,6 +205,13 @@ class ModelDeploymentSpec(Model):
             "replicas: 0 stops the model, autoscaling keeps it running: remove replicas or "
             "autoscaling",
         ),
+        # To the default it may go back, since that is how it leaves a manifest.
+        Rule(
+            "!has(self.autoscaling) || !has(oldSelf.autoscaling) || self.replicas == 1 || "
+            "self.replicas == oldSelf.replicas",
+            "autoscaling sets the number of replicas: change its minReplicas or maxReplicas, or "
+            "remove autoscaling so that another may scale the model",
+        ),
     )
     model: Annotated[ModelSource, Field(description="Which model is served.")]
     runtime: Annotated[
@@ -216,7 +223,8 @@ class ModelDeploymentSpec(Model):
         Field(
             ge=0,
             le=10000,
-            description="Replicas of the stable revision; autoscaling overrules it.",
+            description="Replicas of the stable revision; autoscaling overrules it. KEDA, a "
+            "HorizontalPodAutoscaler on the ModelDeployment and kubectl scale set it by /scale.",
         ),
     ] = 1
     autoscaling: Annotated[Autoscaling | None, Field(description="Autoscaling.")] = None
@@ -288,6 +296,7 @@ class ModelDeployment(Resource):
         ),
     )
     kind: ClassVar[str] = "ModelDeployment"
+    scale: ClassVar[Scale | None] = Scale()
     plural: ClassVar[str] = "modeldeployments"
     short_names: ClassVar[tuple[str, ...]] = ("mdep",)
     columns: ClassVar[tuple[Column, ...]] = (
