@@ -158,8 +158,28 @@ class TrainingTemplate(Model):
             ),
         ),
     ] = Field(default_factory=dict)
+    metadata: Annotated[
+        ChildMetadata | None,
+        Field(
+            description="Labels and annotations of the Job itself, such as "
+            "kueue.x-k8s.io/queue-name. Those of its pods are podTemplate.metadata's. A Job is "
+            "made once: changes concern later runs."
+        ),
+    ] = None
+    suspend: Annotated[
+        bool,
+        Field(
+            description="The Job starts suspended, until a queue or a person sets its spec.suspend "
+            "to false."
+        ),
+    ] = False
     timeout_seconds: Annotated[
-        int, Field(ge=1, le=2592000, description="The run fails when it takes longer.")
+        int,
+        Field(
+            ge=1,
+            le=2592000,
+            description="The run fails when it takes longer; a suspended Job's time stands still.",
+        ),
     ] = 3600
     retries: Annotated[
         int, Field(ge=0, le=10, description="Further attempts of a failed training pod.")

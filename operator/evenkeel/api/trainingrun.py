@@ -72,6 +72,9 @@ class TrainingRunStatus(Model):
     alert_count: Annotated[
         int, Field(description="Alerts that this run answers, including coalesced ones.")
     ] = 0
+    last_failure: Annotated[
+        str, Field(max_length=2048, description="Last words of the newest attempt that failed.")
+    ] = ""
     result: Annotated[TrainingResult | None, Field(description="The trainer's report.")] = None
     model_version: Annotated[
         str | None, Field(max_length=253, description="Resulting ModelVersion.")

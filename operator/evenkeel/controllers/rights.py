@@ -27,7 +27,7 @@ def namespaced() -> list[Rule]:
         # Owner references that block the owner's deletion need this where it is enforced.
         _rule(GROUP, [f"{k.type.plural}/finalizers" for k in own if k.owner], ("update",)),
         *(_rule(w.type.group, [w.type.plural], w.verbs) for w in children()),
-        _rule(EVENT.group, [EVENT.plural], ("create", "patch")),
+        _rule(EVENT.group, [EVENT.plural], ("list", "create", "patch")),
     ]
 
 

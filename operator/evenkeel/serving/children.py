@@ -54,11 +54,16 @@ def deployment(
         },
         "progressDeadlineSeconds": progress_deadline(md, template),
         "revisionHistoryLimit": 2,
-        "template": template,
+        "template": {**template, "metadata": _without_empty_maps(template["metadata"])},
     }
     if replicas is not None:
         spec["replicas"] = replicas
     return child(md, "apps/v1", "Deployment", revision, spec, revision)
+
+
+def _without_empty_maps(metadata: Manifest) -> Manifest:
+    """An empty map would be owned whole, so that others' annotations would be taken out."""
+    return {key: value for key, value in metadata.items() if value != {}}
 
 
 def _rolling_update(rollout: Rollout) -> dict[str, Any]:

@@ -6,7 +6,9 @@ without a result, the run fails instead of training a second time.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from math import inf
 
 from evenkeel.meta.objects import Event, Ref
 from evenkeel.meta.plan import Plan
@@ -120,7 +122,7 @@ def _conflict(snapshot: RunSnapshot, engine: Engine) -> Plan:
 def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None:
     deletes = _deletion(snapshot, engine) if state.stop else ()
     if state.report is not None:
-        return _reported(snapshot, state.report, deletes)
+        return _reported(snapshot, state, deletes)
     if state.phase not in _FAILURES:
         return None
     message = state.message
@@ -131,12 +133,14 @@ def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None
     return _failure(snapshot, _FAILURES[state.phase], message, deletes=deletes)
 
 
-def _reported(snapshot: RunSnapshot, message: str, deletes: tuple[Ref, ...]) -> Plan:
-    run = snapshot.run
+def _reported(snapshot: RunSnapshot, state: State, deletes: tuple[Ref, ...]) -> Plan:
+    run, life = snapshot.run, float(snapshot.run.spec.training.ttl_seconds_after_finished)
+    again = life if state.requeue_after is None else min(life, state.requeue_after)
     try:
-        report = parse_result(message)
+        report = parse_result(state.report or "")
     except InvalidResult as problem:
-        return _failure(snapshot, "InvalidResult", str(problem), deletes=deletes)
+        failed = _failure(snapshot, "InvalidResult", str(problem), deletes=deletes)
+        return replace(failed, requeue_after=again)
     name = version_name(run)
     record = version_record(run, report, snapshot.alert_count)
     return Plan(
@@ -144,13 +148,14 @@ def _reported(snapshot: RunSnapshot, message: str, deletes: tuple[Ref, ...]) -> 
         creates=() if snapshot.version_exists else (record,),
         deletes=deletes,
         events=(Event("Normal", "Succeeded", f"ModelVersion {name} from {report.uri}"),),
-        requeue_after=float(run.spec.training.ttl_seconds_after_finished),
+        requeue_after=again,
     )
 
 
 def _progress(snapshot: RunSnapshot, state: State) -> Plan:
     return Plan(
-        status=status.unfinished(snapshot, state.phase, state.message),
+        status=status.unfinished(snapshot, state.phase, state.message, state.failure),
+        deletes=state.ends,
         requeue_after=state.requeue_after,
     )
 
@@ -171,9 +176,10 @@ def _afterwards(snapshot: RunSnapshot, engine: Engine | None) -> Plan:
     """The object of a finished run is deleted in the end, or at once if it would still go on."""
     run = snapshot.run
     left = 0.0
-    if not replaced(run) and not _stops(snapshot, engine):
+    if not replaced(run):
         life = timedelta(seconds=run.spec.training.ttl_seconds_after_finished)
         left = (ended(run) + life - snapshot.now).total_seconds()
+        left = min(left, _until_stopped(snapshot, engine))
     over = left <= 0
     return Plan(
         status=status.afterwards(snapshot),
@@ -182,10 +188,14 @@ def _afterwards(snapshot: RunSnapshot, engine: Engine | None) -> Plan:
     )
 
 
-def _stops(snapshot: RunSnapshot, engine: Engine | None) -> bool:
+def _until_stopped(snapshot: RunSnapshot, engine: Engine | None) -> float:
+    """Seconds until the object has to be stopped; infinite if it ends by itself."""
     if engine is None or not snapshot.owned:
-        return False
-    return engine.state(snapshot.run, snapshot.observed, snapshot.now).stop
+        return inf
+    state = engine.state(snapshot.run, snapshot.observed, snapshot.now)
+    if state.stop:
+        return 0.0
+    return inf if state.requeue_after is None else state.requeue_after
 
 
 def _deletion(snapshot: RunSnapshot, engine: Engine | None) -> tuple[Ref, ...]:

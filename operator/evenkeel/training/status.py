@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from evenkeel.api.trainingrun import TrainingResult, TrainingRunStatus
 from evenkeel.meta.conditions import Condition, Observation, merge, readiness
+from evenkeel.meta.text import printable
 from evenkeel.meta.times import timestamp
 from evenkeel.training.run_state import result
 from evenkeel.training.snapshot import RunSnapshot
 
 
-def unfinished(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
-    """Of a run that goes on."""
-    return _status(snapshot, readiness("Unknown", reason, message))
+def unfinished(
+    snapshot: RunSnapshot, reason: str, message: str, failure: str = ""
+) -> TrainingRunStatus:
+    """Of a run that goes on; failure: the last words of its newest attempt that failed."""
+    made = _status(snapshot, readiness("Unknown", reason, message))
+    known = printable(failure)[:2048] or snapshot.run.status.last_failure
+    return made.model_copy(update={"last_failure": known})
 
 
 def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:
@@ -66,6 +71,7 @@ def _status(
         start_time=run.status.start_time or (None if unborn else now),
         completion_time=now if ended else None,
         alert_count=snapshot.alert_count,
+        last_failure=run.status.last_failure,
         result=report,
         model_version=model_version,
     )
