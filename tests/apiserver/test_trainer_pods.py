@@ -286,3 +286,18 @@ async def test_evictions_for_the_trainer_s_own_excess_are_attempts(w: World) -> 
     tell(w.ns, second, "Failed", *failed, **evicted)
     await until(lambda: ready(w)[0] == "TrainerFailed")
     await until(lambda: jobs(w) == [])
+
+
+async def test_a_quota_of_the_past_is_no_reason_for_a_training_that_takes_too_long(
+    w: World,
+) -> None:
+    with_status(w, quota('{pods: "0"}'), "q")
+    w.ns.create(training_run("{timeoutSeconds: 15}"))
+    await until(lambda: "exceeded quota" in ready(w)[1])
+    w.server.kubectl("delete", "resourcequota", "q", "-n", w.ns.name)
+    pod = await one_pod(w)
+    tell(w.ns, pod, "Running", runs("trainer"), runs(PROXY))
+    await until(lambda: going(w.ns, RUN) == [], "the deadline")
+    gone(w.ns, pod, "Failed", ended("trainer", 143), ended(PROXY, 0))
+    await until(lambda: ready(w)[0] == "TimedOut")
+    assert ready(w)[1] == "the training took longer than timeoutSeconds 15"

@@ -66,18 +66,21 @@ async def _observed(context: Context, run: TrainingRun) -> Observed:
 
 
 async def _refusal(client: Client, main: JSON) -> str:
-    """Why the object's controller could create nothing, by the newest Event that says so.
+    """Why the object's controller could create nothing, if its last try is told to have failed.
 
     A Job has no condition for it, so that quotas and Pod Security show in Events alone.
     """
     meta = main["metadata"]
-    wanted = f"involvedObject.uid={meta['uid']},reason=FailedCreate"
+    wanted = f"involvedObject.uid={meta['uid']}"
     try:
         found, _ = await client.list(EVENT, namespace=meta["namespace"], fields=wanted)
     except ApiError as error:
         log.debug("Events of %s/%s: %s", meta["namespace"], meta["name"], error)
         return ""
-    newest = max(found, key=lambda e: e.get("lastTimestamp") or "", default={"message": ""})
+    tries = [e for e in found if e["reason"] in ("FailedCreate", "SuccessfulCreate")]
+    newest = max(tries, key=lambda e: e.get("lastTimestamp") or "", default=None)
+    if newest is None or newest["reason"] == "SuccessfulCreate":
+        return ""
     return str(newest["message"]).removeprefix("Error creating: ")[:MOST]
 
 
