@@ -250,6 +250,8 @@ async def test_a_version_beyond_the_quota_waits_and_is_not_lost(w: World) -> Non
     await until(lambda: ready(w)[0] == "ApplyFailed")
     assert "exceeded quota: q" in ready(w)[1]
     assert "it is tried again by itself" in ready(w)[1]
+    await until(lambda: w.ns.status(RUN, "TrainingRun").get("result"))
+    w.server.kubectl("delete", "job", RUN, "-n", w.ns.name)
     w.server.kubectl("delete", "resourcequota", "q", "-n", w.ns.name)
     await until(lambda: ready(w)[0] == "Succeeded")
     assert len(w.ns.all("ModelVersion")) == 1

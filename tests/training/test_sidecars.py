@@ -146,6 +146,21 @@ def test_native_sidecars_are_the_kubelet_s() -> None:
     going = pod(end(3), end(0))
     going["status"]["initContainerStatuses"] = [{"name": "native", "state": GOES}]
     assert plan(job(), going, now=LATE).deletes == ()
+    done = pod(end(0, REPORT), end(0))
+    done["status"]["initContainerStatuses"] = [{"name": "native", "state": GOES}]
+    assert ready(plan(job(), done, now=LATE)).reason == "Succeeded"
+    assert plan(job(), done, now=LATE).deletes == ()
+
+
+def test_a_report_of_a_pod_that_is_taken_away_ends_the_job_at_once() -> None:
+    taken = pod(end(0, REPORT), GOES, deletionTimestamp="x")
+    assert plan(job(), taken).deletes == JOB
+
+
+def test_a_job_that_is_ending_says_so() -> None:
+    main = job(("FailureTarget", "DeadlineExceeded"))
+    leaving = pod(GOES, GOES, deletionTimestamp="x")
+    assert ready(plan(main, leaving)).message == "the Job is ending: DeadlineExceeded"
 
 
 def test_a_pod_of_an_earlier_job_of_the_name_says_nothing() -> None:
@@ -174,3 +189,17 @@ def test_a_suspended_job_s_stopped_pod_is_no_failure() -> None:
 
 def test_a_resumed_job_is_no_longer_suspended() -> None:
     assert ready(plan(job(("Suspended", "JobSuspended")))).reason == "Pending"
+
+
+def test_a_report_whose_version_is_refused_outlives_pod_and_job() -> None:
+    main, done = job(("Complete", "x")), pod(end(0, REPORT), end(0), "Succeeded")
+    refusal = {"type": "Ready", "status": "False", "reason": "ApplyFailed"}
+    told = {"conditions": [{**refusal, "lastTransitionTime": timestamp(NOW)}]}
+    kept = plan(main, done, subject=run(**told))
+    assert (kept.creates, kept.requeue_after) == ((), 0)
+    subject = after(kept)
+    for later in (plan(main, done, subject=subject), plan_run(RunSnapshot(run=subject, now=LATE))):
+        assert [made["kind"] for made in later.creates] == ["ModelVersion"]
+        assert ready(later).reason == "Succeeded"
+    failed = plan(job(("Failed", "DeadlineExceeded")), subject=subject)
+    assert ready(failed).reason == "Succeeded"

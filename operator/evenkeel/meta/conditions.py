@@ -12,6 +12,7 @@ from evenkeel.meta.model import Model, map_list
 from evenkeel.meta.text import printable
 from evenkeel.meta.times import Timestamp, timestamp
 
+REFUSED = "ApplyFailed"
 ConditionStatus = Literal["True", "False", "Unknown"]
 
 
@@ -99,6 +100,12 @@ def readiness(
     return (ready,)
 
 
+def refused(conditions: Iterable[Condition]) -> bool:
+    """Whether the API server refuses a write, as `refused_write` tells."""
+    ready = find(conditions, "Ready")
+    return ready is not None and ready.reason == REFUSED
+
+
 def refused_write(
     before: Iterable[Condition],
     planned: Iterable[Condition],
@@ -112,5 +119,5 @@ def refused_write(
         for c in planned
         if c.type not in ("Ready", "Reconciling", "Stalled")
     ]
-    ready = readiness("False", "ApplyFailed", message, stalled=True)
+    ready = readiness("False", REFUSED, message, stalled=True)
     return merge(before, (*ready, *others), generation, now)

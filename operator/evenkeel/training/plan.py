@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from math import inf
 
+from evenkeel.meta.conditions import refused
 from evenkeel.meta.objects import Event, Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import parse
@@ -44,7 +45,8 @@ def plan_run(snapshot: RunSnapshot) -> Plan:
         return _failure(snapshot, "InvalidTemplate", str(fault))
     if snapshot.observed.main is None:
         return (
-            _replaced(snapshot, engine)
+            _kept(snapshot)
+            or _replaced(snapshot, engine)
             or _rejected(snapshot, engine)
             or _created(snapshot, engine)
             or _unseen(snapshot, engine)
@@ -58,6 +60,13 @@ def plan_run(snapshot: RunSnapshot) -> Plan:
         or _replaced(snapshot, engine)
         or _progress(snapshot, state)
     )
+
+
+def _kept(snapshot: RunSnapshot) -> Plan | None:
+    """A report that was read counts, whatever has become of the object since."""
+    if snapshot.run.status.result is None:
+        return None
+    return _reported(snapshot, State("Succeeded", ""), ())
 
 
 def _replaced(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
@@ -121,7 +130,7 @@ def _conflict(snapshot: RunSnapshot, engine: Engine) -> Plan:
 
 def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None:
     deletes = _deletion(snapshot, engine) if state.stop else ()
-    if state.report is not None:
+    if state.report is not None or snapshot.run.status.result is not None:
         return _reported(snapshot, state, deletes)
     if state.phase not in _FAILURES:
         return None
@@ -136,11 +145,15 @@ def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None
 def _reported(snapshot: RunSnapshot, state: State, deletes: tuple[Ref, ...]) -> Plan:
     run, life = snapshot.run, float(snapshot.run.spec.training.ttl_seconds_after_finished)
     again = life if state.requeue_after is None else min(life, state.requeue_after)
+    report = run.status.result
     try:
-        report = parse_result(state.report or "")
+        report = report or parse_result(state.report or "")
     except InvalidResult as problem:
         failed = _failure(snapshot, "InvalidResult", str(problem), deletes=deletes)
         return replace(failed, requeue_after=again)
+    if run.status.result is None and refused(run.status.conditions):
+        # The version may be refused for longer than pods and Job live.
+        return Plan(status=status.reported(snapshot, report), requeue_after=0.0)
     name = version_name(run)
     record = version_record(run, report, snapshot.alert_count)
     return Plan(

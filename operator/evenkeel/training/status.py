@@ -19,6 +19,12 @@ def unfinished(
     return made.model_copy(update={"last_failure": known})
 
 
+def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus:
+    """Of a run whose report is known, and whose ModelVersion the API server refuses so far."""
+    made = unfinished(snapshot, "Running", "the trainer has reported; its ModelVersion comes next")
+    return made.model_copy(update={"result": report})
+
+
 def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:
     """Of a run that ends now with the model version of that name."""
     ready = readiness("True", "Succeeded", f"ModelVersion {version}")

@@ -28,7 +28,7 @@ def reporting(pods: Iterable[Json], trainer: str) -> Json | None:
         pod
         for pod in pods
         if _phase(pod) == "Succeeded"
-        or (_exit_code(pod, trainer) == 0 and (_message(pod, trainer) or not taken_away(pod)))
+        or (_exit_code(pod, trainer) == 0 and (_message(pod, trainer) or not _taken_away(pod)))
     ]
     return max(done, key=_age, default=None)
 
@@ -101,8 +101,12 @@ def seconds_since_end(pod: Json, trainer: str, now: datetime) -> float:
     return (now - parse(finished)).total_seconds() if finished else float("inf")
 
 
-def taken_away(pod: Json) -> bool:
-    """Whether it is or was made to go, by whomever."""
+def lost(pod: Json) -> bool:
+    """Whether its Job has to try again, or would if it could."""
+    return _phase(pod) == "Failed" or (_leaving(pod) and _phase(pod) not in _OVER)
+
+
+def _taken_away(pod: Json) -> bool:
     return _leaving(pod) or _disruption(pod) is not None
 
 

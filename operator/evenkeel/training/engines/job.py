@@ -26,6 +26,7 @@ from evenkeel.training.trainer_pods import (
     last_failure,
     leaving,
     left_behind,
+    lost,
     report,
     reporting,
     running,
@@ -127,6 +128,9 @@ def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     failure = last_failure(pods, trainer) or run.status.last_failure
     if _true(conditions.get("Failed")):
         return _failed(conditions["Failed"], failure, observed.refusal)
+    if _true(conditions.get("FailureTarget")):
+        reason = conditions["FailureTarget"].get("reason", "")
+        return State("Running", f"the Job is ending: {reason}", failure=failure)
     if (job.get("spec") or {}).get("suspend", _true(conditions.get("Suspended"))):
         return State("Suspended", _why_suspended(run, job), failure=failure)
     return _going_on(run, observed, pods, failure, now)
@@ -183,7 +187,7 @@ def _stuck(
         failure=failure,
         requeue_after=max(left.values()) or None,
         ends=tuple(
-            Ref(POD.api_version, POD.kind, namespace, meta["name"], meta["uid"])
+            Ref(POD.api_version, POD.kind, namespace, meta["name"], meta.get("uid", ""))
             for pod, _ in stuck
             if left[(meta := pod["metadata"])["name"]] <= 0
         ),
@@ -191,11 +195,12 @@ def _stuck(
 
 
 def _succeeded(pod: Json, trainer: str, now: datetime, *, over: bool) -> State:
-    """The trainer's report; a Job that goes on for the sake of others is stopped after a while."""
-    found = report([pod], trainer)
-    if over or pod["status"].get("phase") == "Succeeded":
+    """The trainer's report; a Job that others keep going is stopped after a while, and at once
+    where it would try again."""
+    found, again = report([pod], trainer), lost(pod)
+    if over or not (again or left_behind(pod, trainer)):
         return State("Succeeded", "", found)
-    left = _patience(pod, trainer, now) if left_behind(pod, trainer) else 0.0
+    left = 0.0 if again else _patience(pod, trainer, now)
     return State("Succeeded", "", found, stop=left <= 0, requeue_after=left or None)
 
 
