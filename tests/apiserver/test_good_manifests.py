@@ -37,12 +37,12 @@ DEFAULTS = {
           maxConsecutiveFailures: 5
           circuitResetSeconds: 86400
         history: {succeeded: 3, failed: 3}
-        training: {timeoutSeconds: 3600, retries: 2, ttlSecondsAfterFinished: 86400}
+        training: {suspend: false, timeoutSeconds: 3600, retries: 2, ttlSecondsAfterFinished: 86400}
     """,
     "TrainingRun": """
         approval: Automatic
         cause: {type: Manual, alertCount: 0}
-        training: {timeoutSeconds: 3600, retries: 2, ttlSecondsAfterFinished: 86400}
+        training: {suspend: false, timeoutSeconds: 3600, retries: 2, ttlSecondsAfterFinished: 86400}
     """,
     "ModelVersion": "approval: {mode: Automatic}",
     "ServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",

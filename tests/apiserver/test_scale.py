@@ -132,6 +132,14 @@ async def test_an_autoscaler_on_the_model_is_followed(w: World, tmp_path: Path) 
             await until(lambda: list(sizes(w).values()) == [0])
 
 
+def test_kubernetes_own_autoscaler_has_the_right(api_server: ApiServer, namespace: str) -> None:
+    account = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
+    for verb in ("get", "update"):
+        words = ("auth", "can-i", verb, "modeldeployments.evenkeel.dev/x", "--subresource=scale")
+        done = api_server.kubectl(*words, f"--as={account}", "-n", namespace, check=False)
+        assert done.stdout.strip() == "yes"
+
+
 def applied(w: World, made: JSON, *, manager: str = "gitops") -> None:
     text = yaml.safe_dump(made)
     arguments = ("--server-side", f"--field-manager={manager}", "-n", w.ns.name, "-f", "-")
