@@ -101,10 +101,9 @@ async def test_a_failed_trainer_fails_its_attempt_though_its_proxy_runs_on(w: Wo
     second = await one_pod(w, after=first)
     await until(lambda: "attempt 2 of 2; the one before: exit code 3: no data" in ready(w)[1])
     tell(w.ns, second, "Running", ended("trainer", 4, "no disk"), runs(PROXY))
-    await until(lambda: going(w.ns, RUN) == [], "the pod is stopped")
-    gone(w.ns, second, "Failed", ended("trainer", 4, "no disk"), ended(PROXY, 0))
     await until(lambda: ready(w)[0] == "TrainerFailed")
     assert ready(w)[1] == "BackoffLimitExceeded: exit code 4: no disk"
+    await until(lambda: jobs(w) == [], "the proxy is stopped, too")
 
 
 async def test_a_proxy_s_own_failure_is_not_the_trainer_s(w: World) -> None:

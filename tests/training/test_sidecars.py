@@ -72,6 +72,7 @@ def pod(trainer: Json, proxy: Json, phase: str = "Running", name: str = "p1", **
 
 
 GOES: Json = {"running": {}}
+SUSPENDED, RESUMED = {"spec": {"suspend": True}}, {"spec": {"suspend": False}}
 
 
 def plan(main: Json, *pods: Json, subject: TrainingRun | None = None, now: datetime = NOW) -> Plan:
@@ -81,6 +82,11 @@ def plan(main: Json, *pods: Json, subject: TrainingRun | None = None, now: datet
 
 def ready(done: Plan) -> Condition:
     return done.status.conditions[0]  # type: ignore[attr-defined, no-any-return]
+
+
+def cut_short(done: Plan) -> tuple[int, str]:
+    found = done.status.cut_short  # type: ignore[attr-defined]
+    return found.attempts, found.pod
 
 
 def after(done: Plan) -> TrainingRun:
@@ -128,24 +134,63 @@ def test_a_trainer_that_is_stopped_with_0_has_not_finished() -> None:
 
 
 def test_a_failed_attempt_is_ended_a_little_later_and_its_words_are_kept() -> None:
-    left = pod(end(3, "no data"), GOES)
-    early = plan(job(), left)
-    assert (ready(early).reason, early.deletes) == ("Running", ())
+    main, left = job(), pod(end(3, "no data"), GOES)
+    early = plan(main, left)
+    assert (ready(early).reason, early.patches) == ("Running", ())
     assert early.requeue_after == LEFT_BEHIND_SECONDS
     words = "attempt 1 of 3 has failed: exit code 3: no data; container proxy still runs"
     assert ready(early).message.startswith(words)
-    late = plan(job(), left, now=LATE)
-    assert late.deletes == (Ref("v1", "Pod", "ml", "p1", "p1"),)
-    gone = plan(job(failed=1), subject=after(late))
-    assert "attempt 2 of 3; the one before: exit code 3: no data" in ready(gone).message
-    over = plan(job(("Failed", "BackoffLimitExceeded")), subject=after(gone))
-    assert ready(over).message == "BackoffLimitExceeded: exit code 3: no data"
+    late = plan(main, left, now=LATE)
+    assert late.patches == ((JOB[0], SUSPENDED),)
+    again = plan(main, left, subject=after(late), now=LATE)
+    assert again.patches == late.patches
+    assert cut_short(again) == cut_short(late) == (1, "p1"), "counted once, however often seen"
+
+    main["spec"]["suspend"] = True
+    ending = pod(end(3, "no data"), GOES, deletionTimestamp="x")
+    waits = plan(main, ending, subject=after(again))
+    assert (ready(waits).reason, waits.patches) == ("Pending", ())
+    goes_on = plan(main, subject=after(waits))
+    assert goes_on.patches == ((JOB[0], RESUMED),)
+    assert "attempt 2 of 3 begins; the one before: exit code 3: no data" in ready(goes_on).message
+
+    second = plan(job(), pod(GOES, GOES, name="p2"), subject=after(goes_on))
+    assert cut_short(second) == (1, "")
+    assert ready(second).message == "attempt 2 of 3; the one before: exit code 3: no data"
+    counted = plan(job(failed=1), pod(end(4, "no disk"), GOES, name="p3"), subject=after(second))
+    assert "attempt 3 of 3 has failed" in ready(counted).message
+    over = plan(
+        job(failed=1), pod(end(4, "no disk"), GOES, name="p3"), subject=after(counted), now=LATE
+    )
+    assert ready(over).reason == "TrainerFailed"
+    assert ready(over).message == "BackoffLimitExceeded: exit code 4: no disk"
+    assert over.deletes == JOB
+
+
+def test_a_queue_lets_a_job_go_on_by_itself() -> None:
+    main = job()
+    main["spec"]["suspend"] = True
+    main["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "gpus"}
+    done = plan(main, subject=run(cutShort={"attempts": 1, "pod": "p1"}))
+    assert (ready(done).reason, done.patches) == ("Suspended", ())
+
+
+def test_a_job_that_others_suspend_is_not_resumed() -> None:
+    main = job()
+    main["spec"]["suspend"] = True
+    done = plan(main, subject=run(cutShort={"attempts": 1, "pod": ""}))
+    assert (ready(done).reason, done.patches) == ("Suspended", ())
+
+
+def test_last_words_outlive_the_pods() -> None:
+    over = plan(job(("Failed", "BackoffLimitExceeded")), subject=run(lastFailure="exit code 3: no"))
+    assert ready(over).message == "BackoffLimitExceeded: exit code 3: no"
 
 
 def test_native_sidecars_are_the_kubelet_s() -> None:
     going = pod(end(3), end(0))
     going["status"]["initContainerStatuses"] = [{"name": "native", "state": GOES}]
-    assert plan(job(), going, now=LATE).deletes == ()
+    assert plan(job(), going, now=LATE).patches == ()
     done = pod(end(0, REPORT), end(0))
     done["status"]["initContainerStatuses"] = [{"name": "native", "state": GOES}]
     assert ready(plan(job(), done, now=LATE)).reason == "Succeeded"

@@ -61,6 +61,18 @@ class TrainingResult(Model):
     ] = ""
 
 
+class CutShort(Model):
+    """Attempts whose trainer had failed while other containers kept their pods from ending."""
+
+    attempts: Annotated[int, Field(ge=0, description="How many; the Job does not count them.")] = 0
+    pod: Annotated[
+        str,
+        Field(
+            max_length=64, description="UID of the pod that the Job is suspended for, to end it."
+        ),
+    ] = ""
+
+
 class TrainingRunStatus(Model):
     """Progress and result."""
 
@@ -75,6 +87,9 @@ class TrainingRunStatus(Model):
     last_failure: Annotated[
         str, Field(max_length=2048, description="Last words of the newest attempt that failed.")
     ] = ""
+    cut_short: Annotated[
+        CutShort | None, Field(description="Failed attempts beside those that the Job counts.")
+    ] = None
     result: Annotated[TrainingResult | None, Field(description="The trainer's report.")] = None
     model_version: Annotated[
         str | None, Field(max_length=253, description="Resulting ModelVersion.")

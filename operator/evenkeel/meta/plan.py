@@ -22,8 +22,9 @@ class Plan:
 
     1. `creates` by POST, where AlreadyExists is success (deterministic names).
     2. `status` of the planned object, if it differs: a decision is durable before its effect.
-    3. `status_patches` of other objects, `applies` by server-side apply, and `scales`:
-       replicas of Deployments whose number an autoscaler owns later.
+    3. `status_patches` of other objects, `applies` by server-side apply, `scales`: replicas of
+       Deployments whose number an autoscaler owns later, and `patches`: a few fields of objects
+       that are made once, by their UIDs.
     4. `deletes` with UID preconditions, where NotFound is success.
     5. `events`, once the status holds the decision that they tell of.
 
@@ -37,6 +38,7 @@ class Plan:
     status_patches: tuple[StatusPatch, ...] = ()
     applies: tuple[Manifest, ...] = ()
     scales: tuple[tuple[Ref, int], ...] = ()
+    patches: tuple[tuple[Ref, Manifest], ...] = ()
     deletes: tuple[Ref, ...] = ()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None

@@ -16,8 +16,8 @@ from pydantic.alias_generators import to_camel
 from evenkeel.api.common import ChildMetadata, TrainingTemplate
 from evenkeel.api.labels import MANAGED_BY, MANAGER, MODEL, RUN, SCHEDULE, owner_reference
 from evenkeel.api.modelversion import ModelVersion
-from evenkeel.api.trainingrun import TrainingRun
-from evenkeel.meta.objects import Manifest, Ref
+from evenkeel.api.trainingrun import CutShort, TrainingRun
+from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import ResourceType, Watch
 
 Json = Mapping[str, Any]
@@ -46,8 +46,9 @@ class State(NamedTuple):
     message: for people, cause before remedy. report: the trainer's, of a training that succeeded.
     requeue_after: seconds until it is worth another look, though nothing changes. stop: the main
     object would go on by itself after this end, and has to be deleted at once. failure: exit code
-    and last words of the newest attempt that failed, kept once its pod is gone. ends: objects
-    beside the main one that keep a failed attempt from ending, to be deleted.
+    and last words of the newest attempt that failed, kept once its pod is gone. cut_short: what
+    the run's status says of attempts that are ended though they go on. patch: fields of the main
+    object to be changed, as a merge patch.
     """
 
     phase: Literal[
@@ -58,7 +59,8 @@ class State(NamedTuple):
     requeue_after: float | None = None
     stop: bool = False
     failure: str = ""
-    ends: tuple[Ref, ...] = ()
+    cut_short: CutShort | None = None
+    patch: Manifest | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

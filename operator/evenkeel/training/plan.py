@@ -166,9 +166,10 @@ def _reported(snapshot: RunSnapshot, state: State, deletes: tuple[Ref, ...]) -> 
 
 
 def _progress(snapshot: RunSnapshot, state: State) -> Plan:
+    patches = tuple((ref, state.patch) for ref in _main(snapshot) if state.patch is not None)
     return Plan(
-        status=status.unfinished(snapshot, state.phase, state.message, state.failure),
-        deletes=state.ends,
+        status=status.progress(snapshot, state),
+        patches=patches,
         requeue_after=state.requeue_after,
     )
 
@@ -213,10 +214,16 @@ def _until_stopped(snapshot: RunSnapshot, engine: Engine | None) -> float:
 
 def _deletion(snapshot: RunSnapshot, engine: Engine | None) -> tuple[Ref, ...]:
     main = snapshot.observed.main
+    if engine is None or main is None or main["metadata"].get("deletionTimestamp"):
+        return ()
+    return _main(snapshot)
+
+
+def _main(snapshot: RunSnapshot) -> tuple[Ref, ...]:
+    """The run's own object, if it is there."""
+    main, engine = snapshot.observed.main, engine_of(snapshot.run.spec.training)
     if engine is None or main is None or not snapshot.owned:
         return ()
     meta, type_ = main["metadata"], engine.type
-    if meta.get("deletionTimestamp"):
-        return ()
     namespace = snapshot.run.metadata.namespace
     return (Ref(type_.api_version, type_.kind, namespace, meta["name"], meta["uid"]),)

@@ -6,17 +6,21 @@ from evenkeel.api.trainingrun import TrainingResult, TrainingRunStatus
 from evenkeel.meta.conditions import Condition, Observation, merge, readiness
 from evenkeel.meta.text import printable
 from evenkeel.meta.times import timestamp
+from evenkeel.training.engine import State
 from evenkeel.training.run_state import result
 from evenkeel.training.snapshot import RunSnapshot
 
 
-def unfinished(
-    snapshot: RunSnapshot, reason: str, message: str, failure: str = ""
-) -> TrainingRunStatus:
-    """Of a run that goes on; failure: the last words of its newest attempt that failed."""
-    made = _status(snapshot, readiness("Unknown", reason, message))
-    known = printable(failure)[:2048] or snapshot.run.status.last_failure
-    return made.model_copy(update={"last_failure": known})
+def unfinished(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
+    """Of a run that goes on."""
+    return _status(snapshot, readiness("Unknown", reason, message))
+
+
+def progress(snapshot: RunSnapshot, state: State) -> TrainingRunStatus:
+    """Of a run whose training goes on, with what its engine has to remember."""
+    made = unfinished(snapshot, state.phase, state.message)
+    known = printable(state.failure)[:2048] or made.last_failure
+    return made.model_copy(update={"last_failure": known, "cut_short": state.cut_short})
 
 
 def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus:
@@ -78,6 +82,7 @@ def _status(
         completion_time=now if ended else None,
         alert_count=snapshot.alert_count,
         last_failure=run.status.last_failure,
+        cut_short=run.status.cut_short,
         result=report,
         model_version=model_version,
     )

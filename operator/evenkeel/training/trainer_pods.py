@@ -79,6 +79,11 @@ def leaving(pods: Iterable[Json]) -> str:
     return f"pod {going[0]['metadata'].get('name')} is ending" if going else ""
 
 
+def unfinished(pod: Json) -> bool:
+    """Whether something of it may still run."""
+    return _phase(pod) not in _OVER
+
+
 def running(pods: Iterable[Json]) -> bool:
     """Whether a pod runs."""
     return any(_phase(pod) == "Running" and not _leaving(pod) for pod in pods)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from evenkeel.api.common import TrainingTemplate
 from evenkeel.api.modelversion import ModelVersion
-from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.api.trainingrun import CutShort, TrainingRun
 from evenkeel.meta.admission import explained
-from evenkeel.meta.objects import Manifest, Ref
+from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import JOB, POD, READ, Watch
 from evenkeel.meta.times import parse
 from evenkeel.pods.security import restricted
@@ -31,6 +31,7 @@ from evenkeel.training.trainer_pods import (
     reporting,
     running,
     seconds_since_end,
+    unfinished,
     waiting,
 )
 
@@ -130,68 +131,109 @@ def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
         return _failed(conditions["Failed"], failure, observed.refusal)
     if _true(conditions.get("FailureTarget")):
         reason = conditions["FailureTarget"].get("reason", "")
-        return State("Running", f"the Job is ending: {reason}", failure=failure)
+        words = f"the Job is ending: {reason}"
+        return State("Running", words, failure=failure, cut_short=run.status.cut_short)
     if (job.get("spec") or {}).get("suspend", _true(conditions.get("Suspended"))):
-        return State("Suspended", _why_suspended(run, job), failure=failure)
+        return _suspended(run, job, pods, failure)
     return _going_on(run, observed, pods, failure, now)
+
+
+class _Attempts(NamedTuple):
+    """How many have failed, of how many, and what the run's status says of them."""
+
+    failed: int
+    limit: int
+    cut_short: CutShort
+
+    @property
+    def text(self) -> str:
+        return f"attempt {min(self.failed + 1, self.limit)} of {self.limit}"
+
+
+def _attempts(run: TrainingRun, job: Json, pods: Sequence[Json]) -> _Attempts:
+    """The Job's own count, and what it does not count: the kubelet's evictions, and pods that were
+    ended."""
+    known = run.status.cut_short or CutShort()
+    counted = int((job.get("status") or {}).get("failed") or 0)
+    failed = counted + evicted_for_own_excess(pods) + known.attempts
+    return _Attempts(failed, int((job.get("spec") or {}).get("backoffLimit", 6)) + 1, known)
+
+
+def _suspended(run: TrainingRun, job: Json, pods: Sequence[Json], failure: str) -> State:
+    """By a queue or a person; or by `_cut_short`, whose end it is once the pod is gone."""
+    attempts = _attempts(run, job, pods)
+    told = run.status.cut_short
+    if not attempts.cut_short.pod:
+        return State("Suspended", _why_suspended(run, job), failure=failure, cut_short=told)
+    if any(unfinished(pod) for pod in pods):
+        words = f"{attempts.text} begins once the pod of the one before has ended: {failure}"
+        return State("Pending", words, failure=failure, cut_short=told)
+    if QUEUE in ((job.get("metadata") or {}).get("labels") or {}):
+        return State("Suspended", _why_suspended(run, job), failure=failure, cut_short=told)
+    words = f"{attempts.text} begins; the one before: {failure}"
+    resumed = {"spec": {"suspend": False}}
+    return State("Pending", words, failure=failure, cut_short=told, patch=resumed)
 
 
 def _going_on(
     run: TrainingRun, observed: Observed, pods: Sequence[Json], failure: str, now: datetime
 ) -> State:
     job, trainer = observed.main or {}, _trainer(run)
-    evicted = evicted_for_own_excess(pods)
-    failed = int((job.get("status") or {}).get("failed") or 0) + evicted
-    limit = int((job.get("spec") or {}).get("backoffLimit", 6)) + 1
-    if evicted and failed >= limit:
+    attempts = _attempts(run, job, pods)
+    stuck = next((pod for pod in pods if left_behind(pod, trainer)), None)
+    if stuck is not None:
+        return _cut_short(attempts, stuck, trainer, failure, now)
+    if attempts.failed >= attempts.limit and evicted_for_own_excess(pods):
         # The Job would go on until its time is over.
         return State("Failed", f"BackoffLimitExceeded: {failure}", failure=failure, stop=True)
-    attempt = f"attempt {min(failed + 1, limit)} of {limit}"
-    stuck = [(pod, names) for pod in pods if (names := left_behind(pod, trainer))]
-    if stuck:
-        return _stuck(run, attempt, stuck, failure, now)
-    if failed or failure:
+    cut_short = run.status.cut_short
+    if cut_short is not None and not any(unfinished(p) and _uid(p) == cut_short.pod for p in pods):
+        cut_short = cut_short.model_copy(update={"pod": ""})
+    state = _waiting_or_running(attempts, observed, pods, failure)
+    return state._replace(failure=failure, cut_short=cut_short)
+
+
+def _waiting_or_running(
+    attempts: _Attempts, observed: Observed, pods: Sequence[Json], failure: str
+) -> State:
+    attempt = attempts.text
+    if attempts.failed or failure:
         attempt += f"; the one before: {failure or 'no pod is left'}"
     if words := waiting(pods):
-        return State("Pending", f"{attempt}: {words}", failure=failure)
+        return State("Pending", f"{attempt}: {words}")
     if running(pods):
-        return State("Running", attempt, failure=failure)
+        return State("Running", attempt)
     if words := leaving(pods):
-        return State("Pending", f"{attempt}: {words}; another follows", failure=failure)
+        return State("Pending", f"{attempt}: {words}; another follows")
     if observed.refusal:
         words = f"no pod can be created: {explained(observed.refusal)}"
-        return State("Pending", f"{attempt}: {words}", failure=failure, requeue_after=LOOK_AGAIN)
-    if not int((job.get("status") or {}).get("active") or 0):
+        return State("Pending", f"{attempt}: {words}", requeue_after=LOOK_AGAIN)
+    if not int(((observed.main or {}).get("status") or {}).get("active") or 0):
         words = "no pod yet; the Job's Events say why if that lasts"
-        return State("Pending", f"{attempt}: {words}", failure=failure, requeue_after=LOOK_SOON)
-    return State("Pending", f"{attempt}: waiting for the pod to start", failure=failure)
+        return State("Pending", f"{attempt}: {words}", requeue_after=LOOK_SOON)
+    return State("Pending", f"{attempt}: waiting for the pod to start")
 
 
-def _stuck(
-    run: TrainingRun,
-    attempt: str,
-    stuck: Sequence[tuple[Json, tuple[str, ...]]],
-    failure: str,
-    now: datetime,
-) -> State:
-    """Attempts whose trainer has failed while other containers keep the pod from ending.
+def _cut_short(attempts: _Attempts, pod: Json, trainer: str, failure: str, now: datetime) -> State:
+    """The trainer has failed while other containers keep its pod from ending.
 
-    The Job counts the failure once the pod is gone.
+    Suspending the Job ends the pod, and resuming it starts another; neither counts as a failure to
+    the Job, so the run does. It is recorded before it is done.
     """
-    left = {pod["metadata"]["name"]: _patience(pod, _trainer(run), now) for pod, _ in stuck}
-    names = ", ".join(dict.fromkeys(name for _, names in stuck for name in names))
-    namespace = run.metadata.namespace
-    return State(
-        "Running",
-        f"{attempt} has failed: {failure}; container {names} still runs and is stopped",
-        failure=failure,
-        requeue_after=max(left.values()) or None,
-        ends=tuple(
-            Ref(POD.api_version, POD.kind, namespace, meta["name"], meta.get("uid", ""))
-            for pod, _ in stuck
-            if left[(meta := pod["metadata"])["name"]] <= 0
-        ),
-    )
+    known, uid = attempts.cut_short, _uid(pod)
+    left = _patience(pod, trainer, now)
+    others = ", ".join(left_behind(pod, trainer))
+    words = f"{attempts.text} has failed: {failure}; container {others} still runs and is stopped"
+    if known.pod == uid:
+        words = f"{failure}; container {others} still runs and is stopped"
+    elif left > 0:
+        return State("Running", words, failure=failure, cut_short=known, requeue_after=left)
+    elif attempts.failed + 1 >= attempts.limit:
+        return State("Failed", f"BackoffLimitExceeded: {failure}", failure=failure, stop=True)
+    else:
+        known = CutShort(attempts=known.attempts + 1, pod=uid)
+    suspended = {"spec": {"suspend": True}}
+    return State("Running", words, failure=failure, cut_short=known, patch=suspended)
 
 
 def _succeeded(pod: Json, trainer: str, now: datetime, *, over: bool) -> State:
@@ -250,6 +292,10 @@ def _is_of(job: Json, pod: Json) -> bool:
     return not owners or any(o.get("uid") == job["metadata"]["uid"] for o in owners)
 
 
+def _uid(pod: Json) -> str:
+    return str(pod["metadata"].get("uid", ""))
+
+
 def _trainer(run: TrainingRun) -> str:
     """Name of the container that trains: the first."""
     return str(run.spec.training.pod_template.spec["containers"][0].get("name", ""))
@@ -264,7 +310,7 @@ JOB_ENGINE = Engine(
     type=JOB,
     watches=(
         Watch(JOB, kept=("backoffLimit", "suspend")),
-        Watch(POD, verbs=(*READ, "delete"), slim=slim),
+        Watch(POD, verbs=READ, slim=slim),
     ),
     problem=problem,
     manifest=training_job,
