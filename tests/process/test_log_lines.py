@@ -8,7 +8,7 @@ import logging
 
 import kopf
 import pytest
-from evenkeel.process.log_lines import LogLines
+from evenkeel.process.log_lines import LogLines, install
 
 FORGED = "no data\n2026-01-31 [INFO] promoted\x1b[1A"
 
@@ -53,3 +53,17 @@ def test_the_lines_of_a_traceback_look_like_no_record() -> None:
 def test_json_logs_stay_json(error: BaseException | None) -> None:
     (line,) = written(record(FORGED, error=error), as_json=True).splitlines()
     assert "2026-01-31 [INFO] promoted" in json.loads(line)["message"]
+
+
+def test_handlers_are_filtered_once() -> None:
+    root, handler = logging.getLogger(), logging.StreamHandler(io.StringIO())
+    before = {h: list(h.filters) for h in root.handlers}
+    root.addHandler(handler)
+    try:
+        install()
+        install()
+        assert [type(f) for f in handler.filters] == [LogLines]
+    finally:
+        root.removeHandler(handler)
+        for known, filters in before.items():
+            known.filters = filters

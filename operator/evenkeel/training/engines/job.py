@@ -41,7 +41,7 @@ QUEUE = "kueue.x-k8s.io/queue-name"
 """Kueue's label on a Job that waits for its turn."""
 LEFT_BEHIND_SECONDS = 10.0
 """For so long other containers may run on after the trainer's end."""
-LOOK_SOON = 2.0
+LOOK_SOON = 5.0
 LOOK_AGAIN = 15.0
 """Seconds after which it is asked again why there is no pod; nothing tells of a change."""
 POD_WAIT_SECONDS = 60
