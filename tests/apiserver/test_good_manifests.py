@@ -17,6 +17,7 @@ JSON = dict[str, Any]
 DEFAULTS = {
     "ModelDeployment": """
         replicas: 1
+        childMetadata: {}
         model: {storage: {}}
         traffic: {}
         rollout:
