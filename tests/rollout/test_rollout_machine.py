@@ -159,6 +159,22 @@ class Life(RuleBasedStateMachine):
         if self.w.pods and not self.w.refused:
             del self.w.pods[data.draw(st.sampled_from(sorted(self.w.pods)))]
 
+    @rule(children=st.booleans())
+    def restore(self, children: bool) -> None:
+        """A backup of a quiet moment is restored: what served serves, nothing is tried again."""
+        self.w.settle()
+        if self.w.refused and not self.w.annotations:
+            return  # Never on trial: the spec alone says what serves, once it can be had.
+        before = self.w.md.status
+        self.w.restore(children=children)
+        self.w.settle()
+        after = self.w.md.status
+        assert before.stable is not None
+        assert after.stable is not None
+        assert after.stable.uri == before.stable.uri
+        assert after.stable.revision == before.stable.revision
+        assert [o.revision for o in after.history] == [o.revision for o in before.history]
+
     @rule(writes=st.integers(0, 6))
     def crash(self, writes: int) -> None:
         with contextlib.suppress(Crash):

@@ -76,6 +76,7 @@ class World:
     lingers: bool = False
     leaving: dict[str, int] = field(default_factory=dict)
     status: JSON = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
     pods: dict[str, Serving] = field(default_factory=dict)
     others: dict[tuple[str, str], JSON] = field(default_factory=dict)
     now: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -92,6 +93,7 @@ class World:
             "namespace": "shop",
             "uid": "0-1-2",
             "generation": self.generation,
+            "annotations": self.annotations,
         }
         if self.deleting:
             meta["deletionTimestamp"] = timestamp(self.now)
@@ -203,6 +205,7 @@ class World:
         writes += [lambda m=m: self._apply(m) for m in plan.applies]  # type: ignore[misc]
         writes += [lambda r=r, n=n: self._scale(r, n) for r, n in plan.scales]  # type: ignore[misc]
         writes += [lambda r=r: self._delete(r) for r in plan.deletes]  # type: ignore[misc]
+        writes += [lambda: self.annotations.update(plan.annotations)]
         for number, write in enumerate(writes):
             if number == crash_after:
                 raise Crash
@@ -218,6 +221,13 @@ class World:
             if before == after and (plan.requeue_after is None or plan.requeue_after > 0):
                 return plan
         raise AssertionError(f"no rest after {most} reconciles: {self.status}")
+
+    def restore(self, *, children: bool) -> None:
+        """The object comes back without its status, with the pods or without."""
+        self.status, self.generation = {}, 1
+        if not children:
+            self.pods.clear()
+            self.others.clear()
 
     def state(self) -> list[Any]:
         """All children, for comparisons."""

@@ -29,7 +29,13 @@ def run(**status: Any) -> TrainingRun:
     containers = [{"name": "trainer", "image": "x"}, {"name": "shipper", "image": "x"}]
     return TrainingRun.model_validate(
         {
-            "metadata": {"name": "elec-1a", "namespace": "ml", "uid": "u1", "generation": 1},
+            "metadata": {
+                "name": "elec-1a",
+                "namespace": "ml",
+                "uid": "u1",
+                "generation": 1,
+                "creationTimestamp": timestamp(NOW),
+            },
             "spec": {
                 "model": "elec",
                 "training": {"podTemplate": {"spec": {"containers": containers}}},

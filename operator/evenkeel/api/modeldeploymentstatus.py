@@ -34,6 +34,12 @@ class RevisionStatus(Model):
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
+    digest: Annotated[
+        str, Field(max_length=71, description="Digest of the artefact, if known.")
+    ] = ""
+    trained_time: Annotated[
+        Timestamp | None, Field(description="When the version was trained, if there is one.")
+    ] = None
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
     stopped_replicas: Annotated[
         int | None,

@@ -49,4 +49,4 @@ def concerns(store: Store, version: JSON) -> Iterator[Key]:
         yield Key("TrainingRun", namespace, run)
 
 
-KIND = Kind(ModelVersion, reconcile=reconcile, concerns=concerns, verbs=(*READ, "create"))
+KIND = Kind(ModelVersion, reconcile=reconcile, concerns=concerns, verbs=(*READ, "create", "patch"))

@@ -108,5 +108,5 @@ KIND = Kind(
     concerns=concerns,
     belongs=run_of,
     labels=lambda: (labels.RUN, *run_labels()),
-    verbs=(*READ, "create", "delete"),
+    verbs=(*READ, "create", "delete", "patch"),
 )

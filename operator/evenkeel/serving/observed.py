@@ -58,7 +58,8 @@ class Child:
     """An observed child. `revision` is empty where it belongs to all revisions.
 
     ports: of a Service. scales: the Deployment that an autoscaler is for. diagnosis: why an object
-    that divides requests does not do its work.
+    that divides requests does not do its work. left_behind: whether it has no living owner, as
+    after a restore.
     """
 
     ref: Ref
@@ -67,6 +68,7 @@ class Child:
     ports: Ports | None = None
     scales: str = ""
     diagnosis: str = ""
+    left_behind: bool = False
 
 
 def pods_by_revision(children: Iterable[Child]) -> dict[str, Pods]:

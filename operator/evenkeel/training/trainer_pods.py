@@ -100,6 +100,12 @@ def left_behind(pod: Json, trainer: str) -> tuple[str, ...]:
     )
 
 
+def end_time(pod: Json, trainer: str) -> str | None:
+    """When the trainer ended (RFC 3339), if that is known."""
+    finished: str | None = _terminated(pod, trainer).get("finishedAt")
+    return finished
+
+
 def seconds_since_end(pod: Json, trainer: str, now: datetime) -> float:
     """How long ago the trainer ended; infinite if nobody knows."""
     finished = _terminated(pod, trainer).get("finishedAt")

@@ -8,20 +8,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import labels
+from evenkeel.api.base import API_VERSION
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.modeldeployment.children import watches
+from evenkeel.controllers.modeldeployment.earlier_life import with_former_rollouts
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, wanted_looks
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key, Ref
+from evenkeel.meta.owners import left_behind
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import HPA, POD, ResourceType
+from evenkeel.meta.times import parse
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import model_source
+from evenkeel.serving.model_source import Past
 from evenkeel.serving.observed import Child, Pods, deployment_pods
 from evenkeel.serving.ports import service_ports
 from evenkeel.serving.processes import holds_room, processes
@@ -39,7 +44,8 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     """
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
-    target = model_source.resolve(md.spec.model, versions, _tried(md))
+    md = with_former_rollouts(md, versions)
+    target = model_source.resolve(md.spec.model, versions, _past(md, versions))
     runtime = _runtime(store, md, None if isinstance(target, Refused) else target.format)
     found = [_with_pods(store, md, c) for c in _children(store, md)]
     return DeploymentSnapshot(
@@ -63,14 +69,26 @@ def _versions(store: Store, md: ModelDeployment) -> list[ModelVersion]:
     return [
         store.parse(ModelVersion, o)
         for o in store.all("ModelVersion", namespace)
-        if o["metadata"]["name"] in names or o["spec"]["model"] == source.follow
+        if o["metadata"]["name"] in names
+        or o["spec"]["model"] == source.follow
+        or (status.stable is None and _was_here(o, md.metadata.name))
     ]
 
 
-def _tried(md: ModelDeployment) -> set[str]:
-    """Versions that were in production here."""
-    tried = {o.version for o in md.status.history if o.outcome == "Promoted"}
-    return tried if md.status.stable is None else tried | {md.status.stable.version}
+def _was_here(version: JSON, deployment: str) -> bool:
+    rollouts = (version.get("status") or {}).get("rollouts") or ()
+    return any(r["deployment"] == deployment for r in rollouts)
+
+
+def _past(md: ModelDeployment, versions: list[ModelVersion]) -> Past:
+    stable, history = md.status.stable, md.status.history
+    serves = {stable.version} if stable is not None else set()
+    gone = stable is not None and stable.version not in {v.metadata.name for v in versions}
+    return Past(
+        served={o.version for o in history if o.outcome == "Promoted"} | serves,
+        taken_back={o.version for o in history if o.outcome == "RolledBack"} - serves,
+        gone=parse(stable.trained_time) if stable and gone and stable.trained_time else None,
+    )
 
 
 def _runtime(store: Store, md: ModelDeployment, format_: ModelFormat | None) -> Selected | Refused:
@@ -93,17 +111,30 @@ def _seen(context: Context, md: ModelDeployment, runtime: Selected | Refused) ->
 
 def _children(store: Store, md: ModelDeployment) -> list[Child]:
     return [
-        _child(watch.type, obj)
+        _child(watch.type, obj, not _owned(md, obj))
         for watch in watches()
         if watch.type != POD
         for obj in store.labelled(
             watch.type.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name
         )
-        if any(o["uid"] == md.metadata.uid for o in obj["metadata"].get("ownerReferences") or ())
+        if _owned(md, obj) or _left_behind(md, obj)
     ]
 
 
-def _child(type_: ResourceType, obj: JSON) -> Child:
+def _owned(md: ModelDeployment, obj: JSON) -> bool:
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return any(o["uid"] == md.metadata.uid for o in owners)
+
+
+def _left_behind(md: ModelDeployment, obj: JSON) -> bool:
+    """Of an earlier life: a copy that somebody made of it has another name."""
+    meta, own = obj["metadata"], md.metadata
+    names = (own.name, (meta.get("labels") or {}).get(labels.REVISION))
+    gone = left_behind(meta, API_VERSION, md.kind, own.name, own.uid)
+    return gone and meta["name"] in names and not meta.get("deletionTimestamp")
+
+
+def _child(type_: ResourceType, obj: JSON, left: bool) -> Child:
     meta, kind = obj["metadata"], type_.kind
     return Child(
         Ref(type_.api_version, kind, meta["namespace"], meta["name"], meta.get("uid", "")),
@@ -112,6 +143,7 @@ def _child(type_: ResourceType, obj: JSON) -> Child:
         ports=service_ports(obj) if kind == "Service" else None,
         scales=obj["spec"]["scaleTargetRef"]["name"] if kind == HPA.kind else "",
         diagnosis=diagnosis(kind, obj),
+        left_behind=left,
     )
 
 

@@ -6,6 +6,11 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import owned, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
+from evenkeel.controllers.modeldeployment.earlier_life import (
+    record,
+    with_provenance,
+    with_stable_remade,
+)
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
@@ -31,6 +36,7 @@ from evenkeel.verdict.judgement import assess
 
 def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     """What to write for a ModelDeployment; nothing while it is being deleted."""
+    snapshot = with_stable_remade(snapshot)
     md, now = snapshot.deployment, snapshot.now
     if md.metadata.deletion_timestamp is not None:
         return Plan(status=md.status)
@@ -43,12 +49,16 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     divided = division(rollout, pods, _full(md, rollout, pods))
     children = owned(snapshot, wanted, rollout, divided, pods)
     stable_pods = pods.get(rollout.stable.revision, Pods()) if rollout.stable else Pods()
+    status = _status(snapshot, wanted, rollout, pods, stable_pods)
+    deletes = unwanted(snapshot, rollout)
     return Plan(
-        status=_status(snapshot, wanted, rollout, pods, stable_pods),
+        status=status,
         status_patches=version_records(md, snapshot.versions, rollout, stable_pods.ready > 0, now),
         applies=tuple(children.applies),
         scales=tuple(children.scales),
-        deletes=unwanted(snapshot, rollout),
+        adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
+        deletes=deletes,
+        annotations=record(md, status),
         events=(*rollout.events, *_steering(md, rollout)),
         requeue_after=sooner(rollout.requeue_after, children.requeue_after),
     )
@@ -97,6 +107,7 @@ def _status(
     md, runtime, stable = snapshot.deployment, snapshot.runtime, rollout.stable
     if stable is not None:
         stable = stable.model_copy(update={"ready_replicas": stable_pods.ready})
+        stable = with_provenance(stable, snapshot.versions)
     canary = rollout.canary
     if stable is not None:
         stable = stable.model_copy(update={"metrics": revision_metrics(snapshot, wanted, stable)})

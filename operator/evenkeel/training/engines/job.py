@@ -22,6 +22,7 @@ from evenkeel.pods.slim import slim
 from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata
 from evenkeel.training.environment import environment
 from evenkeel.training.trainer_pods import (
+    end_time,
     evicted_for_own_excess,
     last_failure,
     leaving,
@@ -123,7 +124,8 @@ def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     conditions = {c.get("type"): c for c in status.get("conditions") or ()}
     over = _true(conditions.get("Complete")) or _true(conditions.get("Failed"))
     if (pod := reporting(pods, trainer)) is not None:
-        return _succeeded(pod, trainer, now, over=over)
+        completed = status.get("completionTime") or end_time(pod, trainer)
+        return _succeeded(pod, trainer, now, over=over)._replace(completed=completed)
     if _true(conditions.get("Complete")):
         return _without_report(conditions["Complete"], now)
     failure = last_failure(pods, trainer) or run.status.last_failure
