@@ -29,6 +29,9 @@ INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
+CHILD = "childMetadata: {service: {%s}}"
+CHILDREN = ("deployment", "service", "route", "autoscaler", "disruptionBudget")
+
 BAD = [
     # Names
     Bad("name too long for labels", MD, "", "at most 63 characters", name="a" * 64),
@@ -38,6 +41,29 @@ BAD = [
     Bad("name too long for labels", MV, "", "at most 63 characters", name="a" * 64),
     Bad("name too long for labels", SR, "", "at most 63 characters", name="a" * 64),
     Bad("name with dots", CSR, "", "lower-case letters, digits and hyphens", name="mls.v2"),
+    # Labels and annotations of children
+    *(
+        Bad("own label", MD, f"{where}: {{labels: {{{label}: x}}}}}}", "the operator's own labels")
+        for where in (
+            *(f"childMetadata: {{{kind}" for kind in CHILDREN),
+            "podTemplate: {metadata",
+        )
+        for label in (
+            "evenkeel.dev/deployment",
+            "app.kubernetes.io/managed-by",
+            "app.kubernetes.io/name",
+        )
+    ),
+    Bad("own annotation", MD, CHILD % "annotations: {evenkeel.dev/x: y}", "operator's own"),
+    Bad(
+        "another's annotation",
+        MD,
+        CHILD % "annotations: {deployment.kubernetes.io/revision: '7'}",
+        "those of others",
+    ),
+    Bad("no label name", MD, CHILD % "labels: {a/b/c: x}", "a DNS name and / before it"),
+    Bad("no label value", MD, CHILD % "labels: {a: 'x y'}", "its value the same without /"),
+    Bad("no annotation name", MD, CHILD % "annotations: {'a b': x}", "an annotation's name"),
     # Typing errors
     Bad("unknown field", MD, "replica: 2", 'unknown field "spec.replica"'),
     Bad("unknown nested field", MD, STEPS + "{stepz: []}", 'unknown field "spec.rollout.stepz"'),
@@ -67,7 +93,18 @@ BAD = [
     Bad("claim, no path", MV, "uri: pvc://claim/", "pvc://CLAIM/PATH"),
     Bad("relative file", MV, "uri: file://models/x", "file:///PATH"),
     Bad("bucket missing", MV, "uri: s3:///x", "name after the scheme"),
-    Bad("space in uri", MV, "uri: 's3://models/a b'", "no spaces"),
+    Bad("blank in a bucket", MV, "uri: 's3://mo dels/a'", "a blank may stand in a path only"),
+    Bad("blank at the end", MV, "uri: 's3://models/a '", "a blank may stand in a path only"),
+    Bad("line break in uri", MV, 'uri: "s3://models/a\\nb"', "no line breaks"),
+    Bad("above a claim", MV, "uri: pvc://claim/../x", "without '..'"),
+    Bad("a registry's name", MV, "uri: models:/elec/7", "get_model_version_download_uri"),
+    Bad(
+        "a run's name",
+        MD,
+        "model: {uri: 'runs:/0a1b/model', format: {name: mlflow}}",
+        "only an MLflow server knows",
+    ),
+    Bad("schedule that is no name", TR, "schedule: A b", "write a RetrainSchedule's name"),
     Bad("no format", MD, "model: {uri: 's3://m/x'}", "model.uri needs model.format or a runtime"),
     Bad("format of a version", MD, "model: {version: a, format: {name: onnx}}", "format goes with"),
     Bad(

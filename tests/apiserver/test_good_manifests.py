@@ -17,6 +17,7 @@ JSON = dict[str, Any]
 DEFAULTS = {
     "ModelDeployment": """
         replicas: 1
+        childMetadata: {}
         model: {storage: {}}
         traffic: {}
         rollout:
@@ -37,12 +38,12 @@ DEFAULTS = {
           maxConsecutiveFailures: 5
           circuitResetSeconds: 86400
         history: {succeeded: 3, failed: 3}
-        training: {timeoutSeconds: 3600, retries: 2, ttlSecondsAfterFinished: 86400}
+        training: {suspend: false, timeoutSeconds: 3600, retries: 2, ttlSecondsAfterFinished: 86400}
     """,
     "TrainingRun": """
         approval: Automatic
         cause: {type: Manual, alertCount: 0}
-        training: {timeoutSeconds: 3600, retries: 2, ttlSecondsAfterFinished: 86400}
+        training: {suspend: false, timeoutSeconds: 3600, retries: 2, ttlSecondsAfterFinished: 86400}
     """,
     "ModelVersion": "approval: {mode: Automatic}",
     "ServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",

@@ -64,7 +64,8 @@ def pod() -> Json:
 
 
 def plan(obj: Json, now: datetime = NOW, main: Json | None = None) -> Plan:
-    observed = Observed(main, {"Pod": (pod(),)} if main else {})
+    failed = main is not None and "Failed" in str(main["status"])
+    observed = Observed(main, {"Pod": (pod(),)} if main and not failed else {})
     return plan_run(RunSnapshot(TrainingRun.model_validate(obj), now, observed))
 
 

@@ -17,6 +17,7 @@ from evenkeel.verdict.indicators import (
     pods,
     resolve,
 )
+from evenkeel.verdict.sample_times import well_formed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -190,3 +191,32 @@ def test_traefiks_service_is_found_by_its_name() -> None:
     name = "httproute-shop-fraud-gw-infra-web-ep-http-0-1a2b3c-svc-shop-{}-1@kubernetesgateway"
     assert re.fullmatch(pattern, name.format("fraud-0123456789"))
     assert not re.fullmatch(pattern, name.format("fraud-9876543210"))
+
+
+NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
+SECONDS = st.from_regex(r"(0\.[0-9]{0,3}[1-9]|[1-9][0-9]{0,3})", fullmatch=True)
+
+
+@given(st.builds(Side, NAMES, NAMES, NAMES), SECONDS)
+def test_no_name_that_the_api_takes_changes_what_a_query_means(side: Side, seconds: str) -> None:
+    """Names and thresholds are put into PromQL as they are: none has a character to escape."""
+    own = RuntimeMetrics.model_validate(
+        {
+            "indicators": [
+                {
+                    "name": "own",
+                    "total": "t{a='{{namespace}}', b='{{deployment}}', c='{{revision}}'}",
+                    "good": "g{pod=~'{{pods}}', s='{{service}}', r='{{route}}', le=~'{{le}}'}",
+                }
+            ]
+        }
+    )
+    made = resolve(indicator(name="own", thresholdSeconds=seconds), own, side)
+    assert isinstance(made, Queries)
+    assert made.total == f"t{{a='{side.namespace}', b='{side.deployment}', c='{side.revision}'}}"
+    assert well_formed(made.total)
+    assert well_formed(made.counted)
+    values = re.findall(r"'([^']*)'", made.total + made.counted)
+    assert len(values) == 7
+    assert not any(set('"\\\n{}') & set(value) for value in values[:3] + values[4:6])
+    assert re.fullmatch(values[3], f"{side.revision}-abc-12345")

@@ -25,6 +25,14 @@ class Column(NamedTuple):
     description: str = ""
 
 
+class Scale(NamedTuple):
+    """Where the scale subresource finds the wanted and the present number, and whose they are."""
+
+    replicas: str = ".spec.replicas"
+    present: str = ".status.replicas"
+    selector: str = ".status.selector"
+
+
 class Resource(Model):
     """What a top-level kind declares about itself for the CRD.
 
@@ -37,6 +45,7 @@ class Resource(Model):
     namespaced: ClassVar[bool] = True
     columns: ClassVar[tuple[Column, ...]] = ()
     has_status: ClassVar[bool] = True
+    scale: ClassVar[Scale | None] = None
     lasting: ClassVar[frozenset[str]] = frozenset()
 
     metadata: ObjectMeta

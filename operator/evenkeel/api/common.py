@@ -25,28 +25,6 @@ CONTAINER = {
 """Schema of a core/v1 Container, of which only the name is looked at before the pod exists."""
 
 
-URI_RULES = (
-    Rule(
-        "self.matches('^(pvc|s3|gs|http|https|hf|oci|file)://.+')",
-        "uri must begin with pvc://, s3://, gs://, http://, https://, hf://, oci:// or file:// "
-        "(baked into the runtime's image)",
-    ),
-    Rule(
-        "!self.startsWith('pvc://') || self.matches('^pvc://[^/]+/.+')",
-        "write pvc://CLAIM/PATH, with the model's path within the claim",
-    ),
-    Rule(
-        "!self.startsWith('file://') || self.matches('^file:///.+')",
-        "write file:///PATH, an absolute path in the runtime's image",
-    ),
-    Rule(
-        "self.startsWith('file://') || !self.contains(':///')",
-        "uri needs a bucket's, host's, repository's or claim's name after the scheme",
-    ),
-    Rule("!self.matches('[[:space:]]')", "uri must have no spaces; write %20"),
-)
-
-
 class ModelFormat(Model):
     """Format of the model artefact, matched against a runtime's supportedModelFormats."""
 
@@ -180,8 +158,28 @@ class TrainingTemplate(Model):
             ),
         ),
     ] = Field(default_factory=dict)
+    metadata: Annotated[
+        ChildMetadata | None,
+        Field(
+            description="Labels and annotations of the Job itself, such as "
+            "kueue.x-k8s.io/queue-name. Those of its pods are podTemplate.metadata's. A Job is "
+            "made once: changes concern later runs."
+        ),
+    ] = None
+    suspend: Annotated[
+        bool,
+        Field(
+            description="The Job starts suspended, until a queue or a person sets its spec.suspend "
+            "to false."
+        ),
+    ] = False
     timeout_seconds: Annotated[
-        int, Field(ge=1, le=2592000, description="The run fails when it takes longer.")
+        int,
+        Field(
+            ge=1,
+            le=2592000,
+            description="The run fails when it takes longer; a suspended Job's time stands still.",
+        ),
     ] = 3600
     retries: Annotated[
         int, Field(ge=0, le=10, description="Further attempts of a failed training pod.")
@@ -195,7 +193,7 @@ class TrainingPodTemplate(Model):
     """A pod template whose spec the API server validates when the Job is created."""
 
     metadata: Annotated[
-        TemplateMeta | None, Field(description="Labels and annotations of the pod.")
+        ChildMetadata | None, Field(description="Labels and annotations of the pod.")
     ] = None
     spec: Annotated[
         OpenObject,
@@ -223,13 +221,60 @@ class TrainingPodTemplate(Model):
     ]
 
 
-class TemplateMeta(Model):
-    """Labels and annotations added to pods."""
+_NAME = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_KEY = rf"^([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_NAME}$"
+_OWN = "key.startsWith('evenkeel.dev/')"
+_OWN_LABELS = "['app.kubernetes.io/name', 'app.kubernetes.io/managed-by']"
+_OTHERS = (
+    "(key == 'kubectl.kubernetes.io/last-applied-configuration' "
+    "|| key.startsWith('deployment.kubernetes.io/'))"
+)
+"""Annotations that kubectl and the Deployment controller write."""
 
-    labels: Annotated[Labels, Field(description="Labels.")] = Field(default_factory=dict)
-    annotations: Annotated[Annotations, Field(description="Annotations.")] = Field(
-        default_factory=dict
-    )
+
+class ChildMetadata(Model):
+    """Labels and annotations for an object that the operator makes, or for its pods.
+
+    What was given and is taken out again goes from the object, too.
+    """
+
+    labels: Annotated[
+        Labels,
+        Field(
+            description="Labels; the operator's own are not among them.",
+            json_schema_extra=cel(
+                Rule(
+                    f"self.all(key, key.matches('{_KEY}') && self[key].matches('^({_NAME})?$'))",
+                    "a label's name is letters, digits, - _ . with a DNS name and / before it if "
+                    "need be, its value the same without /, at most 63 characters",
+                ),
+                Rule(
+                    f"self.all(key, !{_OWN} && !(key in {_OWN_LABELS}))",
+                    "evenkeel.dev/..., app.kubernetes.io/name and app.kubernetes.io/managed-by are "
+                    "the operator's own labels; take them out",
+                ),
+            ),
+        ),
+    ] = Field(default_factory=dict)
+    annotations: Annotated[
+        Annotations,
+        Field(
+            description="Annotations; the operator's own are not among them.",
+            json_schema_extra=cel(
+                Rule(
+                    f"self.all(key, key.matches('{_KEY}'))",
+                    "an annotation's name is letters, digits, - _ . with a DNS name and / before "
+                    "it if need be",
+                ),
+                Rule(
+                    f"self.all(key, !{_OWN} && !{_OTHERS})",
+                    "evenkeel.dev/... are the operator's own annotations, "
+                    "kubectl.kubernetes.io/last-applied-configuration and "
+                    "deployment.kubernetes.io/... those of others; take them out",
+                ),
+            ),
+        ),
+    ] = Field(default_factory=dict)
 
 
 TrainingTemplate.model_rebuild()

@@ -137,6 +137,12 @@ def definition(kind: type[Resource]) -> Schema:
     }
     if kind.has_status:
         version["subresources"] = {"status": {}}
+    if kind.scale is not None:
+        version["subresources"]["scale"] = {
+            "specReplicasPath": kind.scale.replicas,
+            "statusReplicasPath": kind.scale.present,
+            "labelSelectorPath": kind.scale.selector,
+        }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

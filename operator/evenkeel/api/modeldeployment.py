@@ -8,13 +8,14 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
-from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource
-from evenkeel.api.common import URI_RULES, ModelFormat
+from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource, Scale
+from evenkeel.api.common import ChildMetadata, ModelFormat
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.rollout import Rollout
+from evenkeel.api.uri import ModelURI
 from evenkeel.api.warmup import WarmUp
-from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, cel, map_list, says
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, map_list, says
 
 
 class Storage(Model):
@@ -44,13 +45,10 @@ class ModelSource(Model):
         ),
     )
     uri: Annotated[
-        str | None,
+        ModelURI | None,
         Field(
-            min_length=1,
-            max_length=2048,
             description="The artefact: pvc://CLAIM/PATH, s3://, gs://, http(s)://, hf://, "
             "oci://IMAGE (an image volume) or file:///PATH (baked into the runtime's image).",
-            json_schema_extra=cel(*URI_RULES),
         ),
     ] = None
     version: Annotated[Name | None, Field(description="Name of a ModelVersion.")] = None
@@ -131,6 +129,25 @@ HostName = Annotated[
 """A DNS name, or *. before one."""
 
 
+class ChildrenMetadata(Model):
+    """Labels and annotations for each kind of child but the pods, which have podTemplate.metadata.
+
+    They start no new revision.
+    """
+
+    deployment: Annotated[
+        ChildMetadata | None, Field(description="Of the Deployment of each revision.")
+    ] = None
+    service: Annotated[ChildMetadata | None, Field(description="Of all Services.")] = None
+    route: Annotated[ChildMetadata | None, Field(description="Of the HTTPRoute.")] = None
+    autoscaler: Annotated[
+        ChildMetadata | None, Field(description="Of the HorizontalPodAutoscalers.")
+    ] = None
+    disruption_budget: Annotated[
+        ChildMetadata | None, Field(description="Of the PodDisruptionBudget.")
+    ] = None
+
+
 class Gateway(Model):
     """Weights by Gateway API HTTPRoute."""
 
@@ -188,6 +205,13 @@ class ModelDeploymentSpec(Model):
             "replicas: 0 stops the model, autoscaling keeps it running: remove replicas or "
             "autoscaling",
         ),
+        # To the default it may go back, since that is how it leaves a manifest.
+        Rule(
+            "!has(self.autoscaling) || !has(oldSelf.autoscaling) || self.replicas == 1 || "
+            "self.replicas == oldSelf.replicas",
+            "autoscaling sets the number of replicas: change its minReplicas or maxReplicas, or "
+            "remove autoscaling so that another may scale the model",
+        ),
     )
     model: Annotated[ModelSource, Field(description="Which model is served.")]
     runtime: Annotated[
@@ -199,7 +223,8 @@ class ModelDeploymentSpec(Model):
         Field(
             ge=0,
             le=10000,
-            description="Replicas of the stable revision; autoscaling overrules it.",
+            description="Replicas of the stable revision; autoscaling overrules it. KEDA, a "
+            "HorizontalPodAutoscaler on the ModelDeployment and kubectl scale set it by /scale.",
         ),
     ] = 1
     autoscaling: Annotated[Autoscaling | None, Field(description="Autoscaling.")] = None
@@ -246,6 +271,10 @@ class ModelDeploymentSpec(Model):
     pod_template: Annotated[
         PodTemplate | None, Field(description="Overlay on the runtime's pod template.")
     ] = None
+    child_metadata: Annotated[
+        ChildrenMetadata,
+        Field(description="Labels and annotations of what is made for the model."),
+    ] = ChildrenMetadata()
     warm_up: Annotated[
         WarmUp | None,
         Field(description="Requests that a pod answers before it gets traffic."),
@@ -267,6 +296,7 @@ class ModelDeployment(Resource):
         ),
     )
     kind: ClassVar[str] = "ModelDeployment"
+    scale: ClassVar[Scale | None] = Scale()
     plural: ClassVar[str] = "modeldeployments"
     short_names: ClassVar[tuple[str, ...]] = ("mdep",)
     columns: ClassVar[tuple[Column, ...]] = (

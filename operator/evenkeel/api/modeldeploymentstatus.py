@@ -221,6 +221,9 @@ class ModelDeploymentStatus(Model):
     url: Annotated[str | None, Field(max_length=2048, description="Where to send requests.")] = None
     replicas: Annotated[int, Field(description="Pods of all revisions.")] = 0
     ready_replicas: Annotated[int, Field(description="Ready pods of all revisions.")] = 0
+    selector: Annotated[
+        str, Field(max_length=253, description="Selects the pods of all revisions, for /scale.")
+    ] = ""
     runtime: Annotated[str, Field(max_length=253, description="The runtime in use.")] = ""
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
-from evenkeel.api.common import URI_RULES, Approval, Gates, Metrics, ModelFormat, Slices
+from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices
+from evenkeel.api.uri import ModelURI
 from evenkeel.meta.conditions import Conditions
-from evenkeel.meta.model import Model, Rule, cel, map_list
+from evenkeel.meta.model import Model, Rule, map_list
 from evenkeel.meta.times import Timestamp
 
 
@@ -68,15 +69,7 @@ class ModelVersionSpec(Model):
         ),
     )
     model: Annotated[Name, Field(description="Name of the model that this is a version of.")]
-    uri: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=2048,
-            description="Where the artefact is.",
-            json_schema_extra=cel(*URI_RULES),
-        ),
-    ]
+    uri: Annotated[ModelURI, Field(description="Where the artefact is.")]
     format: Annotated[ModelFormat, Field(description="Format of the artefact.")]
     digest: Annotated[
         Digest | None,

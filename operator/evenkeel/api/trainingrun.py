@@ -10,7 +10,7 @@ from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices, TrainingTemplate
 from evenkeel.meta.conditions import Conditions
-from evenkeel.meta.model import SET, Model, Rule
+from evenkeel.meta.model import SET, Model, Rule, says
 from evenkeel.meta.times import Timestamp
 
 
@@ -22,7 +22,13 @@ class TrainingRunSpec(Model):
     )
     model: Annotated[Name, Field(description="Name of the model to train.")]
     schedule: Annotated[
-        str, Field(max_length=253, description="RetrainSchedule that created the run.")
+        str,
+        Field(
+            max_length=63,
+            pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$",
+            description="RetrainSchedule that created the run.",
+            json_schema_extra=says("write a RetrainSchedule's name, or leave it out"),
+        ),
     ] = ""
     cause: Annotated[Cause, Field(description="Why the run exists.")] = Cause()
     request_time: Annotated[
@@ -62,6 +68,18 @@ class TrainingResult(Model):
     ] = ""
 
 
+class CutShort(Model):
+    """Attempts whose trainer had failed while other containers kept their pods from ending."""
+
+    attempts: Annotated[int, Field(ge=0, description="How many; the Job does not count them.")] = 0
+    pod: Annotated[
+        str,
+        Field(
+            max_length=64, description="UID of the pod that the Job is suspended for, to end it."
+        ),
+    ] = ""
+
+
 class TrainingRunStatus(Model):
     """Progress and result."""
 
@@ -77,6 +95,12 @@ class TrainingRunStatus(Model):
     alert_count: Annotated[
         int, Field(description="Alerts that this run answers, including coalesced ones.")
     ] = 0
+    last_failure: Annotated[
+        str, Field(max_length=2048, description="Last words of the newest attempt that failed.")
+    ] = ""
+    cut_short: Annotated[
+        CutShort | None, Field(description="Failed attempts beside those that the Job counts.")
+    ] = None
     result: Annotated[TrainingResult | None, Field(description="The trainer's report.")] = None
     model_version: Annotated[
         str | None, Field(max_length=253, description="Resulting ModelVersion.")

@@ -27,7 +27,7 @@ def namespaced() -> list[Rule]:
         # Owner references that block the owner's deletion need this where it is enforced.
         _rule(GROUP, [f"{k.type.plural}/finalizers" for k in own if k.owner], ("update",)),
         *(_rule(w.type.group, [w.type.plural], w.verbs) for w in children()),
-        _rule(EVENT.group, [EVENT.plural], ("create", "patch")),
+        _rule(EVENT.group, [EVENT.plural], ("list", "create", "patch")),
     ]
 
 
@@ -39,13 +39,24 @@ def clusterwide() -> list[Rule]:
 
 def view() -> list[Rule]:
     """What people may read who may view a namespace."""
-    return [_rule(GROUP, [kind.type.plural for kind in KINDS], READ)]
+    return [
+        _rule(GROUP, [kind.type.plural for kind in KINDS], READ),
+        _rule(GROUP, _scales(), ("get",)),
+    ]
 
 
 def edit() -> list[Rule]:
     """What people may write who may edit a namespace; status belongs to the operator."""
     plurals = [kind.type.plural for kind in KINDS if kind.type.namespaced]
-    return [_rule(GROUP, plurals, ("create", "update", "patch", "delete", "deletecollection"))]
+    return [
+        _rule(GROUP, plurals, ("create", "update", "patch", "delete", "deletecollection")),
+        _rule(GROUP, _scales(), ("get", "update", "patch")),
+    ]
+
+
+def _scales() -> list[str]:
+    """The subresources by which kubectl scale and autoscalers set a number of replicas."""
+    return [f"{kind.type.plural}/scale" for kind in KINDS if kind.model.scale is not None]
 
 
 def approve() -> list[Rule]:

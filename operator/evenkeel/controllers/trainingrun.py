@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,15 +12,20 @@ from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.modelversion import versions_of
+from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
-from evenkeel.meta.resources import READ
+from evenkeel.meta.resources import EVENT, READ
+from evenkeel.pods.diagnosis import MOST
 from evenkeel.training import engine_of, run_labels, run_of, watches
 from evenkeel.training.engine import Observed
 from evenkeel.training.plan import plan_run
+from evenkeel.training.run_state import finished
 from evenkeel.training.snapshot import RunSnapshot
 from evenkeel.versions.champion import champion
+
+log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 
@@ -33,7 +39,7 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
         RunSnapshot(
             run=run,
             now=datetime.now(UTC),
-            observed=_observed(store, run),
+            observed=await _observed(context, run),
             schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
             replaced_by=_replaced_by(store, key, run),
             version_exists=bool(versions),
@@ -43,20 +49,39 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     )
 
 
-def _observed(store: Store, run: TrainingRun) -> Observed:
+async def _observed(context: Context, run: TrainingRun) -> Observed:
     """What the cluster holds of the training, by what its engine watches."""
-    engine = engine_of(run.spec.training)
+    engine, store = engine_of(run.spec.training), context.store
     if engine is None:
         return Observed()
     namespace, name = run.metadata.namespace, run.metadata.name
-    others = {w.type.kind for w in engine.watches} - {engine.type.kind}
-    return Observed(
-        main=store.get(Key(engine.type.kind, namespace, name)),
-        others={
-            kind: tuple(store.labelled(kind, namespace, engine.run_label(kind), name))
-            for kind in others
-        },
-    )
+    kinds = {w.type.kind for w in engine.watches} - {engine.type.kind}
+    main = store.get(Key(engine.type.kind, namespace, name))
+    others = {
+        kind: tuple(store.labelled(kind, namespace, engine.run_label(kind), name)) for kind in kinds
+    }
+    if main is None or finished(run) or any(others.values()):
+        return Observed(main, others)
+    return Observed(main, others, await _refusal(context.client, main))
+
+
+async def _refusal(client: Client, main: JSON) -> str:
+    """Why the object's controller could create nothing, if its last try is told to have failed.
+
+    A Job has no condition for it, so that quotas and Pod Security show in Events alone.
+    """
+    meta = main["metadata"]
+    wanted = f"involvedObject.uid={meta['uid']}"
+    try:
+        found, _ = await client.list(EVENT, namespace=meta["namespace"], fields=wanted)
+    except ApiError as error:
+        log.debug("Events of %s/%s: %s", meta["namespace"], meta["name"], error)
+        return ""
+    tries = [e for e in found if e["reason"] in ("FailedCreate", "SuccessfulCreate")]
+    newest = max(tries, key=lambda e: e.get("lastTimestamp") or "", default=None)
+    if newest is None or newest["reason"] == "SuccessfulCreate":
+        return ""
+    return str(newest["message"]).removeprefix("Error creating: ")[:MOST]
 
 
 def _replaced_by(store: Store, key: Key, run: TrainingRun) -> str | None:

@@ -241,11 +241,15 @@ class Client:
                 raise
 
     async def list(
-        self, type_: ResourceType, *, namespace: str = "", selector: str = ""
+        self, type_: ResourceType, *, namespace: str = "", selector: str = "", fields: str = ""
     ) -> tuple[list[JSON], str]:
-        """All objects, page by page, and the resourceVersion to watch from."""
+        """All objects, page by page, and the resourceVersion to watch from.
+
+        selector: of labels. fields: a field selector.
+        """
         items: list[JSON] = []
-        query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+        wanted = {"labelSelector": selector, "fieldSelector": fields}
+        query = {"limit": str(PAGE), **{key: text for key, text in wanted.items() if text}}
         while True:
             page = await self.request("GET", type_.path(namespace), query=query)
             items += page["items"]

@@ -15,6 +15,7 @@ from evenkeel.kube.executor import Executor, NotCreated, Superseded
 from evenkeel.kube.metrics import LoopMetrics
 from evenkeel.kube.queue import WorkQueue
 from evenkeel.kube.store import Store
+from evenkeel.meta.admission import explained
 from evenkeel.meta.conditions import Condition, refused_write
 from evenkeel.meta.model import Model
 from evenkeel.meta.objects import Key
@@ -182,7 +183,7 @@ def _with_refusal(status: Model, obj: JSON, refusal: ApiError) -> Model:
     """The status with a refused write told in its conditions."""
     generation = obj["metadata"].get("generation", 0)
     before = [Condition.model_validate(c) for c in obj.get("status", {}).get("conditions") or ()]
-    message = f"the API server refused a write: {refusal.message}"
+    message = f"the API server refused a write: {explained(refusal.message)}"
     planned = getattr(status, "conditions", ())
     conditions = refused_write(before, planned, message, generation, datetime.now(UTC))
     return status.model_copy(update={"conditions": conditions})

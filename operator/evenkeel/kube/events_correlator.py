@@ -19,6 +19,7 @@ from typing import NamedTuple
 from evenkeel.kube.lru import Lru
 from evenkeel.meta.names import digest
 from evenkeel.meta.objects import Key
+from evenkeel.meta.text import printable
 
 REMEMBERED = 4096
 WORDINGS = 10
@@ -90,7 +91,7 @@ class EventsCorrelator:
 
     def report(self, happened: Occurrence, now: datetime) -> Report | None:
         """The Event to write; None if the object has told too much lately."""
-        happened = happened._replace(message=happened.message[:MESSAGE_LIMIT])
+        happened = happened._replace(message=printable(happened.message)[:MESSAGE_LIMIT])
         similar = _Similar(*happened[:5])
         key: Occurrence | _Similar = happened
         message = happened.message

@@ -71,6 +71,8 @@ class Executor:
             await self._apply(manifest)
         for ref, replicas in plan.scales:
             await self._scale(ref, replicas)
+        for ref, change in plan.patches:
+            await self._merge(ref, change)
         for ref in plan.deletes:
             await self._delete(ref)
         await self._annotate(key, plan.annotations)
@@ -205,6 +207,16 @@ class Executor:
         if known is not None and known["spec"].get("replicas") == replicas:
             return
         await self._set_replicas(ref, replicas)
+
+    async def _merge(self, ref: Ref, change: JSON) -> None:
+        body = {"metadata": {"uid": ref.uid}, **change}
+        try:
+            written = await self._client.merge(self._types[ref.kind], ref.namespace, ref.name, body)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            raise Superseded(str(error)) from error
+        self._store.put(ref.kind, written)
 
     async def _set_replicas(self, ref: Ref, replicas: int) -> None:
         body = {

@@ -9,8 +9,10 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from evenkeel.meta.model import Model, map_list
+from evenkeel.meta.text import printable
 from evenkeel.meta.times import Timestamp, timestamp
 
+REFUSED = "ApplyFailed"
 ConditionStatus = Literal["True", "False", "Unknown"]
 
 
@@ -67,7 +69,7 @@ def merge(
                 type=o.type,
                 status=o.status,
                 reason=o.reason,
-                message=o.message[:4096],
+                message=printable(o.message)[:4096],
                 last_transition_time=since,
                 observed_generation=generation,
             )
@@ -98,6 +100,12 @@ def readiness(
     return (ready,)
 
 
+def refused(conditions: Iterable[Condition]) -> bool:
+    """Whether the API server refuses a write, as `refused_write` tells."""
+    ready = find(conditions, "Ready")
+    return ready is not None and ready.reason == REFUSED
+
+
 def refused_write(
     before: Iterable[Condition],
     planned: Iterable[Condition],
@@ -111,5 +119,5 @@ def refused_write(
         for c in planned
         if c.type not in ("Ready", "Reconciling", "Stalled")
     ]
-    ready = readiness("False", "ApplyFailed", message, stalled=True)
+    ready = readiness("False", REFUSED, message, stalled=True)
     return merge(before, (*ready, *others), generation, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -36,6 +37,11 @@ class Event(NamedTuple):
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+
+
+def label_selector(labels: Mapping[str, str]) -> str:
+    """Selects the objects that have all of the labels, as a query writes it."""
+    return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 class ObjectMeta(Model):

@@ -24,8 +24,8 @@ class Plan:
     1. `creates` by POST, where AlreadyExists is success (deterministic names).
     2. `status` of the planned object, if it differs: a decision is durable before its effect.
     3. `status_patches` of other objects, `adopts`: objects without a living owner become the
-       planned one's, `applies` by server-side apply, and `scales`: replicas of Deployments whose
-       number an autoscaler owns later.
+       planned one's, `applies` by server-side apply, `scales`: replicas of Deployments whose number
+       an autoscaler owns later, and `patches`: a few fields of objects that are made once.
     4. `deletes` with UID preconditions, where NotFound is success.
     5. `annotations` of the planned object itself, under a field manager of their own.
     6. `events`, once the status holds the decision that they tell of.
@@ -42,6 +42,7 @@ class Plan:
     adopts: tuple[Ref, ...] = ()
     applies: tuple[Manifest, ...] = ()
     scales: tuple[tuple[Ref, int], ...] = ()
+    patches: tuple[tuple[Ref, Manifest], ...] = ()
     deletes: tuple[Ref, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     events: tuple[Event, ...] = ()

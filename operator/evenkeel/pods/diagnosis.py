@@ -10,6 +10,9 @@ Json = Mapping[str, Any]
 STARTING = ("", "ContainerCreating", "PodInitializing")
 MOST = 1000
 """Characters of a message."""
+ROOM_FOR_OTHERS = "The node was low on resource"
+"""How the kubelet begins if a pod had to make room; one beyond its own limits `exceeds` or has
+`exceeded` them."""
 
 
 def pod_diagnosis(pod: Json) -> str:
@@ -32,6 +35,23 @@ def first_diagnosis(pods: Iterable[Json]) -> str:
         if not leaving and not _ready(pod) and (diagnosis := pod_diagnosis(pod)):
             return diagnosis
     return ""
+
+
+def disruption(status: Json) -> str | None:
+    """Why the scheduler, the node or an eviction took the pod away; None if none did."""
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
+            words = (condition.get("reason"), condition.get("message"))
+            return ": ".join(filter(None, words)) or "disrupted"
+    return None
+
+
+def own_excess(status: Json) -> bool:
+    """Whether a pod that is taken away has used more than its own limits."""
+    message = str(status.get("message") or "")
+    if status.get("reason") == "Evicted":
+        return ROOM_FOR_OTHERS not in message and "exceed" in message
+    return disruption(status) is None and status.get("reason") == "OOMKilled"
 
 
 def ended(state: Json) -> str:

@@ -43,6 +43,10 @@ def slim(pod: JSON) -> JSON:
         },
         "status": _status(status),
     }
+    # Of two Jobs with one name, which is it? Model servers' owners are not asked for.
+    owners = [{"uid": o["uid"]} for o in meta.get("ownerReferences") or () if o["kind"] == "Job"]
+    if owners:
+        kept["metadata"]["ownerReferences"] = owners
     if (server := _model_server(pod.get("spec") or {})) is not None:
         kept[MODEL_SERVER] = intern(server)
     return kept
@@ -75,7 +79,7 @@ def _status(status: Json) -> JSON:
 
 def _condition(condition: Json) -> JSON:
     keys = ["type", "status", "lastTransitionTime"]
-    if condition.get("status") == "False":
+    if condition.get("status") == "False" or condition.get("type") == "DisruptionTarget":
         keys += ["reason", "message"]
     kept = {key: condition[key] for key in keys if key in condition}
     if "message" in kept:

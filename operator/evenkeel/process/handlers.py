@@ -21,6 +21,7 @@ import kopf
 from evenkeel.adapters.access import AccessError
 from evenkeel.controllers.identity import FIELD_MANAGER
 from evenkeel.kube.client import Client, ConfigurationError
+from evenkeel.process import log_lines
 from evenkeel.process.operator import Operator, StartError
 from evenkeel.process.own_access import own_access
 from evenkeel.process.settings import Settings, SettingsError
@@ -52,6 +53,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.networking.connect_timeout = 10.0
     settings.process.ultimate_exiting_timeout = END_WITHIN
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    log_lines.install()
     try:
         configured = Settings.from_environment()
         configured.check_token_files()

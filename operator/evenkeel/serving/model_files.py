@@ -7,6 +7,7 @@ from typing import Any
 
 from evenkeel.api.modeldeployment import Storage
 from evenkeel.meta.refusal import Refused
+from evenkeel.pods.expansion import literal
 
 VOLUME = "model"
 INITIALIZER = "storage-initializer"
@@ -59,7 +60,7 @@ def model_files(
         initializer: dict[str, Any] = {
             "name": INITIALIZER,
             "image": initializer_image,
-            "args": [uri, mount_path],
+            "args": [literal(uri), literal(mount_path)],
             "resources": storage.resources or initializer_resources,
             "volumeMounts": [{"name": VOLUME, "mountPath": mount_path}],
             "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evenkeel.meta.admission import explained
 from evenkeel.meta.objects import Ref
 from evenkeel.serving.ports import Ports
 from evenkeel.serving.processes import Process
@@ -87,7 +88,7 @@ def deployment_pods(deployment: JSON) -> Pods:
         wanted=deployment["spec"].get("replicas", 1),
         ready=status.get("readyReplicas", 0),
         # No pod could be created at all: a quota, Pod Security.
-        diagnosis=refused,
+        diagnosis=explained(refused),
         existing=status.get("replicas", 0),
         stuck=progressing.get("message", "") if late else "",
         deadline=deployment["spec"].get("progressDeadlineSeconds", DEFAULT_DEADLINE),

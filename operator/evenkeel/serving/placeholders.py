@@ -7,22 +7,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from evenkeel.meta.refusal import Refused
+from evenkeel.pods.expansion import expands, literal
 
 _PLACEHOLDER = re.compile(r"\{\{-?\s*\.([^{}]*?)\s*-?\}\}")
 """Only those with a dot: a chat template's {{ messages }} is none of ours."""
 
 
-def fill(node: Any, values: Mapping[str, str]) -> Any:
+def fill(node: Any, values: Mapping[str, str], path: tuple[str, ...] = ()) -> Any:
     """A copy of the JSON `node` in which `{{.Key}}` is replaced by `values["Key"]` in all strings.
 
-    Placeholders that `values` lacks are left as they are; `unknown` finds them.
+    Where the kubelet expands $(NAME) the values are escaped, so that it hands them on literally.
+    Placeholders that `values` lacks are left as they are; `unknown` finds them. path: the keys that
+    lead to the node.
     """
     if isinstance(node, str):
-        return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), node)
+        written = literal if expands(path) else str
+        return _PLACEHOLDER.sub(
+            lambda match: written(values[match[1]]) if match[1] in values else match[0], node
+        )
     if isinstance(node, dict):
-        return {key: fill(value, values) for key, value in node.items()}
+        return {key: fill(value, values, (*path, key)) for key, value in node.items()}
     if isinstance(node, list | tuple):
-        return [fill(item, values) for item in node]
+        return [fill(item, values, path) for item in node]
     return node
 
 

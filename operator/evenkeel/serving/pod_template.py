@@ -11,6 +11,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.refusal import Refused
+from evenkeel.pods.expansion import literal_env
 from evenkeel.pods.overlay import overlay
 from evenkeel.pods.removal import without
 from evenkeel.pods.security import restricted
@@ -283,7 +284,7 @@ def _with_model(
     }
     served: dict[str, Any] = {
         **container,
-        "env": [{"name": name, "value": value} for name, value in told.items()],
+        "env": literal_env(told),
     }
     served = overlay(served, {"env": container.get("env", [])})
     wishes: dict[str, Any] = {"env": list(md.spec.env), "volumeMounts": files.mounts}

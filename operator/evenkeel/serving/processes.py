@@ -8,15 +8,13 @@ from typing import Any, NamedTuple
 
 from evenkeel.meta.times import parse, seconds_since
 from evenkeel.pods.diagnosis import ended as last_words
+from evenkeel.pods.diagnosis import own_excess
 from evenkeel.pods.slim import MODEL_SERVER
 
 Json = Mapping[str, Any]
 
 OF_THE_NODE = frozenset({"ContainerStatusUnknown", "NodeLost", "NodeShutdown", "Unknown"})
 """Reasons of an end that the node is to blame for."""
-ROOM_FOR_OTHERS = "The node was low on resource"
-"""How the kubelet begins if a pod had to make room; one beyond its own limits `exceeds` or has
-`exceeded` them."""
 
 OVERDUE = 300.0
 """Seconds after the end of its grace period from which on nobody waits for a pod's end."""
@@ -99,25 +97,13 @@ def _crashes(status: Json, state: Json, end: Json, restarts: int, leaving: bool)
     if crashes and end.get("reason") in OF_THE_NODE:
         crashes -= 1
     words = _words(end)
-    if status.get("phase") == "Failed" and not leaving and _own_excess(status):
+    if status.get("phase") == "Failed" and not leaving and own_excess(status):
         return crashes + 1, f"{status.get('reason', 'Failed')}: {status.get('message', '')}"
     return crashes, words
 
 
 def _words(end: Json) -> str:
     return last_words(end) if "exitCode" in end else ""
-
-
-def _own_excess(status: Json) -> bool:
-    """Whether a pod that is taken away has used more than its own limits."""
-    message = str(status.get("message") or "")
-    disrupted = any(
-        c.get("type") == "DisruptionTarget" and c.get("status") == "True"
-        for c in status.get("conditions") or ()
-    )
-    if status.get("reason") == "Evicted":
-        return ROOM_FOR_OTHERS not in message and "exceed" in message
-    return not disrupted and status.get("reason") == "OOMKilled"
 
 
 def _unix(text: str | None) -> float | None:

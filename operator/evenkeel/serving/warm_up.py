@@ -10,6 +10,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.api.warmup import WarmUp
 from evenkeel.meta.refusal import Refused
+from evenkeel.pods.expansion import literal_env
 from evenkeel.serving.model_files import ModelFiles
 from evenkeel.serving.placeholders import fill
 from evenkeel.serving.ports import HTTP
@@ -57,8 +58,7 @@ def container(
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-m", "evenkeel.sidecars.warm_up"],
-        # The kubelet would expand $(NAME).
-        "env": [{"name": k, "value": v.replace("$", "$$")} for k, v in told.items()],
+        "env": literal_env(told),
         "resources": dict(RESOURCES),
         "lifecycle": {"preStop": {"sleep": {"seconds": drain_seconds}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -101,7 +101,7 @@ def aimed(spec: dict[str, Any], at: int) -> None:
         "WARM_UP_LISTEN": str(listen),
         "WARM_UP_READY_PATH": _ready_path(server, port),
     }
-    own["env"] = [*own.get("env", ()), *({"name": k, "value": v} for k, v in told.items())]
+    own["env"] = [*own.get("env", ()), *literal_env(told)]
 
 
 def budget(wanted: WarmUp | None) -> int:

@@ -13,10 +13,10 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic.alias_generators import to_camel
 
-from evenkeel.api.common import TrainingTemplate
+from evenkeel.api.common import ChildMetadata, TrainingTemplate
 from evenkeel.api.labels import MANAGED_BY, MANAGER, MODEL, RUN, SCHEDULE, owner_reference
 from evenkeel.api.modelversion import ModelVersion
-from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.api.trainingrun import CutShort, TrainingRun
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import ResourceType, Watch
 
@@ -27,11 +27,13 @@ class Observed(NamedTuple):
     """What the cluster holds of a run.
 
     main: the object of the engine's type that has the run's name. others: what else the engine
-    watches, such as pods, by kind.
+    watches, such as pods, by kind. refusal: the API server's words where it let the main object's
+    controller create nothing, as Events tell.
     """
 
     main: Json | None = None
     others: Mapping[str, tuple[Json, ...]] = MappingProxyType({})
+    refusal: str = ""
 
     def of(self, kind: str) -> tuple[Json, ...]:
         """The other objects of a kind, ordered by name."""
@@ -44,7 +46,10 @@ class State(NamedTuple):
     message: for people, cause before remedy. report: the trainer's, of a training that succeeded.
     completed: when that was, if it is known (RFC 3339).
     requeue_after: seconds until it is worth another look, though nothing changes. stop: the main
-    object would go on by itself after this end, and has to be deleted at once.
+    object would go on by itself after this end, and has to be deleted at once. failure: exit code
+    and last words of the newest attempt that failed, kept once its pod is gone. cut_short: what
+    the run's status says of attempts that are ended though they go on. patch: fields of the main
+    object to be changed, as a merge patch.
     """
 
     phase: Literal[
@@ -55,6 +60,9 @@ class State(NamedTuple):
     completed: str | None = None
     requeue_after: float | None = None
     stop: bool = False
+    failure: str = ""
+    cut_short: CutShort | None = None
+    patch: Manifest | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +106,11 @@ def labels_of(run: TrainingRun) -> dict[str, str]:
 
 def metadata(run: TrainingRun) -> Manifest:
     """Metadata of the main object: the garbage collector removes it with its run."""
+    wished = run.spec.training.metadata or ChildMetadata()
     return {
         "name": run.metadata.name,
         "namespace": run.metadata.namespace,
-        "labels": labels_of(run),
+        "labels": {**wished.labels, **labels_of(run)},
+        "annotations": dict(wished.annotations),
         "ownerReferences": [owner_reference(run.kind, run.metadata)],
     }

@@ -12,6 +12,7 @@ from typing import Any
 from evenkeel.api.cause import Cause
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.pods.expansion import literal_env
 
 Json = dict[str, Any]
 
@@ -38,12 +39,7 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
     taken = {e.get("name") for e in kept}
     parameters = {k: v for k, v in run.spec.training.parameters.items() if k not in taken}
     given = {**facts, **parameters}
-    return [{"name": name, "value": _literal(value)} for name, value in given.items()] + kept
-
-
-def _literal(value: str) -> str:
-    """Escaped, since the kubelet expands $(NAME), and an alert's labels must not name a secret."""
-    return value.replace("$", "$$")
+    return literal_env(given) + kept
 
 
 def _cause(cause: Cause) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.labels import RUN
 from evenkeel.api.trainingrun import TrainingRunStatus
+from evenkeel.meta.conditions import refused
 from evenkeel.meta.objects import Event, Ref
 from evenkeel.meta.owners import left_behind
 from evenkeel.meta.plan import Plan
@@ -61,7 +63,8 @@ def _next(snapshot: RunSnapshot) -> Plan:
         return _failure(snapshot, "InvalidTemplate", str(fault))
     if snapshot.observed.main is None:
         return (
-            _replaced(snapshot, engine)
+            _kept(snapshot)
+            or _replaced(snapshot, engine)
             or _rejected(snapshot, engine)
             or _created(snapshot, engine)
             or _unseen(snapshot, engine)
@@ -75,6 +78,13 @@ def _next(snapshot: RunSnapshot) -> Plan:
         or _replaced(snapshot, engine)
         or _progress(snapshot, state)
     )
+
+
+def _kept(snapshot: RunSnapshot) -> Plan | None:
+    """A report that was read counts, whatever has become of the object since."""
+    if snapshot.run.status.result is None:
+        return None
+    return _reported(snapshot, State("Succeeded", ""), ())
 
 
 def _restored(snapshot: RunSnapshot, engine: Engine | None) -> Plan:
@@ -154,7 +164,7 @@ def _conflict(snapshot: RunSnapshot, engine: Engine) -> Plan:
 
 def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None:
     deletes = _deletion(snapshot, engine) if state.stop else ()
-    if state.report is not None:
+    if state.report is not None or snapshot.run.status.result is not None:
         return _reported(snapshot, state, deletes)
     if state.phase not in _FAILURES:
         return None
@@ -167,11 +177,17 @@ def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None
 
 
 def _reported(snapshot: RunSnapshot, state: State, deletes: tuple[Ref, ...]) -> Plan:
-    run = snapshot.run
+    run, life = snapshot.run, float(snapshot.run.spec.training.ttl_seconds_after_finished)
+    again = life if state.requeue_after is None else min(life, state.requeue_after)
+    report = run.status.result
     try:
-        report = parse_result(state.report or "")
+        report = report or parse_result(state.report or "")
     except InvalidResult as problem:
-        return _failure(snapshot, "InvalidResult", str(problem), deletes=deletes)
+        failed = _failure(snapshot, "InvalidResult", str(problem), deletes=deletes)
+        return replace(failed, requeue_after=again)
+    if run.status.result is None and refused(run.status.conditions):
+        # The version may be refused for longer than pods and Job live.
+        return Plan(status=status.reported(snapshot, report), requeue_after=0.0)
     name = version_name(run)
     made = version_record(snapshot, report, state.completed or timestamp(snapshot.now))
     return Plan(
@@ -179,13 +195,15 @@ def _reported(snapshot: RunSnapshot, state: State, deletes: tuple[Ref, ...]) -> 
         creates=() if snapshot.version_exists else (made,),
         deletes=deletes,
         events=(Event("Normal", "Succeeded", f"ModelVersion {name} from {report.uri}"),),
-        requeue_after=float(run.spec.training.ttl_seconds_after_finished),
+        requeue_after=again,
     )
 
 
 def _progress(snapshot: RunSnapshot, state: State) -> Plan:
+    patches = tuple((ref, state.patch) for ref in _main(snapshot) if state.patch is not None)
     return Plan(
-        status=status.unfinished(snapshot, state.phase, state.message),
+        status=status.progress(snapshot, state),
+        patches=patches,
         requeue_after=state.requeue_after,
     )
 
@@ -206,9 +224,10 @@ def _afterwards(snapshot: RunSnapshot, engine: Engine | None) -> Plan:
     """The object of a finished run is deleted in the end, or at once if it would still go on."""
     run = snapshot.run
     left = 0.0
-    if not replaced(run) and not _stops(snapshot, engine):
+    if not replaced(run):
         life = timedelta(seconds=run.spec.training.ttl_seconds_after_finished)
         left = (ended(run) + life - snapshot.now).total_seconds()
+        left = min(left, _until_stopped(snapshot, engine))
     over = left <= 0
     return Plan(
         status=status.afterwards(snapshot),
@@ -217,18 +236,29 @@ def _afterwards(snapshot: RunSnapshot, engine: Engine | None) -> Plan:
     )
 
 
-def _stops(snapshot: RunSnapshot, engine: Engine | None) -> bool:
+def _until_stopped(snapshot: RunSnapshot, engine: Engine | None) -> float:
+    """Seconds until the object has to be stopped; infinite if it ends by itself."""
     if engine is None or not snapshot.owned:
-        return False
-    return engine.state(snapshot.run, snapshot.observed, snapshot.now).stop
+        return inf
+    state = engine.state(snapshot.run, snapshot.observed, snapshot.now)
+    if state.stop:
+        return 0.0
+    return inf if state.requeue_after is None else state.requeue_after
 
 
 def _deletion(snapshot: RunSnapshot, engine: Engine | None) -> tuple[Ref, ...]:
     main = snapshot.observed.main
+    if engine is None or main is None or main["metadata"].get("deletionTimestamp"):
+        return ()
+    return _main(snapshot)
+
+
+def _main(snapshot: RunSnapshot) -> tuple[Ref, ...]:
+    """The run's own object, if it is there."""
+    main, engine = snapshot.observed.main, engine_of(snapshot.run.spec.training)
     if engine is None or main is None or not snapshot.owned:
         return ()
-    meta = main["metadata"]
-    return () if meta.get("deletionTimestamp") else (_ref(snapshot, engine, meta),)
+    return (_ref(snapshot, engine, main["metadata"]),)
 
 
 def _ref(snapshot: RunSnapshot, engine: Engine, meta: Mapping[str, Any]) -> Ref:

@@ -17,13 +17,11 @@ from pydantic import ValidationError
 
 from evenkeel.api.common import Slice
 from evenkeel.api.trainingrun import TrainingResult
+from evenkeel.api.uri import uri_problem
 from evenkeel.meta.model import Model
 
 MESSAGE_BYTES = 4096
 """The kubelet cuts a termination message here."""
-
-_URI = re.compile(r"pvc://[^/\s]+/\S+|file:///\S+|(s3|gs|https?|hf|oci)://(?!\S*:///)[^/\s]\S*")
-"""What the API server takes as a ModelVersion's URI."""
 
 _EXAMPLE = (
     'write one JSON object to /dev/termination-log, such as {"uri": "s3://models/m/1", '
@@ -47,6 +45,8 @@ def parse_result(message: str) -> TrainingResult:
             parse_constant=_refuse,
             object_pairs_hook=_unique,
         )
+        # Half a character (\\ud800) passes for JSON, but cannot be written.
+        json.dumps(data, ensure_ascii=False, default=str).encode()
     except InvalidResult:
         raise
     except (ValueError, ArithmeticError, RecursionError) as problem:
@@ -72,12 +72,8 @@ def _shaped(data: dict[str, Any]) -> dict[str, Any]:
     if "format" in shaped and isinstance(shaped["format"], str):
         raise InvalidResult('format must be an object, such as {"name": "sklearn"}')
     uri = shaped.get("uri")
-    if isinstance(uri, str) and not _URI.fullmatch(uri):
-        raise InvalidResult(
-            f"uri {uri[:200]!r} must be pvc://CLAIM/PATH, file:///PATH, or s3://, gs://, http://, "
-            "https://, hf:// or oci:// with a bucket's, host's or repository's name; "
-            "a space is %20"
-        )
+    if isinstance(uri, str) and (fault := uri_problem(uri)) is not None:
+        raise InvalidResult(f"uri {uri[:200]!r} cannot be served: {fault}")
     if "metrics" in shaped:
         shaped["metrics"] = _metrics(shaped["metrics"], "metrics")
     if "slices" in shaped:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from evenkeel.api.trainingrun import TrainingResult, TrainingRunStatus
 from evenkeel.meta.conditions import Condition, Observation, merge, readiness
+from evenkeel.meta.text import printable
 from evenkeel.meta.times import timestamp
+from evenkeel.training.engine import State
 from evenkeel.training.restored import WHAT_TO_DO, created
 from evenkeel.training.restored import restored as restored_run
 from evenkeel.training.run_state import RESTORED, result
@@ -14,6 +16,19 @@ from evenkeel.training.snapshot import RunSnapshot
 def unfinished(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
     """Of a run that goes on."""
     return _status(snapshot, readiness("Unknown", reason, message))
+
+
+def progress(snapshot: RunSnapshot, state: State) -> TrainingRunStatus:
+    """Of a run whose training goes on, with what its engine has to remember."""
+    made = unfinished(snapshot, state.phase, state.message)
+    known = printable(state.failure)[:2048] or made.last_failure
+    return made.model_copy(update={"last_failure": known, "cut_short": state.cut_short})
+
+
+def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus:
+    """Of a run whose report is known, and whose ModelVersion the API server refuses so far."""
+    made = unfinished(snapshot, "Running", "the trainer has reported; its ModelVersion comes next")
+    return made.model_copy(update={"result": report})
 
 
 def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:
@@ -93,6 +108,8 @@ def _status(
         start_time=run.status.start_time or (None if unborn else now),
         completion_time=now if ended else None,
         alert_count=snapshot.alert_count,
+        last_failure=run.status.last_failure,
+        cut_short=run.status.cut_short,
         result=report,
         model_version=model_version,
     )

@@ -13,8 +13,8 @@ TRAINING_RUN = (
     Reason(
         "Suspended",
         _RESULT,
-        "The Job is suspended, for instance by a quota queue.",
-        "Look at the queue.",
+        "The Job is suspended: by Kueue, whose queue the message names, or by `training.suspend`.",
+        "Look at the queue, or set the Job's `spec.suspend` to false.",
     ),
     Reason("JobCreated", ("Event",), "The Job was created."),
     Reason("Succeeded", (*_RESULT, "Event"), "`status.modelVersion` exists."),

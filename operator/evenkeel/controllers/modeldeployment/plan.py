@@ -14,7 +14,7 @@ from evenkeel.controllers.modeldeployment.earlier_life import (
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
-from evenkeel.meta.objects import Event
+from evenkeel.meta.objects import Event, label_selector
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import sooner
@@ -26,6 +26,7 @@ from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.steering import misdirected
 from evenkeel.rollout.stop_first import occupied
 from evenkeel.rollout.version_records import version_records
+from evenkeel.serving.children import selector
 from evenkeel.serving.observed import Pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
 from evenkeel.traffic import strategy_of
@@ -120,6 +121,7 @@ def _status(
         url=strategy_of(md.spec.traffic).url(md) if stable is not None else None,
         replicas=sum(p.existing for p in pods.values()),
         ready_replicas=sum(p.ready for p in pods.values()),
+        selector=label_selector(selector(md, None)),
         runtime=md.status.runtime if isinstance(runtime, Refused) else runtime.name,
         stable=stable,
         canary=canary,

@@ -1,6 +1,6 @@
 """The Job engine: a pod template in a batch/v1 Job, and how that Job stands.
 
-Its report is the termination message of the pod's first container, the trainer.
+Its report is the termination message of the trainer, the first container of the pod template.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from evenkeel.api.common import TrainingTemplate
 from evenkeel.api.modelversion import ModelVersion
-from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.api.trainingrun import CutShort, TrainingRun
+from evenkeel.meta.admission import explained
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import JOB, POD, READ, Watch
 from evenkeel.meta.times import parse
@@ -20,10 +21,30 @@ from evenkeel.pods.security import restricted
 from evenkeel.pods.slim import slim
 from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata
 from evenkeel.training.environment import environment
-from evenkeel.training.trainer_pods import last_failure, report, waiting
+from evenkeel.training.trainer_pods import (
+    end_time,
+    evicted_for_own_excess,
+    last_failure,
+    leaving,
+    left_behind,
+    lost,
+    report,
+    reporting,
+    running,
+    seconds_since_end,
+    unfinished,
+    waiting,
+)
 
 Json = Mapping[str, Any]
 
+QUEUE = "kueue.x-k8s.io/queue-name"
+"""Kueue's label on a Job that waits for its turn."""
+LEFT_BEHIND_SECONDS = 10.0
+"""For so long other containers may run on after the trainer's end."""
+LOOK_SOON = 5.0
+LOOK_AGAIN = 15.0
+"""Seconds after which it is asked again why there is no pod; nothing tells of a change."""
 POD_WAIT_SECONDS = 60
 """For so long a finished Job's pod may be missing from the snapshot, which can lag behind."""
 
@@ -74,6 +95,7 @@ def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Mani
         "spec": {
             "backoffLimit": training.retries,
             "activeDeadlineSeconds": training.timeout_seconds,
+            "suspend": training.suspend,
             # A drained or preempted node is not the trainer's failure.
             "podFailurePolicy": {
                 "rules": [
@@ -95,36 +117,143 @@ def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Mani
 
 
 def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
-    """How the Job stands, from its conditions and pods."""
-    job, pods, trainer = observed.main or {}, observed.of(POD.kind), _trainer(run)
+    """How the Job stands: by its trainer's end where there is one, then by its conditions."""
+    job, trainer = observed.main or {}, _trainer(run)
+    pods = [pod for pod in observed.of(POD.kind) if _is_of(job, pod)]
     status = job.get("status") or {}
     conditions = {c.get("type"): c for c in status.get("conditions") or ()}
+    over = _true(conditions.get("Complete")) or _true(conditions.get("Failed"))
+    if (pod := reporting(pods, trainer)) is not None:
+        completed = status.get("completionTime") or end_time(pod, trainer)
+        return _succeeded(pod, trainer, now, over=over)._replace(completed=completed)
     if _true(conditions.get("Complete")):
-        return _succeeded(status, conditions["Complete"], pods, trainer, now)
+        return _without_report(conditions["Complete"], now)
+    failure = last_failure(pods, trainer) or run.status.last_failure
     if _true(conditions.get("Failed")):
-        return _failed(conditions["Failed"], pods, trainer)
-    if _true(conditions.get("Suspended")):
-        return State("Suspended", "the Job is suspended, for instance by a quota queue")
-    failed = int(status.get("failed") or 0)
-    limit = int((job.get("spec") or {}).get("backoffLimit", 6)) + 1
-    attempt = f"attempt {min(failed + 1, limit)} of {limit}"
-    if failed:
-        attempt += f"; the one before: {last_failure(pods, trainer) or 'no pod is left'}"
+        return _failed(conditions["Failed"], failure, observed.refusal)
+    if _true(conditions.get("FailureTarget")):
+        reason = conditions["FailureTarget"].get("reason", "")
+        words = f"the Job is ending: {reason}"
+        return State("Running", words, failure=failure, cut_short=run.status.cut_short)
+    if (job.get("spec") or {}).get("suspend", _true(conditions.get("Suspended"))):
+        return _suspended(run, job, pods, failure)
+    return _going_on(run, observed, pods, failure, now)
+
+
+class _Attempts(NamedTuple):
+    """How many have failed, of how many, and what the run's status says of them."""
+
+    failed: int
+    limit: int
+    cut_short: CutShort
+
+    @property
+    def text(self) -> str:
+        return f"attempt {min(self.failed + 1, self.limit)} of {self.limit}"
+
+
+def _attempts(run: TrainingRun, job: Json, pods: Sequence[Json]) -> _Attempts:
+    """The Job's own count, and what it does not count: the kubelet's evictions, and pods that were
+    ended."""
+    known = run.status.cut_short or CutShort()
+    counted = int((job.get("status") or {}).get("failed") or 0)
+    failed = counted + evicted_for_own_excess(pods) + known.attempts
+    return _Attempts(failed, int((job.get("spec") or {}).get("backoffLimit", 6)) + 1, known)
+
+
+def _suspended(run: TrainingRun, job: Json, pods: Sequence[Json], failure: str) -> State:
+    """By a queue or a person; or by `_cut_short`, whose end it is once the pod is gone."""
+    attempts = _attempts(run, job, pods)
+    told = run.status.cut_short
+    if not attempts.cut_short.pod:
+        return State("Suspended", _why_suspended(run, job), failure=failure, cut_short=told)
+    if any(unfinished(pod) for pod in pods):
+        words = f"{attempts.text} begins once the pod of the one before has ended: {failure}"
+        return State("Pending", words, failure=failure, cut_short=told)
+    if QUEUE in ((job.get("metadata") or {}).get("labels") or {}):
+        return State("Suspended", _why_suspended(run, job), failure=failure, cut_short=told)
+    words = f"{attempts.text} begins; the one before: {failure}"
+    resumed = {"spec": {"suspend": False}}
+    return State("Pending", words, failure=failure, cut_short=told, patch=resumed)
+
+
+def _going_on(
+    run: TrainingRun, observed: Observed, pods: Sequence[Json], failure: str, now: datetime
+) -> State:
+    job, trainer = observed.main or {}, _trainer(run)
+    attempts = _attempts(run, job, pods)
+    stuck = next((pod for pod in pods if left_behind(pod, trainer)), None)
+    if stuck is not None:
+        return _cut_short(attempts, stuck, trainer, failure, now)
+    if attempts.failed >= attempts.limit and evicted_for_own_excess(pods):
+        # The Job would go on until its time is over.
+        return State("Failed", f"BackoffLimitExceeded: {failure}", failure=failure, stop=True)
+    cut_short = run.status.cut_short
+    if cut_short is not None and not any(unfinished(p) and _uid(p) == cut_short.pod for p in pods):
+        cut_short = cut_short.model_copy(update={"pod": ""})
+    state = _waiting_or_running(attempts, observed, pods, failure)
+    return state._replace(failure=failure, cut_short=cut_short)
+
+
+def _waiting_or_running(
+    attempts: _Attempts, observed: Observed, pods: Sequence[Json], failure: str
+) -> State:
+    attempt = attempts.text
+    if attempts.failed or failure:
+        attempt += f"; the one before: {failure or 'no pod is left'}"
     if words := waiting(pods):
         return State("Pending", f"{attempt}: {words}")
-    if not int(status.get("active") or 0):
-        return State("Pending", f"{attempt}: no pod yet; the Job's Events say why if that lasts")
-    if not any((pod.get("status") or {}).get("phase") == "Running" for pod in pods):
-        return State("Pending", f"{attempt}: waiting for the pod to start")
-    return State("Running", attempt)
+    if running(pods):
+        return State("Running", attempt)
+    if words := leaving(pods):
+        return State("Pending", f"{attempt}: {words}; another follows")
+    if observed.refusal:
+        words = f"no pod can be created: {explained(observed.refusal)}"
+        return State("Pending", f"{attempt}: {words}", requeue_after=LOOK_AGAIN)
+    if not int(((observed.main or {}).get("status") or {}).get("active") or 0):
+        words = "no pod yet; the Job's Events say why if that lasts"
+        return State("Pending", f"{attempt}: {words}", requeue_after=LOOK_SOON)
+    return State("Pending", f"{attempt}: waiting for the pod to start")
 
 
-def _succeeded(
-    status: Json, condition: Json, pods: Sequence[Json], trainer: str, now: datetime
-) -> State:
-    found = report(pods, trainer)
-    if found is not None:
-        return State("Succeeded", "", found, status.get("completionTime"))
+def _cut_short(attempts: _Attempts, pod: Json, trainer: str, failure: str, now: datetime) -> State:
+    """The trainer has failed while other containers keep its pod from ending.
+
+    Suspending the Job ends the pod, and resuming it starts another; neither counts as a failure to
+    the Job, so the run does. It is recorded before it is done.
+    """
+    known, uid = attempts.cut_short, _uid(pod)
+    left = _patience(pod, trainer, now)
+    others = ", ".join(left_behind(pod, trainer))
+    words = f"{attempts.text} has failed: {failure}; container {others} still runs and is stopped"
+    if known.pod == uid:
+        words = f"{failure}; container {others} still runs and is stopped"
+    elif left > 0:
+        return State("Running", words, failure=failure, cut_short=known, requeue_after=left)
+    elif attempts.failed + 1 >= attempts.limit:
+        return State("Failed", f"BackoffLimitExceeded: {failure}", failure=failure, stop=True)
+    else:
+        known = CutShort(attempts=known.attempts + 1, pod=uid)
+    suspended = {"spec": {"suspend": True}}
+    return State("Running", words, failure=failure, cut_short=known, patch=suspended)
+
+
+def _succeeded(pod: Json, trainer: str, now: datetime, *, over: bool) -> State:
+    """The trainer's report; a Job that others keep going is stopped after a while, and at once
+    where it would try again."""
+    found, again = report([pod], trainer), lost(pod)
+    if over or not (again or left_behind(pod, trainer)):
+        return State("Succeeded", "", found)
+    left = 0.0 if again else _patience(pod, trainer, now)
+    return State("Succeeded", "", found, stop=left <= 0, requeue_after=left or None)
+
+
+def _patience(pod: Json, trainer: str, now: datetime) -> float:
+    """Seconds that the other containers still have to end by themselves; never negative."""
+    return max(0.0, LEFT_BEHIND_SECONDS - seconds_since_end(pod, trainer, now))
+
+
+def _without_report(condition: Json, now: datetime) -> State:
     since = condition.get("lastTransitionTime")
     if since and (now - parse(since)).total_seconds() < POD_WAIT_SECONDS:
         return State(
@@ -139,11 +268,34 @@ def _succeeded(
     )
 
 
-def _failed(condition: Json, pods: Sequence[Json], trainer: str) -> State:
-    reason, words = condition.get("reason", ""), last_failure(pods, trainer)
+def _failed(condition: Json, failure: str, refusal: str) -> State:
+    reason = condition.get("reason", "")
     if reason == "DeadlineExceeded":
+        words = f"no pod could be created: {explained(refusal)}" if refusal else failure
         return State("TimedOut", words)
-    return State("Failed", f"{reason}: {words or 'no pod is left'}")
+    return State("Failed", f"{reason}: {failure or 'no pod is left'}")
+
+
+def _why_suspended(run: TrainingRun, job: Json) -> str:
+    labels = (job.get("metadata") or {}).get("labels") or {}
+    if queue := labels.get(QUEUE):
+        return f"the Job waits in Kueue's queue {queue}"
+    if run.spec.training.suspend:
+        return (
+            "the Job starts suspended, as training.suspend asks; whoever sets its spec.suspend to "
+            "false lets it start"
+        )
+    return "the Job is suspended, for instance by a quota queue"
+
+
+def _is_of(job: Json, pod: Json) -> bool:
+    """Whether the pod is this Job's, and not that of an earlier one of the same name."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return not owners or any(o.get("uid") == job["metadata"]["uid"] for o in owners)
+
+
+def _uid(pod: Json) -> str:
+    return str(pod["metadata"].get("uid", ""))
 
 
 def _trainer(run: TrainingRun) -> str:
