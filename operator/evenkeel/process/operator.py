@@ -23,6 +23,7 @@ from evenkeel.controllers.kinds import (
     by_name,
     concerned,
     indexed,
+    indices,
     kept,
     slims,
     types,
@@ -68,7 +69,11 @@ class Operator:
         self._settings = settings
         self._on_lost = on_lost
         self._store = Store(
-            indexed=indexed(), kept=kept(), slims=slims(), manager=client.field_manager
+            indexed=indexed(),
+            indices=indices(),
+            kept=kept(),
+            slims=slims(),
+            manager=client.field_manager,
         )
         self._inbox = Inbox()
         self._adapters = Adapters(Prometheus(loopback=settings.in_pod()))

@@ -27,11 +27,13 @@ class Target(NamedTuple):
 
 
 def resolve(
-    source: ModelSource, versions: Sequence[ModelVersion], tried: Collection[str] = ()
+    source: ModelSource, versions: Sequence[ModelVersion], tried: Collection[str], known: int
 ) -> Target | Refused:
     """The target of a model source.
 
-    `versions` are those of the namespace that may matter. Following never goes back to a version
+    `versions` are those of the namespace that matter: a named one, those of `tried`, and of the
+    followed model the newest approved one or else one that awaits a person. known: how many
+    versions of the followed model there are. Following never goes back to a version
     older than one in `tried` (versions that serve or have served): a rolled back newest version
     leaves the stable one in place instead of trying its elders again. A version that is not
     approved is refused, also where it is named.
@@ -47,7 +49,7 @@ def resolve(
                 "create it or correct spec.model.version",
             )
         return _unapproved(found) or _target(found)
-    return _newest_approved(source.follow or "", versions, tried)
+    return _newest_approved(source.follow or "", versions, tried, known)
 
 
 def _unapproved(version: ModelVersion) -> Refused | None:
@@ -65,7 +67,7 @@ def _unapproved(version: ModelVersion) -> Refused | None:
 
 
 def _newest_approved(
-    model: str, versions: Sequence[ModelVersion], tried: Collection[str]
+    model: str, versions: Sequence[ModelVersion], tried: Collection[str], known: int
 ) -> Target | Refused:
     own = [v for v in versions if v.spec.model == model and not v.metadata.deletion_timestamp]
     approved = [v for v in own if is_true(v.status.conditions, "Approved")]
@@ -78,11 +80,11 @@ def _newest_approved(
         )
         return Refused(
             "NoApprovedVersion",
-            f"model {model!r} has {len(own)} ModelVersions and none is approved; {remedy}",
+            f"model {model!r} has {known} ModelVersions and none is approved; {remedy}",
         )
-    known = [_age(v) for v in own if v.metadata.name in tried]
+    ages = [_age(v) for v in own if v.metadata.name in tried]
     newest = max(approved, key=_age)
-    if known and _age(newest) < max(known):
+    if ages and _age(newest) < max(ages):
         latest = max((v for v in own if v.metadata.name in tried), key=_age)
         return _target(latest)
     return _target(newest)

@@ -20,7 +20,7 @@ SHARED_STATUS = ("rollouts",)
 
 @dataclass(frozen=True, slots=True)
 class VersionSnapshot:
-    """`siblings`: all versions of the model in the namespace, with or without this one."""
+    """`siblings`: versions of the model, among them the champion; with or without this one."""
 
     version: ModelVersion
     siblings: tuple[ModelVersion, ...]

@@ -12,6 +12,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.kind import Context
+from evenkeel.controllers.known_versions import followed, number_of
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, wanted_looks
@@ -38,7 +39,8 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     """
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
-    target = model_source.resolve(md.spec.model, versions, _tried(md))
+    known = number_of(store, md.metadata.namespace, md.spec.model.follow or "")
+    target = model_source.resolve(md.spec.model, versions, _tried(md), known)
     runtime = _runtime(store, md, None if isinstance(target, Refused) else target.format)
     found = [_with_pods(store, md, c) for c in _children(store, md)]
     return DeploymentSnapshot(
@@ -58,11 +60,10 @@ def _versions(store: Store, md: ModelDeployment) -> list[ModelVersion]:
     namespace, source, status = md.metadata.namespace, md.spec.model, md.status
     names = {source.version, *(o.version for o in status.history)}
     names |= {r.version for r in (status.stable, status.canary) if r is not None}
-    return [
-        store.parse(ModelVersion, o)
-        for o in store.all("ModelVersion", namespace)
-        if o["metadata"]["name"] in names or o["spec"]["model"] == source.follow
-    ]
+    named = (store.get(Key(ModelVersion.kind, namespace, name)) for name in names if name)
+    known = {v["metadata"]["name"]: v for v in named if v is not None}
+    known |= {v["metadata"]["name"]: v for v in followed(store, namespace, source.follow or "")}
+    return [store.parse(ModelVersion, v) for v in known.values()]
 
 
 def _tried(md: ModelDeployment) -> set[str]:
