@@ -243,15 +243,24 @@ class Client:
     async def list(
         self, type_: ResourceType, *, namespace: str = "", selector: str = ""
     ) -> tuple[list[JSON], str]:
-        """All objects, page by page, and the resourceVersion to watch from."""
+        """All objects, and the resourceVersion to watch from."""
         items: list[JSON] = []
+        version = ""
+        async for page, version in self.pages(type_, namespace=namespace, selector=selector):
+            items += page
+        return items, version
+
+    async def pages(
+        self, type_: ResourceType, *, namespace: str = "", selector: str = ""
+    ) -> AsyncIterator[tuple[list[JSON], str]]:
+        """All objects, a page at a time, each with the resourceVersion to watch from."""
         query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
         while True:
             page = await self.request("GET", type_.path(namespace), query=query)
-            items += page["items"]
             query["continue"] = page["metadata"].get("continue", "")
+            yield page["items"], page["metadata"]["resourceVersion"]
             if not query["continue"]:
-                return items, page["metadata"]["resourceVersion"]
+                return
 
     async def watch(
         self,
@@ -262,10 +271,12 @@ class Client:
         resource_version: str,
         timeout_seconds: int = 300,
         opened: Callable[[], None] = lambda: None,
+        known: Callable[[bytes], bool] = lambda line: False,
     ) -> AsyncIterator[JSON]:
         """Watch events from that version on, until the server ends the stream.
 
         opened: called once the server has granted the watch; the first event may be long in coming.
+        known: whether an event, as a line of JSON, brings no news, so that it need not be parsed.
         Raises ApiError(410) when the version is too old.
         """
         query = {
@@ -288,6 +299,8 @@ class Client:
                     raise _error(response.status, await response.read(), None)
                 opened()
                 async for line in response.content:
+                    if known(line):
+                        continue
                     event = json.loads(line)
                     if event["type"] == "ERROR":
                         status = event["object"]

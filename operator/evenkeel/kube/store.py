@@ -111,11 +111,9 @@ class Store:
         known = self._objects[kind].get(namespace, {}).get(name)
         if version_of(obj) <= self._buried.get(meta.get("uid", ""), -1):
             return False
-        if known is not None:
-            if known["metadata"].get("uid") == meta.get("uid") and version_of(known) >= version_of(
-                obj
-            ):
-                return False
+        same = known is not None and known["metadata"].get("uid") == meta.get("uid")
+        if known is not None and same and version_of(known) >= version_of(obj):
+            return False
         obj = self._trim(kind, obj)
         self._objects[kind].setdefault(namespace, {})[name] = obj
         self._indices.change(kind, known, obj)

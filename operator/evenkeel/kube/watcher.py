@@ -107,20 +107,19 @@ class Watcher:
             await asyncio.sleep(wait)
 
     async def _list(self) -> str:
-        items, version = await self._client.list(
-            self._type, namespace=self._namespace, selector=self._selector
-        )
-        seen = set()
-        for item in items:
-            meta = item["metadata"]
-            seen.add(Key(self._type.kind, meta.get("namespace", ""), meta["name"]))
-            self._take(item)
-        for key in self._store.keys(self._type.kind):
+        kind, version, seen = self._type.kind, "", set()
+        pages = self._client.pages(self._type, namespace=self._namespace, selector=self._selector)
+        # All pages at once, before the store cuts their objects down, would be a multiple of it.
+        async for items, version in pages:
+            for item in items:
+                meta = item["metadata"]
+                seen.add((meta.get("namespace", ""), meta["name"]))
+                self._take(item)
+        for key in self._store.keys(kind, self._namespace or None):
             known = self._store.get(key)
             assert known is not None
-            elsewhere = self._namespace and key.namespace != self._namespace
             # What was written meanwhile is newer than the list.
-            if key in seen or elsewhere or version_of(known) > int(version):
+            if key[1:] in seen or version_of(known) > int(version):
                 continue
             self._store.remove(key, version=int(version))
             self._on_change(self._type.kind, known)
@@ -133,6 +132,7 @@ class Watcher:
             selector=self._selector,
             resource_version=version,
             opened=self._opened,
+            known=lambda line: self._store.knows(self._type.kind, line),
         ):
             obj = event["object"]
             meta = obj["metadata"]
