@@ -88,7 +88,7 @@ async def test_the_end_does_not_wait_for_what_hangs(
                 continue
 
     monkeypatch.setattr(module, "FAREWELL", 0.01)
-    monkeypatch.setattr(operator._lease, "release", hangs)
+    monkeypatch.setattr(operator._elector, "release", hangs)
     monkeypatch.setattr(operator._controller.recorder, "flush", hangs)
     (task,) = operator._spawn(refuses_to_end())
     await asyncio.sleep(0)

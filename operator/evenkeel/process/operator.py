@@ -34,6 +34,7 @@ from evenkeel.controllers.looks.processes import processes
 from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
+from evenkeel.kube.elector import Elector
 from evenkeel.kube.lease import Lease
 from evenkeel.kube.store import Store
 from evenkeel.kube.watcher import Watcher
@@ -104,7 +105,10 @@ class Operator:
             metrics=metrics.LOOP,
         )
         self._watchers = self._make_watchers()
-        self._lease = Lease(client, settings.namespace, LEASE_NAME, settings.identity)
+        self._elector = Elector(
+            lambda: Client(client.configuration, field_manager=client.field_manager),
+            lambda own: Lease(own, settings.namespace, LEASE_NAME, settings.identity),
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
         self._leads = False
@@ -179,13 +183,13 @@ class Operator:
         self._stopping = True
         # Whatever one of them meets, what follows matters more.
         await asyncio.gather(*(r.cleanup() for r in self._runners), return_exceptions=True)
-        if await self._controller.queue.drained(GRACE):
+        if await self._controller.queue.drained(GRACE) and not self.lost:
             await _within(FAREWELL, self._controller.recorder.flush(), "the last Events")
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=FAREWELL)
-        await _within(FAREWELL, self._lease.release(), "giving up the Lease, which will expire,")
+        await _within(FAREWELL, self._elector.release(), "giving up the Lease, which will expire,")
         await self._adapters.close()
         await self.client.close()
 
@@ -193,7 +197,7 @@ class Operator:
         await asyncio.gather(*(w.synced.wait() for w in self._watchers))
         log.info("caches are filled")
         if self._settings.leader_election:
-            await self._lease.acquire()
+            await self._elector.acquire()
         self._leads = True
         self._leads_since = time.monotonic()
         self._controller.started = True
@@ -201,7 +205,7 @@ class Operator:
             self._looks.run(), *(self._controller.work() for _ in range(self._settings.workers))
         )
         if self._settings.leader_election:
-            await self._lease.keep()
+            await self._elector.lost()
             self._resign()
 
     def _resign(self) -> None:
@@ -243,7 +247,7 @@ class Operator:
 
     def health(self) -> Health:
         """How the process is now."""
-        return judged(self._age(), self._watchers, self._lease.diagnosis)
+        return judged(self._age(), self._watchers, self._elector.diagnosis)
 
     def _age(self) -> float:
         # A follower's queue only fills; it is alive as long as it answers. What has waited for
