@@ -96,6 +96,21 @@ async def test_a_plan_that_was_written_is_told() -> None:
     assert loop.told == ["fraud"]
 
 
+async def test_what_was_never_reconciled_goes_first() -> None:
+    loop = Loop()
+    settled = {**loop.widget(), "status": {"count": 1}}
+    for name, obj in (("settled", settled), ("new", loop.widget()), ("calm", settled)):
+        obj["metadata"] = {**obj["metadata"], "name": name, "uid": name}
+        loop.store.put("Widget", obj)
+    queue = loop.controller.queue
+    loop.controller._dependents = lambda kind, obj: [KEY._replace(name=obj["metadata"]["name"])]
+    loop.controller.changed("Widget", {"metadata": {"name": "calm"}})
+    loop.controller.started = True
+    for name in ("settled", "new"):
+        loop.controller.changed("Widget", {"metadata": {"name": name}})
+    assert [(await queue.get()).name for _ in range(3)] == ["new", "settled", "calm"]
+
+
 @pytest.mark.parametrize("status", [403, 409, 500])
 async def test_what_the_status_holds_is_durable_whatever_is_refused_after_it(status: int) -> None:
     loop = Loop(refuses=status)

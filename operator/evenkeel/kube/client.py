@@ -240,16 +240,6 @@ class Client:
             if error.status != 404:
                 raise
 
-    async def list(
-        self, type_: ResourceType, *, namespace: str = "", selector: str = ""
-    ) -> tuple[list[JSON], str]:
-        """All objects, and the resourceVersion to watch from."""
-        items: list[JSON] = []
-        version = ""
-        async for page, version in self.pages(type_, namespace=namespace, selector=selector):
-            items += page
-        return items, version
-
     async def pages(
         self, type_: ResourceType, *, namespace: str = "", selector: str = ""
     ) -> AsyncIterator[tuple[list[JSON], str]]:
@@ -261,6 +251,17 @@ class Client:
             yield page["items"], page["metadata"]["resourceVersion"]
             if not query["continue"]:
                 return
+
+    async def list(
+        self, type_: ResourceType, *, namespace: str = "", selector: str = ""
+    ) -> tuple[list[JSON], str]:
+        """All objects, and the resourceVersion to watch from."""
+        items: list[JSON] = []
+        version = ""
+        async for page, at in self.pages(type_, namespace=namespace, selector=selector):
+            items += page
+            version = at
+        return items, version
 
     async def watch(
         self,

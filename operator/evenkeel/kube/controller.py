@@ -13,7 +13,7 @@ from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.events import EventSource, Recorder
 from evenkeel.kube.executor import Executor, Superseded
 from evenkeel.kube.metrics import LoopMetrics
-from evenkeel.kube.queue import WorkQueue
+from evenkeel.kube.queue import Priority, WorkQueue
 from evenkeel.kube.store import Store
 from evenkeel.meta.conditions import Condition, refused_write
 from evenkeel.meta.model import Model
@@ -74,12 +74,18 @@ class Controller:
     def changed(self, kind: str, obj: JSON) -> None:
         """Queues whatever the change concerns."""
         for key in self._dependents(kind, obj):
-            self.queue.add(key, urgent=self.started)
+            self.queue.add(key, self._priority(key))
 
     def _wrote(self, kind: str, obj: JSON, knows: Key | None) -> None:
         for key in self._dependents(kind, obj):
             if key != knows:
-                self.queue.add(key)
+                self.queue.add(key, self._priority(key))
+
+    def _priority(self, key: Key) -> Priority:
+        obj = self._store.get(key)
+        if obj is not None and not obj.get("status"):
+            return Priority.FIRST
+        return Priority.CHANGE if self.started else Priority.RESYNC
 
     async def work(self) -> None:
         """Reconciles keys until cancelled."""

@@ -58,7 +58,7 @@ class Lease:
 
     async def acquire(self) -> None:
         """Returns once this process leads."""
-        while not await self._in_time(self._renew_deadline):
+        while not await self._in_time(self._renew_deadline):  # noqa: ASYNC110 - others hold it
             await asyncio.sleep(self._retry)
         log.info("%s leads", self._identity)
 

@@ -110,7 +110,8 @@ class Watcher:
         kind, version, seen = self._type.kind, "", set()
         pages = self._client.pages(self._type, namespace=self._namespace, selector=self._selector)
         # All pages at once, before the store cuts their objects down, would be a multiple of it.
-        async for items, version in pages:
+        async for items, at in pages:
+            version = at
             for item in items:
                 meta = item["metadata"]
                 seen.add((meta.get("namespace", ""), meta["name"]))

@@ -36,6 +36,7 @@ from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
 from evenkeel.kube.elector import Elector
 from evenkeel.kube.lease import Lease
+from evenkeel.kube.queue import Priority
 from evenkeel.kube.store import Store
 from evenkeel.kube.watcher import Watcher
 from evenkeel.meta.objects import Key
@@ -132,7 +133,9 @@ class Operator:
             lambda key, uid: (
                 (o := self._store.get(key)) is not None and o["metadata"]["uid"] == uid
             ),
-            lambda key, urgent: self._controller.queue.add(key, urgent=urgent),
+            lambda key, urgent: self._controller.queue.add(
+                key, Priority.CHANGE if urgent else Priority.RESYNC
+            ),
         )
 
     def _make_watchers(self) -> list[Watcher]:
@@ -247,19 +250,18 @@ class Operator:
 
     def health(self) -> Health:
         """How the process is now."""
-        return judged(self._age(), self._watchers, self._elector.diagnosis)
+        stalled = self._since_it_leads(self._controller.queue.stalled_seconds())
+        return judged(stalled, self._watchers, self._elector.diagnosis)
 
-    def _age(self) -> float:
+    def _since_it_leads(self, seconds: float) -> float:
         # A follower's queue only fills; it is alive as long as it answers. What has waited for
         # the take-over has not waited for this process.
-        if not self._leads:
-            return 0.0
-        led = time.monotonic() - self._leads_since
-        return min(led, self._controller.queue.oldest_seconds())
+        return min(time.monotonic() - self._leads_since, seconds) if self._leads else 0.0
 
     def _refresh(self) -> None:
         metrics.LOOP.queue_depth.set(self._controller.queue.depth())
-        metrics.LOOP.queue_oldest.set(self._age())
+        oldest = self._controller.queue.oldest_seconds()
+        metrics.LOOP.queue_oldest.set(self._since_it_leads(oldest))
         metrics.LEADER.set(int(self._leads))
         metrics.refresh(self._store)
 

@@ -30,20 +30,22 @@ class VersionSnapshot:
 def plan_version(snapshot: VersionSnapshot) -> Plan:
     """Judges the gates against the champion of the first look; later looks keep that verdict."""
     version, status = snapshot.version, snapshot.version.status
-    events: list[Event] = []
+    told: tuple[Event, ...] = ()
     validated = _recorded(version)
     gates, reference = status.gates, status.champion
     if validated is None:
         gates, reference = _judge(snapshot)
         validated = _validated(gates)
-        events.append(_gate_event(validated))
+        told = (_gate_event(validated),)
     approved = approved_by(version, validated)
     before = find(status.conditions, "Approved")
     if approved.reason in ("Approved", "AutomaticallyApproved", "Denied") and (
         before is None or before.reason != approved.reason
     ):
         kind = "Denied" if approved.reason == "Denied" else "Approved"
-        events.append(Event("Normal", kind, approved.message))
+        # One Event says both: thousands of versions may come at once.
+        said = "; ".join([*(event.message for event in told), approved.message])
+        told = (Event(told[0].type if told else "Normal", kind, said),)
     observations = (validated, approved, *ready(validated, approved))
     generation = version.metadata.generation
     return Plan(
@@ -56,7 +58,7 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
                 version.metadata.name, version.spec, gates, lineage_link(approved), status.rollouts
             ),
         ),
-        events=tuple(events),
+        events=told,
         shared_status=SHARED_STATUS,
     )
 
