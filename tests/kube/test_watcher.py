@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from evenkeel.kube.client import Client
 from evenkeel.kube.store import Store
-from evenkeel.kube.watcher import Watcher
+from evenkeel.kube.watcher import BEGIN_AT_ONCE, Fellows, Watcher
 from evenkeel.meta.resources import DEPLOYMENT
 from kubernetes.aio.client import Configuration
 
@@ -228,3 +228,47 @@ async def test_the_report_of_an_own_write_is_neither_parsed_nor_told() -> None:
     async with watching(script, store) as changes:
         await eventually(lambda: "other" in known(store))
     assert [name for _, name in changes] == ["other"]
+
+
+async def test_watches_of_many_namespaces_begin_a_few_at_a_time_and_then_all_watch() -> None:
+    listing = most = watched = 0
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal listing, most, watched
+        if request.query.get("watch"):
+            watched += 1
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await over.wait()
+            return response
+        listing += 1
+        most = max(most, listing)
+        await asyncio.sleep(0.01)
+        listing -= 1
+        return web.json_response({"items": [], "metadata": {"resourceVersion": "5"}})
+
+    over, store, fellows = asyncio.Event(), Store(), Fellows()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handle)
+    async with TestServer(app) as server:
+        configuration = Configuration(host=f"http://127.0.0.1:{server.port}")
+        async with Client(configuration, field_manager="tests") as client:
+            watchers = [
+                Watcher(
+                    client,
+                    store,
+                    DEPLOYMENT,
+                    lambda kind, obj: None,
+                    namespace=f"team-{n}",
+                    fellows=fellows,
+                )
+                for n in range(60)
+            ]
+            tasks = [asyncio.create_task(w.run()) for w in watchers]
+            await eventually(lambda: watched == 60)
+            over.set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(w.synced.is_set() for w in watchers)
+    assert most == BEGIN_AT_ONCE

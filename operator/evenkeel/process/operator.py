@@ -38,7 +38,7 @@ from evenkeel.kube.elector import Elector
 from evenkeel.kube.lease import Lease
 from evenkeel.kube.queue import Priority
 from evenkeel.kube.store import Store
-from evenkeel.kube.watcher import Watcher
+from evenkeel.kube.watcher import Fellows, Watcher
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
@@ -140,6 +140,7 @@ class Operator:
 
     def _make_watchers(self) -> list[Watcher]:
         namespaces = self._settings.watch_namespaces or ("",)
+        fellows = {watch.type: Fellows() for watch in watches()}
         return [
             Watcher(
                 self.client,
@@ -149,6 +150,7 @@ class Operator:
                 selector=watch.selector,
                 namespace=namespace,
                 optional=watch.optional,
+                fellows=fellows[watch.type],
             )
             for watch in watches()
             for namespace in (namespaces if watch.type.namespaced else ("",))
