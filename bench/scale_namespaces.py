@@ -28,7 +28,7 @@ def measure(short: bool) -> list[Row]:
             rss = operator.rss() / MEBIBYTE
             return [
                 at_most(f"{number} watched namespaces lead after", operator.led_after, 15, "s"),
-                at_most("  memory", rss, 512, "MiB", 0),
+                at_most("  memory", rss, 256, "MiB", 0),
             ]
 
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import ssl
+from asyncio import sslproto
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +22,9 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
 from evenkeel.meta.resources import ResourceType
+
+# asyncio gives each TLS connection a buffer of 256 KiB for good, and each watch has a connection.
+sslproto.SSLProtocol.max_size = 2**15
 
 PAGE = 500
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
