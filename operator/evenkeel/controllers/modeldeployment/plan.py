@@ -36,9 +36,13 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     judgement = assess(md.status.canary, md.spec.analysis, snapshot.seen)
     goal = rollout_goal(md.status, wanted, _denied(snapshot))
     rollout = advance(md, goal, pods, judgement, now)
-    divided = division(rollout, pods, _full(md, rollout, pods))
+    full = _full(md, rollout, pods)
+    divided = division(rollout, pods, full)
     children = owned(snapshot, wanted, rollout, divided, pods)
-    stable_pods = pods.get(rollout.stable.revision, Pods()) if rollout.stable else Pods()
+    stable_pods = Pods()
+    if rollout.stable is not None:
+        # Of a Deployment that this plan makes, told as its report will: no second status then.
+        stable_pods = pods.get(rollout.stable.revision, Pods(wanted=full))
     return Plan(
         status=_status(snapshot, wanted, rollout, pods, stable_pods),
         status_patches=version_records(md, snapshot.versions, rollout, stable_pods.ready > 0, now),
