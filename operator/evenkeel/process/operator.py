@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -201,6 +202,8 @@ class Operator:
     async def _lead(self) -> None:
         await asyncio.gather(*(w.synced.wait() for w in self._watchers))
         log.info("caches are filled")
+        # What they hold has no cycles, and a look at all of it would stop the loop for a second.
+        gc.freeze()
         if self._settings.leader_election:
             await self._elector.acquire()
         self._leads = True
