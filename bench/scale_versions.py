@@ -12,7 +12,7 @@ from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.resources import OWN
 from evenkeel.controllers import kinds, modelversion
 from evenkeel.controllers.kind import Context
-from evenkeel.kube.client import Client
+from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.resources import EVENT
@@ -116,6 +116,18 @@ async def _preload(made: Cluster, held: int) -> None:
         await _create(client, [_settled(n) for n in range(held)])
     made.kubectl("apply", "--server-side", "-f", str(file))
     await asyncio.sleep(3)
+    async with await Client.from_environment(field_manager="bench") as client, asyncio.timeout(600):
+        # The server reads all versions into its own memory anew.
+        while not await _is_served(client):
+            await asyncio.sleep(1)
+
+
+async def _is_served(client: Client) -> bool:
+    try:
+        await client.request("GET", KIND.path(), query={"limit": "1", "resourceVersion": "0"})
+    except ApiError:
+        return False
+    return True
 
 
 async def _create(client: Client, versions: list[JSON]) -> None:

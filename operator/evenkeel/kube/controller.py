@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -103,6 +104,8 @@ class Controller:
                 self._metrics.reconciles.labels(key.kind, result).inc()
                 seconds = time.perf_counter() - started
                 self._metrics.reconcile_seconds.labels(key.kind).observe(seconds)
+            # A plan that writes nothing waits for nothing: thousands would hold the loop up.
+            await asyncio.sleep(0)
 
     async def _one(self, key: Key) -> str:
         obj = self._store.get(key)
