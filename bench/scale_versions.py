@@ -118,7 +118,7 @@ async def _preload(made: Cluster, held: int) -> None:
     await asyncio.sleep(3)
     async with await Client.from_environment(field_manager="bench") as client, asyncio.timeout(600):
         # The server reads all versions into its own memory anew.
-        while not await _is_served(client):
+        while not await _is_served(client):  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(1)
 
 
