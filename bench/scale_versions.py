@@ -117,9 +117,10 @@ async def _preload(made: Cluster, held: int) -> None:
     made.kubectl("apply", "--server-side", "-f", str(file))
     await asyncio.sleep(3)
     async with await Client.from_environment(field_manager="bench") as client, asyncio.timeout(600):
-        # The server reads all versions into its own memory anew.
+        # With the kind changed, the server reads all its objects into its own memory anew.
         while not await _is_served(client):  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(1)
+        await client.list(KIND)
 
 
 async def _is_served(client: Client) -> bool:
