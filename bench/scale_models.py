@@ -18,18 +18,16 @@ from bench.process import MEBIBYTE, OperatorProcess, Row, at_most, until
 
 JSON = dict[str, Any]
 KIND = OWN["ModelDeployment"]
+ROUNDS = 2
 WRITTEN = (DEPLOYMENT.plural, SERVICE.plural, f"{KIND.plural}/status", EVENT.plural)
 
 
 def measure(short: bool) -> list[Row]:
     """All figures on models."""
-    burst, held, many = (50, 100, 300) if short else (500, 1_000, 10_000)
+    burst, many = (50, 300) if short else (500, 10_000)
+    held = ROUNDS * burst
     with cluster() as made:
-        raw = asyncio.run(deployments.raw_writes(burst))
-        with made.operator() as operator:
-            rows = _burst(made, burst, raw)
-            asyncio.run(_serve(burst, held))
-            _settled(operator)
+        rows = _burst(made, burst)
         rows += _restart(made, held)
         with made.operator() as operator:
             asyncio.run(_serve(held + 1, many))
@@ -46,16 +44,24 @@ def measure(short: bool) -> list[Row]:
     ]
 
 
-def _burst(made: Cluster, count: int, raw: float) -> list[Row]:
-    before = made.writes()
+def _burst(made: Cluster, size: int) -> list[Row]:
+    """The best of some rounds each, since others may use the machine as well."""
     asyncio.run(runtime())
-    taken = asyncio.run(_serve(0, count))
-    time.sleep(10)
-    written = _of_operator(made.writes() - before)
+    bare: list[float] = []
+    taken: list[float] = []
+    written: Counter[str] = Counter()
+    for part in range(ROUNDS):
+        bare.append(asyncio.run(deployments.raw_writes(size)))
+        with made.operator() as operator:
+            before = made.writes()
+            taken.append(asyncio.run(_serve(part * size, (part + 1) * size)))
+            _settled(operator)
+            written += _of_operator(made.writes() - before)
+    count = ROUNDS * size
     each = sum(written.values()) / count
     said = ", ".join(f"{n / count:.1f} {name}" for name, n in sorted(written.items()))
     return [
-        at_most(f"{count} models at once to bare writes", taken / raw, 1.3, "", 2),
+        at_most(f"{size} models at once to bare writes", min(taken) / min(bare), 1.3, "", 2),
         at_most("  writes for each", each, 4, "", 1),
         Row(f"    of these {said}", "", "", True),
     ]
@@ -92,8 +98,9 @@ def _of_operator(written: Counter[Written]) -> Counter[str]:
 
 
 def _settled(operator: OperatorProcess) -> None:
+    """With nothing left to do, and the last Events sent."""
     until(lambda: operator.metric("evenkeel_queue_depth") == 0, 900)
-    time.sleep(5)
+    time.sleep(10)
     until(lambda: operator.metric("evenkeel_queue_depth") == 0, 900)
 
 
