@@ -148,6 +148,10 @@ class OperatorProcess:
         """Resident memory in bytes."""
         return rss(self._process.pid)
 
+    def peak_rss(self) -> int:
+        """The most resident memory that it has had, in bytes."""
+        return peak_rss(self._process.pid)
+
     def cpu_seconds(self) -> float:
         """User and system time since the start."""
         return cpu_seconds(self._process.pid)

@@ -32,10 +32,10 @@ def measure(short: bool) -> list[Row]:
         with made.operator() as operator:
             asyncio.run(_serve(held + 1, many))
             _settled(operator)
-            created = operator.rss()
+            created = operator.peak_rss()
         with made.operator() as operator:
             _settled(operator)
-            restarted = operator.rss()
+            restarted = operator.peak_rss()
     name = f"memory with {many} models"
     return [
         *rows,

@@ -101,7 +101,7 @@ def _start(made: Cluster, held: int) -> list[Row]:
         return [
             at_most(f"start with {held} versions until it leads", taken, 30, "s"),
             at_most("  a new version is settled after", settled, 5, "s"),
-            at_most("  memory", operator.rss() / MEBIBYTE, 512, "MiB", 0),
+            at_most("  memory at most", operator.peak_rss() / MEBIBYTE, 512, "MiB", 0),
         ]
 
 
