@@ -51,10 +51,11 @@ async def test_by_priority_and_each_in_order_of_arrival() -> None:
 async def test_no_flood_keeps_what_is_calm_waiting_for_ever() -> None:
     queue = WorkQueue()
     queue.add(A, Priority.RESYNC)
+    queue.add(B, Priority.CHANGE)
     for n in range(100):
         queue.add(key(f"new-{n}"), Priority.FIRST)
     taken = [await got(queue) for _ in range(TURN)]
-    assert taken.count("a") == 1
+    assert {"a", "b"} < set(taken)
 
 
 async def test_no_progress_while_keys_wait_is_a_stall_and_their_age_is_not() -> None:

@@ -11,7 +11,8 @@ from enum import IntEnum
 from evenkeel.meta.objects import Key
 
 TURN = 8
-"""Of so many keys one comes from the calmest that wait, so that no flood keeps them for ever."""
+"""Of so many keys one comes from the calmest that wait and one from the middle, so that no flood
+keeps them for ever."""
 
 
 class Priority(IntEnum):
@@ -114,7 +115,9 @@ class WorkQueue:
         if not waiting:
             return None
         self._turn = (self._turn + 1) % TURN
-        return waiting[0 if self._turn else -1]
+        if self._turn == 0:
+            return waiting[-1]
+        return waiting[len(waiting) // 2 if self._turn == TURN // 2 else 0]
 
     def _release_due(self) -> None:
         now = time.monotonic()
