@@ -10,12 +10,13 @@ import argparse
 import time
 from collections.abc import Callable
 
-from bench import scale_leadership, scale_models, scale_namespaces, scale_versions
+from bench import scale_children, scale_leadership, scale_models, scale_namespaces, scale_versions
 from bench.process import Row
 
 GROUPS: dict[str, Callable[[bool], list[Row]]] = {
     "versions": scale_versions.measure,
     "models": scale_models.measure,
+    "children": scale_children.measure,
     "namespaces": scale_namespaces.measure,
     "leadership": scale_leadership.measure,
 }

@@ -31,10 +31,10 @@ def measure(short: bool) -> list[Row]:
         rows += _restart(made, held)
         with made.operator() as operator:
             asyncio.run(_serve(held + 1, many))
-            _settled(operator)
+            settled(operator)
             created = operator.peak_rss()
         with made.operator() as operator:
-            _settled(operator)
+            settled(operator)
             restarted = operator.peak_rss()
     name = f"memory with {many} models"
     return [
@@ -55,7 +55,7 @@ def _burst(made: Cluster, size: int) -> list[Row]:
         with made.operator() as operator:
             before = made.writes()
             taken.append(asyncio.run(_serve(part * size, (part + 1) * size)))
-            _settled(operator)
+            settled(operator)
             written += _of_operator(made.writes() - before)
     count = ROUNDS * size
     each = sum(written.values()) / count
@@ -97,7 +97,7 @@ def _of_operator(written: Counter[Written]) -> Counter[str]:
     return found
 
 
-def _settled(operator: OperatorProcess) -> None:
+def settled(operator: OperatorProcess) -> None:
     """With nothing left to do, and the last Events sent."""
     until(lambda: operator.metric("evenkeel_queue_depth") == 0, 900)
     time.sleep(10)
