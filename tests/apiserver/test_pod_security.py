@@ -52,7 +52,12 @@ def training(**context: Any) -> Json:
     containers = [{**container, "securityContext": context}, {"name": "sidecar", "image": "x"}]
     run = TrainingRun.model_validate(
         {
-            "metadata": {"name": "elec-1", "namespace": "ml", "uid": "u"},
+            "metadata": {
+                "name": "elec-1",
+                "namespace": "ml",
+                "uid": "u",
+                "creationTimestamp": NOW.isoformat(),
+            },
             "spec": {
                 "model": "elec",
                 "training": {"podTemplate": {"spec": {"containers": containers}}},

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from evenkeel.kube.by_name import ByName, Named, Unreadable
@@ -16,6 +20,7 @@ from tests.chart.conftest import Render
 from tests.support.api_server import ApiServer
 from tests.support.manifests import MINIMAL, manifest
 from tests.support.resources import BY_KIND
+from tests.support.restoring import OWN
 
 JSON = dict[str, Any]
 
@@ -81,7 +86,11 @@ def rights(
     if request.param == "namespaces":
         values.append(f"watchNamespaces={{{watched}}}")
     objects = render(*values, options=(f"--namespace={home}",))
-    bound = [made for made in objects if "rbac" in made["apiVersion"]]
+    bound = [
+        made
+        for made in objects
+        if "rbac" in made["apiVersion"] or made["metadata"]["name"] == f"{release}-record"
+    ]
     api_server.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(bound))
     user = f"system:serviceaccount:{home}:{release}"
     yield Rights(api_server, user, api_server.kubeconfig_for(user), watched, other)
@@ -197,6 +206,32 @@ async def test_secrets_by_name_where_that_is_granted(
         assert not rights.can(verb, "secrets", rights.watched, "mimir")
 
 
+@pytest.mark.parametrize("kind", OWN)
+def test_of_what_people_write_it_writes_annotations_only(rights: Rights, kind: str) -> None:
+    made = manifest(kind, name="policed")
+    rights.server.create(made, rights.watched).raise_for_status()
+    path = BY_KIND[kind].path(rights.watched, "policed")
+    headers = {
+        "Impersonate-User": rights.user,
+        "Content-Type": "application/merge-patch+json",
+    }
+
+    def patch(body: JSON) -> httpx.Response:
+        return rights.server.http.patch(path, content=json.dumps(body), headers=headers)
+
+    labels = {"metadata": {"labels": {"team": "other"}}}
+    end = time.monotonic() + 60
+    while patch({"metadata": {"labels": {"probe": uuid.uuid4().hex}}}).is_success:
+        assert time.monotonic() < end, "the policy does not come into force"
+        time.sleep(0.2)
+    assert "neither spec nor labels" in patch(labels).text
+    spec = {"approval": {"decision": "Approved"}} if kind == "ModelVersion" else {"model": "other"}
+    spec = {"replicas": 7} if kind == "ModelDeployment" else spec
+    assert patch({"spec": spec}).status_code in (403, 422)
+    assert patch({"metadata": {"annotations": {"evenkeel.dev/record": "{}"}}}).status_code == 200
+    rights.server.http.delete(path).raise_for_status()
+
+
 @pytest.mark.parametrize("verb", ["get", "list", "watch", "create", "patch", "delete"])
 def test_routes(rights: Rights, verb: str) -> None:
     resource = f"{HTTP_ROUTE.plural}.{HTTP_ROUTE.group}"
@@ -224,13 +259,9 @@ def test_owner_references_may_block_deletion(rights: Rights, resource: str) -> N
         ("create", "pods"),
         ("delete", "pods"),
         ("create", "pods/exec"),
-        ("patch", "modeldeployments.evenkeel.dev"),
         ("update", "modeldeployments.evenkeel.dev"),
         ("create", "modeldeployments.evenkeel.dev"),
-        ("patch", "retrainschedules.evenkeel.dev"),
         ("delete", "modelversions.evenkeel.dev"),
-        ("patch", "modelversions.evenkeel.dev"),
-        ("patch", "trainingruns.evenkeel.dev"),
         ("create", "servingruntimes.evenkeel.dev"),
         ("patch", "clusterservingruntimes.evenkeel.dev"),
         ("create", "serviceaccounts"),

@@ -27,12 +27,14 @@ def test_the_rules_speak_in_their_order() -> None:
         failures=Failures(1, NOW),
         unusable="training.podTemplate is wrong",
         now=NOW,
+        restored_until=NOW + timedelta(seconds=60),
     )
     request, reasons = everything, []
     for relief in (
         {"schedule": schedule(suspend=True, **spec)},
         {"unusable": None},
         {"schedule": schedule(**spec)},
+        {"restored_until": NOW},
         {"failures": Failures(0, None)},
         {"starts": {"r": NOW - timedelta(seconds=60)}},
         {"starts": {}},
@@ -46,6 +48,7 @@ def test_the_rules_speak_in_their_order() -> None:
         ("Terminating", False, False, False),
         ("InvalidTemplate", False, True, True),
         ("Suspended", False, False, False),
+        ("Restoring", True, False, True),
         ("BackingOff", True, False, True),
         ("CoolingDown", True, False, True),
         ("BudgetExhausted", True, False, True),

@@ -10,7 +10,7 @@ from evenkeel.rollout.capacity import carried_weight
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.rollout.test_rollout import B, canary, outcome, stable, started, world
+from tests.rollout.test_rollout import B, canary, outcome, run, stable, started, world
 from tests.support.rollout_world import World
 
 JSON = dict[str, Any]
@@ -155,3 +155,73 @@ def test_where_stable_crashes_alike_the_canary_waits() -> None:
     w.pass_time(30)
     w.settle()
     assert w.status["canary"]["reason"] == "Unsteady"
+
+
+def both_crash_every(w: World, seconds: int, hours: float) -> None:
+    old, new = w.status["stable"]["revision"], w.wanted()
+    for _ in range(int(hours * 3600 / seconds)):
+        w.pass_time(seconds)
+        w.pods[old].crashes += 2
+        w.pods[new].crashes += 1
+        w.settle()
+        if canary(w) is None:
+            break
+
+
+@pytest.mark.parametrize("seconds", [40, 600, 3000])
+def test_a_trial_in_which_both_crash_ends_and_blames_nobody(seconds: int) -> None:
+    pause = 30 if seconds == 40 else 7200
+    w = started(world([{"weight": 50, "analysis": False, "pauseSeconds": pause}]), B)
+    both_crash_every(w, seconds, hours=pause / 3600 + 3)
+    last = w.status["history"][0]
+    assert (last["reason"], last["cause"]) == ("BothCrash", "Infrastructure")
+    assert "exit code 3" in last["message"]
+
+
+def test_crashes_of_both_that_leave_time_between_hold_nothing() -> None:
+    w = started(world([{"weight": 50, "analysis": False, "pauseSeconds": 60}]), B)
+    w.pods_ready()
+    both_crash_every(w, 55, hours=0.2)
+    assert canary(w) is not None
+    run(w, 300)
+    assert stable(w) == B
+
+
+@pytest.mark.parametrize("stables", [True, False])
+def test_pods_that_are_lost_as_stables_are_no_fault_of_the_canary(stables: bool) -> None:
+    w = started(world([{"weight": 50, "analysis": False, "pauseSeconds": 600}]), B)
+    old, new = w.status["stable"]["revision"], w.wanted()
+    while canary(w) is not None:
+        w.pass_time(30)
+        w.pods[old].crashes += 2 * stables
+        w.pods[new].crashes += stables
+        w.pods_ready(new, ready=False)
+        w.settle()
+        w.pass_time(30)
+        w.pods_ready()
+        w.settle()
+    last = w.status["history"][0]
+    found = (last["reason"], last["cause"])
+    both = ("BothCrash", "Infrastructure")
+    assert found == (both if stables else ("CanaryUnstable", "Model"))
+
+
+def test_one_autoscaler_goes_before_another_takes_its_pods() -> None:
+    w = world(STEPS, autoscaling={"minReplicas": 2, "maxReplicas": 20}, traffic=GATEWAY)
+    old = w.status["stable"]["revision"]
+    w.pods[old].replicas = w.pods[old].ready = 10
+    started(w, B)
+    new = w.wanted()
+    while canary(w) is not None:
+        w.pass_time(21)
+        w.pods_ready()
+        plan = w.reconcile()
+    assert stable(w) == B
+    assert new in {ref.name for ref in plan.deletes if ref.kind == "HorizontalPodAutoscaler"}
+    assert least(w) == {old: 10}
+    assert w.pods[new].replicas == 10
+    plan = w.reconcile()
+    assert (least(w), w.pods[new].replicas) == ({new: 10}, 10)
+    w.edit(model={"uri": "s3://m/a", "format": {"name": "sklearn"}})
+    w.settle()
+    assert set(least(w)) == {new, old}

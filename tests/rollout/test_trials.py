@@ -173,29 +173,90 @@ def test_edits_within_one_rollout_end_at_the_last(edits: tuple[str, ...]) -> Non
     assert list(w.pods) == [w.wanted()]
 
 
-def stop_first() -> World:
-    w = world([], replicas=1)
-    w.edit_rollout(stopFirst=True, progressDeadlineSeconds=100)
-    w.edit(model=model(B))
-    return w
+def trials(w: World) -> int:
+    return sum(e.reason == "RolloutStarted" for p in w.plans for e in p.events)
 
 
-def test_stop_first_frees_the_room_before_the_new_revision_starts() -> None:
-    w = stop_first()
-    old = w.status["stable"]["revision"]
-    w.reconcile()
-    assert (w.pods[old].replicas, w.pods[w.wanted()].replicas) == (0, 0)
-    w.settle()
-    assert (w.pods[old].replicas, w.pods[w.wanted()].replicas) == (0, 1)
-    w.pods_ready(w.wanted())
-    w.settle()
-    assert stable(w) == B
+def unready(w: World, deadlines: int) -> None:
+    """Nothing gets ready for so many progress deadlines."""
+    for _ in range(deadlines):
+        w.pass_time(61)
+        w.settle()
 
 
-def test_stop_first_comes_back_on_failure() -> None:
-    w = stop_first()
+@pytest.mark.parametrize("field", ["promote", "retry"])
+def test_a_wish_is_spent_by_one_trial_and_can_be_said_again(field: str) -> None:
+    w = world()
+    never_ready(w, B, "")
+    w.edit_rollout(**{field: w.wanted()})
     w.settle()
-    w.pass_time(101)
+    assert trials(w) == 2
+    unready(w, 5)
+    last = w.status["history"][0]
+    assert (trials(w), last["wish"], last["spent"]) == (2, field.title(), [field.title()])
+    assert f"rollout.{field} is spent" in condition(w, "RolloutHealthy")["message"]
+    assert condition(w, "SteeringAccepted")["status"] == "True"
+    w.edit_rollout(**{field: None})
     w.settle()
-    assert (stable(w), outcome(w)) == (A, "RolledBack")
-    assert {n: p.replicas for n, p in w.pods.items()} == {w.status["stable"]["revision"]: 1}
+    w.edit_rollout(**{field: w.wanted()})
+    w.settle()
+    assert trials(w) == 3
+
+
+@pytest.mark.parametrize(("first", "second"), [("retry", "promote"), ("promote", "retry")])
+def test_one_spent_wish_does_not_stand_in_the_way_of_the_other(first: str, second: str) -> None:
+    w = world()
+    never_ready(w, C, "")
+    for field in (first, second):
+        w.edit_rollout(**{field: w.wanted()})
+        w.settle()
+        assert canary(w) is not None
+        unready(w, 3)
+    assert trials(w) == 3
+    assert w.status["history"][0]["spent"] == ["Promote", "Retry"]
+
+
+def test_a_spent_wish_to_promote_lets_nothing_past_the_verdict() -> None:
+    w = world()
+    never_ready(w, C, "")
+    w.edit_rollout(promote=w.wanted())
+    w.settle()
+    unready(w, 2)
+    w.edit_rollout(retry=w.wanted())
+    run(w, 60)
+    assert w.status["history"][0]["reason"] == "WorseThanStable"
+    assert stable(w) == A
+
+
+def test_a_wish_to_promote_that_comes_during_the_trial_is_spent_by_it() -> None:
+    w = world()
+    w.edit_rollout(progressDeadlineSeconds=60)
+    started(w, B)
+    w.edit_rollout(promote=w.wanted())
+    w.settle()
+    w.pods_ready(w.wanted(), ready=False)
+    unready(w, 5)
+    assert trials(w) == 1
+    assert w.status["history"][0]["spent"] == ["Promote"]
+
+
+def steered(named: str) -> tuple[World, str]:
+    """A paused trial of B, and a revision's name: unknown, superseded by B, or that serves."""
+    w = started(world(), C)
+    gone = w.wanted()
+    w.edit_rollout(paused=True)
+    started(w, B)
+    serves = w.status["stable"]["revision"]
+    return w, {"unknown": "fraud-unknown", "superseded": gone, "stable": serves}[named]
+
+
+@pytest.mark.parametrize("field", ["promote", "abort", "retry"])
+@pytest.mark.parametrize("named", ["unknown", "superseded", "stable"])
+def test_steering_that_can_do_nothing_is_told(field: str, named: str) -> None:
+    w, revision = steered(named)
+    w.edit_rollout(**{field: revision})
+    w.settle()
+    told = (field, named) != ("promote", "stable")
+    assert (condition(w, "SteeringAccepted")["status"] == "False") is told
+    events = [e for p in w.plans for e in p.events if e.reason == "RevisionNotOnTrial"]
+    assert len(events) == told

@@ -25,7 +25,11 @@ NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 def version(name: str, *rollouts: dict[str, Any]) -> ModelVersion:
     return ModelVersion.model_validate(
         {
-            "metadata": {"name": name, "namespace": "shop"},
+            "metadata": {
+                "name": name,
+                "namespace": "shop",
+                "creationTimestamp": "2026-01-31T09:00:00Z",
+            },
             "spec": {"model": "fraud", "uri": f"pvc://m/{name}", "format": {"name": "sklearn"}},
             "status": {"rollouts": list(rollouts)},
         }

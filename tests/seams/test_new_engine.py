@@ -111,7 +111,13 @@ def table(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(training: Json | None = None) -> TrainingRun:
     return Run.model_validate(
         {
-            "metadata": {"name": "elec-1a", "namespace": "ml", "uid": "u1", "generation": 1},
+            "metadata": {
+                "name": "elec-1a",
+                "namespace": "ml",
+                "uid": "u1",
+                "generation": 1,
+                "creationTimestamp": NOW.isoformat(),
+            },
             "spec": {"model": "elec", "training": training or {"exampleJob": {"runtime": "r"}}},
         }
     )

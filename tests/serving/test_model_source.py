@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from evenkeel.api.modeldeployment import ModelSource
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.meta.refusal import Refused
-from evenkeel.serving.model_source import Target, resolve
+from evenkeel.serving.model_source import NEW, Past, Target, resolve
 
 JSON = dict[str, Any]
 
 
-def version(name: str, status: str | None, reason: str = "", age: int = 1) -> ModelVersion:
+def version(
+    name: str,
+    status: str | None,
+    reason: str = "",
+    age: int = 1,
+    trained: str = "",
+    known: str = "",
+) -> ModelVersion:
     approved = {
         "type": "Approved",
         "status": status,
@@ -28,14 +36,22 @@ def version(name: str, status: str | None, reason: str = "", age: int = 1) -> Mo
                 "namespace": "shop",
                 "creationTimestamp": f"2026-01-31T09:00:0{age}Z",
             },
-            "spec": {"model": "fraud", "uri": f"s3://m/{name}", "format": {"name": "sklearn"}},
-            "status": {"conditions": [approved] if status is not None else []},
+            "spec": {
+                "model": "fraud",
+                "uri": f"s3://m/{name}",
+                "format": {"name": "sklearn"},
+                "trainedTime": trained or None,
+            },
+            "status": {
+                "conditions": [approved] if status is not None else [],
+                "trainedTime": known or None,
+            },
         }
     )
 
 
 def named(status: str | None, reason: str = "") -> Target | Refused:
-    return resolve(ModelSource(version="v1"), [version("v1", status, reason)], (), 0)
+    return resolve(ModelSource(version="v1"), [version("v1", status, reason)], 0)
 
 
 def test_a_named_version_that_is_approved_is_served() -> None:
@@ -64,7 +80,7 @@ def test_naming_a_version_does_not_overrule_its_gates_or_who_decides(
 
 def test_following_serves_the_newest_approved_version() -> None:
     versions = [version("v1", "True"), version("v2", "True", age=2), version("v3", "False", age=3)]
-    target = resolve(ModelSource(follow="fraud"), versions, (), 3)
+    target = resolve(ModelSource(follow="fraud"), versions, 3)
     assert isinstance(target, Target)
     assert target.version == "v2"
 
@@ -76,7 +92,58 @@ def test_following_serves_the_newest_approved_version() -> None:
 def test_following_without_an_approved_version_says_what_to_do(
     status: str, reason: str, remedy: str
 ) -> None:
-    refused = resolve(ModelSource(follow="fraud"), [version("v1", status, reason)], (), 1)
+    refused = resolve(ModelSource(follow="fraud"), [version("v1", status, reason)], 1)
     assert isinstance(refused, Refused)
     assert refused.reason == "NoApprovedVersion"
     assert remedy in refused.message
+
+
+MARCH, JUNE, OCTOBER = (f"2025-{month}-01T00:00:00Z" for month in ("03", "06", "10"))
+
+
+def followed(*versions: ModelVersion, past: Past = NEW) -> str:
+    """The version that is followed to, or the reason why there is none."""
+    found = resolve(ModelSource(follow="fraud"), versions, len(versions), past)
+    return found.reason if isinstance(found, Refused) else found.version
+
+
+@pytest.mark.parametrize("field", ["trained", "known"])
+def test_versions_are_ordered_by_their_training_not_by_their_creation(field: str) -> None:
+    march, june = version("a", "True", age=3, **{field: MARCH}), version("b", "True", age=1)
+    june = version("b", "True", age=1, **{field: JUNE})
+    assert followed(march, june) == "b"
+    assert followed(june, version("c", "True", age=2)) == "c", "created later than all of them"
+
+
+def test_nobody_was_trained_after_its_creation() -> None:
+    future = version("a", "True", age=1, trained="2099-01-01T00:00:00Z")
+    assert followed(future, version("b", "True", age=5)) == "b"
+
+
+def test_a_tie_is_not_decided_by_names() -> None:
+    assert followed(version("a", "True"), version("b", "True")) == "OrderUnknown"
+    assert followed(version("a", "True"), version("b", "Unknown", "AwaitingApproval")) == "a"
+    told = version("a", "True", trained=MARCH), version("b", "True", trained=MARCH)
+    assert followed(*told) == "b", "both say so themselves"
+    older = version("a", "True"), version("b", "True"), version("c", "True", age=2)
+    assert followed(*older) == "c"
+    serving = Past(served={"c"})
+    assert followed(*older, past=serving) == "c"
+
+
+def test_the_first_to_be_served_waits_for_newer_ones_to_be_judged() -> None:
+    versions = version("a", "True"), version("b", None, age=2)
+    assert followed(*versions) == "AwaitingApproval"
+    assert followed(*versions, past=Past(served={"a"})) == "a"
+
+
+def test_elders_of_what_serves_are_not_tried_though_it_is_gone() -> None:
+    past = Past(gone=datetime(2026, 1, 31, 9, 0, 5, tzinfo=UTC))
+    assert followed(version("a", "True", age=4), past=past) == "VersionNotFound"
+    assert followed(version("a", "True", age=4), version("b", "True", age=6), past=past) == "b"
+
+
+def test_what_was_taken_back_is_not_the_first_to_be_served() -> None:
+    versions = version("a", "True"), version("b", "True", age=2)
+    assert followed(*versions, past=Past(taken_back={"b"})) == "a"
+    assert followed(*versions, past=Past(taken_back={"a", "b"})) == "NoApprovedVersion"

@@ -381,7 +381,7 @@ class Wire:
                 self.cut_watches()
 
 
-def settings(namespace: str, counters: Counters, **more: Any) -> Settings:
+def settings(namespace: str, counters: Counters, /, **more: Any) -> Settings:
     """Those of an operator for one namespace, with ports of its own."""
     made: JSON = {
         "namespace": namespace,

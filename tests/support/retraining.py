@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,9 @@ from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
 from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.training.plan import plan_run
+from evenkeel.training.restored import record
+from evenkeel.training.snapshot import RunSnapshot
 
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 DRIFT = {"name": "drift", "alert": {"matchers": [{"name": "alertname", "value": "ElecDrift"}]}}
@@ -100,6 +103,7 @@ class Cluster:
             *((self._create, c) for c in plan.creates),
             (self._write, plan.status),
             *((self._delete, d.name) for d in plan.deletes),
+            (self._annotate, plan.annotations),
         ]
         for number, (step, argument) in enumerate(steps):
             if writes is not None and number >= writes:
@@ -181,6 +185,38 @@ class Cluster:
         self.schedule = self.schedule.model_copy(update={"status": again})
         if again.last_run is not None:
             self.counted[again.last_run.name] = again.last_run.alert_count
+
+    def _annotate(self, annotations: Mapping[str, str]) -> None:
+        meta = self.schedule.metadata
+        both = {**meta.annotations, **annotations}
+        meta = meta.model_copy(update={"annotations": both})
+        self.schedule = self.schedule.model_copy(update={"metadata": meta})
+
+    def restore(self, *, runs: Container[str] | None = None, records: bool = True) -> None:
+        """All objects come back without their statuses; of the runs, if given, those alone."""
+        made = {"uid": f"again-{timestamp(self.now)}", "creationTimestamp": timestamp(self.now)}
+        for name, run in list(self.runs.items()):
+            if runs is not None and name not in runs:
+                del self.runs[name]
+                continue
+            times = {"creation_time": run.metadata.creation_timestamp}
+            known = run.status.model_copy(
+                update=times | {"start_time": run.metadata.creation_timestamp}
+                if not run.status.creation_time
+                else {}
+            )
+            meta = {**run.metadata.wire(), **made, "generation": 1}
+            meta["annotations"] = record(known) if records else {}
+            lost = TrainingRun.model_validate({"metadata": meta, "spec": run.spec.wire()})
+            plan = plan_run(RunSnapshot(lost, self.now))
+            assert not plan.creates, "a restored run does not train"
+            self.runs[name] = lost.model_copy(update={"status": plan.status})
+        meta = {**self.schedule.metadata.wire(), **made, "generation": 1}
+        if not records:
+            meta["annotations"] = {}
+        self.schedule = type(self.schedule).model_validate(
+            {"metadata": meta, "spec": self.schedule.spec.wire()}
+        )
 
     def _delete(self, name: str) -> None:
         self.runs.pop(name, None)

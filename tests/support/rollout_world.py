@@ -53,13 +53,17 @@ class Serving:
     bad: int = 0
     uid: str = ""
     diagnosis: str = ""
+    refused: str = ""
     crashes: int = 0
     deadline: int = 600
 
 
 @dataclass
 class World:
-    """`quality`: share of bad answers by model URI. `requests`: a second, over all revisions."""
+    """`quality`: share of bad answers by model URI. `requests`: a second, over all revisions.
+
+    `lingers`: whether pods that are taken away hold their room until `pods_gone`.
+    """
 
     spec: JSON
     kind: type[ModelDeployment] = ModelDeployment
@@ -69,7 +73,10 @@ class World:
     answers: Answers = "ok"
     refused: bool = False
     unrouted: str = ""
+    lingers: bool = False
+    leaving: dict[str, int] = field(default_factory=dict)
     status: JSON = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
     pods: dict[str, Serving] = field(default_factory=dict)
     others: dict[tuple[str, str], JSON] = field(default_factory=dict)
     now: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -86,6 +93,7 @@ class World:
             "namespace": "shop",
             "uid": "0-1-2",
             "generation": self.generation,
+            "annotations": self.annotations,
         }
         if self.deleting:
             meta["deletionTimestamp"] = timestamp(self.now)
@@ -115,11 +123,24 @@ class World:
             target=Target(md.spec.model.uri or "", format=md.spec.model.format),
             runtime=runtime,
             children=tuple(self._children()),
+            present=self.present(),
             versions=(),
             seen=self._seen(md),
             settings=SETTINGS,
             now=self.now,
         )
+
+    def present(self) -> dict[str, int]:
+        """Pods by revision, with those that are going."""
+        names = [*self.pods, *self.leaving]
+        return {
+            n: (self.pods[n].replicas if n in self.pods else 0) + self.leaving.get(n, 0)
+            for n in names
+        }
+
+    def pods_gone(self) -> None:
+        """The pods that were going have ended."""
+        self.leaving.clear()
 
     def _children(self) -> list[Child]:
         found = []
@@ -132,6 +153,7 @@ class World:
                 serving.replicas,
                 processes=(Process(name, crashes=serving.crashes, last_words="exit code 3: no"),),
                 deadline=serving.deadline,
+                refused=serving.refused,
             )
             found.append(Child(ref, name, pods))
         for (kind, name), manifest in self.others.items():
@@ -139,7 +161,8 @@ class World:
             ports = Ports() if kind == "Service" else None
             ref = Ref(manifest["apiVersion"], kind, "shop", name, f"uid-{name}")
             unrouted = self.unrouted if kind != "Service" else ""
-            found.append(Child(ref, revision, ports=ports, diagnosis=unrouted))
+            target = manifest["spec"].get("scaleTargetRef", {}).get("name", "")
+            found.append(Child(ref, revision, ports=ports, diagnosis=unrouted, scales=target))
         return found
 
     def _seen(self, md: ModelDeployment) -> Observations:
@@ -182,6 +205,7 @@ class World:
         writes += [lambda m=m: self._apply(m) for m in plan.applies]  # type: ignore[misc]
         writes += [lambda r=r, n=n: self._scale(r, n) for r, n in plan.scales]  # type: ignore[misc]
         writes += [lambda r=r: self._delete(r) for r in plan.deletes]  # type: ignore[misc]
+        writes += [lambda: self.annotations.update(plan.annotations)]
         for number, write in enumerate(writes):
             if number == crash_after:
                 raise Crash
@@ -197,6 +221,13 @@ class World:
             if before == after and (plan.requeue_after is None or plan.requeue_after > 0):
                 return plan
         raise AssertionError(f"no rest after {most} reconciles: {self.status}")
+
+    def restore(self, *, children: bool) -> None:
+        """The object comes back without its status, with the pods or without."""
+        self.status, self.generation = {}, 1
+        if not children:
+            self.pods.clear()
+            self.others.clear()
 
     def state(self) -> list[Any]:
         """All children, for comparisons."""
@@ -214,6 +245,7 @@ class World:
         name, kind = manifest["metadata"]["name"], manifest["kind"]
         if kind != "Deployment":
             self.others[kind, name] = manifest
+            self._one_autoscaler_each()
             return
         wanted = manifest["spec"].get("replicas")
         if name not in self.pods:
@@ -223,16 +255,31 @@ class World:
             self._resize(name, wanted)
         self.pods[name].deadline = manifest["spec"]["progressDeadlineSeconds"]
 
+    def _one_autoscaler_each(self) -> None:
+        """Two that select the same pods leave them alone (AmbiguousSelector)."""
+        targets = [
+            manifest["spec"]["scaleTargetRef"]["name"]
+            for (kind, _), manifest in self.others.items()
+            if kind == "HorizontalPodAutoscaler"
+        ]
+        assert len(set(targets)) == len(targets), f"two autoscalers on one Deployment: {targets}"
+
     def _scale(self, ref: Ref, replicas: int) -> None:
         assert ref.name in self.pods, "only what exists is scaled"
         self._resize(ref.name, replicas)
 
     def _resize(self, name: str, replicas: int) -> None:
         pods = self.pods[name]
+        self._leave(name, pods.replicas - replicas)
         pods.replicas, pods.ready = replicas, min(pods.ready, replicas)
+
+    def _leave(self, name: str, number: int) -> None:
+        if self.lingers and number > 0:
+            self.leaving[name] = self.leaving.get(name, 0) + number
 
     def _delete(self, ref: Ref) -> None:
         if ref.kind == "Deployment":
+            self._leave(ref.name, self.pods[ref.name].replicas)
             del self.pods[ref.name]
         else:
             del self.others[ref.kind, ref.name]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from evenkeel.api.record import RECORD, recalled
 from evenkeel.meta.model import Model, Rule, cel, says
 from evenkeel.meta.objects import ObjectMeta
 
@@ -25,7 +26,10 @@ class Column(NamedTuple):
 
 
 class Resource(Model):
-    """What a top-level kind declares about itself for the CRD."""
+    """What a top-level kind declares about itself for the CRD.
+
+    lasting: the fields of its status that its record may bring back.
+    """
 
     kind: ClassVar[str]
     plural: ClassVar[str]
@@ -33,6 +37,7 @@ class Resource(Model):
     namespaced: ClassVar[bool] = True
     columns: ClassVar[tuple[Column, ...]] = ()
     has_status: ClassVar[bool] = True
+    lasting: ClassVar[frozenset[str]] = frozenset()
 
     metadata: ObjectMeta
     rules: ClassVar[tuple[Rule, ...]] = (
@@ -43,6 +48,21 @@ class Resource(Model):
             "at most 63 characters",
         ),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_record(cls, obj: Any) -> Any:
+        if not cls.lasting or not isinstance(obj, dict):
+            return obj
+        status: Any = cls.model_fields["status"].annotation
+        return recalled(obj, cls.lasting, status)
+
+    @property
+    def had_earlier_life(self) -> bool:
+        """Whether this is the first look at an object that was restored or lost its status."""
+        status: Any = getattr(self, "status", None)
+        written = status is not None and status.observed_generation > 0
+        return RECORD in self.metadata.annotations and not written
 
 
 Name = Annotated[

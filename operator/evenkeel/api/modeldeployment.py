@@ -282,6 +282,7 @@ class ModelDeployment(Resource):
         Column("URL", ".status.url", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
+    lasting: ClassVar[frozenset[str]] = frozenset(("stable", "history"))
     spec: Annotated[ModelDeploymentSpec, Field(description="What is to be served, and how.")]
     status: Annotated[ModelDeploymentStatus, Field(description="What is served.")] = (
         ModelDeploymentStatus()

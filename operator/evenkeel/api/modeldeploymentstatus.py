@@ -9,7 +9,7 @@ from pydantic import Field
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
-from evenkeel.meta.model import ATOMIC, Model, OpenObject, map_list
+from evenkeel.meta.model import ATOMIC, SET, Model, OpenObject, map_list
 from evenkeel.meta.times import Timestamp
 
 
@@ -34,7 +34,21 @@ class RevisionStatus(Model):
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
+    digest: Annotated[
+        str, Field(max_length=71, description="Digest of the artefact, if known.")
+    ] = ""
+    trained_time: Annotated[
+        Timestamp | None, Field(description="When the version was trained, if there is one.")
+    ] = None
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
+    stopped_replicas: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="Pods that it had before rollout.stopFirst stopped it; absent once it has "
+            "them again.",
+        ),
+    ] = None
     metrics: Annotated[
         RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
     ] = None
@@ -83,7 +97,9 @@ class IndicatorStatus(Model):
 
 Cause = Literal["Model", "Infrastructure", "User"]
 """Whose fault a rollback is."""
-CanaryStage = Literal["Starting", "WarmingUp", "Stepping", "Promoting"]
+Wish = Literal["Promote", "Retry"]
+"""A person's wish for a trial, by the field of spec.rollout that says it."""
+CanaryStage = Literal["Stopping", "Starting", "WarmingUp", "Stepping", "Promoting"]
 
 
 class CanaryStatus(Model):
@@ -105,7 +121,12 @@ class CanaryStatus(Model):
         int, Field(ge=0, le=100, description="Share of requests that its ready pods carry now.")
     ] = 0
     attempt: Annotated[int, Field(ge=1, description="Which trial in a row of the revision.")] = 1
-    retry: Annotated[bool, Field(description="Whether rollout.retry began the trial.")] = False
+    wish: Annotated[
+        Wish | None, Field(description="Field of spec.rollout that began the trial, if one did.")
+    ] = None
+    stop_first: Annotated[
+        bool, Field(description="Whether stable is stopped for this trial, as the setting was.")
+    ] = False
     stable_replicas: Annotated[
         int, Field(ge=0, description="Size of the stable revision when the trial began.")
     ] = 0
@@ -178,9 +199,18 @@ class Outcome(Model):
     attempts: Annotated[
         int, Field(ge=1, description="Trials in a row for infrastructure causes.")
     ] = 1
-    retried: Annotated[
-        bool, Field(description="Whether rollout.retry has been spent on the revision.")
-    ] = False
+    wish: Annotated[
+        Wish | None, Field(description="Field of spec.rollout that began the trial, if one did.")
+    ] = None
+    spent: Annotated[
+        tuple[Wish, ...],
+        Field(
+            max_length=2,
+            description="Fields of spec.rollout that have had their trial of the revision, until "
+            "they name another or none.",
+            json_schema_extra=SET,
+        ),
+    ] = ()
 
 
 class ModelDeploymentStatus(Model):

@@ -40,6 +40,7 @@ _OPTIONAL = (
     "slices",
     "trainingRun",
     "cause",
+    "champion",
     "gates",
 )
 _UNCHANGED = " && ".join(
@@ -53,12 +54,17 @@ _UNCHANGED = " && ".join(
 
 
 class ModelVersionSpec(Model):
-    """What was trained, from what and why. Only approval can change."""
+    """What was trained, from what and why. Only approval can change, and trainedTime be added."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             _UNCHANGED,
             "a ModelVersion is immutable except for approval; create another ModelVersion",
+        ),
+        Rule(
+            "!has(oldSelf.trainedTime) || "
+            "has(self.trainedTime) && self.trainedTime == oldSelf.trainedTime",
+            "trainedTime can be set once; create another ModelVersion",
         ),
     )
     model: Annotated[Name, Field(description="Name of the model that this is a version of.")]
@@ -92,6 +98,21 @@ class ModelVersionSpec(Model):
         str, Field(max_length=253, description="TrainingRun that produced it.")
     ] = ""
     cause: Annotated[Cause | None, Field(description="Why it was trained.")] = None
+    trained_time: Annotated[
+        Timestamp | None,
+        Field(
+            description="When it was trained, by which the versions of a model are ordered. "
+            "Without it the time of its first creation counts."
+        ),
+    ] = None
+    champion: Annotated[
+        str | None,
+        Field(
+            max_length=253,
+            description="Version in production when this one was made, for gates that compare "
+            "with it; empty if none was. Without it the one of the first look counts.",
+        ),
+    ] = None
     gates: Gates = ()
     approval: Annotated[ApprovalDecision, Field(description="The way to production.")] = (
         ApprovalDecision()
@@ -128,6 +149,9 @@ class ModelVersionStatus(Model):
 
     observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
     conditions: Conditions = ()
+    trained_time: Annotated[
+        Timestamp | None, Field(description="Its place in the order of the model's versions.")
+    ] = None
     champion: Annotated[
         str | None, Field(max_length=253, description="Version that the gates compared with.")
     ] = None
@@ -140,6 +164,14 @@ class ModelVersionStatus(Model):
         Field(
             max_length=64,
             description="What became of it, by ModelDeployment.",
+            json_schema_extra=map_list("deployment"),
+        ),
+    ] = ()
+    rolled_back: Annotated[
+        tuple[Rollout, ...],
+        Field(
+            max_length=64,
+            description="Where it was taken back, which outlives `rollouts`.",
             json_schema_extra=map_list("deployment"),
         ),
     ] = ()
@@ -167,6 +199,7 @@ class ModelVersion(Resource):
         Column("URI", ".spec.uri", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
+    lasting: ClassVar[frozenset[str]] = frozenset(("trainedTime", "rolledBack"))
     spec: Annotated[ModelVersionSpec, Field(description="What was trained, from what and why.")]
     status: Annotated[ModelVersionStatus, Field(description="What became of it.")] = (
         ModelVersionStatus()

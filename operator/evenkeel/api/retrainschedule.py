@@ -180,6 +180,9 @@ class RetrainSchedule(Resource):
         Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
+    lasting: ClassVar[frozenset[str]] = frozenset(
+        ("lastRun", "recentRuns", "triggers", "suppressed")
+    )
     spec: Annotated[RetrainScheduleSpec, Field(description="Triggers, limits and training.")]
     status: Annotated[RetrainScheduleStatus, Field(description="Runs and counts.")] = (
         RetrainScheduleStatus()

@@ -25,6 +25,13 @@ class TrainingRunSpec(Model):
         str, Field(max_length=253, description="RetrainSchedule that created the run.")
     ] = ""
     cause: Annotated[Cause, Field(description="Why the run exists.")] = Cause()
+    request_time: Annotated[
+        Timestamp | None,
+        Field(
+            description="When the schedule asked for the run. An object that is much younger was "
+            "restored, and trains nothing."
+        ),
+    ] = None
     replaces: Annotated[
         tuple[Annotated[str, Field(max_length=253)], ...],
         Field(max_length=16, description="Runs that this one stops.", json_schema_extra=SET),
@@ -60,6 +67,10 @@ class TrainingRunStatus(Model):
 
     observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
     conditions: Conditions = ()
+    creation_time: Annotated[
+        Timestamp | None,
+        Field(description="When the run was first created; its object is younger if restored."),
+    ] = None
     job: Annotated[str | None, Field(max_length=253, description="The Job.")] = None
     start_time: Annotated[Timestamp | None, Field(description="When the Job was started.")] = None
     completion_time: Annotated[Timestamp | None, Field(description="When the run ended.")] = None
@@ -86,6 +97,9 @@ class TrainingRun(Resource):
         Column("Version", ".status.modelVersion"),
         Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
+    )
+    lasting: ClassVar[frozenset[str]] = frozenset(
+        ("creationTime", "startTime", "completionTime", "alertCount", "modelVersion", "conditions")
     )
     spec: Annotated[TrainingRunSpec, Field(description="What to train and why.")]
     status: Annotated[TrainingRunStatus, Field(description="Progress and result.")] = (

@@ -25,8 +25,12 @@ NAMES = "deployments that name a version"
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
     """What to write for the ModelVersion."""
     version = ModelVersion.model_validate(obj)
-    promoted = promoted_last(context.store, key.namespace, version.spec.model)
-    return plan_version(VersionSnapshot(version, promoted, datetime.now(UTC)))
+    store = context.store
+    siblings = promoted_last(store, key.namespace, version.spec.model)
+    named = store.get(Key(key.kind, key.namespace, version.spec.champion or ""))
+    if named is not None:
+        siblings += (store.parse(ModelVersion, named),)
+    return plan_version(VersionSnapshot(version, siblings, datetime.now(UTC)))
 
 
 def concerns(store: Store, version: JSON) -> Iterator[Key]:
@@ -53,5 +57,5 @@ KIND = Kind(
     reconcile=reconcile,
     concerns=concerns,
     indices=lambda: (*INDICES, _by_source(FOLLOWS, "follow"), _by_source(NAMES, "version")),
-    verbs=(*READ, "create"),
+    verbs=(*READ, "create", "patch"),
 )

@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import labels
+from evenkeel.api.base import API_VERSION
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.kube.store import Store
-from evenkeel.meta.objects import Key
+from evenkeel.meta.objects import Key, Ref
+from evenkeel.meta.owners import left_behind
 from evenkeel.meta.plan import Plan
+from evenkeel.meta.resources import READ
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
 
 JSON = dict[str, Any]
@@ -20,20 +23,31 @@ JSON = dict[str, Any]
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
     """What to write for the RetrainSchedule: all its alerts are taken by one reconcile."""
-    store = context.store
+    store, schedule = context.store, RetrainSchedule.model_validate(obj)
     runs = store.labelled("TrainingRun", key.namespace, labels.SCHEDULE, key.name)
     plan = plan_schedule(
         ScheduleSnapshot(
-            schedule=RetrainSchedule.model_validate(obj),
+            schedule=schedule,
             runs=tuple(store.parse(TrainingRun, r) for r in runs),
             alerts=context.inbox.take(key),
             now=datetime.now(UTC),
+            left_behind=tuple(_left_behind(schedule, runs)),
         )
     )
     for run in plan.creates:
         known = {r["metadata"]["name"] for r in runs}
         context.inbox.entered(key, run["metadata"]["name"], known)
     return plan
+
+
+def _left_behind(schedule: RetrainSchedule, runs: list[JSON]) -> Iterator[Ref]:
+    """Runs that it created, not those that a person counts in it."""
+    own = schedule.metadata
+    for run in runs:
+        meta, made = run["metadata"], run["metadata"]["labels"].get(labels.MANAGED_BY)
+        gone = left_behind(meta, API_VERSION, schedule.kind, own.name, own.uid)
+        if gone and made == labels.MANAGER and not meta.get("deletionTimestamp"):
+            yield Ref(API_VERSION, TrainingRun.kind, own.namespace, meta["name"], meta["uid"])
 
 
 def concerns(store: Store, schedule: JSON) -> Iterator[Key]:
@@ -50,4 +64,5 @@ KIND = Kind(
     owner=True,
     labels=lambda: (labels.SCHEDULE,),
     concerns=concerns,
+    verbs=(*READ, "patch"),
 )

@@ -94,5 +94,5 @@ KIND = Kind(
     belongs=run_of,
     labels=lambda: (labels.RUN, *run_labels()),
     indices=lambda: (Index(REPLACES, TrainingRun.kind, _replaced),),
-    verbs=(*READ, "create", "delete"),
+    verbs=(*READ, "create", "delete", "patch"),
 )

@@ -61,12 +61,15 @@ class Executor:
         durable()
         for patch in plan.status_patches:
             await self._patch_status(patch)
+        for ref in plan.adopts:
+            await self._adopt(key, owner, ref)
         for manifest in plan.applies:
             await self._apply(manifest)
         for ref, replicas in plan.scales:
             await self._scale(ref, replicas)
         for ref in plan.deletes:
             await self._delete(ref)
+        await self._annotate(key, plan.annotations)
 
     async def _create(self, manifest: Manifest) -> None:
         type_ = self._types[manifest["kind"]]
@@ -162,6 +165,35 @@ class Executor:
         if now is not None:
             self._applied[key] = (text, now["metadata"]["uid"], applied_digest(now))
 
+    async def _adopt(self, key: Key, owner: JSON, ref: Ref) -> None:
+        known = self._store.get(Key(ref.kind, ref.namespace, ref.name))
+        if known is None or known["metadata"].get("uid") != ref.uid:
+            raise Superseded(f"{ref.kind} {ref.name} is not what was planned for")
+        reference = {
+            "apiVersion": self._types[key.kind].api_version,
+            "kind": key.kind,
+            "name": key.name,
+            "uid": owner["metadata"]["uid"],
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+        # At its version: the garbage collector may be about to delete it, and somebody else to
+        # adopt it. Owners that are gone are replaced.
+        meta = {
+            "uid": ref.uid,
+            "resourceVersion": known["metadata"]["resourceVersion"],
+            "ownerReferences": [reference],
+        }
+        try:
+            written = await self._client.merge(
+                self._types[ref.kind], ref.namespace, ref.name, {"metadata": meta}
+            )
+        except ApiError as error:
+            if error.status in (404, 409):
+                raise Superseded(str(error)) from error
+            raise
+        self._store.put(ref.kind, written)
+
     async def _scale(self, ref: Ref, replicas: int) -> None:
         known = self._store.get(Key(ref.kind, ref.namespace, ref.name))
         if known is not None and known["spec"].get("replicas") == replicas:
@@ -183,6 +215,37 @@ class Executor:
             manager=f"{self._client.field_manager}-scale",
         )
         self._store.put(ref.kind, written)
+
+    async def _annotate(self, key: Key, wanted: Mapping[str, str]) -> None:
+        known = self._store.get(key)
+        if known is None or not wanted:
+            return
+        meta = known["metadata"]
+        if wanted.items() <= (meta.get("annotations") or {}).items():
+            return
+        body = {
+            "apiVersion": self._types[key.kind].api_version,
+            "kind": key.kind,
+            "metadata": {
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": meta["uid"],
+                "annotations": dict(wanted),
+            },
+        }
+        try:
+            written = await self._client.apply(
+                self._types[key.kind],
+                key.namespace,
+                key.name,
+                body,
+                manager=f"{self._client.field_manager}-record",
+            )
+        except ApiError as error:
+            if error.status in (404, 409):
+                raise Superseded(str(error)) from error
+            raise
+        self._store.put(key.kind, written)
 
     async def _delete(self, ref: Ref) -> None:
         try:

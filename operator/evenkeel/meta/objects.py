@@ -48,4 +48,5 @@ class ObjectMeta(Model):
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
     resource_version: str = ""

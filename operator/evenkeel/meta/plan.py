@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from evenkeel.meta.model import Model
@@ -22,10 +23,12 @@ class Plan:
 
     1. `creates` by POST, where AlreadyExists is success (deterministic names).
     2. `status` of the planned object, if it differs: a decision is durable before its effect.
-    3. `status_patches` of other objects, `applies` by server-side apply, and `scales`:
-       replicas of Deployments whose number an autoscaler owns later.
+    3. `status_patches` of other objects, `adopts`: objects without a living owner become the
+       planned one's, `applies` by server-side apply, and `scales`: replicas of Deployments whose
+       number an autoscaler owns later.
     4. `deletes` with UID preconditions, where NotFound is success.
-    5. `events`, once the status holds the decision that they tell of.
+    5. `annotations` of the planned object itself, under a field manager of their own.
+    6. `events`, once the status holds the decision that they tell of.
 
     The same snapshot gives the same plan, so that a crash between any two writes is made good by
     the next reconcile. `requeue_after` is in seconds; None means that only a change wakes it.
@@ -35,9 +38,11 @@ class Plan:
     status: Model
     creates: tuple[Manifest, ...] = ()
     status_patches: tuple[StatusPatch, ...] = ()
+    adopts: tuple[Ref, ...] = ()
     applies: tuple[Manifest, ...] = ()
     scales: tuple[tuple[Ref, int], ...] = ()
     deletes: tuple[Ref, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     shared_status: tuple[str, ...] = ()

@@ -32,3 +32,8 @@ def parse(text: str) -> datetime:
 def seconds_since(text: str, now: datetime) -> float:
     """Seconds from `text` to `now`."""
     return (now - parse(text)).total_seconds()
+
+
+def sooner(*seconds: float | None) -> float | None:
+    """The shortest of the waits; None if there is none."""
+    return min((s for s in seconds if s is not None), default=None)

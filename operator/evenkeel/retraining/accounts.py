@@ -13,7 +13,7 @@ from evenkeel.meta.objects import Event
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
 from evenkeel.retraining.triggers import MatchedAlert, configured
-from evenkeel.training.run_state import created
+from evenkeel.training.restored import created
 
 KEPT_ALERTS = 10
 
@@ -82,6 +82,10 @@ def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
         seen = before.get(name)
         if seen is not None and seen.last_schedule_time:
             handled[name] = parse(seen.last_schedule_time)
+            if schedule.had_earlier_life:
+                # As new: not all schedules of a cluster at once, for times before the restore.
+                created = parse(schedule.metadata.creation_timestamp)
+                handled[name] = max(handled[name], created)
         elif status.observed_generation == 0 and schedule.metadata.creation_timestamp:
             handled[name] = parse(schedule.metadata.creation_timestamp)
         else:

@@ -15,7 +15,7 @@ from evenkeel.retraining.admission import Blocked, Request
 from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
 from evenkeel.retraining.triggers import MatchedAlert, received_type
 from evenkeel.retraining.triggers.kind import Occurrence
-from evenkeel.training.run_state import created
+from evenkeel.training.restored import created
 
 
 def decide(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from evenkeel.api.retrainschedule import FailurePolicy, History
 from evenkeel.api.trainingrun import TrainingRun
-from evenkeel.training.run_state import created, ended, finished, replaced, succeeded
+from evenkeel.training.restored import created
+from evenkeel.training.run_state import ended, finished, inconclusive, succeeded
 
 
 def expired(
@@ -29,7 +30,7 @@ def expired(
     bad = [r for r in done if not succeeded(r)]
     last_success = ended(good[0]) if good else None
     streak = [
-        r for r in bad if not replaced(r) and (last_success is None or ended(r) >= last_success)
+        r for r in bad if not inconclusive(r) and (last_success is None or ended(r) >= last_success)
     ]
     kept = {r.metadata.name for r in good[: history.succeeded] + bad[: history.failed]}
     kept |= {r.metadata.name for r in streak[: policy.max_consecutive_failures]}

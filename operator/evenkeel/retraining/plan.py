@@ -27,6 +27,7 @@ from evenkeel.retraining.admission.budget import within_window
 from evenkeel.retraining.admission.failure_backoff import streak
 from evenkeel.retraining.conditions import announcement, observations
 from evenkeel.retraining.decision import decide
+from evenkeel.retraining.earlier_life import awaited_until, record
 from evenkeel.retraining.history import expired
 from evenkeel.retraining.occurrences import Upcoming, due_occurrences, upcoming
 from evenkeel.retraining.runs import active_runs, known_starts, manifest
@@ -37,12 +38,16 @@ from evenkeel.training.run_state import outcomes
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSnapshot:
-    """`runs`: all with the schedule's label. `alerts`: the whole inbox, in order of arrival."""
+    """`runs`: all with the schedule's label. `alerts`: the whole inbox, in order of arrival.
+
+    left_behind: runs that the schedule created in an earlier life.
+    """
 
     schedule: RetrainSchedule
     runs: tuple[TrainingRun, ...]
     alerts: tuple[MatchedAlert, ...]
     now: datetime
+    left_behind: tuple[Ref, ...] = ()
 
 
 def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
@@ -59,7 +64,7 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
 
     creates: tuple[Manifest, ...] = ()
     if run is not None:
-        creates = (manifest(schedule, run, request.active),)
+        creates = (manifest(schedule, run, request.active, now),)
         book.enter(run, now)
         due = [o for o in due if o is not run.occurrence]
         request = _after(request, run.name, book, snapshot)
@@ -75,10 +80,13 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
     moments = [blocked.until if blocked else None, presumed_until]
     moments += [following.time if following else None]
     moments += [o.deadline + timedelta(seconds=1) for o in due]
+    status = _status(book, request, conditions, following)
     return Plan(
-        status=_status(book, request, conditions, following),
+        status=status,
         creates=creates,
+        adopts=snapshot.left_behind,
         deletes=_deletes(schedule, runs),
+        annotations=record(schedule, status),
         events=(*book.events, *announcement(schedule, conditions)),
         requeue_after=_requeue_after(moments, now),
     )
@@ -88,6 +96,7 @@ def _request(book: Book, snapshot: ScheduleSnapshot) -> tuple[Request, datetime 
     """What admission is asked, and until when a run that it names is only presumed."""
     schedule, runs, now = snapshot.schedule, snapshot.runs, snapshot.now
     active, presumed_until = active_runs(book.last, schedule, runs, now)
+    last_is_back = book.last is None or book.last.name in {r.metadata.name for r in runs}
     request = Request(
         schedule=schedule,
         starts=known_starts(book.last, schedule, runs),
@@ -95,6 +104,7 @@ def _request(book: Book, snapshot: ScheduleSnapshot) -> tuple[Request, datetime 
         failures=streak(outcomes(runs)),
         unusable=training_template.problem(schedule.spec.training),
         now=now,
+        restored_until=None if last_is_back else awaited_until(book.last, schedule),
     )
     return request, presumed_until
 

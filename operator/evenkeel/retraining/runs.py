@@ -18,9 +18,10 @@ from evenkeel.api.retrainschedule import LastRun, RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun, TrainingRunSpec
 from evenkeel.meta.names import child_name, digest
 from evenkeel.meta.objects import Manifest
-from evenkeel.meta.times import parse
+from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.triggers.kind import Occurrence
-from evenkeel.training.run_state import created, finished
+from evenkeel.training.restored import created
+from evenkeel.training.run_state import finished
 
 UNSEEN_SECONDS = 60
 """For so long a recorded run that the snapshot lacks counts as active: a list may be stale."""
@@ -46,13 +47,16 @@ def occurrence_run_name(schedule: RetrainSchedule, field: str, trigger: str, ide
     return child_name(meta.name, digest(meta.uid, field, trigger, identity))
 
 
-def manifest(schedule: RetrainSchedule, run: NewRun, active: Sequence[str]) -> Manifest:
+def manifest(
+    schedule: RetrainSchedule, run: NewRun, active: Sequence[str], now: datetime
+) -> Manifest:
     """The TrainingRun; the policy Replace lets it stop those that are active."""
     spec, meta = schedule.spec, schedule.metadata
     run_spec = TrainingRunSpec(
         model=spec.model,
         schedule=meta.name,
         cause=run.cause,
+        request_time=timestamp(now),
         replaces=tuple(active[:16]) if spec.concurrency_policy == "Replace" else (),
         training=spec.training,
         gates=spec.gates,

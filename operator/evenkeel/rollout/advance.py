@@ -8,7 +8,7 @@ from datetime import datetime
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus
 from evenkeel.meta.objects import Event
-from evenkeel.meta.times import precise, seconds_since
+from evenkeel.meta.times import precise, seconds_since, sooner
 from evenkeel.rollout.canary import decide, until_given_up
 from evenkeel.rollout.capacity import (
     carried_weight,
@@ -17,6 +17,7 @@ from evenkeel.rollout.capacity import (
     stable_size,
     stage_replicas,
 )
+from evenkeel.rollout.causes import late, of_pods
 from evenkeel.rollout.clocks import observed
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
@@ -31,7 +32,8 @@ from evenkeel.rollout.state import (
     superseded,
     without_expired,
 )
-from evenkeel.rollout.trials import Trial, next_trial, with_retries_forgotten
+from evenkeel.rollout.stop_first import remembered, stops_first
+from evenkeel.rollout.trials import Trial, in_force, next_trial, with_wishes_renewed
 from evenkeel.serving.observed import Pods
 from evenkeel.verdict.judgement import Judgement, next_step
 
@@ -44,19 +46,23 @@ def advance(
     goal: Goal | None,
     pods: dict[str, Pods],
     judgement: Judgement | None,
+    taken: int,
     now: datetime,
 ) -> RolloutState:
     """The next state of the rollout towards `goal`; without one all stays as it is.
 
-    judgement: of the canary in the status, if it was judged.
+    judgement: of the canary in the status, if it was judged. taken: pods that hold room.
     """
     state = present(md.status)
     if goal is None:
         return state
-    state = with_retries_forgotten(without_expired(state, md, now), md)
+    state = with_wishes_renewed(without_expired(state, md, now), md)
     stable = state.stable
     if stable is None:
         return first_revision(state, goal)
+    beside = pods.get(stable.revision, Pods())
+    stable = remembered(stable, state.canary, beside)
+    state = replace(state, stable=stable)
     if state.canary is not None and state.canary.revision != goal.revision:
         state = superseded(state, goal.revision, now)
     if state.canary is None:
@@ -64,15 +70,20 @@ def advance(
             return state
         trial = next_trial(state, md, goal.revision, now)
         if not isinstance(trial, Trial):
-            return replace(state, requeue_after=_sooner(state.requeue_after, trial))
-        before = Beginning(
-            stable_size(md, pods.get(stable.revision, Pods())),
-            crashes=pods.get(goal.revision, Pods()).crashes,
-            stable_crashes=pods.get(stable.revision, Pods()).crashes,
+            return replace(state, requeue_after=sooner(state.requeue_after, trial))
+        own, size = (
+            pods.get(goal.revision, Pods()),
+            stable_size(md, beside, stable.stopped_replicas),
         )
-        state = started(state, goal, before, trial.attempt, trial.retry, now)
+        before = Beginning(
+            size,
+            stop_first=stops_first(md, own, size),
+            crashes=own.crashes,
+            stable_crashes=beside.crashes,
+        )
+        state = started(state, goal, before, trial.attempt, trial.wish, now)
         judgement = None
-    return _decided(state, md, pods, judgement, now)
+    return _decided(state, md, pods, judgement, taken, now)
 
 
 def _decided(
@@ -80,6 +91,7 @@ def _decided(
     md: ModelDeployment,
     pods: dict[str, Pods],
     judgement: Judgement | None,
+    taken: int,
     now: datetime,
 ) -> RolloutState:
     """The state after the canary policy's decision."""
@@ -87,7 +99,7 @@ def _decided(
     assert canary is not None
     assert stable is not None
     own, beside = pods.get(canary.revision, Pods()), pods.get(stable.revision, Pods())
-    full = full_replicas(md, beside, canary, own)
+    full = full_replicas(md, beside, canary, own, stable.stopped_replicas)
     wanted = stage_replicas(md, canary, full)
     needed = needed_replicas(canary, wanted, full)
     # Paused holds a canary at its step; its pods come up and warm up nevertheless.
@@ -106,23 +118,27 @@ def _decided(
         full=full,
         verdict=judgement.verdict if judgement is not None else None,
         diagnosis=own.diagnosis,
+        pods_cause=of_pods(own, md.spec),
+        late_reason=late(own),
         last_words=own.last_words,
         now=now,
         existing=own.existing,
         stable_existing=beside.existing,
+        by_hand=in_force("Promote", md, state, canary.revision),
+        occupied=taken,
         deadline=deadline,
     )
     decision = decide(facts)
     state = replace(state, decision=decision)
     if decision.move is Move.ROLL_BACK:
         reason, message, cause = decision.reason, decision.message, decision.cause
-        return ended(state, canary, "RolledBack", reason, message, now, cause)
+        return ended(state, canary, "RolledBack", reason, message, now, cause, facts.by_hand)
     if decision.move is Move.PROMOTE:
-        return promoted(state, canary, stable, decision, now)
+        return promoted(state, canary, stable, decision, now, facts.by_hand)
     if decision.move is Move.HOLD:
         gone = until_given_up(facts)
         later = gone if gone is not None and gone > 0 else None
-        looks = _sooner(state.requeue_after, decision.requeue_after, later)
+        looks = sooner(state.requeue_after, decision.requeue_after, later)
         kept = _held(canary, decision, indicators, facts)
         return replace(state, canary=kept, requeue_after=looks)
     return _moved(state, md, canary, decision, indicators, facts)
@@ -139,7 +155,9 @@ def _moved(
     """The canary in its next stage or step."""
     steps = md.spec.rollout.steps
     update: dict[str, object] = {"stage": "Promoting"}
-    if decision.move is Move.WARM_UP:
+    if decision.move is Move.START:
+        update = {"stage": "Starting"}
+    elif decision.move is Move.WARM_UP:
         update = {"stage": "WarmingUp", "weight": steps[0].weight}
     elif decision.move is Move.STEP:
         index = canary.step + 1 if canary.stage == "Stepping" else 0
@@ -190,7 +208,3 @@ def _held(
         if indicators != canary.indicators:
             update |= {"indicators": indicators, "look_time": precise(now)}
     return canary.model_copy(update=update)
-
-
-def _sooner(*seconds: float | None) -> float | None:
-    return min((s for s in seconds if s is not None), default=None)

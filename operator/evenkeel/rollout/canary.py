@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evenkeel.api.rollout import Step
-from evenkeel.rollout.causes import of_pods, of_undecided
+from evenkeel.rollout.causes import of_undecided
 from evenkeel.rollout.facts import Decision, Facts, Move
-from evenkeel.rollout.health import crashing, short, unstable, unsteady
+from evenkeel.rollout.health import crashing, short, too_late, unstable, unsteady
+from evenkeel.rollout.stop_first import stopping
 from evenkeel.verdict.verdict import NO_EVIDENCE, Value
 
 Rule = Callable[[Facts], Decision | None]
@@ -36,7 +37,7 @@ def aborted(facts: Facts) -> Decision | None:
 def failing(facts: Facts) -> Decision | None:
     """The indicators say that it is worse."""
     verdict = facts.verdict
-    if verdict is None or verdict.value is not Value.FAIL or by_hand(facts):
+    if verdict is None or verdict.value is not Value.FAIL or facts.by_hand:
         return None
     return Decision(Move.ROLL_BACK, verdict.reason, verdict.message)
 
@@ -46,19 +47,14 @@ def scaled_to_zero(facts: Facts) -> Decision | None:
     if facts.full > 0:
         return None
     why = "spec.replicas is 0"
-    if facts.canary.stable_replicas == 0 or by_hand(facts):
+    if facts.canary.stable_replicas == 0 or facts.by_hand:
         return Decision(Move.PROMOTE, "ScaledToZero", f"{why}, so there is nothing to try it on")
     return Decision(Move.HOLD, "ScaledToZero", f"{why}; the trial goes on with the pods")
 
 
 def ill(facts: Facts) -> Decision | None:
     """Its pods crash or come and go; a person who promotes it has seen that."""
-    return None if by_hand(facts) else crashing(facts) or unstable(facts)
-
-
-def by_hand(facts: Facts) -> bool:
-    """Whether a person promotes it."""
-    return facts.rollout.promote == facts.canary.revision
+    return None if facts.by_hand else crashing(facts) or unstable(facts)
 
 
 def promoting(facts: Facts) -> Decision | None:
@@ -69,17 +65,16 @@ def promoting(facts: Facts) -> Decision | None:
     late = facts.counted - deadline
     pods = facts.explain(f"{facts.ready} of {facts.full} pods ready for promotion")
     if facts.ready >= facts.full:
-        held = None if by_hand(facts) else unsteady(facts)
+        held = None if facts.by_hand else unsteady(facts)
         return held or Decision(Move.PROMOTE, canary.reason, canary.message)
     if max(late, facts.lost - deadline) >= 0:
-        cause = of_pods(facts.diagnosis)
-        return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", pods, cause=cause)
+        return too_late(facts, pods)
     return Decision(Move.HOLD, "Promoting", pods, -late)
 
 
 def promoted_by_hand(facts: Facts) -> Decision | None:
     """Past the verdict, though not before its pods are ready."""
-    if not by_hand(facts):
+    if not facts.by_hand:
         return None
     why = "spec.rollout.promote names this revision"
     return Decision(Move.PREPARE_PROMOTION, "PromotedByHand", why)
@@ -96,8 +91,8 @@ def stable_unavailable(facts: Facts) -> Decision | None:
 
 def until_given_up(facts: Facts) -> float | None:
     """Seconds until stable has been gone for so long; None where that changes nothing."""
-    lost, rollout = facts.canary.stable_lost_since, facts.rollout
-    if lost is None or rollout.on_stable_unavailable != "Promote" or rollout.stop_first:
+    lost, stopped = facts.canary.stable_lost_since, facts.canary.stop_first
+    if lost is None or stopped or facts.rollout.on_stable_unavailable != "Promote":
         return None
     return facts.deadline - facts.since(lost)
 
@@ -112,14 +107,11 @@ def starting(facts: Facts) -> Decision | None:
         late = facts.counted - deadline
         pods = f"{facts.ready} of {facts.wanted} pods ready"
         if late >= 0:
-            told, cause = facts.explain(f"{pods} after {deadline} s"), of_pods(facts.diagnosis)
-            return Decision(Move.ROLL_BACK, "ProgressDeadlineExceeded", told, cause=cause)
-        if rollout.stop_first and facts.stable_existing:
-            pods = f"{facts.stable_existing} pods of the stable revision are yet to stop"
+            return too_late(facts, facts.explain(f"{pods} after {deadline} s"))
         return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
     if (held := unsteady(facts)) is not None:
         return held
-    if not rollout.steps:
+    if canary.stop_first or not rollout.steps:
         return Decision(Move.PREPARE_PROMOTION, "NoSteps", "the revision is ready")
     if rollout.warm_up_seconds:
         return Decision(Move.WARM_UP, "WarmingUp", "the canary is ready and warms up")
@@ -141,6 +133,7 @@ CHAIN: tuple[Rule, ...] = (
     failing,
     scaled_to_zero,
     ill,
+    stopping,
     promoting,
     promoted_by_hand,
     stable_unavailable,

@@ -9,22 +9,31 @@ from evenkeel.api.modeldeploymentstatus import CanaryStatus
 from evenkeel.serving.observed import Pods
 
 
-def stable_size(md: ModelDeployment, stable: Pods) -> int:
-    """Pods that carry all requests before a trial: the autoscaler's number, or spec.replicas."""
-    if md.spec.autoscaling is not None:
-        return max(stable.wanted, md.spec.autoscaling.min_replicas)
-    return md.spec.replicas
+def stable_size(md: ModelDeployment, stable: Pods, stopped: int | None = None) -> int:
+    """Pods that carry all requests before a trial: the autoscaler's number, or spec.replicas.
+
+    stopped: what stable had before it was stopped, if it was.
+    """
+    scaling = md.spec.autoscaling
+    if scaling is None:
+        return md.spec.replicas
+    former = min(stopped or 0, scaling.max_replicas)
+    return max(stable.wanted, former, scaling.min_replicas)
 
 
 def full_replicas(
-    md: ModelDeployment, stable: Pods, canary: CanaryStatus | None = None, own: Pods | None = None
+    md: ModelDeployment,
+    stable: Pods,
+    canary: CanaryStatus | None = None,
+    own: Pods | None = None,
+    stopped: int | None = None,
 ) -> int:
     """Pods of a promoted revision.
 
     With an autoscaler: what stable had when the trial began, what it has now, or what the canary
     has ever grown to beyond its share by its own autoscaler, scaled up to all requests.
     """
-    size = stable_size(md, stable)
+    size = stable_size(md, stable, stopped)
     if md.spec.autoscaling is None or canary is None:
         return size
     size = max(size, canary.stable_replicas, canary.full_replicas)
@@ -47,7 +56,8 @@ def canary_replicas(full: int, weight: int) -> int:
 def stage_replicas(md: ModelDeployment, canary: CanaryStatus, full: int) -> int:
     """Pods of the canary in its present stage."""
     steps = md.spec.rollout.steps
-    if canary.stage == "Promoting" or not steps or not full:
+    # Without stable's pods there is nobody to divide requests with.
+    if canary.stage == "Promoting" or canary.stop_first or not steps or not full:
         return full
     weight = steps[min(canary.step, len(steps) - 1)].weight
     # Steps may have been edited: what it gets now has to be carried until it gets another share.

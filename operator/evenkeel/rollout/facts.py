@@ -17,6 +17,7 @@ class Move(Enum):
     """What happens to the canary."""
 
     HOLD = "Hold"
+    START = "Start"
     WARM_UP = "WarmUp"
     STEP = "Step"
     PREPARE_PROMOTION = "PreparePromotion"
@@ -44,10 +45,11 @@ class Facts:
     """What the decision rests on; the canary's clocks are those of this very moment.
 
     wanted: the canary's pods for its present stage. needed: those that carry its present weight.
-    full: those of a promoted revision. crashes, stable_crashes: own-fault ends of model servers
-    since the trial began; existing, stable_existing: how many pods there are. diagnosis: why the
-    canary's pods are not ready, if that is known. last_words: of its last crash. deadline: seconds
-    that its pods may take to get ready.
+    full: those of a promoted revision. existing, stable_existing: how many pods there are.
+    occupied: pods of all revisions that hold room, also those that are going. diagnosis: why the
+    canary's pods are not ready, if that is known; pods_cause: whose fault that is; late_reason:
+    what it is called. last_words: of its last crash. by_hand: whether a person promotes it.
+    deadline: seconds that its pods may take to get ready.
     """
 
     canary: CanaryStatus
@@ -61,9 +63,13 @@ class Facts:
     now: datetime
     deadline: int
     diagnosis: str = ""
+    pods_cause: Cause = "Model"
+    late_reason: str = "ProgressDeadlineExceeded"
     last_words: str = ""
     existing: int = 0
     stable_existing: int = 0
+    by_hand: bool = False
+    occupied: int = 0
 
     def explain(self, text: str) -> str:
         """The text about the canary's pods, with what ails them or their last words."""

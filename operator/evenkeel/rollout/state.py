@@ -18,6 +18,7 @@ from evenkeel.api.modeldeploymentstatus import (
     OldRevision,
     Outcome,
     RevisionStatus,
+    Wish,
 )
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import precise, seconds_since, timestamp
@@ -64,15 +65,22 @@ class Beginning(NamedTuple):
     """What a trial finds: the stable pods, and how often present pods have crashed before it.
 
     A revision that served until a moment ago still has its pods, whatever befell them in months.
+    stop_first: whether stable stops for the trial.
     """
 
     stable_replicas: int
+    stop_first: bool = False
     crashes: int = 0
     stable_crashes: int = 0
 
 
 def started(
-    state: RolloutState, goal: Goal, before: Beginning, attempt: int, retry: bool, now: datetime
+    state: RolloutState,
+    goal: Goal,
+    before: Beginning,
+    attempt: int,
+    wish: Wish | None,
+    now: datetime,
 ) -> RolloutState:
     """A revision goes on trial."""
     revision, target = goal
@@ -83,13 +91,18 @@ def started(
         format=target.format,
         start_time=precise(now),
         stage_time=precise(now),
+        stage="Stopping" if before.stop_first else "Starting",
+        stop_first=before.stop_first,
         stable_replicas=before.stable_replicas,
         crashes_seen=before.crashes,
         stable_crashes_seen=before.stable_crashes,
         attempt=attempt,
-        retry=retry,
+        wish=wish,
     )
     event = Event("Normal", "RolloutStarted", f"revision {revision} with {target.uri}")
+    if before.stop_first and state.stable is not None:
+        known = {"stopped_replicas": before.stable_replicas}
+        state = replace(state, stable=state.stable.model_copy(update=known))
     # Revisions in their last delay go now: while the canary has traffic, the Service may reach
     # the pods of all revisions.
     return replace(state, canary=canary, old=(), events=(*state.events, event))
@@ -119,8 +132,9 @@ def ended(
     message: str,
     now: datetime,
     cause: Cause | None = None,
+    promote: bool = False,
 ) -> RolloutState:
-    """The trial is over, and the history says how."""
+    """The trial is over, and the history says how. promote: whether that wish was in force."""
     event = Event(
         "Warning" if outcome == "RolledBack" else "Normal",
         outcome,
@@ -140,10 +154,18 @@ def ended(
         time=timestamp(now),
         cause=cause,
         attempts=canary.attempt,
-        retried=canary.retry,
+        wish=canary.wish,
+        spent=_spent(last, canary, promote),
     )
     history = (entry, *(o for o in state.history if o.revision != canary.revision))[:HISTORY_LIMIT]
     return replace(state, history=history)
+
+
+def _spent(last: Outcome | None, canary: CanaryStatus, promote: bool) -> tuple[Wish, ...]:
+    """Wishes that have had their trial: also one to promote that came while a trial went on."""
+    spent = set(last.spent if last is not None else ())
+    spent |= {canary.wish} if canary.wish is not None else set()
+    return tuple(sorted(spent | {"Promote"} if promote else spent))
 
 
 def promoted(
@@ -152,10 +174,11 @@ def promoted(
     stable: RevisionStatus,
     decision: Decision,
     now: datetime,
+    promote: bool = False,
 ) -> RolloutState:
     """The canary is the stable revision now; the former one lives on for its last delay."""
     old = OldRevision(revision=stable.revision, time=precise(now))
-    state = ended(state, canary, "Promoted", decision.reason, decision.message, now)
+    state = ended(state, canary, "Promoted", decision.reason, decision.message, now, None, promote)
     return replace(
         state,
         stable=RevisionStatus(

@@ -28,12 +28,12 @@ def _problems(rollout: Rollout, state: RolloutState) -> Iterator[str]:
         last = last_outcome(state, named)
         allowed = f"{trial} is on trial" if trial else "no revision is on trial"
         if named == serves:
-            if field == "abort":
-                yield f"rollout.abort names {named}, which serves already; {allowed}"
+            if field != "promote" and not _spent(field, last):
+                yield f"rollout.{field} names {named}, which serves already; {allowed}"
             continue
         if last is None:
             yield f"rollout.{field} names {named}, which is not known; {allowed}"
-        elif last.outcome != "RolledBack" and field == "retry":
+        elif last.outcome != "RolledBack" and field == "retry" and not _spent(field, last):
             yield f"rollout.retry names {named}, which was not rolled back; {allowed}"
         elif not _came_true(field, last):
             yield f"rollout.{field} names {named}, which is not wanted any more; {allowed}"
@@ -41,4 +41,9 @@ def _problems(rollout: Rollout, state: RolloutState) -> Iterator[str]:
 
 def _came_true(field: str, last: Outcome) -> bool:
     """Of a revision that is neither on trial nor serves; were it wanted, it would be on trial."""
-    return {"promote": last.outcome == "Promoted", "retry": last.retried}.get(field, True)
+    ends = {"promote": "Promoted", "abort": "RolledBack"}
+    return last.outcome == ends.get(field) or _spent(field, last)
+
+
+def _spent(field: str, last: Outcome | None) -> bool:
+    return last is not None and field.title() in last.spent

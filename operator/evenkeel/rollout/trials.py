@@ -7,19 +7,21 @@ from datetime import datetime
 from typing import NamedTuple
 
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.api.modeldeploymentstatus import Outcome
+from evenkeel.api.modeldeploymentstatus import Outcome, Wish
 from evenkeel.meta.times import seconds_since
 from evenkeel.rollout.state import RolloutState, last_outcome
 
 BACK_OFF = (600.0, 1800.0, 3600.0)
 """Seconds after an infrastructure's fault until a followed version is tried again by itself."""
 
+WISHES: tuple[Wish, ...] = ("Promote", "Retry")
+
 
 class Trial(NamedTuple):
-    """A trial to begin: the how manieth in a row, and whether rollout.retry asks for it."""
+    """A trial to begin: the how manieth in a row, and the wish that asks for it, if one does."""
 
     attempt: int = 1
-    retry: bool = False
+    wish: Wish | None = None
 
 
 def next_trial(
@@ -27,14 +29,27 @@ def next_trial(
 ) -> Trial | float | None:
     """The trial of the wanted revision, seconds until one, or None where none follows by itself."""
     last = last_outcome(state, revision)
-    if last is None or last.outcome != "RolledBack" or md.spec.rollout.promote == revision:
-        return Trial()
-    if md.spec.rollout.retry == revision and not last.retried:
-        return Trial(retry=True)
+    asked = tuple(wish for wish in WISHES if in_force(wish, md, state, revision))
+    if last is None or last.outcome != "RolledBack":
+        return Trial(wish="Promote" if "Promote" in asked else None)
+    if asked:
+        return Trial(wish=asked[0])
     wait = automatic(last, md, now)
     if wait is None or wait > 0:
         return wait
     return Trial(attempt=last.attempts + 1)
+
+
+def in_force(wish: Wish, md: ModelDeployment, state: RolloutState, revision: str) -> bool:
+    """Whether the wish names the revision and has not had its trial yet."""
+    last = last_outcome(state, revision)
+    return named(wish, md) == revision and (last is None or wish not in last.spent)
+
+
+def named(wish: Wish, md: ModelDeployment) -> str | None:
+    """The revision that the wish is for."""
+    rollout = md.spec.rollout
+    return {"Promote": rollout.promote, "Retry": rollout.retry}[wish]
 
 
 def automatic(last: Outcome, md: ModelDeployment, now: datetime) -> float | None:
@@ -52,16 +67,19 @@ def what_follows(last: Outcome, md: ModelDeployment, now: datetime) -> str:
         minutes = BACK_OFF[last.attempts - 1] / 60
         due = "now" if wait <= 0 else f"{minutes:.0f} min after {last.time}"
         return f"trial {number} of {most} follows {due}, or a newer version"
-    if md.spec.rollout.retry == last.revision and last.retried:
-        return "rollout.retry is spent; remove it and set it again for one more trial"
+    spent = [w for w in last.spent if named(w, md) == last.revision]
+    if spent:
+        fields = " and ".join(f"rollout.{wish.lower()}" for wish in spent)
+        verb = "is" if len(spent) == 1 else "are"
+        return f"{fields} {verb} spent; remove it and set it again for one more trial"
     return f"set rollout.retry to {last.revision} to try it once more"
 
 
-def with_retries_forgotten(state: RolloutState, md: ModelDeployment) -> RolloutState:
-    """A spent retry may be asked for again once the field has named something else."""
-    asked = md.spec.rollout.retry
-    history = tuple(
-        o.model_copy(update={"retried": False}) if o.retried and o.revision != asked else o
-        for o in state.history
-    )
-    return replace(state, history=history)
+def with_wishes_renewed(state: RolloutState, md: ModelDeployment) -> RolloutState:
+    """A spent wish may be said again once its field has named something else."""
+    return replace(state, history=tuple(_renewed(o, md) for o in state.history))
+
+
+def _renewed(outcome: Outcome, md: ModelDeployment) -> Outcome:
+    kept = tuple(w for w in outcome.spent if named(w, md) == outcome.revision)
+    return outcome if kept == outcome.spent else outcome.model_copy(update={"spent": kept})

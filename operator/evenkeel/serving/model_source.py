@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeployment import ModelSource
 from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.version_order import age, tied, trained
 from evenkeel.meta.conditions import find, is_true
 from evenkeel.meta.refusal import Refused
 
@@ -26,17 +28,32 @@ class Target(NamedTuple):
     model: str = ""
 
 
+class Past(NamedTuple):
+    """What became of versions where the model is to be served.
+
+    served: names of those that serve or have served. taken_back: of those that were rolled back.
+    gone: when the version that serves was trained, if it is not there any more.
+    """
+
+    served: Collection[str] = ()
+    taken_back: Collection[str] = ()
+    gone: datetime | None = None
+
+
+NEW = Past()
+
+
 def resolve(
-    source: ModelSource, versions: Sequence[ModelVersion], tried: Collection[str], known: int
+    source: ModelSource, versions: Sequence[ModelVersion], known: int, past: Past = NEW
 ) -> Target | Refused:
     """The target of a model source.
 
-    `versions` are those of the namespace that matter: a named one, those of `tried`, and of the
-    followed model the newest approved one or else one that awaits a person. known: how many
-    versions of the followed model there are. Following never goes back to a version
-    older than one in `tried` (versions that serve or have served): a rolled back newest version
-    leaves the stable one in place instead of trying its elders again. A version that is not
-    approved is refused, also where it is named.
+    `versions` are those of the namespace that matter: a named one, those of the past, and of the
+    followed model the newest approved ones and the newest that are not judged, or else one that
+    awaits a person. known: how many versions of the followed model there are. Following never goes
+    back to a version older than one that has served: a rolled back newest version leaves the stable
+    one in place instead of trying its elders again. A version that is not approved is refused, also
+    where it is named.
     """
     if source.uri is not None:
         return Target(source.uri, format=source.format)
@@ -49,7 +66,7 @@ def resolve(
                 "create it or correct spec.model.version",
             )
         return _unapproved(found) or _target(found)
-    return _newest_approved(source.follow or "", versions, tried, known)
+    return _newest_approved(source.follow or "", versions, known, past)
 
 
 def _unapproved(version: ModelVersion) -> Refused | None:
@@ -67,7 +84,7 @@ def _unapproved(version: ModelVersion) -> Refused | None:
 
 
 def _newest_approved(
-    model: str, versions: Sequence[ModelVersion], tried: Collection[str], known: int
+    model: str, versions: Sequence[ModelVersion], known: int, past: Past
 ) -> Target | Refused:
     own = [v for v in versions if v.spec.model == model and not v.metadata.deletion_timestamp]
     approved = [v for v in own if is_true(v.status.conditions, "Approved")]
@@ -82,21 +99,55 @@ def _newest_approved(
             "NoApprovedVersion",
             f"model {model!r} has {known} ModelVersions and none is approved; {remedy}",
         )
-    ages = [_age(v) for v in own if v.metadata.name in tried]
-    newest = max(approved, key=_age)
-    if ages and _age(newest) < max(ages):
-        latest = max((v for v in own if v.metadata.name in tried), key=_age)
+    served = [v for v in own if v.metadata.name in past.served]
+    if not served:
+        # Nothing protects the first to be served.
+        approved = [v for v in approved if v.metadata.name not in past.taken_back]
+    if not approved:
+        return Refused(
+            "NoApprovedVersion",
+            f"all approved versions of model {model!r} were rolled back here; train another one, "
+            "or name one by spec.model.version",
+        )
+    newest = max(approved, key=age)
+    if served and age(newest) <= age(latest := max(served, key=age)):
         return _target(latest)
-    return _target(newest)
+    if past.gone is not None and trained(newest) < past.gone:
+        return Refused(
+            "VersionNotFound",
+            f"the newest approved version, {newest.metadata.name}, is older than the one in "
+            "production, which is not there any more; restore or train one, or name one by "
+            "spec.model.version",
+        )
+    return _unordered(newest, approved) or _unjudged(newest, own, served) or _target(newest)
+
+
+def _unordered(newest: ModelVersion, approved: Sequence[ModelVersion]) -> Refused | None:
+    """To guess which one is the newer could serve an old model in silence."""
+    rivals = sorted(v.metadata.name for v in approved if tied(v, newest))
+    if len(rivals) < 2:
+        return None
+    return Refused(
+        "OrderUnknown",
+        f"ModelVersions {', '.join(rivals[:5])} were created in the same second and do not tell "
+        "when they were trained; set their spec.trainedTime, or name one by spec.model.version",
+    )
+
+
+def _unjudged(
+    newest: ModelVersion, own: Sequence[ModelVersion], known: Sequence[ModelVersion]
+) -> Refused | None:
+    """The first to be served waits for the newer ones, which a restore may judge later."""
+    seen = (v for v in own if not find(v.status.conditions, "Approved") and age(v) > age(newest))
+    if known or (waiting := next(seen, None)) is None:
+        return None
+    name = waiting.metadata.name
+    return Refused("AwaitingApproval", f"ModelVersion {name} is newer and not judged yet")
 
 
 def _awaits_a_person(version: ModelVersion) -> bool:
     approved = find(version.status.conditions, "Approved")
     return approved is not None and approved.reason == "AwaitingApproval"
-
-
-def _age(version: ModelVersion) -> tuple[str, str]:
-    return version.metadata.creation_timestamp, version.metadata.name
 
 
 def _target(version: ModelVersion) -> Target:

@@ -23,7 +23,8 @@ class Pods:
     wanted: its spec.replicas; existing: how many there are. diagnosis: why they are not ready,
     where that is known. stuck: the Deployment's message once its progress deadline has passed.
     processes: the model servers that are known of, by the names of their pods.
-    deadline: how long they may take to get ready, in seconds.
+    deadline: how long they may take to get ready, in seconds. refused: what the API server says
+    where it takes no pods.
     """
 
     wanted: int = 0
@@ -33,6 +34,7 @@ class Pods:
     stuck: str = ""
     processes: tuple[Process, ...] = ()
     deadline: int = DEFAULT_DEADLINE
+    refused: str = ""
 
     @property
     def crashes(self) -> int:
@@ -54,14 +56,18 @@ class Pods:
 class Child:
     """An observed child. `revision` is empty where it belongs to all revisions.
 
-    ports: of a Service. diagnosis: why an object that divides requests does not do its work.
+    ports: of a Service. scales: the Deployment that an autoscaler is for. diagnosis: why an object
+    that divides requests does not do its work. left_behind: whether it has no living owner, as
+    after a restore.
     """
 
     ref: Ref
     revision: str = ""
     pods: Pods = field(default_factory=Pods)
     ports: Ports | None = None
+    scales: str = ""
     diagnosis: str = ""
+    left_behind: bool = False
 
 
 def pods_by_revision(children: Iterable[Child]) -> dict[str, Pods]:
@@ -75,13 +81,15 @@ def deployment_pods(deployment: JSON) -> Pods:
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     progressing = conditions.get("Progressing", {})
     failure = conditions.get("ReplicaFailure", {})
+    refused = failure.get("message", "") if failure.get("status") == "True" else ""
     late = progressing.get("reason") == "ProgressDeadlineExceeded"
     return Pods(
         wanted=deployment["spec"].get("replicas", 1),
         ready=status.get("readyReplicas", 0),
         # No pod could be created at all: a quota, Pod Security.
-        diagnosis=failure.get("message", "") if failure.get("status") == "True" else "",
+        diagnosis=refused,
         existing=status.get("replicas", 0),
         stuck=progressing.get("message", "") if late else "",
         deadline=deployment["spec"].get("progressDeadlineSeconds", DEFAULT_DEADLINE),
+        refused=refused,
     )

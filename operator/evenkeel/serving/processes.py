@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from evenkeel.meta.times import parse
+from evenkeel.meta.times import parse, seconds_since
 from evenkeel.pods.diagnosis import ended as last_words
 from evenkeel.pods.slim import MODEL_SERVER
 
@@ -16,6 +17,9 @@ OF_THE_NODE = frozenset({"ContainerStatusUnknown", "NodeLost", "NodeShutdown", "
 ROOM_FOR_OTHERS = "The node was low on resource"
 """How the kubelet begins if a pod had to make room; one beyond its own limits `exceeds` or has
 `exceeded` them."""
+
+OVERDUE = 300.0
+"""Seconds after the end of its grace period from which on nobody waits for a pod's end."""
 
 
 class Process(NamedTuple):
@@ -40,6 +44,17 @@ class Process(NamedTuple):
 def processes(pods: Iterable[Json]) -> tuple[Process, ...]:
     """The model servers of slim pods."""
     return tuple(_process(pod) for pod in pods)
+
+
+def holds_room(pod: Json, now: datetime) -> bool:
+    """Whether a slim pod keeps CPUs, memory and devices from others: until it has ended.
+
+    One that is long overdue does not count: the kubelet of a lost node never tells of the end.
+    """
+    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        return False
+    due = pod["metadata"].get("deletionTimestamp")
+    return due is None or seconds_since(due, now) < OVERDUE
 
 
 def _process(pod: Json) -> Process:

@@ -36,6 +36,26 @@ def wanted_revision(
     return template if isinstance(template, Refused) else Revision(name, target, template)
 
 
+def stable_revision(
+    md: ModelDeployment,
+    runtime: Selected | Refused,
+    versions: Iterable[ModelVersion],
+    pods: PodSettings,
+) -> Revision | None:
+    """The stable revision's model, served as runtime and spec have it now; None if it cannot be."""
+    stable = md.status.stable
+    if stable is None:
+        return None
+    target = Target(
+        stable.uri, stable.version, stable.format, stable.digest, md.spec.model.follow or ""
+    )
+    version = next((v for v in versions if v.metadata.name == stable.version), None)
+    if version is not None:
+        target = target._replace(digest=version.spec.digest or "", model=version.spec.model)
+    made = wanted_revision(md, target, runtime, pods)
+    return None if isinstance(made, Refused) else made
+
+
 def stable_template(
     md: ModelDeployment,
     runtime: Selected | Refused,
@@ -43,14 +63,7 @@ def stable_template(
     pods: PodSettings,
 ) -> Manifest | None:
     """The stable revision's pod template, if runtime and spec still give the same revision."""
-    stable = md.status.stable
-    if stable is None:
-        return None
-    target = Target(stable.uri, stable.version, stable.format)
-    version = next((v for v in versions if v.metadata.name == stable.version), None)
-    if version is not None:
-        target = target._replace(digest=version.spec.digest or "", model=version.spec.model)
-    made = wanted_revision(md, target, runtime, pods)
-    if isinstance(made, Refused) or made.name != stable.revision:
+    made, stable = stable_revision(md, runtime, versions, pods), md.status.stable
+    if made is None or stable is None or made.name != stable.revision:
         return None
     return made.template

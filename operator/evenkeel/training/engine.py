@@ -42,6 +42,7 @@ class State(NamedTuple):
     """How a training stands.
 
     message: for people, cause before remedy. report: the trainer's, of a training that succeeded.
+    completed: when that was, if it is known (RFC 3339).
     requeue_after: seconds until it is worth another look, though nothing changes. stop: the main
     object would go on by itself after this end, and has to be deleted at once.
     """
@@ -51,6 +52,7 @@ class State(NamedTuple):
     ]
     message: str
     report: str | None = None
+    completed: str | None = None
     requeue_after: float | None = None
     stop: bool = False
 

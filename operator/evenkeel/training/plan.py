@@ -6,15 +6,23 @@ without a result, the run fails instead of training a second time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+from evenkeel.api.base import API_VERSION
+from evenkeel.api.labels import RUN
+from evenkeel.api.trainingrun import TrainingRunStatus
 from evenkeel.meta.objects import Event, Ref
+from evenkeel.meta.owners import left_behind
 from evenkeel.meta.plan import Plan
-from evenkeel.meta.times import parse
+from evenkeel.meta.times import parse, timestamp
 from evenkeel.training import status, template
 from evenkeel.training.engine import Engine, State
 from evenkeel.training.engines import engine_of
 from evenkeel.training.record import version_name, version_record
+from evenkeel.training.restored import record, restored
 from evenkeel.training.result import InvalidResult, parse_result
 from evenkeel.training.run_state import REPLACED, ended, finished, replaced
 from evenkeel.training.snapshot import RunSnapshot
@@ -30,13 +38,24 @@ def plan_run(snapshot: RunSnapshot) -> Plan:
     """The next step of the run; the same snapshot gives the same plan. Never raises for bad input.
 
     An unfinished run without an object gets one; a finished object becomes a ModelVersion or a
-    failure. Each step below answers None where it does not apply.
+    failure. What must outlive the status goes to the run's record.
     """
+    plan = _next(snapshot)
+    assert isinstance(plan.status, TrainingRunStatus)
+    if plan.status.start_time is None and not finished(snapshot.run):
+        return plan
+    return replace(plan, annotations=record(plan.status))
+
+
+def _next(snapshot: RunSnapshot) -> Plan:
+    """The step; each one below answers None where it does not apply."""
     run, engine = snapshot.run, engine_of(snapshot.run.spec.training)
     if finished(run):
         return _afterwards(snapshot, engine)
     if run.metadata.deletion_timestamp is not None:
         return Plan(status=run.status)
+    if restored(run) and not snapshot.owned:
+        return _restored(snapshot, engine)
     fault = template.problem(run.spec.training)
     if engine is None or fault is not None:
         return _failure(snapshot, "InvalidTemplate", str(fault))
@@ -55,6 +74,22 @@ def plan_run(snapshot: RunSnapshot) -> Plan:
         _outcome(snapshot, engine, state)
         or _replaced(snapshot, engine)
         or _progress(snapshot, state)
+    )
+
+
+def _restored(snapshot: RunSnapshot, engine: Engine | None) -> Plan:
+    """An object of its that was restored as well would train again."""
+    run, main = snapshot.run, snapshot.observed.main
+    deletes: tuple[Ref, ...] = ()
+    if engine is not None and main is not None:
+        meta = main["metadata"]
+        own = (meta.get("labels") or {}).get(RUN) == run.metadata.name
+        if own and left_behind(meta, API_VERSION, run.kind, run.metadata.name, run.metadata.uid):
+            deletes = (_ref(snapshot, engine, meta),)
+    found = status.restored(snapshot)
+    ready = found.conditions[0]
+    return Plan(
+        status=found, deletes=deletes, events=(Event("Normal", ready.reason, ready.message),)
     )
 
 
@@ -120,7 +155,7 @@ def _conflict(snapshot: RunSnapshot, engine: Engine) -> Plan:
 def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None:
     deletes = _deletion(snapshot, engine) if state.stop else ()
     if state.report is not None:
-        return _reported(snapshot, state.report, deletes)
+        return _reported(snapshot, state, deletes)
     if state.phase not in _FAILURES:
         return None
     message = state.message
@@ -131,17 +166,17 @@ def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None
     return _failure(snapshot, _FAILURES[state.phase], message, deletes=deletes)
 
 
-def _reported(snapshot: RunSnapshot, message: str, deletes: tuple[Ref, ...]) -> Plan:
+def _reported(snapshot: RunSnapshot, state: State, deletes: tuple[Ref, ...]) -> Plan:
     run = snapshot.run
     try:
-        report = parse_result(message)
+        report = parse_result(state.report or "")
     except InvalidResult as problem:
         return _failure(snapshot, "InvalidResult", str(problem), deletes=deletes)
     name = version_name(run)
-    record = version_record(run, report, snapshot.alert_count)
+    made = version_record(snapshot, report, state.completed or timestamp(snapshot.now))
     return Plan(
         status=status.succeeded(snapshot, report, name),
-        creates=() if snapshot.version_exists else (record,),
+        creates=() if snapshot.version_exists else (made,),
         deletes=deletes,
         events=(Event("Normal", "Succeeded", f"ModelVersion {name} from {report.uri}"),),
         requeue_after=float(run.spec.training.ttl_seconds_after_finished),
@@ -192,8 +227,10 @@ def _deletion(snapshot: RunSnapshot, engine: Engine | None) -> tuple[Ref, ...]:
     main = snapshot.observed.main
     if engine is None or main is None or not snapshot.owned:
         return ()
-    meta, type_ = main["metadata"], engine.type
-    if meta.get("deletionTimestamp"):
-        return ()
-    namespace = snapshot.run.metadata.namespace
-    return (Ref(type_.api_version, type_.kind, namespace, meta["name"], meta["uid"]),)
+    meta = main["metadata"]
+    return () if meta.get("deletionTimestamp") else (_ref(snapshot, engine, meta),)
+
+
+def _ref(snapshot: RunSnapshot, engine: Engine, meta: Mapping[str, Any]) -> Ref:
+    type_, namespace = engine.type, snapshot.run.metadata.namespace
+    return Ref(type_.api_version, type_.kind, namespace, meta["name"], meta["uid"])

@@ -8,6 +8,7 @@ from evenkeel.api.trainingrun import TrainingResult, TrainingRun
 from evenkeel.meta.names import child_name, digest
 from evenkeel.meta.objects import Manifest
 from evenkeel.training.engine import labels_of
+from evenkeel.training.snapshot import RunSnapshot
 
 
 def version_name(run: TrainingRun) -> str:
@@ -15,11 +16,9 @@ def version_name(run: TrainingRun) -> str:
     return child_name(run.spec.model, digest(run.metadata.uid))
 
 
-def version_record(run: TrainingRun, report: TrainingResult, alert_count: int) -> Manifest:
-    """The record; it outlives run and schedule, so it has no owner.
-
-    alert_count: the alerts that the run answers in the end.
-    """
+def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) -> Manifest:
+    """The record; it outlives run and schedule, so it has no owner. trained: RFC 3339."""
+    run, champion = snapshot.run, snapshot.champion
     spec = ModelVersionSpec(
         model=run.spec.model,
         uri=report.uri,
@@ -31,7 +30,9 @@ def version_record(run: TrainingRun, report: TrainingResult, alert_count: int) -
         metrics=report.metrics,
         slices=report.slices,
         training_run=run.metadata.name,
-        cause=run.spec.cause.model_copy(update={"alert_count": alert_count}),
+        cause=run.spec.cause.model_copy(update={"alert_count": snapshot.alert_count}),
+        trained_time=trained,
+        champion=champion.metadata.name if champion is not None else "",
         gates=run.spec.gates,
         approval=ApprovalDecision(mode=run.spec.approval),
     )

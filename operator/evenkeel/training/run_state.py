@@ -12,8 +12,10 @@ from typing import NamedTuple
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.conditions import Condition, find, is_true
 from evenkeel.meta.times import parse
+from evenkeel.training.restored import created
 
 REPLACED = "Replaced"
+RESTORED = "Restored"
 
 
 class Outcome(NamedTuple):
@@ -45,9 +47,10 @@ def replaced(run: TrainingRun) -> bool:
     return found is not None and found.reason == REPLACED
 
 
-def created(run: TrainingRun) -> datetime:
-    """When the API server stored the run."""
-    return parse(run.metadata.creation_timestamp)
+def inconclusive(run: TrainingRun) -> bool:
+    """Whether the run's end says nothing about the training."""
+    found = result(run)
+    return found is not None and found.reason in (REPLACED, RESTORED)
 
 
 def ended(run: TrainingRun) -> datetime:
@@ -56,7 +59,9 @@ def ended(run: TrainingRun) -> datetime:
 
 
 def outcomes(runs: Iterable[TrainingRun]) -> list[Outcome]:
-    """How the finished runs ended; replaced ones say nothing about the training."""
+    """How the finished runs ended, of which that says something."""
     return [
-        Outcome(ended(run), succeeded(run)) for run in runs if finished(run) and not replaced(run)
+        Outcome(ended(run), succeeded(run))
+        for run in runs
+        if finished(run) and not inconclusive(run)
     ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from evenkeel.api.trainingrun import TrainingResult, TrainingRunStatus
 from evenkeel.meta.conditions import Condition, Observation, merge, readiness
 from evenkeel.meta.times import timestamp
-from evenkeel.training.run_state import result
+from evenkeel.training.restored import WHAT_TO_DO, created
+from evenkeel.training.restored import restored as restored_run
+from evenkeel.training.run_state import RESTORED, result
 from evenkeel.training.snapshot import RunSnapshot
 
 
@@ -25,10 +27,31 @@ def failed(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatu
     return _status(snapshot, readiness("False", reason, message, stalled=True), ended=True)
 
 
+def restored(snapshot: RunSnapshot) -> TrainingRunStatus:
+    """Of a run that had an earlier life, of which it is not known how it ended."""
+    run, generation = snapshot.run, snapshot.run.metadata.generation
+    message = f"the run was first created at {timestamp(created(run))}: {WHAT_TO_DO}"
+    ready = readiness("False", RESTORED, message, stalled=True)
+    end = Observation("Succeeded", "False", RESTORED, message)
+    return run.status.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": merge(run.status.conditions, (*ready, end), generation, snapshot.now),
+            "creation_time": timestamp(created(run)),
+            "alert_count": snapshot.alert_count,
+        }
+    )
+
+
 def afterwards(snapshot: RunSnapshot) -> TrainingRunStatus:
     """Of a run that has ended: only the count of alerts still moves."""
     return snapshot.run.status.model_copy(
-        update={"alert_count": snapshot.alert_count, "conditions": _restated(snapshot)}
+        update={
+            "observed_generation": snapshot.run.metadata.generation,
+            "creation_time": timestamp(created(snapshot.run)),
+            "alert_count": snapshot.alert_count,
+            "conditions": _restated(snapshot),
+        }
     )
 
 
@@ -37,7 +60,10 @@ def _restated(snapshot: RunSnapshot) -> tuple[Condition, ...]:
     run = snapshot.run
     end = result(run)
     assert end is not None
-    ready = readiness(end.status, end.reason, end.message, stalled=end.status == "False")
+    reason, message = end.reason, end.message
+    if restored_run(run) and reason != RESTORED:
+        reason, message = RESTORED, f"it had ended: {end.reason}: {end.message}; {WHAT_TO_DO}"
+    ready = readiness(end.status, reason, message, stalled=end.status == "False")
     return merge(
         run.status.conditions,
         (*ready, Observation("Succeeded", end.status, end.reason, end.message)),
@@ -62,6 +88,7 @@ def _status(
     return TrainingRunStatus(
         observed_generation=generation,
         conditions=merge(run.status.conditions, (*observations, record), generation, snapshot.now),
+        creation_time=timestamp(created(run)),
         job=None if unborn else run.metadata.name,
         start_time=run.status.start_time or (None if unborn else now),
         completion_time=now if ended else None,

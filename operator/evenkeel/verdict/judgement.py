@@ -19,7 +19,7 @@ def begins(canary: CanaryStatus, warm_up_seconds: int) -> float:
     """Since when samples are evidence on the canary, Unix seconds: since its warm-up ended."""
     if not warm_up_seconds:
         return 0.0
-    if canary.stage in ("Starting", "WarmingUp"):
+    if canary.stage in ("Stopping", "Starting", "WarmingUp"):
         return inf
     first = canary.stage == "Stepping" and canary.step == 0
     return parse(canary.stage_time if first else canary.start_time).timestamp()

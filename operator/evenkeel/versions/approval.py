@@ -13,6 +13,8 @@ def approved_by(version: ModelVersion, validated: Observation) -> Observation:
     comment = f": {approval.comment}" if approval.comment else ""
     if approval.decision == "Denied":
         return Observation("Approved", "False", "Denied", f"denied{by}{comment}")
+    if validated.status == "Unknown":
+        return Observation("Approved", "Unknown", validated.reason, validated.message)
     if validated.status != "True":
         return Observation(
             "Approved", "False", "GatesFailed", "a version whose gates failed cannot be approved"
@@ -43,6 +45,6 @@ def ready(validated: Observation, approved: Observation) -> tuple[Observation, .
 
 def lineage_link(approved: Observation) -> str:
     """The link that approval adds to the chain; a failed gate has said all already."""
-    if approved.reason == "GatesFailed":
+    if approved.reason in ("GatesFailed", "ChampionMissing"):
         return ""
     return "awaiting approval" if approved.status == "Unknown" else approved.message

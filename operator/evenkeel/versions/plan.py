@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from evenkeel.api.modelversion import GateResult, ModelVersion, ModelVersionStatus
+from evenkeel.api.common import Gate
+from evenkeel.api.modelversion import GateResult, ModelVersion, ModelVersionStatus, Rollout
+from evenkeel.api.record import annotation
 from evenkeel.meta.conditions import Observation, find, merge
 from evenkeel.meta.objects import Event
 from evenkeel.meta.plan import Plan
@@ -16,6 +18,8 @@ from evenkeel.versions.lineage import lineage
 
 SHARED_STATUS = ("rollouts",)
 """Written by the ModelDeployments that serve the version."""
+LOOK_AGAIN = 10.0
+"""Seconds after which a champion that is missing may have been restored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,9 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
     validated = _recorded(version)
     gates, reference = status.gates, status.champion
     if validated is None:
-        gates, reference = _judge(snapshot)
-        validated = _validated(gates)
-        told = (_gate_event(validated),)
+        validated, gates, reference = _judge(snapshot)
+        if validated.status != "Unknown":
+            told = (_gate_event(validated),)
     approved = approved_by(version, validated)
     before = find(status.conditions, "Approved")
     if approved.reason in ("Approved", "AutomaticallyApproved", "Denied") and (
@@ -48,18 +52,45 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         told = (Event(told[0].type if told else "Normal", kind, said),)
     observations = (validated, approved, *ready(validated, approved))
     generation = version.metadata.generation
-    return Plan(
-        status=ModelVersionStatus(
-            observed_generation=generation,
-            conditions=merge(status.conditions, observations, generation, snapshot.now),
-            champion=reference,
-            gates=gates,
-            lineage=lineage(
-                version.metadata.name, version.spec, gates, lineage_link(approved), status.rollouts
-            ),
+    planned = ModelVersionStatus(
+        observed_generation=generation,
+        conditions=merge(status.conditions, observations, generation, snapshot.now),
+        trained_time=version.spec.trained_time
+        or status.trained_time
+        or version.metadata.creation_timestamp,
+        champion=reference,
+        gates=gates,
+        rolled_back=_rolled_back(status),
+        lineage=lineage(
+            version.metadata.name, version.spec, gates, lineage_link(approved), status.rollouts
         ),
-        events=told,
+    )
+    return Plan(
+        status=planned,
+        annotations=_record(planned),
+        # All this was told in its earlier life.
+        events=() if version.had_earlier_life else told,
+        requeue_after=LOOK_AGAIN if validated.status == "Unknown" else None,
         shared_status=SHARED_STATUS,
+    )
+
+
+def _rolled_back(status: ModelVersionStatus) -> tuple[Rollout, ...]:
+    """By ModelDeployment, until one says something else of it again."""
+    told = {r.deployment for r in status.rollouts}
+    now = [
+        r.model_copy(update={"message": r.message[:200]})
+        for r in status.rollouts
+        if r.outcome == "RolledBack"
+    ]
+    before = [r for r in status.rolled_back if r.deployment not in told]
+    return tuple(sorted((*now, *before), key=lambda r: r.deployment))[:64]
+
+
+def _record(status: ModelVersionStatus) -> dict[str, str]:
+    fields = {"trained_time"} | ({"rolled_back"} if status.rolled_back else set())
+    return annotation(
+        status.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
     )
 
 
@@ -71,14 +102,36 @@ def _recorded(version: ModelVersion) -> Observation | None:
     return Observation(known.type, known.status, known.reason, known.message)
 
 
-def _judge(snapshot: VersionSnapshot) -> tuple[tuple[GateResult, ...], str | None]:
+def _judge(
+    snapshot: VersionSnapshot,
+) -> tuple[Observation, tuple[GateResult, ...], str | None]:
+    """The verdict, its results and the champion's name."""
     version = snapshot.version
-    others = (s for s in snapshot.siblings if s.metadata.name != version.metadata.name)
-    best = champion(others, version.spec.model)
-    results = evaluate(
-        version.spec.gates, _figures(version), _figures(best) if best is not None else None
+    spec, name = version.spec, version.metadata.name
+    others = [s for s in snapshot.siblings if s.metadata.name != name]
+    if spec.champion is None:
+        best = champion(others, spec.model)
+    else:
+        best = next((s for s in others if s.metadata.name == spec.champion), None)
+        if best is None and spec.champion and any(map(_compares, spec.gates)):
+            return _champion_missing(spec.champion), (), None
+    results = evaluate(spec.gates, _figures(version), _figures(best) if best is not None else None)
+    return _validated(results), results, best.metadata.name if best is not None else None
+
+
+def _compares(gate: Gate) -> bool:
+    """Whether the gate needs the champion's figures."""
+    return gate.champion is not None
+
+
+def _champion_missing(name: str) -> Observation:
+    return Observation(
+        "Validated",
+        "Unknown",
+        "ChampionMissing",
+        f"ModelVersion {name}, which was in production when this version was made, is not there; "
+        "restore it, or create this version again without spec.champion",
     )
-    return results, best.metadata.name if best is not None else None
 
 
 def _figures(version: ModelVersion) -> Figures:

@@ -73,6 +73,7 @@ _STATE = (
     ),
     Reason("Accepted", ("SteeringAccepted",), "The revisions that steer the rollout are known."),
     Reason("RolloutStarted", ("Event",), "A canary begins."),
+    Reason("CanaryStarting", ("Event",), "After `rollout.stopFirst` has made room."),
     Reason("CanaryWarmingUp", ("Event",), "The canary gets its first requests, not yet judged."),
     Reason("CanaryStepping", ("Event",), "The canary enters a step; the message has its weight."),
     Reason("CanaryPromoting", ("Event",), "The canary has passed and grows to its full size."),
@@ -100,8 +101,17 @@ _MODEL = (
     Reason(
         "VersionNotFound",
         _REFUSED,
-        "`model.version` names a ModelVersion that the namespace does not have.",
+        "`model.version` names a ModelVersion that the namespace does not have, or the one in "
+        "production is gone and all others are older; what serves goes on.",
         "Create it or correct the name.",
+    ),
+    Reason(
+        "OrderUnknown",
+        _REFUSED,
+        "`model.follow` cannot tell which version is the newest: several were created in the same "
+        "second and do not say when they were trained; what serves goes on.",
+        "Set `spec.trainedTime` in the versions that the message names, or name one by "
+        "`model.version`.",
     ),
     Reason(
         "VersionNotApproved",

@@ -23,6 +23,12 @@ MODEL_VERSION = (
         "Set `spec.approval.decision` to Approved or Denied, and `by` to your name.",
     ),
     Reason(
+        "ChampionMissing",
+        ("Ready", "Validated", "Approved"),
+        "The version that `spec.champion` names, with which a gate compares, is not there.",
+        "Restore it, or create this version again without `spec.champion`.",
+    ),
+    Reason(
         "Denied",
         ("Ready", "Approved", "Event"),
         "A person denied the version; a canary of it ends at once.",

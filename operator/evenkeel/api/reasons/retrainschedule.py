@@ -13,6 +13,11 @@ RETRAIN_SCHEDULE = (
         "`cooldownSeconds` since the newest run are not over; the message says until when.",
     ),
     Reason(
+        "Restoring",
+        ("Ready",),
+        "The schedule was restored, and its last run is not there yet: up to ten minutes.",
+    ),
+    Reason(
         "BackingOff",
         ("Ready",),
         "Runs failed, and the wait before the next one is not over.",

@@ -8,6 +8,12 @@ _RECORD: tuple[Carrier, ...] = ("rollout",)
 
 _WAITING = (
     Reason("Starting", _RECORD, "The canary's pods come up; they get no requests yet."),
+    Reason(
+        "Stopping",
+        _RECORD,
+        "`rollout.stopFirst`: the canary starts once no pod holds the room any more.",
+    ),
+    Reason("Stopped", _RECORD, "`rollout.stopFirst`: the room is free, so the canary starts."),
     Reason("CanaryReady", _RECORD, "The canary's pods are ready, so the first step begins."),
     Reason("WarmingUp", _RECORD, "The canary gets requests that the verdict leaves out."),
     Reason("WarmedUp", _RECORD, "The warm-up is over, so the first step begins."),
@@ -46,6 +52,14 @@ _TAKEN_BACK = (
         "Read in the message what ails them: image, claim, node, or a container's last words.",
     ),
     Reason(
+        "PodsForbidden",
+        _RECORD,
+        "The API server or an admission webhook takes no pods of the revision until the deadline: "
+        "Pod Security, a LimitRange, a policy. The cause is the infrastructure's, unless the "
+        "model's own `podTemplate` or `resources` ask for what is refused.",
+        "Read the refusal in the message.",
+    ),
+    Reason(
         "CanaryUnavailable",
         _RECORD,
         "Needed pods are missing: the canary gets only what the ready ones carry, and goes back "
@@ -64,6 +78,14 @@ _TAKEN_BACK = (
         "The canary's model server ended three times or more by its own fault, and far oftener a "
         "pod than stable's.",
         "Read the exit code and the last words in the message.",
+    ),
+    Reason(
+        "BothCrash",
+        _RECORD,
+        "Stable's model servers end by their own fault about as often a pod as the canary's: the "
+        "trial can neither go on nor tell anything; an hour after the stage's own time, or when "
+        "its pods are lost for good, it ends.",
+        "Read the last words in the message; look for what both need: memory, a volume, a node.",
     ),
     Reason(
         "Undecided",

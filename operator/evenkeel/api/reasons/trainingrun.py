@@ -66,6 +66,13 @@ TRAINING_RUN = (
         "A newer run stopped this one (`concurrencyPolicy: Replace`).",
     ),
     Reason(
+        "Restored",
+        _FAILURE,
+        "The run was there before, in this cluster or another; a backup or a copy brought it back. "
+        "Ready is True if it had succeeded.",
+        "To train anew, create one without its record; the message says how.",
+    ),
+    Reason(
         "ApplyFailed",
         ("Ready",),
         "The API server refuses a write; its answer is the message.",

@@ -12,6 +12,7 @@ from evenkeel.controllers.modeldeployment.observe import observe
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
+from evenkeel.meta.resources import READ
 
 
 async def reconcile(context: Context, key: Key, obj: dict[str, Any], invalid: str | None) -> Plan:
@@ -32,4 +33,5 @@ KIND = Kind(
     children=watches,
     belongs=belongs,
     labels=lambda: (labels.DEPLOYMENT,),
+    verbs=(*READ, "patch"),
 )

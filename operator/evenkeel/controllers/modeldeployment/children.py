@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from evenkeel import traffic
@@ -11,14 +10,19 @@ from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import HPA, Watch, distinct
+from evenkeel.meta.times import sooner
 from evenkeel.rollout.capacity import full_replicas, stage_replicas
 from evenkeel.rollout.state import RolloutState
+from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
 from evenkeel.serving.children import WATCHES, hpa, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
 from evenkeel.serving.observed import Pods
 from evenkeel.serving.ports import Ports, template_ports
 from evenkeel.serving.wanted import Revision, stable_template
 from evenkeel.traffic import Division, strategy_of
+
+HAND_OVER = 1.0
+"""Seconds between two looks while one autoscaler has to go before another takes over."""
 
 
 def watches() -> tuple[Watch, ...]:
@@ -27,10 +31,14 @@ def watches() -> tuple[Watch, ...]:
 
 
 class Owned(NamedTuple):
-    """Objects to apply, and Deployments whose number of replicas is set apart."""
+    """Objects to apply, and Deployments whose number of replicas is set apart.
+
+    requeue_after: seconds until the next look where something waits for what others take away.
+    """
 
     applies: list[Manifest]
     scales: list[tuple[Ref, int]]
+    requeue_after: float | None = None
 
 
 def owned(
@@ -45,10 +53,19 @@ def owned(
     if divided is None:
         return Owned([], [])
     templates = _templates(snapshot, wanted, divided.stable, pods)
-    workloads = deployments(md, _replicas(snapshot, rollout, pods), templates, pods)
+    taken = occupied(pods, snapshot.present)
+    workloads = deployments(md, _replicas(md, rollout, pods, taken), templates, pods)
     routed = strategy_of(md.spec.traffic).objects(md, _ports(snapshot, wanted), divided)
-    others = [c for c in (*_autoscalers(md, rollout, pods), pdb(md)) if c is not None]
-    return Owned([*workloads.applies, *routed, *others], workloads.scales)
+    scalers = _autoscalers(md, rollout, pods)
+    free = [s for s in scalers if not _selected(snapshot, s)]
+    again = LOOK_AGAIN if _waiting(rollout, pods, taken) else None
+    budget = pdb(md)
+    others = free if budget is None else [*free, budget]
+    return Owned(
+        [*workloads.applies, *routed, *others],
+        workloads.scales,
+        sooner(again, HAND_OVER if len(free) < len(scalers) else None),
+    )
 
 
 def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, ...]:
@@ -72,28 +89,44 @@ def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, 
     )
 
 
+def _waiting(rollout: RolloutState, pods: dict[str, Pods], taken: int) -> bool:
+    """Whether stable waits for room to come back."""
+    stable = rollout.stable
+    if stable is None:
+        return False
+    return waits(stable, rollout.canary, pods.get(stable.revision, Pods()), taken)
+
+
+def _selected(snapshot: DeploymentSnapshot, scaler: Manifest) -> bool:
+    """Whether another autoscaler is still there for the same pods.
+
+    Both would leave them alone (AmbiguousSelector). The other one goes with this plan, or is set
+    on another revision; meanwhile the pods stay as many as they are.
+    """
+    name, target = scaler["metadata"]["name"], scaler["spec"]["scaleTargetRef"]["name"]
+    there = (c for c in snapshot.children if c.ref.kind == HPA.kind and c.ref.name != name)
+    return any(c.scales == target for c in there)
+
+
 def _replicas(
-    snapshot: DeploymentSnapshot, rollout: RolloutState, pods: dict[str, Pods]
+    md: ModelDeployment, rollout: RolloutState, pods: dict[str, Pods], taken: int
 ) -> dict[str, int | None]:
-    """The number of pods by revision; None where an autoscaler owns it."""
-    md, stable, canary = snapshot.deployment, rollout.stable, rollout.canary
+    """The number of pods by revision; None where an autoscaler owns it. taken: pods that hold
+    room."""
+    stable, canary = rollout.stable, rollout.canary
     assert stable is not None
     own, beside = Pods(), pods.get(stable.revision, Pods())
     if canary is not None:
         own = pods.get(canary.revision, Pods())
-    full = full_replicas(md, beside, canary, own)
+    full = full_replicas(md, beside, canary, own, stable.stopped_replicas)
     scaling = md.spec.autoscaling
-    if scaling is None:
-        numbers: dict[str, int | None] = {stable.revision: full}
-    else:
-        # An autoscaler leaves a Deployment without pods alone.
-        numbers = {stable.revision: None if beside.wanted else scaling.min_replicas}
+    # An autoscaler leaves a Deployment without pods alone.
+    numbers = {stable.revision: None if scaling and beside.wanted else full}
+    if stays_stopped(stable, canary, beside, taken):
+        numbers[stable.revision] = 0
     if canary is None:
         return numbers
-    wanted = stage_replicas(md, canary, full)
-    if md.spec.rollout.stop_first:
-        numbers[stable.revision] = 0
-        wanted = 0 if beside.existing else wanted
+    wanted = 0 if canary.stage == "Stopping" else stage_replicas(md, canary, full)
     # Its autoscaler may have given it more, and needs time to give it as many. A Deployment that
     # is made without a number would begin with one pod.
     numbers[canary.revision] = None if scaling and own.wanted >= wanted > 0 else wanted
@@ -102,27 +135,29 @@ def _replicas(
 
 def _autoscalers(
     md: ModelDeployment, rollout: RolloutState, pods: dict[str, Pods]
-) -> Iterator[Manifest | None]:
+) -> list[Manifest]:
     """Stable's, and the canary's own during its trial, so that load may grow on either side.
 
     Stable keeps the size with which the trial began, so that going back needs no pods; one that
-    has just been promoted keeps what it has for as long as the former revision lives on.
+    has just been promoted keeps what it has for as long as the former revision lives on, and one
+    that was stopped what it had until it has it again.
     """
     stable, canary, scaling = rollout.stable, rollout.canary, md.spec.autoscaling
     if stable is None or scaling is None:
-        return
+        return []
     beside = pods.get(stable.revision, Pods())
-    least = scaling.min_replicas
+    former = min(stable.stopped_replicas or 0, scaling.max_replicas)
+    least = max(scaling.min_replicas, former)
     if canary is not None:
         least = max(least, canary.stable_replicas)
     elif rollout.old:
         least = max(least, beside.wanted)
-    yield hpa(md, stable.revision, least)
-    if canary is None or md.spec.rollout.stop_first:
-        return
-    full = full_replicas(md, beside, canary, pods.get(canary.revision))
-    wanted = stage_replicas(md, canary, full)
-    yield hpa(md, canary.revision, wanted, own=True)
+    made = [hpa(md, stable.revision, least)]
+    if canary is not None and not canary.stop_first:
+        own = pods.get(canary.revision)
+        full = full_replicas(md, beside, canary, own, stable.stopped_replicas)
+        made.append(hpa(md, canary.revision, stage_replicas(md, canary, full), own=True))
+    return [scaler for scaler in made if scaler is not None]
 
 
 def _templates(

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import labels
+from evenkeel.api.base import API_VERSION
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.kind import Context
-from evenkeel.controllers.known_versions import followed, number_of
+from evenkeel.controllers.known_versions import followed, number_of, tried_by
 from evenkeel.controllers.modeldeployment.children import watches
+from evenkeel.controllers.modeldeployment.earlier_life import with_former_rollouts
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, wanted_looks
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key, Ref
+from evenkeel.meta.owners import left_behind
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import POD, ResourceType
+from evenkeel.meta.resources import HPA, POD, ResourceType
+from evenkeel.meta.times import parse
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import model_source
+from evenkeel.serving.model_source import Past
 from evenkeel.serving.observed import Child, Pods, deployment_pods
 from evenkeel.serving.ports import service_ports
-from evenkeel.serving.processes import processes
+from evenkeel.serving.processes import holds_room, processes
 from evenkeel.serving.runtime_selection import Selected, select_runtime
 from evenkeel.traffic import diagnosis
 from evenkeel.verdict.judgement import Observations
@@ -39,8 +45,9 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     """
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
+    md = with_former_rollouts(md, versions)
     known = number_of(store, md.metadata.namespace, md.spec.model.follow or "")
-    target = model_source.resolve(md.spec.model, versions, _tried(md), known)
+    target = model_source.resolve(md.spec.model, versions, known, _past(md, versions))
     runtime = _runtime(store, md, None if isinstance(target, Refused) else target.format)
     found = [_with_pods(store, md, c) for c in _children(store, md)]
     return DeploymentSnapshot(
@@ -52,6 +59,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         seen=_seen(context, md, runtime),
         settings=context.pods,
         now=now,
+        present=_present(store, md, now),
     )
 
 
@@ -61,15 +69,23 @@ def _versions(store: Store, md: ModelDeployment) -> list[ModelVersion]:
     names = {source.version, *(o.version for o in status.history)}
     names |= {r.version for r in (status.stable, status.canary) if r is not None}
     named = (store.get(Key(ModelVersion.kind, namespace, name)) for name in names if name)
-    known = {v["metadata"]["name"]: v for v in named if v is not None}
-    known |= {v["metadata"]["name"]: v for v in followed(store, namespace, source.follow or "")}
+    found = [v for v in named if v is not None]
+    found += followed(store, namespace, source.follow or "", len(names))
+    if status.stable is None:
+        found += tried_by(store, namespace, md.metadata.name)
+    known = {v["metadata"]["name"]: v for v in found}
     return [store.parse(ModelVersion, v) for v in known.values()]
 
 
-def _tried(md: ModelDeployment) -> set[str]:
-    """Versions that were in production here."""
-    tried = {o.version for o in md.status.history if o.outcome == "Promoted"}
-    return tried if md.status.stable is None else tried | {md.status.stable.version}
+def _past(md: ModelDeployment, versions: list[ModelVersion]) -> Past:
+    stable, history = md.status.stable, md.status.history
+    serves = {stable.version} if stable is not None else set()
+    gone = stable is not None and stable.version not in {v.metadata.name for v in versions}
+    return Past(
+        served={o.version for o in history if o.outcome == "Promoted"} | serves,
+        taken_back={o.version for o in history if o.outcome == "RolledBack"} - serves,
+        gone=parse(stable.trained_time) if stable and gone and stable.trained_time else None,
+    )
 
 
 def _runtime(store: Store, md: ModelDeployment, format_: ModelFormat | None) -> Selected | Refused:
@@ -92,24 +108,39 @@ def _seen(context: Context, md: ModelDeployment, runtime: Selected | Refused) ->
 
 def _children(store: Store, md: ModelDeployment) -> list[Child]:
     return [
-        _child(watch.type, obj)
+        _child(watch.type, obj, not _owned(md, obj))
         for watch in watches()
         if watch.type != POD
         for obj in store.labelled(
             watch.type.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name
         )
-        if any(o["uid"] == md.metadata.uid for o in obj["metadata"].get("ownerReferences") or ())
+        if _owned(md, obj) or _left_behind(md, obj)
     ]
 
 
-def _child(type_: ResourceType, obj: JSON) -> Child:
+def _owned(md: ModelDeployment, obj: JSON) -> bool:
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return any(o["uid"] == md.metadata.uid for o in owners)
+
+
+def _left_behind(md: ModelDeployment, obj: JSON) -> bool:
+    """Of an earlier life: a copy that somebody made of it has another name."""
+    meta, own = obj["metadata"], md.metadata
+    names = (own.name, (meta.get("labels") or {}).get(labels.REVISION))
+    gone = left_behind(meta, API_VERSION, md.kind, own.name, own.uid)
+    return gone and meta["name"] in names and not meta.get("deletionTimestamp")
+
+
+def _child(type_: ResourceType, obj: JSON, left: bool) -> Child:
     meta, kind = obj["metadata"], type_.kind
     return Child(
         Ref(type_.api_version, kind, meta["namespace"], meta["name"], meta.get("uid", "")),
         (meta.get("labels") or {}).get(labels.REVISION, ""),
         pods=deployment_pods(obj) if kind == "Deployment" else Pods(),
         ports=service_ports(obj) if kind == "Service" else None,
+        scales=obj["spec"]["scaleTargetRef"]["name"] if kind == HPA.kind else "",
         diagnosis=diagnosis(kind, obj),
+        left_behind=left,
     )
 
 
@@ -117,9 +148,22 @@ def _with_pods(store: Store, md: ModelDeployment, child: Child) -> Child:
     """The Deployment with its model servers, and what ails its pods if some are not ready."""
     if child.ref.kind != "Deployment":
         return child
-    of_model = store.labelled(POD.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name)
-    found = [p for p in of_model if p["metadata"]["labels"].get(labels.REVISION) == child.revision]
+    found = [p for p in _pods(store, md) if _revision(p) == child.revision]
     pods = replace(child.pods, processes=processes(found))
     if pods.ready < pods.wanted and not pods.diagnosis:
         pods = replace(pods, diagnosis=first_diagnosis(found))
     return replace(child, pods=pods)
+
+
+def _present(store: Store, md: ModelDeployment, now: datetime) -> dict[str, int]:
+    """By revision the pods that hold room."""
+    return dict(Counter(_revision(p) for p in _pods(store, md) if holds_room(p, now)))
+
+
+def _pods(store: Store, md: ModelDeployment) -> list[JSON]:
+    kind, meta = POD.kind, md.metadata
+    return list(store.labelled(kind, meta.namespace, labels.DEPLOYMENT, meta.name))
+
+
+def _revision(pod: JSON) -> str:
+    return str(pod["metadata"]["labels"].get(labels.REVISION, ""))

@@ -6,18 +6,25 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import owned, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
+from evenkeel.controllers.modeldeployment.earlier_life import (
+    record,
+    with_provenance,
+    with_stable_remade,
+)
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
 from evenkeel.meta.objects import Event
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
+from evenkeel.meta.times import sooner
 from evenkeel.rollout.advance import advance
 from evenkeel.rollout.capacity import full_replicas
 from evenkeel.rollout.division import division
 from evenkeel.rollout.goal import rollout_goal
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.steering import misdirected
+from evenkeel.rollout.stop_first import occupied
 from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.observed import Pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
@@ -28,6 +35,7 @@ from evenkeel.verdict.judgement import assess
 
 def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     """What to write for a ModelDeployment; nothing while it is being deleted."""
+    snapshot = with_stable_remade(snapshot)
     md, now = snapshot.deployment, snapshot.now
     if md.metadata.deletion_timestamp is not None:
         return Plan(status=md.status)
@@ -35,7 +43,8 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     wanted = _judgeable(snapshot)
     judgement = assess(md.status.canary, md.spec.analysis, snapshot.seen)
     goal = rollout_goal(md.status, wanted, _denied(snapshot))
-    rollout = advance(md, goal, pods, judgement, now)
+    taken = occupied(pods, snapshot.present)
+    rollout = advance(md, goal, pods, judgement, taken, now)
     full = _full(md, rollout, pods)
     divided = division(rollout, pods, full)
     children = owned(snapshot, wanted, rollout, divided, pods)
@@ -43,14 +52,18 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     if rollout.stable is not None:
         # Of a Deployment that this plan makes, told as its report will: no second status then.
         stable_pods = pods.get(rollout.stable.revision, Pods(wanted=full))
+    status = _status(snapshot, wanted, rollout, pods, stable_pods)
+    deletes = unwanted(snapshot, rollout)
     return Plan(
-        status=_status(snapshot, wanted, rollout, pods, stable_pods),
+        status=status,
         status_patches=version_records(md, snapshot.versions, rollout, stable_pods.ready > 0, now),
         applies=tuple(children.applies),
         scales=tuple(children.scales),
-        deletes=unwanted(snapshot, rollout),
+        adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
+        deletes=deletes,
+        annotations=record(md, status),
         events=(*rollout.events, *_steering(md, rollout)),
-        requeue_after=rollout.requeue_after,
+        requeue_after=sooner(rollout.requeue_after, children.requeue_after),
     )
 
 
@@ -74,7 +87,8 @@ def _full(md: ModelDeployment, rollout: RolloutState, pods: dict[str, Pods]) -> 
     """Pods that carry all requests."""
     stable, canary = rollout.stable, rollout.canary
     beside = pods.get(stable.revision, Pods()) if stable is not None else Pods()
-    return full_replicas(md, beside, canary, pods.get(canary.revision) if canary else None)
+    own = pods.get(canary.revision) if canary is not None else None
+    return full_replicas(md, beside, canary, own, stable.stopped_replicas if stable else None)
 
 
 def _steering(md: ModelDeployment, rollout: RolloutState) -> tuple[Event, ...]:
@@ -96,6 +110,7 @@ def _status(
     md, runtime, stable = snapshot.deployment, snapshot.runtime, rollout.stable
     if stable is not None:
         stable = stable.model_copy(update={"ready_replicas": stable_pods.ready})
+        stable = with_provenance(stable, snapshot.versions)
     canary = rollout.canary
     if stable is not None:
         stable = stable.model_copy(update={"metrics": revision_metrics(snapshot, wanted, stable)})

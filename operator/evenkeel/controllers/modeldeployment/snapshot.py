@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from evenkeel.api.modeldeployment import ModelDeployment
@@ -19,6 +20,7 @@ from evenkeel.verdict.judgement import Observations
 class DeploymentSnapshot:
     """versions: those that may be served or that a verdict is recorded on.
 
+    present: by revision the pods that have not ended, also of one without a Deployment.
     seen: what Prometheus said of the canary's indicators; empty while none is judged.
     """
 
@@ -30,3 +32,4 @@ class DeploymentSnapshot:
     seen: Observations
     settings: PodSettings
     now: datetime
+    present: Mapping[str, int] = field(default_factory=dict)

@@ -22,7 +22,8 @@ class Request:
     """May the next run of the schedule start now?
 
     starts: when the known runs were created, by name. active: names of the unfinished runs.
-    unusable: why the template cannot work, if it cannot.
+    unusable: why the template cannot work, if it cannot. restored_until: until when runs of an
+    earlier life may come back, while the last one is missing.
     """
 
     schedule: RetrainSchedule
@@ -31,6 +32,7 @@ class Request:
     failures: Failures
     unusable: str | None
     now: datetime
+    restored_until: datetime | None = None
 
     @property
     def spec(self) -> RetrainScheduleSpec:

@@ -100,7 +100,7 @@ def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     status = job.get("status") or {}
     conditions = {c.get("type"): c for c in status.get("conditions") or ()}
     if _true(conditions.get("Complete")):
-        return _succeeded(conditions["Complete"], pods, trainer, now)
+        return _succeeded(status, conditions["Complete"], pods, trainer, now)
     if _true(conditions.get("Failed")):
         return _failed(conditions["Failed"], pods, trainer)
     if _true(conditions.get("Suspended")):
@@ -119,10 +119,12 @@ def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     return State("Running", attempt)
 
 
-def _succeeded(condition: Json, pods: Sequence[Json], trainer: str, now: datetime) -> State:
+def _succeeded(
+    status: Json, condition: Json, pods: Sequence[Json], trainer: str, now: datetime
+) -> State:
     found = report(pods, trainer)
     if found is not None:
-        return State("Succeeded", "", found)
+        return State("Succeeded", "", found, status.get("completionTime"))
     since = condition.get("lastTransitionTime")
     if since and (now - parse(since)).total_seconds() < POD_WAIT_SECONDS:
         return State(
