@@ -84,6 +84,7 @@ async def test_a_version_costs_one_write_of_status_and_one_event(
     api_server: ApiServer, namespace: str
 ) -> None:
     kind, written = BY_KIND["ModelVersion"], Counter[str]()
+    last: dict[str, object] = {}
     async with (
         Client(configuration(api_server), field_manager="tests") as client,
         world(api_server, namespace) as w,
@@ -97,7 +98,12 @@ async def test_a_version_costs_one_write_of_status_and_one_event(
         with suppress(TimeoutError):
             async with asyncio.timeout(3):
                 async for event in client.watch(kind, namespace=namespace, resource_version=begin):
-                    written[event["object"]["metadata"]["name"]] += event["type"] == "MODIFIED"
+                    name, status = (
+                        event["object"]["metadata"]["name"],
+                        event["object"].get("status"),
+                    )
+                    written[name] += status != last.get(name)
+                    last[name] = status
         told = [(e["involvedObject"]["name"], e["reason"]) for e in w.ns.all("Event")]
     names = [f"fraud-{n}" for n in range(VERSIONS)]
     assert written == Counter(names)
