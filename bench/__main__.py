@@ -1,5 +1,7 @@
 """`make bench`: the operator's figures on one real API server, against the design's table.
 
+`python -m bench scale` has other figures: those of very many objects (bench/scale.py).
+
 Everything runs on this machine at once, so the times to compare are the ratios: what the operator
 needs against what the bare writes of the same children need.
 """
@@ -8,43 +10,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from bench import alerts, deployments, looks
-from bench.process import OperatorProcess, Row
-from dev.cluster import binaries
-from dev.cluster.control_plane import ControlPlane
-from dev.paths import ROOT
+from bench import alerts, deployments, looks, scale
+from bench.cluster import cluster
+from bench.process import Row
 
 
 def run(count: int) -> list[Row]:
     """All figures."""
     seen = looks.measure()
-    folder = Path(tempfile.mkdtemp(prefix="evenkeel-bench-"))
-    try:
-        with ControlPlane(folder / "cp", die_with_parent=True, controllers=False) as plane:
-            os.environ["KUBECONFIG"] = str(plane.kubeconfig)
-            subprocess.run(
-                [binaries.path("kubectl"), "apply", "--server-side", "-f", str(ROOT / "crds")],
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            time.sleep(2)
-            raw = asyncio.run(deployments.raw_writes(count))
-            with OperatorProcess(folder, str(plane.kubeconfig)) as operator:
-                rows = asyncio.run(deployments.measure(operator, count, raw))
-                return rows + asyncio.run(alerts.measure(operator)) + seen
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with cluster() as made:
+        raw = asyncio.run(deployments.raw_writes(count))
+        with made.operator() as operator:
+            rows = asyncio.run(deployments.measure(operator, count, raw))
+            return rows + asyncio.run(alerts.measure(operator)) + seen
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["scale"]:
+        return scale.main(sys.argv[2:])
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     started = time.monotonic()
     rows = run(count)

@@ -10,10 +10,9 @@ from evenkeel.api.resources import OWN
 from evenkeel.kube.client import Client
 from evenkeel.meta.resources import DEPLOYMENT, SERVICE, ResourceType
 
-from bench.process import OperatorProcess, Row
+from bench.process import MEBIBYTE, OperatorProcess, Row
 
 IDLE_SECONDS = 60
-MEBIBYTE = 2**20
 PARALLEL = 50
 STATUS = {
     "observedGeneration": 1,
@@ -31,7 +30,7 @@ STATUS = {
 }
 
 
-def _runtime() -> dict[str, Any]:
+def runtime() -> dict[str, Any]:
     return {
         "apiVersion": "evenkeel.dev/v1alpha1",
         "kind": "ClusterServingRuntime",
@@ -50,7 +49,7 @@ def _runtime() -> dict[str, Any]:
     }
 
 
-def _deployment(index: int) -> dict[str, Any]:
+def deployment(index: int) -> dict[str, Any]:
     return {
         "apiVersion": "evenkeel.dev/v1alpha1",
         "kind": "ModelDeployment",
@@ -98,7 +97,7 @@ async def raw_writes(count: int) -> float:
 
         async def one(index: int) -> None:
             async with limit:
-                body = _deployment(index) | {"status": STATUS}
+                body = deployment(index) | {"status": STATUS}
                 body["metadata"]["name"] = name = f"raw-{index}"
                 await client.create(kind, "default", body)
                 await client.apply(kind, "default", name, body, subresource="status")
@@ -121,11 +120,11 @@ async def measure(operator: OperatorProcess, count: int, raw: float) -> list[Row
     empty = operator.rss()
     limit = asyncio.Semaphore(PARALLEL)
     async with await Client.from_environment(field_manager="bench") as client:
-        await client.apply(OWN["ClusterServingRuntime"], "", "bench", _runtime())
+        await client.apply(OWN["ClusterServingRuntime"], "", "bench", runtime())
 
         async def create(index: int) -> None:
             async with limit:
-                await client.create(kind, "default", _deployment(index))
+                await client.create(kind, "default", deployment(index))
 
         cpu = operator.cpu_seconds()
         started = time.perf_counter()

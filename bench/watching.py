@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, Self
 import kopf
 from evenkeel.api.resources import OWN
 from evenkeel.controllers.identity import FIELD_MANAGER
-from evenkeel.controllers.kinds import indexed, kept, slims
+from evenkeel.controllers.kinds import indexed, indices, kept, slims
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.store import Store
 from evenkeel.kube.watcher import Watcher
@@ -72,7 +72,9 @@ def _tell(what: str, obj: JSON) -> None:
 
 async def watch_own() -> None:
     """Watches as the operator does and tells what it sees."""
-    store = Store(indexed=indexed(), kept=kept(), slims=slims(), manager=FIELD_MANAGER)
+    store = Store(
+        indexed=indexed(), indices=indices(), kept=kept(), slims=slims(), manager=FIELD_MANAGER
+    )
 
     def changed(kind: str, obj: JSON) -> None:
         known = store.get(Key(kind, NAMESPACE, obj["metadata"]["name"]))

@@ -21,7 +21,9 @@ def made(kind: str, name: str, labels: JSON | None = None, **spec: Any) -> JSON:
 
 
 def store(*objects: JSON) -> Store:
-    filled = Store(indexed=kinds.indexed(), kept=kinds.kept(), slims=kinds.slims())
+    filled = Store(
+        indexed=kinds.indexed(), indices=kinds.indices(), kept=kinds.kept(), slims=kinds.slims()
+    )
     for obj in objects:
         filled.put(obj["kind"], obj)
     return filled

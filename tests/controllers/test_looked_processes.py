@@ -22,7 +22,9 @@ def pod(name: str, revision: str, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_starts_of_the_revisions_model_servers() -> None:
-    store = Store(indexed=kinds.indexed(), kept=kinds.kept(), slims=kinds.slims())
+    store = Store(
+        indexed=kinds.indexed(), indices=kinds.indices(), kept=kinds.kept(), slims=kinds.slims()
+    )
     key = Key("ModelDeployment", "shop", "fraud")
     assert processes(store, key, ("a", "b")) == {}
     store.put("Pod", pod("a-1", "a", {"running": {"startedAt": "2026-01-31T09:00:00Z"}}))

@@ -81,6 +81,10 @@ class Loop:
         told = Event("Normal", "Counted", f"{count + 1}")
         return Plan(status=Status(count=count + 1), deletes=(OLD,), events=(told,))
 
+    @staticmethod
+    async def settled(key: Key, obj: JSON, invalid: str | None) -> Plan:
+        return Plan(status=Status())
+
     async def one(self) -> None:
         self.controller.queue.add(KEY)
         task = asyncio.create_task(self.controller.work())
@@ -94,6 +98,40 @@ async def test_a_plan_that_was_written_is_told() -> None:
     loop = Loop()
     await loop.one()
     assert loop.told == ["fraud"]
+
+
+async def test_a_backlog_that_needs_no_writes_leaves_others_their_turns() -> None:
+    loop = Loop()
+    keys = [KEY._replace(name=f"w{n}") for n in range(100)]
+    for key in keys:
+        widget = {**loop.widget(), "status": {"count": 0, "conditions": []}}
+        widget["metadata"] = {**widget["metadata"], "name": key.name, "uid": key.name}
+        loop.store.put("Widget", widget)
+        loop.controller.queue.add(key)
+    loop.controller._reconciles = {"Widget": loop.settled}
+    tasks = [asyncio.create_task(loop.controller.work()) for _ in range(4)]
+    waiting = []
+    while loop.controller.queue.depth():
+        waiting.append(loop.controller.queue.depth())
+        await asyncio.sleep(0)
+    assert len(waiting) >= len(keys) / 5
+    for task in tasks:
+        task.cancel()
+
+
+async def test_what_was_never_reconciled_goes_first() -> None:
+    loop = Loop()
+    settled = {**loop.widget(), "status": {"count": 1}}
+    for name, obj in (("settled", settled), ("new", loop.widget()), ("calm", settled)):
+        obj["metadata"] = {**obj["metadata"], "name": name, "uid": name}
+        loop.store.put("Widget", obj)
+    queue = loop.controller.queue
+    loop.controller._dependents = lambda kind, obj: [KEY._replace(name=obj["metadata"]["name"])]
+    loop.controller.changed("Widget", {"metadata": {"name": "calm"}})
+    loop.controller.started = True
+    for name in ("settled", "new"):
+        loop.controller.changed("Widget", {"metadata": {"name": name}})
+    assert [(await queue.get()).name for _ in range(3)] == ["new", "settled", "calm"]
 
 
 @pytest.mark.parametrize("status", [403, 409, 500])

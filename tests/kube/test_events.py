@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from evenkeel.kube import events
 from evenkeel.kube.client import ApiError
-from evenkeel.kube.events import EventSource, Recorder
+from evenkeel.kube.events import BACKLOG, EventSource, Recorder
 from evenkeel.kube.events_correlator import BURST
 from evenkeel.meta.objects import Event, Key
 from evenkeel.meta.resources import ResourceType
@@ -144,6 +144,18 @@ async def test_a_flood_is_dropped() -> None:
         recorder.record(KEY, OWNER, (Event("Normal", f"R{n}", "a"),))
     await recorder.flush()
     assert len(api.held) == BURST
+
+
+async def test_of_a_long_backlog_the_oldest_is_dropped_and_warnings_last() -> None:
+    recorder = _recorder(Api())
+    for n in range(BACKLOG):
+        type_: Literal["Normal", "Warning"] = "Warning" if n < 2 else "Normal"
+        recorder.record(KEY, OWNER, (Event(type_, f"R{n}", "a"),))
+    recorder.record(KEY, OWNER, (Event("Normal", "New", "a"),))
+    waiting = [one.reason for one, _ in recorder._backlog]
+    assert len(waiting) == BACKLOG
+    assert waiting[:3] == ["R0", "R1", "R3"]
+    assert waiting[-1] == "New"
 
 
 async def test_a_cluster_scoped_objects_event_goes_to_the_default_namespace() -> None:

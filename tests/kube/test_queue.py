@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from evenkeel.kube.queue import WorkQueue
+from evenkeel.kube.queue import TURN, Priority, WorkQueue
 from evenkeel.meta.objects import Key
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,19 +31,45 @@ async def test_duplicates_are_one() -> None:
     queue = WorkQueue()
     for _ in range(3):
         queue.add(A)
-    queue.add(A, urgent=False)
+    queue.add(A, Priority.RESYNC)
     assert queue.depth() == 1
     assert await got(queue) == "a"
     assert await got(queue, 0.02) is None
 
 
-async def test_urgent_first_each_in_order_of_arrival() -> None:
+async def test_by_priority_and_each_in_order_of_arrival() -> None:
     queue = WorkQueue()
     for one in (A, B):
-        queue.add(one, urgent=False)
+        queue.add(one, Priority.RESYNC)
     queue.add(C)
     queue.add(B)
-    assert [await got(queue) for _ in range(3)] == ["c", "b", "a"]
+    queue.add(key("d"), Priority.FIRST)
+    queue.add(C, Priority.RESYNC)
+    assert [await got(queue) for _ in range(4)] == ["d", "c", "b", "a"]
+
+
+async def test_no_flood_keeps_what_is_calm_waiting_for_ever() -> None:
+    queue = WorkQueue()
+    queue.add(A, Priority.RESYNC)
+    queue.add(B, Priority.CHANGE)
+    for n in range(100):
+        queue.add(key(f"new-{n}"), Priority.FIRST)
+    taken = [await got(queue) for _ in range(TURN)]
+    assert {"a", "b"} < set(taken)
+
+
+async def test_no_progress_while_keys_wait_is_a_stall_and_their_age_is_not() -> None:
+    queue = WorkQueue()
+    assert queue.stalled_seconds() == 0
+    for one in (A, B, C):
+        queue.add(one)
+    queue._progress = queue._ready[Priority.CHANGE][C] = time.monotonic() - 100
+    assert queue.stalled_seconds() >= 100
+    queue.done(await queue.get())
+    assert queue.stalled_seconds() < 50
+    assert queue.oldest_seconds() >= 100
+    queue._working[await queue.get()] = time.monotonic() - 200
+    assert queue.stalled_seconds() >= 200, "one that hangs, although others go on"
 
 
 async def test_key_added_while_worked_on_comes_again_afterwards_and_not_before() -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from evenkeel.kube.client import Client
 from evenkeel.kube.store import Store
-from evenkeel.kube.watcher import Watcher
+from evenkeel.kube.watcher import BEGIN_AT_ONCE, Fellows, Watcher
 from evenkeel.meta.resources import DEPLOYMENT
 from kubernetes.aio.client import Configuration
 
@@ -46,6 +46,7 @@ class Script:
         self.over = asyncio.Event()
         self.watcher: Watcher
         self.while_listing: Callable[[], object] = lambda: None
+        self.pages: list[list[JSON]] = []
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("watch"):
@@ -53,7 +54,11 @@ class Script:
         self.asked.append("list")
         items, version = (self.lists.pop(0) if len(self.lists) > 1 else self.lists[0])()
         self.while_listing()
-        return web.json_response({"items": items, "metadata": {"resourceVersion": str(version)}})
+        meta = {"resourceVersion": str(version)}
+        if self.pages:
+            items = self.pages.pop(0)
+            meta |= {"continue": "next"} if self.pages else {}
+        return web.json_response({"items": items, "metadata": meta})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(f"watch {request.query['resourceVersion']}")
@@ -197,3 +202,73 @@ async def test_a_watch_that_is_granted_again_is_well_before_its_first_event() ->
     async with watching(script, store):
         await eventually(lambda: script.asked == ["list", "watch 5", "watch 5"])
         await eventually(lambda: script.watcher.diagnosis is None)
+
+
+async def test_a_list_is_taken_page_by_page_and_what_no_page_has_is_gone() -> None:
+    """All pages at once would be a multiple of what the store keeps of them."""
+    script, store = Script(), Store()
+    store.put("Deployment", deployment("gone", 1))
+    script.lists = [lambda: ([], 5)]
+    script.pages = [[deployment("a", 3)], [deployment("b", 4)]]
+    before: list[set[str]] = []
+    script.while_listing = lambda: before.append(known(store))
+    async with watching(script, store):
+        await eventually(lambda: known(store) == {"a", "b"})
+    assert before == [{"gone"}, {"gone", "a"}]
+
+
+async def test_the_report_of_an_own_write_is_neither_parsed_nor_told() -> None:
+    script, store = Script(), Store()
+    script.lists = [lambda: ([], 5)]
+    store.put("Deployment", deployment("own", 6))
+    echo = event("ADDED", deployment("own", 6)).replace(b": ", b":")
+    script.watches = [
+        [echo.replace(b'"spec":{}', b'"spec":{}no JSON'), event("ADDED", deployment("other", 7))]
+    ]
+    async with watching(script, store) as changes:
+        await eventually(lambda: "other" in known(store))
+    assert [name for _, name in changes] == ["other"]
+
+
+async def test_watches_of_many_namespaces_begin_a_few_at_a_time_and_then_all_watch() -> None:
+    listing = most = watched = 0
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal listing, most, watched
+        if request.query.get("watch"):
+            watched += 1
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await over.wait()
+            return response
+        listing += 1
+        most = max(most, listing)
+        await asyncio.sleep(0.01)
+        listing -= 1
+        return web.json_response({"items": [], "metadata": {"resourceVersion": "5"}})
+
+    over, store, fellows = asyncio.Event(), Store(), Fellows()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handle)
+    async with TestServer(app) as server:
+        configuration = Configuration(host=f"http://127.0.0.1:{server.port}")
+        async with Client(configuration, field_manager="tests") as client:
+            watchers = [
+                Watcher(
+                    client,
+                    store,
+                    DEPLOYMENT,
+                    lambda kind, obj: None,
+                    namespace=f"team-{n}",
+                    fellows=fellows,
+                )
+                for n in range(60)
+            ]
+            tasks = [asyncio.create_task(w.run()) for w in watchers]
+            await eventually(lambda: watched == 60)
+            over.set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(w.synced.is_set() for w in watchers)
+    assert most == BEGIN_AT_ONCE

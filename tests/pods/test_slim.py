@@ -98,7 +98,9 @@ def test_a_trainers_report_stays_whole() -> None:
 
 
 def test_changes_of_what_is_not_kept_wake_nobody() -> None:
-    store = Store(indexed=kinds.indexed(), kept=kinds.kept(), slims=kinds.slims())
+    store = Store(
+        indexed=kinds.indexed(), indices=kinds.indices(), kept=kinds.kept(), slims=kinds.slims()
+    )
     first, touched, changed = pod(), pod(), pod()
     assert store.put("Pod", first)
     touched["metadata"]["resourceVersion"], touched["status"]["podIP"] = "8", "10.0.0.2"

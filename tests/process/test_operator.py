@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from evenkeel.kube.client import Client
+from evenkeel.kube.queue import Priority
 from evenkeel.meta.objects import Key
 from evenkeel.process import operator as module
 from evenkeel.process.health import STALLED_AFTER
@@ -36,7 +37,8 @@ async def operator(settings: Settings) -> AsyncIterator[Operator]:
 
 
 def wait_since(operator: Operator, seconds: float) -> None:
-    operator._controller.queue._calm[KEY] = time.monotonic() - seconds
+    queue = operator._controller.queue
+    queue._ready[Priority.RESYNC][KEY] = queue._progress = time.monotonic() - seconds
 
 
 async def test_what_waited_for_the_take_over_is_not_stalled(operator: Operator) -> None:
@@ -52,6 +54,19 @@ async def test_what_waits_long_under_this_leader_is_stalled(operator: Operator) 
     operator._leads, operator._leads_since = True, time.monotonic() - 10 * STALLED_AFTER
     assert operator.health().alive
     wait_since(operator, STALLED_AFTER + 1)
+    assert not operator.health().alive
+
+
+async def test_a_leader_that_works_its_backlog_off_is_alive_however_old_it_is(
+    operator: Operator,
+) -> None:
+    operator._leads, operator._leads_since = True, time.monotonic() - 10 * STALLED_AFTER
+    wait_since(operator, 9 * STALLED_AFTER)
+    queue = operator._controller.queue
+    queue.add(KEY._replace(name="other"), Priority.FIRST)
+    queue.done(await queue.get())
+    assert operator.health().alive
+    queue._progress -= STALLED_AFTER + 1
     assert not operator.health().alive
 
 
@@ -88,7 +103,7 @@ async def test_the_end_does_not_wait_for_what_hangs(
                 continue
 
     monkeypatch.setattr(module, "FAREWELL", 0.01)
-    monkeypatch.setattr(operator._lease, "release", hangs)
+    monkeypatch.setattr(operator._elector, "release", hangs)
     monkeypatch.setattr(operator._controller.recorder, "flush", hangs)
     (task,) = operator._spawn(refuses_to_end())
     await asyncio.sleep(0)

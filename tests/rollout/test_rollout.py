@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.controllers.looks.wanted import Asked
+from evenkeel.controllers.modeldeployment.plan import plan_deployment
 from evenkeel.controllers.modeldeployment.wanted_looks import wanted_looks
+from evenkeel.meta.objects import Ref
+from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.runtime_selection import Selected
 
 from tests.support.rollout_world import INDICATORS, Crash, World
@@ -84,6 +88,21 @@ def test_first_revision_serves_at_once() -> None:
     assert condition(w, "Ready")["status"] == "True"
     assert canary(w) is None
     assert [p.replicas for p in w.pods.values()] == [4]
+
+
+@pytest.mark.parametrize("autoscaling", [None, {"minReplicas": 2, "maxReplicas": 5}])
+def test_the_report_of_a_deployment_just_made_changes_nothing(autoscaling: JSON | None) -> None:
+    """It may come before the answer to the write, and would cost a status each."""
+    made = World({"model": model(A), "replicas": 3, "autoscaling": autoscaling})
+    first = plan_deployment(made.snapshot())
+    (deployment,) = (m for m in first.applies if m["kind"] == "Deployment")
+    number = deployment["spec"].get("replicas", 2)
+    made.status = first.status.wire()
+    name = deployment["metadata"]["name"]
+    child = Child(Ref("apps/v1", "Deployment", "shop", name), name, Pods(wanted=number))
+    second = plan_deployment(replace(made.snapshot(), children=(child,)))
+    assert second.status == first.status
+    assert f"0 of {number} pods" in condition(made, "Available")["message"]
 
 
 def test_good_canary_is_promoted_and_the_old_pods_go_after_the_delay() -> None:

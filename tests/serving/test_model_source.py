@@ -51,7 +51,7 @@ def version(
 
 
 def named(status: str | None, reason: str = "") -> Target | Refused:
-    return resolve(ModelSource(version="v1"), [version("v1", status, reason)])
+    return resolve(ModelSource(version="v1"), [version("v1", status, reason)], 0)
 
 
 def test_a_named_version_that_is_approved_is_served() -> None:
@@ -80,7 +80,7 @@ def test_naming_a_version_does_not_overrule_its_gates_or_who_decides(
 
 def test_following_serves_the_newest_approved_version() -> None:
     versions = [version("v1", "True"), version("v2", "True", age=2), version("v3", "False", age=3)]
-    target = resolve(ModelSource(follow="fraud"), versions)
+    target = resolve(ModelSource(follow="fraud"), versions, 3)
     assert isinstance(target, Target)
     assert target.version == "v2"
 
@@ -92,7 +92,7 @@ def test_following_serves_the_newest_approved_version() -> None:
 def test_following_without_an_approved_version_says_what_to_do(
     status: str, reason: str, remedy: str
 ) -> None:
-    refused = resolve(ModelSource(follow="fraud"), [version("v1", status, reason)])
+    refused = resolve(ModelSource(follow="fraud"), [version("v1", status, reason)], 1)
     assert isinstance(refused, Refused)
     assert refused.reason == "NoApprovedVersion"
     assert remedy in refused.message
@@ -103,7 +103,7 @@ MARCH, JUNE, OCTOBER = (f"2025-{month}-01T00:00:00Z" for month in ("03", "06", "
 
 def followed(*versions: ModelVersion, past: Past = NEW) -> str:
     """The version that is followed to, or the reason why there is none."""
-    found = resolve(ModelSource(follow="fraud"), versions, past)
+    found = resolve(ModelSource(follow="fraud"), versions, len(versions), past)
     return found.reason if isinstance(found, Refused) else found.version
 
 

@@ -288,7 +288,8 @@ class Wire:
     """A reverse proxy before the API server.
 
     fault: from method and path (a watch's ends in ?watch) to a status to answer with, "lose" (the
-    answer of a committed request) or None. drops: whether a watch event is withheld.
+    answer of a committed request), "hang" (no answer at all) or None. drops: whether a watch event
+    is withheld.
     """
 
     def __init__(self, server: ApiServer) -> None:
@@ -301,6 +302,7 @@ class Wire:
         self.delay = 0.0
         self.requests: list[str] = []
         self.cut = asyncio.Event()
+        self.over = asyncio.Event()
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -315,6 +317,8 @@ class Wire:
                 status=verdict,
                 headers=headers,
             )
+        if verdict == "hang":
+            await self.over.wait()
         async with self._session.request(
             method,
             self._server + request.path_qs,
@@ -373,6 +377,7 @@ class Wire:
             try:
                 yield
             finally:
+                self.over.set()
                 self.cut_watches()
 
 

@@ -68,7 +68,9 @@ def test_passed_gates_approve_automatically() -> None:
     }
     assert isinstance(done.status, ModelVersionStatus)
     assert (done.status.champion, done.status.gates[0].passed) == ("old", True)
-    assert [e.reason for e in done.events] == ["GatesPassed", "Approved"]
+    assert [(e.reason, e.message) for e in done.events] == [
+        ("Approved", "1 of 1 passed; approved automatically after the gates")
+    ]
     assert done.requeue_after is None
 
 

@@ -12,6 +12,7 @@ from evenkeel.api.resources import OWN
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.looks.looks import Looks
 from evenkeel.kube.client import Client
+from evenkeel.kube.index import Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
@@ -49,6 +50,10 @@ def _unlabelled() -> tuple[str, ...]:
     return ()
 
 
+def _by_nothing() -> tuple[Index, ...]:
+    return ()
+
+
 def _nobody(store: Store, obj: JSON) -> Iterator[Key]:
     return iter(())
 
@@ -60,9 +65,9 @@ class Kind:
     reconcile: None for a kind that is only read. children: what its reconciles own or read beside
     the API's own kinds. concerns: the keys of other objects that a change of such an object
     concerns. belongs: which object of this kind a child of some kind belongs to, by name. labels:
-    those by which its reconciles look for objects, hence the store's indices. verbs: the rights on
-    objects of the kind; status follows for those that are reconciled. owner: whether objects are
-    created with an owner reference to it.
+    those by which its reconciles look for objects, and indices: by what else; the store has an
+    index of each. verbs: the rights on objects of the kind; status follows for those that are
+    reconciled. owner: whether objects are created with an owner reference to it.
     """
 
     model: type[Resource]
@@ -71,6 +76,7 @@ class Kind:
     concerns: Callable[[Store, JSON], Iterator[Key]] = _nobody
     belongs: Callable[[str, JSON], str | None] = _to_nobody
     labels: Callable[[], tuple[str, ...]] = _unlabelled
+    indices: Callable[[], tuple[Index, ...]] = _by_nothing
     owner: bool = False
     verbs: tuple[str, ...] = READ
 

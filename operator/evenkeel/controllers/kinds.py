@@ -14,6 +14,7 @@ from evenkeel.controllers import (
     trainingrun,
 )
 from evenkeel.controllers.kind import Kind
+from evenkeel.kube.index import Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.resources import ResourceType, Slim, Watch, distinct
@@ -59,6 +60,11 @@ def slims() -> dict[str, Slim]:
 def indexed() -> tuple[str, ...]:
     """The labels by which the store has to find objects."""
     return tuple(dict.fromkeys(label for kind in KINDS for label in kind.labels()))
+
+
+def indices() -> tuple[Index, ...]:
+    """By what else it has to find objects."""
+    return tuple(index for kind in KINDS for index in kind.indices())
 
 
 def types() -> dict[str, ResourceType]:

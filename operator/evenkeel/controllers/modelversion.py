@@ -8,6 +8,8 @@ from typing import Any
 
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.controllers.kind import Context, Kind
+from evenkeel.controllers.known_versions import INDICES, promoted_last
+from evenkeel.kube.index import Entry, Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
@@ -16,42 +18,44 @@ from evenkeel.versions.plan import VersionSnapshot, plan_version
 
 JSON = dict[str, Any]
 
+FOLLOWS = "deployments that follow a model"
+NAMES = "deployments that name a version"
+
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
     """What to write for the ModelVersion."""
     version = ModelVersion.model_validate(obj)
-    siblings = tuple(
-        v
-        for v in versions_of(context.store, key.namespace, version.spec.model)
-        if v.metadata.name != key.name
-    )
+    store = context.store
+    siblings = promoted_last(store, key.namespace, version.spec.model)
+    named = store.get(Key(key.kind, key.namespace, version.spec.champion or ""))
+    if named is not None:
+        siblings += (store.parse(ModelVersion, named),)
     return plan_version(VersionSnapshot(version, siblings, datetime.now(UTC)))
-
-
-def versions_of(store: Store, namespace: str, model: str) -> list[ModelVersion]:
-    """All versions of a model."""
-    return [
-        store.parse(ModelVersion, o)
-        for o in store.all("ModelVersion", namespace)
-        if o["spec"]["model"] == model
-    ]
 
 
 def concerns(store: Store, version: JSON) -> Iterator[Key]:
     """The ModelDeployments that may serve it, and the run that made it."""
     meta, spec = version["metadata"], version["spec"]
-    namespace = meta["namespace"]
-    for md in store.all("ModelDeployment", namespace):
-        model = md["spec"]["model"]
-        if model.get("follow") == spec["model"] or model.get("version") == meta["name"]:
-            yield Key("ModelDeployment", namespace, md["metadata"]["name"])
+    namespace, kind = meta["namespace"], "ModelDeployment"
+    followers = store.found(FOLLOWS, kind, namespace, spec["model"])
+    for md in (*followers, *store.found(NAMES, kind, namespace, meta["name"])):
+        yield Key(kind, namespace, md["metadata"]["name"])
     if run := spec.get("trainingRun"):
         yield Key("TrainingRun", namespace, run)
+
+
+def _by_source(name: str, field: str) -> Index:
+    def entries(deployment: JSON) -> Iterator[Entry]:
+        if value := deployment["spec"]["model"].get(field):
+            yield Entry(value)
+
+    return Index(name, "ModelDeployment", entries)
 
 
 KIND = Kind(
     ModelVersion,
     reconcile=reconcile,
     concerns=concerns,
+    indices=lambda: (*INDICES, _by_source(FOLLOWS, "follow"), _by_source(NAMES, "version")),
     verbs=(*READ, "create", "patch", "record"),
 )

@@ -11,8 +11,9 @@ from evenkeel.api import labels
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.controllers.kind import Context, Kind
-from evenkeel.controllers.modelversion import versions_of
+from evenkeel.controllers.known_versions import promoted_last
 from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.index import Entry, Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
@@ -29,10 +30,13 @@ log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 
+REPLACES = "runs that replace a run"
+
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
     """What to write for the TrainingRun."""
     run, store = TrainingRun.model_validate(obj), context.store
+    model = run.spec.model
     schedule = store.get(Key("RetrainSchedule", key.namespace, run.spec.schedule))
     versions = store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
     return plan_run(
@@ -41,10 +45,10 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             now=datetime.now(UTC),
             observed=await _observed(context, run),
             schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
-            replaced_by=_replaced_by(store, key, run),
+            replaced_by=_replaced_by(store, key, run.spec.schedule),
             version_exists=bool(versions),
             rejection=invalid,
-            champion=champion(versions_of(store, key.namespace, run.spec.model), run.spec.model),
+            champion=champion(promoted_last(store, key.namespace, model), model),
         )
     )
 
@@ -84,11 +88,13 @@ async def _refusal(client: Client, main: JSON) -> str:
     return str(newest["message"]).removeprefix("Error creating: ")[:MOST]
 
 
-def _replaced_by(store: Store, key: Key, run: TrainingRun) -> str | None:
+def _replaced_by(store: Store, key: Key, schedule: str) -> str | None:
     """The newer run of the same schedule that stops this one."""
-    siblings = store.labelled("TrainingRun", key.namespace, labels.SCHEDULE, run.spec.schedule)
-    newer = (s for s in siblings if key.name in (s["spec"].get("replaces") or ()))
-    return next((s["metadata"]["name"] for s in newer), None)
+    newer = store.found(REPLACES, key.kind, key.namespace, key.name)
+    own = (
+        run for run in newer if run["metadata"].get("labels", {}).get(labels.SCHEDULE) == schedule
+    )
+    return next((run["metadata"]["name"] for run in own), None)
 
 
 def concerns(store: Store, run: JSON) -> Iterator[Key]:
@@ -100,6 +106,10 @@ def concerns(store: Store, run: JSON) -> Iterator[Key]:
         yield Key("TrainingRun", namespace, replaced)
 
 
+def _replaced(run: JSON) -> Iterator[Entry]:
+    return (Entry(name) for name in run["spec"].get("replaces") or ())
+
+
 KIND = Kind(
     TrainingRun,
     reconcile=reconcile,
@@ -108,5 +118,6 @@ KIND = Kind(
     concerns=concerns,
     belongs=run_of,
     labels=lambda: (labels.RUN, *run_labels()),
+    indices=lambda: (Index(REPLACES, TrainingRun.kind, _replaced),),
     verbs=(*READ, "create", "delete", "patch"),
 )

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import ssl
+from asyncio import sslproto
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +22,9 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
 from evenkeel.meta.resources import ResourceType
+
+# asyncio gives each TLS connection a buffer of 256 KiB for good, and each watch has a connection.
+sslproto.SSLProtocol.max_size = 2**15
 
 PAGE = 500
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
@@ -240,22 +244,33 @@ class Client:
             if error.status != 404:
                 raise
 
-    async def list(
+    async def pages(
         self, type_: ResourceType, *, namespace: str = "", selector: str = "", fields: str = ""
-    ) -> tuple[list[JSON], str]:
-        """All objects, page by page, and the resourceVersion to watch from.
+    ) -> AsyncIterator[tuple[list[JSON], str]]:
+        """All objects, a page at a time, each with the resourceVersion to watch from.
 
         selector: of labels. fields: a field selector.
         """
-        items: list[JSON] = []
         wanted = {"labelSelector": selector, "fieldSelector": fields}
         query = {"limit": str(PAGE), **{key: text for key, text in wanted.items() if text}}
         while True:
             page = await self.request("GET", type_.path(namespace), query=query)
-            items += page["items"]
             query["continue"] = page["metadata"].get("continue", "")
+            yield page["items"], page["metadata"]["resourceVersion"]
             if not query["continue"]:
-                return items, page["metadata"]["resourceVersion"]
+                return
+
+    async def list(
+        self, type_: ResourceType, *, namespace: str = "", selector: str = "", fields: str = ""
+    ) -> tuple[list[JSON], str]:
+        """All objects, and the resourceVersion to watch from."""
+        items: list[JSON] = []
+        version = ""
+        found = self.pages(type_, namespace=namespace, selector=selector, fields=fields)
+        async for page, at in found:
+            items += page
+            version = at
+        return items, version
 
     async def watch(
         self,
@@ -266,10 +281,12 @@ class Client:
         resource_version: str,
         timeout_seconds: int = 300,
         opened: Callable[[], None] = lambda: None,
+        known: Callable[[bytes], bool] = lambda line: False,
     ) -> AsyncIterator[JSON]:
         """Watch events from that version on, until the server ends the stream.
 
         opened: called once the server has granted the watch; the first event may be long in coming.
+        known: whether an event, as a line of JSON, brings no news, so that it need not be parsed.
         Raises ApiError(410) when the version is too old.
         """
         query = {
@@ -292,6 +309,8 @@ class Client:
                     raise _error(response.status, await response.read(), None)
                 opened()
                 async for line in response.content:
+                    if known(line):
+                        continue
                     event = json.loads(line)
                     if event["type"] == "ERROR":
                         status = event["object"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -13,7 +14,7 @@ from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.events import EventSource, Recorder
 from evenkeel.kube.executor import Executor, NotCreated, Superseded
 from evenkeel.kube.metrics import LoopMetrics
-from evenkeel.kube.queue import WorkQueue
+from evenkeel.kube.queue import Priority, WorkQueue
 from evenkeel.kube.store import Store
 from evenkeel.meta.admission import explained
 from evenkeel.meta.conditions import Condition, refused_write
@@ -80,12 +81,18 @@ class Controller:
     def changed(self, kind: str, obj: JSON) -> None:
         """Queues whatever the change concerns."""
         for key in self._dependents(kind, obj):
-            self.queue.add(key, urgent=self.started)
+            self.queue.add(key, self._priority(key))
 
     def _wrote(self, kind: str, obj: JSON, knows: Key | None) -> None:
         for key in self._dependents(kind, obj):
             if key != knows:
-                self.queue.add(key)
+                self.queue.add(key, self._priority(key))
+
+    def _priority(self, key: Key) -> Priority:
+        obj = self._store.get(key)
+        if obj is not None and not obj.get("status"):
+            return Priority.FIRST
+        return Priority.CHANGE if self.started else Priority.RESYNC
 
     async def work(self) -> None:
         """Reconciles keys until cancelled."""
@@ -103,6 +110,8 @@ class Controller:
                 self._metrics.reconciles.labels(key.kind, result).inc()
                 seconds = time.perf_counter() - started
                 self._metrics.reconcile_seconds.labels(key.kind).observe(seconds)
+            # A plan that writes nothing waits for nothing: thousands would hold the loop up.
+            await asyncio.sleep(0)
 
     async def _one(self, key: Key) -> str:
         obj = self._store.get(key)

@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 
-BACKLOG = 2000
+BACKLOG = 256
+"""Events that wait; in a burst of thousands the status of each object tells what happened to it."""
 PAUSE = 0.05
 PATIENCE = 5.0
 """Seconds that Events wait while reconciles are queued: what counts is written first."""
@@ -36,7 +37,7 @@ class Recorder:
     """Sends Events one after the other, beside the reconciles and never in their way.
 
     An Event is news, never a record: a failure is logged only, and of a long backlog the oldest
-    is dropped. Repeated ones count on in one object (EventsCorrelator).
+    is dropped, warnings last. Repeated ones count on in one object (EventsCorrelator).
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Recorder:
         self._source = source
         self._busy = busy
         self._correlator = EventsCorrelator()
-        self._backlog: deque[tuple[Occurrence, datetime]] = deque(maxlen=BACKLOG)
+        self._backlog: deque[tuple[Occurrence, datetime]] = deque()
         self._wake = asyncio.Event()
 
     def record(self, key: Key, owner: JSON, events: tuple[Event, ...]) -> None:
@@ -60,7 +61,16 @@ class Recorder:
         uid = owner["metadata"]["uid"]
         for event in events:
             self._backlog.append((Occurrence(self._source.component, key, uid, *event), now))
+        while len(self._backlog) > BACKLOG:
+            self._drop()
         self._wake.set()
+
+    def _drop(self) -> None:
+        plain = (n for n, (one, _) in enumerate(self._backlog) if one.type == "Normal")
+        place = next(plain, 0)
+        dropped = self._backlog[place][0]
+        del self._backlog[place]
+        log.debug("event %s on %s: too many wait", dropped.reason, dropped.regarding)
 
     async def run(self) -> None:
         """Sends until cancelled."""

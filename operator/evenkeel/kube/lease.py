@@ -19,6 +19,8 @@ from evenkeel.meta.times import precise
 
 log = logging.getLogger(__name__)
 
+JSON = dict[str, Any]
+
 
 class Lease:
     """Holds or waits for leadership.
@@ -48,6 +50,7 @@ class Lease:
         self._renew_deadline = renew_deadline
         self._retry = retry
         self._observed: tuple[str, float] = ("", 0.0)
+        self._own: JSON | None = None
         self._renewed = 0.0
         self.held = False
         self.diagnosis: Diagnosis | None = None
@@ -55,7 +58,7 @@ class Lease:
 
     async def acquire(self) -> None:
         """Returns once this process leads."""
-        while not await self._try():  # noqa: ASYNC110 - others hold it, elsewhere
+        while not await self._in_time(self._renew_deadline):  # noqa: ASYNC110 - others hold it
             await asyncio.sleep(self._retry)
         log.info("%s leads", self._identity)
 
@@ -63,15 +66,20 @@ class Lease:
         """Renews until leadership is lost, then returns."""
         while True:
             await asyncio.sleep(min(self._retry, self._left()))
-            try:
-                async with asyncio.timeout(min(self._retry + 1, self._left())):
-                    await self._try()
-            except TimeoutError:
-                log.warning("the lease could not be renewed in time")
+            await self._in_time(self._left())
             if not self.held or self._left() <= 0:
                 self.held = False
                 log.error("%s no longer leads", self._identity)
                 return
+
+    async def _in_time(self, left: float) -> bool:
+        """One attempt; another is made in time should it hang."""
+        try:
+            async with asyncio.timeout(min(self._renew_deadline / 2, left)):
+                return await self._try()
+        except TimeoutError:
+            log.warning("the lease could not be renewed in time")
+            return False
 
     def _left(self) -> float:
         return self._renew_deadline - (time.monotonic() - self._renewed)
@@ -85,6 +93,7 @@ class Lease:
             lease = await self._client.get(LEASE, self._namespace, self._name)
             if lease["spec"].get("holderIdentity") == self._identity:
                 lease["spec"]["holderIdentity"] = ""
+                self._own = None
                 await self._client.replace(LEASE, self._namespace, self._name, lease)
         except ApiError as error:
             log.warning("the lease could not be released: %s", error)
@@ -92,21 +101,22 @@ class Lease:
     async def _try(self) -> bool:
         started = time.monotonic()
         try:
+            if self._own is not None and await self._renewed_at_once(self._own, started):
+                return True
             try:
                 lease = await self._client.get(LEASE, self._namespace, self._name)
             except ApiError as error:
                 if error.status != 404:
                     raise
-                await self._client.create(LEASE, self._namespace, self._body(None))
-                return self._won(started)
+                body = self._body(None)
+                return self._won(started, await self._client.create(LEASE, self._namespace, body))
             spec = lease.get("spec", {})
             holder = spec.get("holderIdentity") or ""
             if holder and holder != self._identity and not self._expired(lease):
                 self.held = False
                 self.diagnosis = None
                 return False
-            await self._client.replace(LEASE, self._namespace, self._name, self._body(lease))
-            return self._won(started)
+            return self._won(started, await self._replace(lease))
         except ApiError as error:
             # A lost race isn't a lost lease: it may be with the own renewal whose answer was lost.
             # The next look tells.
@@ -114,19 +124,33 @@ class Lease:
             self._faults.warn(f"lease: {self.diagnosis.message if self.diagnosis else error}")
             return False
 
+    async def _renewed_at_once(self, own: JSON, started: float) -> bool:
+        """Whether it is still as this process wrote it last: one request instead of two."""
+        self._own = None
+        try:
+            return self._won(started, await self._replace(own))
+        except ApiError as error:
+            # Perhaps the answer to an own renewal was lost: how it is now tells.
+            log.debug("lease: %s", error)
+            return False
+
+    async def _replace(self, lease: JSON) -> JSON:
+        return await self._client.replace(LEASE, self._namespace, self._name, self._body(lease))
+
     def _diagnose(self, error: ApiError) -> Diagnosis:
         if error.status == 404:
             # Leases are always served: it is their namespace.
             return Diagnosis(f"the Lease cannot be made: {error.message}", True)
         return diagnose(LEASE, error)
 
-    def _won(self, started: float) -> bool:
+    def _won(self, started: float, written: JSON) -> bool:
+        self._own = written
         self._renewed = started
         self.held = True
         self.diagnosis = None
         return True
 
-    def _expired(self, lease: dict[str, Any]) -> bool:
+    def _expired(self, lease: JSON) -> bool:
         version = lease["metadata"]["resourceVersion"]
         now = time.monotonic()
         if version != self._observed[0]:
@@ -135,7 +159,7 @@ class Lease:
         duration = lease["spec"].get("leaseDurationSeconds") or self._duration
         return bool(now - self._observed[1] > duration)
 
-    def _body(self, lease: dict[str, Any] | None) -> dict[str, Any]:
+    def _body(self, lease: JSON | None) -> JSON:
         now = precise(datetime.now(UTC))
         old = (lease or {}).get("spec", {})
         ours = old.get("holderIdentity") == self._identity

@@ -1,4 +1,4 @@
-"""What an operator knows of the cluster: objects by kind and key, with an index by label.
+"""What an operator knows of the cluster: objects by kind and key, and by indices.
 
 One watch a kind feeds it; the answers to the operator's own writes are put in at once, so that a
 plan never misses what was just created.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
+from evenkeel.kube.echoes import Echoes
+from evenkeel.kube.index import Index, Indices, by_label
 from evenkeel.kube.parsed import Parsed
 from evenkeel.kube.trim import Kept, Slims, Trim
 from evenkeel.meta.objects import Key
@@ -24,55 +27,79 @@ BURIALS = 4096
 class Store:
     """Objects as last seen. Not thread-safe: one event loop owns it.
 
-    indexed: the labels by which `labelled` finds objects. kept: the fields of their specs that
-    are read, by kind; objects of other kinds are kept whole. slims: what is kept of kinds with
-    very many objects. manager: the field manager of the operator's own writes.
+    indexed: the labels by which `labelled` finds objects. indices: what else `found` finds them
+    by. kept: the fields of their specs that are read, by kind; objects of other kinds are kept
+    whole. slims: what is kept of kinds with very many objects. manager: the field manager of the
+    operator's own writes.
     """
 
     def __init__(
         self,
         *,
         indexed: Iterable[str] = (),
+        indices: Iterable[Index] = (),
         kept: Kept = MappingProxyType({}),
         slims: Slims = MappingProxyType({}),
         manager: str = "",
     ) -> None:
-        self._indexed_labels = tuple(indexed)
+        self._indices = Indices((*map(by_label, indexed), *indices))
         self._slims = slims
         self._trim = Trim(kept, slims, manager)
-        self._objects: dict[str, dict[tuple[str, str], JSON]] = defaultdict(dict)
-        self._index: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
+        # By kind, namespace and name.
+        self._objects: dict[str, dict[str, dict[str, JSON]]] = defaultdict(dict)
         # By UID the version up to which an object is gone: the answer to a write may arrive after
         # the watch has reported the deletion. An object that merely lost the selected label is
         # reported as deleted too, and comes back with a later version.
         self._buried: OrderedDict[str, int] = OrderedDict()
+        self._echoes = Echoes()
         self.parse = Parsed()
 
     def get(self, key: Key) -> JSON | None:
         """The object, if it is known."""
-        return self._objects[key.kind].get((key.namespace, key.name))
+        return self._objects[key.kind].get(key.namespace, {}).get(key.name)
 
     def all(self, kind: str, namespace: str | None = None) -> Iterator[JSON]:
         """All objects of a kind, of one namespace or of all."""
-        for (space, _), obj in self._objects[kind].items():
-            if namespace is None or space == namespace:
-                yield obj
+        spaces = self._objects[kind]
+        if namespace is not None:
+            return iter(spaces.get(namespace, {}).values())
+        return chain.from_iterable(space.values() for space in spaces.values())
 
     def labelled(self, kind: str, namespace: str, label: str, value: str) -> list[JSON]:
         """The objects of a kind with that label, ordered by name. Raises LookupError for a label
         that is not indexed."""
-        if label not in self._indexed_labels:
-            raise LookupError(f"the store has no index of the label {label}")
-        names = self._index.get((kind, namespace, label, value), ())
-        return [self._objects[kind][namespace, name] for name in sorted(names)]
+        return list(self.found(label, kind, namespace, value))
+
+    def found(self, index: str, kind: str, namespace: str, value: str) -> Iterator[JSON]:
+        """The objects that an index has under the value, one after the other in its order.
+        Raises LookupError for an index that there is not."""
+        space = self._objects[kind].get(namespace, {})
+        places = self._indices.find(index, kind, namespace, value)
+        return (space[name] for _, name in places)
+
+    def from_last(self, index: str, kind: str, namespace: str, value: str) -> Iterator[JSON]:
+        """The same from the last to the first."""
+        space = self._objects[kind].get(namespace, {})
+        places = self._indices.find(index, kind, namespace, value)
+        return (space[name] for _, name in reversed(places))
+
+    def number(self, index: str, kind: str, namespace: str, value: str) -> int:
+        """How many objects an index has under the value."""
+        return len(self._indices.find(index, kind, namespace, value))
 
     def count(self, kind: str) -> int:
         """How many objects of the kind are known."""
-        return len(self._objects[kind])
+        return sum(map(len, self._objects[kind].values()))
 
-    def keys(self, kind: str) -> list[Key]:
-        """The keys of a kind."""
-        return [Key(kind, *pair) for pair in self._objects[kind]]
+    def keys(self, kind: str, namespace: str | None = None) -> list[Key]:
+        """The keys of a kind, of one namespace or of all."""
+        spaces = self._objects[kind]
+        chosen = spaces if namespace is None else (namespace,)
+        return [Key(kind, space, name) for space in chosen for name in spaces.get(space, ())]
+
+    def knows(self, kind: str, report: bytes) -> bool:
+        """Whether a watch's report, a line of JSON, surely brings what was put in before."""
+        return self._echoes.knows(kind, report)
 
     def put(self, kind: str, obj: JSON) -> bool:
         """Takes the object unless a newer version is known; says whether anything changed.
@@ -80,20 +107,17 @@ class Store:
         Of a slim kind nothing has changed unless something has that is kept.
         """
         meta = obj["metadata"]
-        pair = (meta.get("namespace", ""), meta["name"])
-        known = self._objects[kind].get(pair)
+        namespace, name = meta.get("namespace", ""), meta["name"]
+        known = self._objects[kind].get(namespace, {}).get(name)
         if version_of(obj) <= self._buried.get(meta.get("uid", ""), -1):
             return False
-        if known is not None:
-            if known["metadata"].get("uid") == meta.get("uid") and version_of(known) >= version_of(
-                obj
-            ):
-                return False
-            self._forget(kind, pair, known)
+        same = known is not None and known["metadata"].get("uid") == meta.get("uid")
+        if known is not None and same and version_of(known) >= version_of(obj):
+            return False
         obj = self._trim(kind, obj)
-        self._objects[kind][pair] = obj
-        for label, value in self._indexed(obj):
-            self._index[kind, pair[0], label, value].add(pair[1])
+        self._objects[kind].setdefault(namespace, {})[name] = obj
+        self._indices.change(kind, known, obj)
+        self._echoes.took(kind, meta.get("resourceVersion", ""))
         return kind not in self._slims or known is None or not _alike(known, obj)
 
     def remove(self, key: Key, uid: str = "", version: int = 0) -> JSON | None:
@@ -101,8 +125,7 @@ class Store:
 
         version: the one at which it was gone, if known; later ones of the same UID are taken.
         """
-        pair = (key.namespace, key.name)
-        known = self._objects[key.kind].get(pair)
+        known = self.get(key)
         held = known["metadata"].get("uid", "") if known is not None else ""
         if buried := uid or held:
             last = max(version, self._buried.pop(buried, 0))
@@ -113,22 +136,12 @@ class Store:
                 self._buried.popitem(last=False)
         if known is None or (uid and held != uid):
             return None
-        self._forget(key.kind, pair, known)
+        space = self._objects[key.kind][key.namespace]
+        del space[key.name]
+        if not space:
+            del self._objects[key.kind][key.namespace]
+        self._indices.change(key.kind, known, None)
         return known
-
-    def _forget(self, kind: str, pair: tuple[str, str], known: JSON) -> None:
-        del self._objects[kind][pair]
-        for label, value in self._indexed(known):
-            entry = (kind, pair[0], label, value)
-            self._index[entry].discard(pair[1])
-            if not self._index[entry]:
-                del self._index[entry]
-
-    def _indexed(self, obj: JSON) -> Iterator[tuple[str, str]]:
-        own = obj["metadata"].get("labels") or {}
-        for label in self._indexed_labels:
-            if label in own:
-                yield label, own[label]
 
 
 def _alike(known: JSON, obj: JSON) -> bool:

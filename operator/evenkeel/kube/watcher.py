@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.diagnosis import Diagnosis, Repeated, diagnose
@@ -24,8 +24,45 @@ SHORT_WATCH = 1.0
 """Seconds; a server that ends watches sooner is asked again with growing pauses."""
 MAX_WAIT = 30.0
 """Seconds; longest of these pauses, and how long a broken watch has worked if it counts as new."""
-RELIST_ROUNDS = 12
-"""Watches of five minutes each after which all is listed again: about an hour."""
+WATCH_SECONDS = (300, 600)
+"""How long a watch lasts; each chooses anew, so that hundreds do not end at once."""
+RELIST_ROUNDS = 8
+"""Watches after which all is listed again: about an hour."""
+BEGIN_AT_ONCE = 4
+"""Watches of a kind that list or connect at the same time."""
+
+
+class Fellows:
+    """What the watches of one kind share, one for each watched namespace.
+
+    They begin a few at a time: lists of hundreds of namespaces would be in memory at once, and
+    their connections would time out each other. A fault of them all is logged once. A kind that
+    does not answer holds up no other.
+    """
+
+    def __init__(self) -> None:
+        self.turns = asyncio.Semaphore(BEGIN_AT_ONCE)
+        self.faults = Repeated(log)
+
+
+class _Turn:
+    """A turn that may end before its context does."""
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        self._turns, self._has = turns, False
+
+    async def __aenter__(self) -> Self:
+        await self._turns.acquire()
+        self._has = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        if self._has:
+            self._has = False
+            self._turns.release()
 
 
 class Watcher:
@@ -46,6 +83,7 @@ class Watcher:
         selector: str = "",
         namespace: str = "",
         optional: bool = False,
+        fellows: Fellows | None = None,
     ) -> None:
         self._client = client
         self._store = store
@@ -56,7 +94,7 @@ class Watcher:
         self._optional = optional
         self.synced = asyncio.Event()
         self.diagnosis: Diagnosis | None = None
-        self._faults = Repeated(log)
+        self._fellows = fellows or Fellows()
 
     @property
     def plural(self) -> str:
@@ -72,10 +110,12 @@ class Watcher:
             fault: Exception | None = None
             try:
                 if not version:
-                    version = await self._list()
+                    async with _Turn(self._fellows.turns):
+                        version = await self._list()
                     self.diagnosis = None
                     self.synced.set()
-                version = await self._watch(version)
+                async with _Turn(self._fellows.turns) as turn:
+                    version = await self._watch(version, turn)
                 self.diagnosis = None
                 rounds += 1
                 if rounds % RELIST_ROUNDS == 0:
@@ -103,36 +143,42 @@ class Watcher:
             wait = min(MAX_WAIT, 0.1 * 2 ** min(failures, 9)) * random.uniform(0.5, 1)
             cause = fault or "the server ended it at once"
             said = self.diagnosis.message if self.diagnosis else cause
-            self._faults.warn(f"watch of {self._type.plural}: {said}; trying again")
+            self._fellows.faults.warn(f"watch of {self._type.plural}: {said}; trying again")
             await asyncio.sleep(wait)
 
     async def _list(self) -> str:
-        items, version = await self._client.list(
-            self._type, namespace=self._namespace, selector=self._selector
-        )
-        seen = set()
-        for item in items:
-            meta = item["metadata"]
-            seen.add(Key(self._type.kind, meta.get("namespace", ""), meta["name"]))
-            self._take(item)
-        for key in self._store.keys(self._type.kind):
+        kind, version, seen = self._type.kind, "", set()
+        pages = self._client.pages(self._type, namespace=self._namespace, selector=self._selector)
+        # All pages at once, before the store cuts their objects down, would be a multiple of it.
+        async for items, at in pages:
+            version = at
+            for item in items:
+                meta = item["metadata"]
+                seen.add((meta.get("namespace", ""), meta["name"]))
+                self._take(item)
+        for key in self._store.keys(kind, self._namespace or None):
             known = self._store.get(key)
             assert known is not None
-            elsewhere = self._namespace and key.namespace != self._namespace
             # What was written meanwhile is newer than the list.
-            if key in seen or elsewhere or version_of(known) > int(version):
+            if key[1:] in seen or version_of(known) > int(version):
                 continue
             self._store.remove(key, version=int(version))
             self._on_change(self._type.kind, known)
         return version
 
-    async def _watch(self, version: str) -> str:
+    async def _watch(self, version: str, turn: _Turn) -> str:
+        def opened() -> None:
+            turn.end()
+            self.diagnosis = None
+
         async for event in self._client.watch(
             self._type,
             namespace=self._namespace,
             selector=self._selector,
             resource_version=version,
-            opened=self._opened,
+            timeout_seconds=random.randint(*WATCH_SECONDS),
+            opened=opened,
+            known=lambda line: self._store.knows(self._type.kind, line),
         ):
             obj = event["object"]
             meta = obj["metadata"]
@@ -146,9 +192,6 @@ class Watcher:
             else:
                 self._take(obj)
         return version
-
-    def _opened(self) -> None:
-        self.diagnosis = None
 
     def _take(self, obj: dict[str, Any]) -> None:
         kind, meta = self._type.kind, obj["metadata"]

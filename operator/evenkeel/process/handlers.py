@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +34,8 @@ LOST = 1
 """Exit status after a lost leadership or an unforeseen error."""
 END_WITHIN = 28.0
 """Seconds from SIGTERM to the end whatever hangs: within the 30 s that Kubernetes grants."""
+LOST_END_WITHIN = 12.0
+"""Seconds from a lost leadership to the end, whatever hangs: another may lead by then."""
 BACKOFFS = (1.0, 5.0, 30.0)
 
 
@@ -110,5 +114,8 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 
 
 def _end() -> None:
+    killer = threading.Timer(LOST_END_WITHIN, os._exit, (LOST,))
+    killer.daemon = True
+    killer.start()
     # kopf ends the same way from within as from without.
     signal.raise_signal(signal.SIGTERM)

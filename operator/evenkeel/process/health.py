@@ -18,8 +18,8 @@ STALLED_AFTER = 300.0
 class Health(NamedTuple):
     """How the process is.
 
-    stalled_for: how long a key has been waited for or worked on, in seconds. unready: why the
-    operator cannot do its work. impaired: what is wrong although it can.
+    stalled_for: how long keys have waited without progress, or one was worked on, in seconds.
+    unready: why the operator cannot do its work. impaired: what is wrong although it can.
     """
 
     stalled_for: float = 0.0

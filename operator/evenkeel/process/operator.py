@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -23,6 +24,7 @@ from evenkeel.controllers.kinds import (
     by_name,
     concerned,
     indexed,
+    indices,
     kept,
     slims,
     types,
@@ -33,9 +35,11 @@ from evenkeel.controllers.looks.processes import processes
 from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
+from evenkeel.kube.elector import Elector
 from evenkeel.kube.lease import Lease
+from evenkeel.kube.queue import Priority
 from evenkeel.kube.store import Store
-from evenkeel.kube.watcher import Watcher
+from evenkeel.kube.watcher import Fellows, Watcher
 from evenkeel.meta.objects import Event, Key
 from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
@@ -71,7 +75,11 @@ class Operator:
         self._settings = settings
         self._on_lost = on_lost
         self._store = Store(
-            indexed=indexed(), kept=kept(), slims=slims(), manager=client.field_manager
+            indexed=indexed(),
+            indices=indices(),
+            kept=kept(),
+            slims=slims(),
+            manager=client.field_manager,
         )
         self._inbox = Inbox()
         self._by_name = ByName(client, time.monotonic)
@@ -105,7 +113,10 @@ class Operator:
         )
         self._watchers = self._make_watchers()
         self._policy = ApprovalPolicy(client, settings.approval_policy)
-        self._lease = Lease(client, settings.namespace, LEASE_NAME, settings.identity)
+        self._elector = Elector(
+            lambda: Client(client.configuration, field_manager=client.field_manager),
+            lambda own: Lease(own, settings.namespace, LEASE_NAME, settings.identity),
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
         self._leads = False
@@ -129,11 +140,14 @@ class Operator:
             lambda key, uid: (
                 (o := self._store.get(key)) is not None and o["metadata"]["uid"] == uid
             ),
-            lambda key, urgent: self._controller.queue.add(key, urgent=urgent),
+            lambda key, urgent: self._controller.queue.add(
+                key, Priority.CHANGE if urgent else Priority.RESYNC
+            ),
         )
 
     def _make_watchers(self) -> list[Watcher]:
         namespaces = self._settings.watch_namespaces or ("",)
+        fellows = {watch.type: Fellows() for watch in watches()}
         return [
             Watcher(
                 self.client,
@@ -143,6 +157,7 @@ class Operator:
                 selector=watch.selector,
                 namespace=namespace,
                 optional=watch.optional,
+                fellows=fellows[watch.type],
             )
             for watch in watches()
             for namespace in (namespaces if watch.type.namespaced else ("",))
@@ -187,21 +202,23 @@ class Operator:
         self._stopping = True
         # Whatever one of them meets, what follows matters more.
         await asyncio.gather(*(r.cleanup() for r in self._runners), return_exceptions=True)
-        if await self._controller.queue.drained(GRACE):
+        if await self._controller.queue.drained(GRACE) and not self.lost:
             await _within(FAREWELL, self._controller.recorder.flush(), "the last Events")
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=FAREWELL)
-        await _within(FAREWELL, self._lease.release(), "giving up the Lease, which will expire,")
+        await _within(FAREWELL, self._elector.release(), "giving up the Lease, which will expire,")
         await self._adapters.close()
         await self.client.close()
 
     async def _lead(self) -> None:
         await asyncio.gather(*(w.synced.wait() for w in self._watchers))
         log.info("caches are filled")
+        # What they hold has no cycles, and a look at all of it would stop the loop for a second.
+        gc.freeze()
         if self._settings.leader_election:
-            await self._lease.acquire()
+            await self._elector.acquire()
         self._leads = True
         self._leads_since = time.monotonic()
         self._controller.started = True
@@ -209,7 +226,7 @@ class Operator:
             self._looks.run(), *(self._controller.work() for _ in range(self._settings.workers))
         )
         if self._settings.leader_election:
-            await self._lease.keep()
+            await self._elector.lost()
             self._resign()
 
     def _resign(self) -> None:
@@ -251,19 +268,18 @@ class Operator:
 
     def health(self) -> Health:
         """How the process is now."""
-        return judged(self._age(), self._watchers, self._lease.diagnosis, (self._policy.missing,))
+        stalled = self._since_it_leads(self._controller.queue.stalled_seconds())
+        return judged(stalled, self._watchers, self._elector.diagnosis, (self._policy.missing,))
 
-    def _age(self) -> float:
+    def _since_it_leads(self, seconds: float) -> float:
         # A follower's queue only fills; it is alive as long as it answers. What has waited for
         # the take-over has not waited for this process.
-        if not self._leads:
-            return 0.0
-        led = time.monotonic() - self._leads_since
-        return min(led, self._controller.queue.oldest_seconds())
+        return min(time.monotonic() - self._leads_since, seconds) if self._leads else 0.0
 
     def _refresh(self) -> None:
         metrics.LOOP.queue_depth.set(self._controller.queue.depth())
-        metrics.LOOP.queue_oldest.set(self._age())
+        oldest = self._controller.queue.oldest_seconds()
+        metrics.LOOP.queue_oldest.set(self._since_it_leads(oldest))
         metrics.LEADER.set(int(self._leads))
         metrics.refresh(self._store)
 

@@ -44,14 +44,16 @@ NEW = Past()
 
 
 def resolve(
-    source: ModelSource, versions: Sequence[ModelVersion], past: Past = NEW
+    source: ModelSource, versions: Sequence[ModelVersion], known: int, past: Past = NEW
 ) -> Target | Refused:
     """The target of a model source.
 
-    `versions` are those of the namespace that may matter. Following never goes back to a version
-    older than one that has served: a rolled back newest version leaves the stable one in place
-    instead of trying its elders again. A version that is not approved is refused, also where it is
-    named.
+    `versions` are those of the namespace that matter: a named one, those of the past, and of the
+    followed model the newest approved ones and the newest that are not judged, or else one that
+    awaits a person. known: how many versions of the followed model there are. Following never goes
+    back to a version older than one that has served: a rolled back newest version leaves the stable
+    one in place instead of trying its elders again. A version that is not approved is refused, also
+    where it is named.
     """
     if source.uri is not None:
         return Target(source.uri, format=source.format)
@@ -64,7 +66,7 @@ def resolve(
                 "create it or correct spec.model.version",
             )
         return _unapproved(found) or _target(found)
-    return _newest_approved(source.follow or "", versions, past)
+    return _newest_approved(source.follow or "", versions, known, past)
 
 
 def _unapproved(version: ModelVersion) -> Refused | None:
@@ -81,7 +83,9 @@ def _unapproved(version: ModelVersion) -> Refused | None:
     )
 
 
-def _newest_approved(model: str, versions: Sequence[ModelVersion], past: Past) -> Target | Refused:
+def _newest_approved(
+    model: str, versions: Sequence[ModelVersion], known: int, past: Past
+) -> Target | Refused:
     own = [v for v in versions if v.spec.model == model and not v.metadata.deletion_timestamp]
     approved = [v for v in own if is_true(v.status.conditions, "Approved")]
     if not approved:
@@ -93,10 +97,10 @@ def _newest_approved(model: str, versions: Sequence[ModelVersion], past: Past) -
         )
         return Refused(
             "NoApprovedVersion",
-            f"model {model!r} has {len(own)} ModelVersions and none is approved; {remedy}",
+            f"model {model!r} has {known} ModelVersions and none is approved; {remedy}",
         )
-    known = [v for v in own if v.metadata.name in past.served]
-    if not known:
+    served = [v for v in own if v.metadata.name in past.served]
+    if not served:
         # Nothing protects the first to be served.
         approved = [v for v in approved if v.metadata.name not in past.taken_back]
     if not approved:
@@ -106,7 +110,7 @@ def _newest_approved(model: str, versions: Sequence[ModelVersion], past: Past) -
             "or name one by spec.model.version",
         )
     newest = max(approved, key=age)
-    if known and age(newest) <= age(latest := max(known, key=age)):
+    if served and age(newest) <= age(latest := max(served, key=age)):
         return _target(latest)
     if past.gone is not None and trained(newest) < past.gone:
         return Refused(
@@ -115,7 +119,7 @@ def _newest_approved(model: str, versions: Sequence[ModelVersion], past: Past) -
             "production, which is not there any more; restore or train one, or name one by "
             "spec.model.version",
         )
-    return _unordered(newest, approved) or _unjudged(newest, own, known) or _target(newest)
+    return _unordered(newest, approved) or _unjudged(newest, own, served) or _target(newest)
 
 
 def _unordered(newest: ModelVersion, approved: Sequence[ModelVersion]) -> Refused | None:

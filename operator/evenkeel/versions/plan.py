@@ -24,7 +24,7 @@ LOOK_AGAIN = 10.0
 
 @dataclass(frozen=True, slots=True)
 class VersionSnapshot:
-    """`siblings`: all versions of the model in the namespace, with or without this one."""
+    """`siblings`: versions of the model, among them the champion; with or without this one."""
 
     version: ModelVersion
     siblings: tuple[ModelVersion, ...]
@@ -34,20 +34,22 @@ class VersionSnapshot:
 def plan_version(snapshot: VersionSnapshot) -> Plan:
     """Judges the gates against the champion of the first look; later looks keep that verdict."""
     version, status = snapshot.version, snapshot.version.status
-    events: list[Event] = []
+    told: tuple[Event, ...] = ()
     validated = _recorded(version)
     gates, reference = status.gates, status.champion
     if validated is None:
         validated, gates, reference = _judge(snapshot)
         if validated.status != "Unknown":
-            events.append(_gate_event(validated))
+            told = (_gate_event(validated),)
     approved = approved_by(version, validated)
     before = find(status.conditions, "Approved")
     if approved.reason in ("Approved", "AutomaticallyApproved", "Denied") and (
         before is None or before.reason != approved.reason
     ):
         kind = "Denied" if approved.reason == "Denied" else "Approved"
-        events.append(Event("Normal", kind, approved.message))
+        # One Event says both: thousands of versions may come at once.
+        said = "; ".join([*(event.message for event in told), approved.message])
+        told = (Event(told[0].type if told else "Normal", kind, said),)
     observations = (validated, approved, *ready(validated, approved))
     generation = version.metadata.generation
     planned = ModelVersionStatus(
@@ -67,7 +69,7 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         status=planned,
         annotations=_record(planned),
         # All this was told in its earlier life.
-        events=() if version.had_earlier_life else tuple(events),
+        events=() if version.had_earlier_life else told,
         requeue_after=LOOK_AGAIN if validated.status == "Unknown" else None,
         shared_status=SHARED_STATUS,
     )

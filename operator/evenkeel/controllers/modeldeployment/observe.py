@@ -14,6 +14,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.kind import Context
+from evenkeel.controllers.known_versions import followed, number_of, tried_by
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.earlier_life import with_former_rollouts
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
@@ -45,7 +46,8 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
     md = with_former_rollouts(md, versions)
-    target = model_source.resolve(md.spec.model, versions, _past(md, versions))
+    known = number_of(store, md.metadata.namespace, md.spec.model.follow or "")
+    target = model_source.resolve(md.spec.model, versions, known, _past(md, versions))
     runtime = _runtime(store, md, None if isinstance(target, Refused) else target.format)
     found = [_with_pods(store, md, c) for c in _children(store, md)]
     return DeploymentSnapshot(
@@ -66,18 +68,13 @@ def _versions(store: Store, md: ModelDeployment) -> list[ModelVersion]:
     namespace, source, status = md.metadata.namespace, md.spec.model, md.status
     names = {source.version, *(o.version for o in status.history)}
     names |= {r.version for r in (status.stable, status.canary) if r is not None}
-    return [
-        store.parse(ModelVersion, o)
-        for o in store.all("ModelVersion", namespace)
-        if o["metadata"]["name"] in names
-        or o["spec"]["model"] == source.follow
-        or (status.stable is None and _was_here(o, md.metadata.name))
-    ]
-
-
-def _was_here(version: JSON, deployment: str) -> bool:
-    rollouts = (version.get("status") or {}).get("rollouts") or ()
-    return any(r["deployment"] == deployment for r in rollouts)
+    named = (store.get(Key(ModelVersion.kind, namespace, name)) for name in names if name)
+    found = [v for v in named if v is not None]
+    found += followed(store, namespace, source.follow or "", len(names))
+    if status.stable is None:
+        found += tried_by(store, namespace, md.metadata.name)
+    known = {v["metadata"]["name"]: v for v in found}
+    return [store.parse(ModelVersion, v) for v in known.values()]
 
 
 def _past(md: ModelDeployment, versions: list[ModelVersion]) -> Past:

@@ -46,9 +46,13 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     goal = rollout_goal(md.status, wanted, _denied(snapshot))
     taken = occupied(pods, snapshot.present)
     rollout = advance(md, goal, pods, judgement, taken, now)
-    divided = division(rollout, pods, _full(md, rollout, pods))
+    full = _full(md, rollout, pods)
+    divided = division(rollout, pods, full)
     children = owned(snapshot, wanted, rollout, divided, pods)
-    stable_pods = pods.get(rollout.stable.revision, Pods()) if rollout.stable else Pods()
+    stable_pods = Pods()
+    if rollout.stable is not None:
+        # Of a Deployment that this plan makes, told as its report will: no second status then.
+        stable_pods = pods.get(rollout.stable.revision, Pods(wanted=full))
     status = _status(snapshot, wanted, rollout, pods, stable_pods)
     deletes = unwanted(snapshot, rollout)
     return Plan(
