@@ -29,6 +29,9 @@ INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
+CHILD = "childMetadata: {service: {%s}}"
+CHILDREN = ("deployment", "service", "route", "autoscaler", "disruptionBudget")
+
 BAD = [
     # Names
     Bad("name too long for labels", MD, "", "at most 63 characters", name="a" * 64),
@@ -38,6 +41,29 @@ BAD = [
     Bad("name too long for labels", MV, "", "at most 63 characters", name="a" * 64),
     Bad("name too long for labels", SR, "", "at most 63 characters", name="a" * 64),
     Bad("name with dots", CSR, "", "lower-case letters, digits and hyphens", name="mls.v2"),
+    # Labels and annotations of children
+    *(
+        Bad("own label", MD, f"{where}: {{labels: {{{label}: x}}}}}}", "the operator's own labels")
+        for where in (
+            *(f"childMetadata: {{{kind}" for kind in CHILDREN),
+            "podTemplate: {metadata",
+        )
+        for label in (
+            "evenkeel.dev/deployment",
+            "app.kubernetes.io/managed-by",
+            "app.kubernetes.io/name",
+        )
+    ),
+    Bad("own annotation", MD, CHILD % "annotations: {evenkeel.dev/x: y}", "operator's own"),
+    Bad(
+        "another's annotation",
+        MD,
+        CHILD % "annotations: {deployment.kubernetes.io/revision: '7'}",
+        "those of others",
+    ),
+    Bad("no label name", MD, CHILD % "labels: {a/b/c: x}", "a DNS name and / before it"),
+    Bad("no label value", MD, CHILD % "labels: {a: 'x y'}", "its value the same without /"),
+    Bad("no annotation name", MD, CHILD % "annotations: {'a b': x}", "an annotation's name"),
     # Typing errors
     Bad("unknown field", MD, "replica: 2", 'unknown field "spec.replica"'),
     Bad("unknown nested field", MD, STEPS + "{stepz: []}", 'unknown field "spec.rollout.stepz"'),

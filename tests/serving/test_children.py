@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from evenkeel.api import ModelDeployment
 from evenkeel.serving import children
+from evenkeel.serving.ports import Ports
+from evenkeel.traffic import Division, strategy_of
 
 from tests.support.serving_examples import REVISION, assert_owned, built, model_deployment
 
@@ -23,6 +26,50 @@ def all_children() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("child", all_children(), ids=lambda child: str(child["kind"]))
 def test_every_child_is_owned_and_labelled(child: dict[str, Any]) -> None:
     assert_owned(child)
+
+
+GIVEN = {
+    "Deployment": "deployment",
+    "HorizontalPodAutoscaler": "autoscaler",
+    "PodDisruptionBudget": "disruptionBudget",
+    "Service": "service",
+    "HTTPRoute": "route",
+}
+"""By kind the field that gives labels and annotations to its objects."""
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_each_kind_has_the_labels_and_annotations_that_are_given_for_it(kind: str) -> None:
+    given = {"labels": {"team": "risk"}, "annotations": {"example.com/note": "a b"}}
+    spec = {
+        "autoscaling": {"maxReplicas": 3},
+        "disruptionBudget": {"minAvailable": 1},
+        "traffic": {"gateway": {"parentRefs": [{"name": "gw"}]}},
+    }
+    before = by_kind(model_deployment(**spec))
+    after = by_kind(model_deployment(**spec, childMetadata={GIVEN[kind]: given}))
+    changed = after[kind]["metadata"]
+    assert changed["labels"] == before[kind]["metadata"]["labels"] | given["labels"]
+    assert changed["annotations"] == given["annotations"]
+    assert after == {**before, kind: after[kind]}
+
+
+def test_the_operators_own_labels_win() -> None:
+    """Where the CRD is older than its rule."""
+    own = {"evenkeel.dev/deployment": "other", "app.kubernetes.io/managed-by": "Helm"}
+    md = model_deployment(
+        disruptionBudget={"minAvailable": 1}, childMetadata={"disruptionBudget": {"labels": own}}
+    )
+    made = children.pdb(md)
+    assert made is not None
+    assert_owned(made)
+
+
+def by_kind(md: ModelDeployment) -> dict[str, dict[str, Any]]:
+    routed = strategy_of(md.spec.traffic).objects(md, Ports(), Division(REVISION))
+    others = [children.hpa(md, REVISION), children.pdb(md)]
+    made = [children.deployment(md, REVISION, TEMPLATE, 2), *routed, *filter(None, others)]
+    return {child["kind"]: child for child in made}
 
 
 class TestDeployment:

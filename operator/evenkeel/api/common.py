@@ -195,7 +195,7 @@ class TrainingPodTemplate(Model):
     """A pod template whose spec the API server validates when the Job is created."""
 
     metadata: Annotated[
-        TemplateMeta | None, Field(description="Labels and annotations of the pod.")
+        ChildMetadata | None, Field(description="Labels and annotations of the pod.")
     ] = None
     spec: Annotated[
         OpenObject,
@@ -223,13 +223,60 @@ class TrainingPodTemplate(Model):
     ]
 
 
-class TemplateMeta(Model):
-    """Labels and annotations added to pods."""
+_NAME = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_KEY = rf"^([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_NAME}$"
+_OWN = "key.startsWith('evenkeel.dev/')"
+_OWN_LABELS = "['app.kubernetes.io/name', 'app.kubernetes.io/managed-by']"
+_OTHERS = (
+    "(key == 'kubectl.kubernetes.io/last-applied-configuration' "
+    "|| key.startsWith('deployment.kubernetes.io/'))"
+)
+"""Annotations that kubectl and the Deployment controller write."""
 
-    labels: Annotated[Labels, Field(description="Labels.")] = Field(default_factory=dict)
-    annotations: Annotated[Annotations, Field(description="Annotations.")] = Field(
-        default_factory=dict
-    )
+
+class ChildMetadata(Model):
+    """Labels and annotations for an object that the operator makes, or for its pods.
+
+    What was given and is taken out again goes from the object, too.
+    """
+
+    labels: Annotated[
+        Labels,
+        Field(
+            description="Labels; the operator's own are not among them.",
+            json_schema_extra=cel(
+                Rule(
+                    f"self.all(key, key.matches('{_KEY}') && self[key].matches('^({_NAME})?$'))",
+                    "a label's name is letters, digits, - _ . with a DNS name and / before it if "
+                    "need be, its value the same without /, at most 63 characters",
+                ),
+                Rule(
+                    f"self.all(key, !{_OWN} && !(key in {_OWN_LABELS}))",
+                    "evenkeel.dev/..., app.kubernetes.io/name and app.kubernetes.io/managed-by are "
+                    "the operator's own labels; take them out",
+                ),
+            ),
+        ),
+    ] = Field(default_factory=dict)
+    annotations: Annotated[
+        Annotations,
+        Field(
+            description="Annotations; the operator's own are not among them.",
+            json_schema_extra=cel(
+                Rule(
+                    f"self.all(key, key.matches('{_KEY}'))",
+                    "an annotation's name is letters, digits, - _ . with a DNS name and / before "
+                    "it if need be",
+                ),
+                Rule(
+                    f"self.all(key, !{_OWN} && !{_OTHERS})",
+                    "evenkeel.dev/... are the operator's own annotations, "
+                    "kubectl.kubernetes.io/last-applied-configuration and "
+                    "deployment.kubernetes.io/... those of others; take them out",
+                ),
+            ),
+        ),
+    ] = Field(default_factory=dict)
 
 
 TrainingTemplate.model_rebuild()

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource
-from evenkeel.api.common import URI_RULES, ModelFormat
+from evenkeel.api.common import URI_RULES, ChildMetadata, ModelFormat
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.rollout import Rollout
@@ -131,6 +131,25 @@ HostName = Annotated[
 """A DNS name, or *. before one."""
 
 
+class ChildrenMetadata(Model):
+    """Labels and annotations for each kind of child but the pods, which have podTemplate.metadata.
+
+    They start no new revision.
+    """
+
+    deployment: Annotated[
+        ChildMetadata | None, Field(description="Of the Deployment of each revision.")
+    ] = None
+    service: Annotated[ChildMetadata | None, Field(description="Of all Services.")] = None
+    route: Annotated[ChildMetadata | None, Field(description="Of the HTTPRoute.")] = None
+    autoscaler: Annotated[
+        ChildMetadata | None, Field(description="Of the HorizontalPodAutoscalers.")
+    ] = None
+    disruption_budget: Annotated[
+        ChildMetadata | None, Field(description="Of the PodDisruptionBudget.")
+    ] = None
+
+
 class Gateway(Model):
     """Weights by Gateway API HTTPRoute."""
 
@@ -246,6 +265,10 @@ class ModelDeploymentSpec(Model):
     pod_template: Annotated[
         PodTemplate | None, Field(description="Overlay on the runtime's pod template.")
     ] = None
+    child_metadata: Annotated[
+        ChildrenMetadata,
+        Field(description="Labels and annotations of what is made for the model."),
+    ] = ChildrenMetadata()
     warm_up: Annotated[
         WarmUp | None,
         Field(description="Requests that a pod answers before it gets traffic."),

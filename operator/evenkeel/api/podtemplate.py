@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from evenkeel.api.common import TemplateMeta
+from evenkeel.api.common import ChildMetadata
 from evenkeel.meta.model import SET, Model, OpenObject, says
 
 _SEGMENT = r"(\.[A-Za-z0-9_-]+|\.?\[[^\[\]=]+(=[^\[\]]+)?\])"
@@ -41,7 +41,7 @@ class PodTemplate(Model):
     ] = ()
 
     metadata: Annotated[
-        TemplateMeta | None, Field(description="Labels and annotations of the pods.")
+        ChildMetadata | None, Field(description="Labels and annotations of the pods.")
     ] = None
     spec: Annotated[
         OpenObject,

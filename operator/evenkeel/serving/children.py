@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from evenkeel.api.common import ChildMetadata
 from evenkeel.api.labels import DEPLOYMENT, MANAGED_BY, MANAGER, REVISION, owner_reference
 from evenkeel.api.modeldeployment import ModelDeployment, ModelDeploymentSpec
 from evenkeel.api.rollout import Rollout
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import DEPLOYMENT as DEPLOYMENTS
-from evenkeel.meta.resources import HPA, PDB, POD, READ, Watch
+from evenkeel.meta.resources import HPA, PDB, POD, READ, SERVICE, Watch
 from evenkeel.pods.slim import slim
 from evenkeel.serving.pod_template import APP
 from evenkeel.serving.progress_deadline import progress_deadline
@@ -20,6 +21,15 @@ WATCHES = (
     Watch(PDB),
     Watch(POD, verbs=READ, slim=slim),
 )
+
+
+_METADATA = {
+    DEPLOYMENTS.kind: "deployment",
+    SERVICE.kind: "service",
+    HPA.kind: "autoscaler",
+    PDB.kind: "disruption_budget",
+}
+"""By kind the field of spec.childMetadata; `route` is that of what else divides requests."""
 
 
 def unwanted_kinds(spec: ModelDeploymentSpec) -> set[str]:
@@ -128,15 +138,14 @@ def child(
     revision: str | None = None,
 ) -> Manifest:
     """An object owned by the ModelDeployment, of one revision or of all."""
-    labels = {APP: md.metadata.name, MANAGED_BY: MANAGER, **selector(md, revision)}
-    return {
-        "apiVersion": api_version,
-        "kind": kind,
-        "metadata": {
-            "name": name,
-            "namespace": md.metadata.namespace,
-            "labels": labels,
-            "ownerReferences": [owner_reference(md.kind, md.metadata)],
-        },
-        "spec": spec,
+    given = getattr(md.spec.child_metadata, _METADATA.get(kind, "route")) or ChildMetadata()
+    own = {APP: md.metadata.name, MANAGED_BY: MANAGER, **selector(md, revision)}
+    metadata: Manifest = {
+        "name": name,
+        "namespace": md.metadata.namespace,
+        "labels": {**given.labels, **own},
+        "ownerReferences": [owner_reference(md.kind, md.metadata)],
     }
+    if given.annotations:
+        metadata["annotations"] = dict(given.annotations)
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
