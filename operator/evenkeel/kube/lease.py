@@ -73,6 +73,10 @@ class Lease:
                 log.error("%s no longer leads", self._identity)
                 return
 
+    def holds(self) -> bool:
+        """Whether no other can have taken over yet, by this process' own clock alone."""
+        return self.held and self._left() > 0
+
     def _left(self) -> float:
         return self._renew_deadline - (time.monotonic() - self._renewed)
 

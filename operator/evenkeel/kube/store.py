@@ -26,7 +26,8 @@ class Store:
 
     indexed: the labels by which `labelled` finds objects. kept: the fields of their specs that
     are read, by kind; objects of other kinds are kept whole. slims: what is kept of kinds with
-    very many objects. manager: the field manager of the operator's own writes.
+    very many objects. manager: the field manager of the operator's own writes. annotations: those
+    that are kept.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class Store:
         kept: Kept = MappingProxyType({}),
         slims: Slims = MappingProxyType({}),
         manager: str = "",
+        annotations: Iterable[str] = (),
     ) -> None:
         self._indexed_labels = tuple(indexed)
         self._slims = slims
-        self._trim = Trim(kept, slims, manager)
+        self._trim = Trim(kept, slims, manager, annotations)
         self._objects: dict[str, dict[tuple[str, str], JSON]] = defaultdict(dict)
         self._index: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
         # By UID the version up to which an object is gone: the answer to a write may arrive after
@@ -74,15 +76,16 @@ class Store:
         """The keys of a kind."""
         return [Key(kind, *pair) for pair in self._objects[kind]]
 
-    def put(self, kind: str, obj: JSON) -> bool:
+    def put(self, kind: str, obj: JSON, *, proven: bool = False) -> bool:
         """Takes the object unless a newer version is known; says whether anything changed.
 
-        Of a slim kind nothing has changed unless something has that is kept.
+        Of a slim kind nothing has changed unless something has that is kept. proven: it was just
+        read by name, so that a reported deletion was the loss of the selected label.
         """
         meta = obj["metadata"]
         pair = (meta.get("namespace", ""), meta["name"])
         known = self._objects[kind].get(pair)
-        if version_of(obj) <= self._buried.get(meta.get("uid", ""), -1):
+        if not proven and version_of(obj) <= self._buried.get(meta.get("uid", ""), -1):
             return False
         if known is not None:
             if known["metadata"].get("uid") == meta.get("uid") and version_of(known) >= version_of(
@@ -104,6 +107,9 @@ class Store:
         pair = (key.namespace, key.name)
         known = self._objects[key.kind].get(pair)
         held = known["metadata"].get("uid", "") if known is not None else ""
+        if known is not None and held == uid and 0 < version < version_of(known):
+            # It has lost the selected label meanwhile, and was written again.
+            return None
         if buried := uid or held:
             last = max(version, self._buried.pop(buried, 0))
             if known is not None and held == buried:

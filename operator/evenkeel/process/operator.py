@@ -15,7 +15,7 @@ from evenkeel.adapters import Adapters
 from evenkeel.adapters.address import Allowed
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.controllers.access import Accesses
-from evenkeel.controllers.identity import EVENT_SOURCE
+from evenkeel.controllers.identity import EVENT_SOURCE, MARKS
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.kinds import (
@@ -34,6 +34,7 @@ from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
 from evenkeel.kube.lease import Lease
+from evenkeel.kube.ownership import Ownership
 from evenkeel.kube.store import Store
 from evenkeel.kube.watcher import Watcher
 from evenkeel.meta.objects import Key
@@ -68,8 +69,13 @@ class Operator:
         self._settings = settings
         self._on_lost = on_lost
         self._store = Store(
-            indexed=indexed(), kept=kept(), slims=slims(), manager=client.field_manager
+            indexed=indexed(),
+            kept=kept(),
+            slims=slims(),
+            manager=client.field_manager,
+            annotations=(MARKS.applied, MARKS.adopt),
         )
+        ownership = Ownership(client, self._store, types(), MARKS)
         self._inbox = Inbox()
         self._adapters = Adapters(Prometheus(loopback=settings.in_pod()))
         self._looks = Looks(self._looked_at(client, settings))
@@ -83,6 +89,7 @@ class Operator:
                 warm_up_image=settings.warm_up_image,
             ),
             self._looks,
+            ownership,
         )
         reconciles: dict[str, Reconcile] = {
             k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile
@@ -95,8 +102,10 @@ class Operator:
             concerns,
             self._durable,
             types=types(),
+            ownership=ownership,
             source=EVENT_SOURCE,
             metrics=metrics.LOOP,
+            leads=self._may_write,
         )
         self._watchers = self._make_watchers()
         self._lease = Lease(client, settings.namespace, LEASE_NAME, settings.identity)
@@ -235,6 +244,9 @@ class Operator:
             raise StartError(
                 f"port {port} {why}; end what holds it, or set {variable(setting)} to another port"
             ) from error
+
+    def _may_write(self) -> bool:
+        return self._lease.holds() if self._settings.leader_election else True
 
     def health(self) -> Health:
         """How the process is now."""
