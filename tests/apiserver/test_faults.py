@@ -7,9 +7,6 @@ each alert is counted once and the training has one Job.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,11 +15,10 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from evenkeel.kube.lease import Lease
 
-from dev.paths import ROOT
 from tests.support.api_server import ApiServer
 from tests.support.operating import A, B, C, World, model_deployment, schedule, until, world
+from tests.support.operator_process import Process
 
 JSON = dict[str, Any]
 WRITES = ("POST", "PATCH", "PUT", "DELETE")
@@ -32,14 +28,6 @@ WRITES = ("POST", "PATCH", "PUT", "DELETE")
 async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
     async with world(api_server, namespace) as made:
         yield made
-
-
-@pytest.fixture
-def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults = Lease.__init__.__kwdefaults__
-    assert defaults is not None
-    for name, value in (("duration", 3.0), ("renew_deadline", 2.0), ("retry", 0.3)):
-        monkeypatch.setitem(defaults, name, value)
 
 
 async def send(port: int, notification: JSON, most: int = 60) -> int:
@@ -260,42 +248,6 @@ async def test_one_of_two_leads_and_the_other_takes_over(w: World, short_lease: 
             await until(taken_over, seconds=10)
             assert not overlap
             assert w.lost == ["second"], "the process of the one that lost it ends"
-
-
-class Process:
-    """`python -m evenkeel`, killed and started again."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = {**os.environ, **environment}
-        self._process: asyncio.subprocess.Process | None = None
-        self.starts = 0
-
-    async def start(self) -> None:
-        self.starts += 1
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "evenkeel",
-            env={**self._environment, "PYTHONPATH": "operator"},
-            cwd=ROOT,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-
-    def kill(self) -> None:
-        assert self._process is not None
-        if self._process.returncode is None:
-            self._process.kill()
-
-    async def ended(self) -> int:
-        assert self._process is not None
-        return await self._process.wait()
-
-    async def terminate(self) -> int:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
-            return await self._process.wait()
 
 
 async def test_killed_before_or_after_any_write_it_goes_on_where_it_was(

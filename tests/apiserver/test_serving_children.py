@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from evenkeel.api import ClusterServingRuntime
+from evenkeel.kube.applied import covers, owned_fields
 from evenkeel.serving import children
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.ports import template_ports
@@ -16,6 +18,7 @@ from evenkeel.traffic import Division, strategy_of
 from dev.cluster import binaries
 from dev.paths import ROOT
 from tests.support.api_server import ApiServer
+from tests.support.resources import BY_KIND
 from tests.support.serving_examples import REVISION, SETTINGS, built, model_deployment
 
 RUNTIMES = {
@@ -109,6 +112,34 @@ def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) 
     wanted = [child for child in made if child is not None]
     assert len(wanted) == len(made)
     dry_run(with_gateway_api, namespace, *wanted)
+
+
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
+def test_all_that_was_applied_is_found_again_on_the_object(
+    with_gateway_api: ApiServer, namespace: str, runtime: str
+) -> None:
+    """So that nothing is applied again after a restart, unless somebody has changed it."""
+    md = model_deployment(**SPEC, warmUp={"requests": 3})
+    template = built(md, RUNTIMES[runtime].spec)
+    made = (
+        children.deployment(md, REVISION, template, 2),
+        children.hpa(md, REVISION),
+        children.pdb(md),
+        *strategy_of(md.spec.traffic).objects(
+            md, template_ports(template), Division(REVISION, "fraud-9876543210", 10)
+        ),
+    )
+    for child in made:
+        assert child is not None
+        meta = child["metadata"]
+        answer = with_gateway_api.http.patch(
+            BY_KIND[child["kind"]].path(namespace, meta["name"]),
+            params={"fieldManager": "me", "force": "true"},
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            content=json.dumps({**child, "metadata": {**meta, "namespace": namespace}}),
+        )
+        answer.raise_for_status()
+        assert covers(owned_fields(answer.json()["metadata"], "me"), child), child["kind"]
 
 
 @pytest.mark.parametrize("runtime", sorted(RUNTIMES))

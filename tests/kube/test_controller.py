@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from evenkeel.kube.client import ApiError
 from evenkeel.kube.controller import Controller
 from evenkeel.kube.events import EventSource
 from evenkeel.kube.metrics import LoopMetrics
+from evenkeel.kube.ownership import Marks, Ownership
 from evenkeel.kube.store import Store
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import Model
@@ -39,6 +41,9 @@ class Api:
         self.refuses = refuses
         self.version = 10
 
+    def fenced(self, leads: Callable[[], bool]) -> Api:
+        return self
+
     async def apply(self, type_: object, namespace: str, name: str, body: JSON, **_: str) -> JSON:
         self.version += 1
         known = self.store.get(KEY)
@@ -59,13 +64,16 @@ class Loop:
         self.store.put("Widget", self.widget())
         self.told: list[str] = []
         self.plans = 0
+        client: Any = Api(self.store, refuses)
+        types = {"Widget": WIDGET}
         self.controller = Controller(
-            Api(self.store, refuses),  # type: ignore[arg-type]
+            client,
             self.store,
             {"Widget": self.reconcile},
             lambda kind, obj: [],
             lambda key, plan: self.told.append(key.name),
-            types={"Widget": WIDGET},
+            types=types,
+            ownership=Ownership(client, self.store, types, Marks("applied", "adopt", "owner")),
             source=EventSource("tests", "example.com/tests"),
             metrics=LoopMetrics("tests", CollectorRegistry()),
         )

@@ -92,6 +92,23 @@ def test_object_that_lost_its_label_comes_back_with_it() -> None:
     assert version(store) == "7"
 
 
+def test_a_label_that_was_given_back_outlasts_the_report_of_its_loss() -> None:
+    """The answer to the write that gives it back may come first."""
+    store = Store()
+    store.put("Deployment", deployment(7))
+    assert store.remove(KEY, "u1", 6) is None
+    assert version(store) == "7"
+
+
+def test_what_was_read_by_name_is_there_whatever_was_reported() -> None:
+    store = Store()
+    store.put("Deployment", deployment(5))
+    store.remove(KEY, "u1", 6)
+    assert not store.put("Deployment", deployment(6))
+    assert store.put("Deployment", deployment(6), proven=True)
+    assert version(store) == "6"
+
+
 def test_successor_of_the_same_name_is_not_removed_by_the_old_ones_deletion() -> None:
     store = Store()
     store.put("Deployment", deployment(5))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
-from evenkeel.kube.trim import OWNS_REPLICAS, SPEC_DIGEST, Trim, applied_digest
+from evenkeel.kube.trim import OWNED, OWNS_REPLICAS, Trim
 
 JSON = dict[str, Any]
 KEPT = {
@@ -16,7 +15,7 @@ KEPT = {
 
 
 def trim(kind: str, obj: JSON) -> JSON:
-    return Trim(KEPT, {}, "tests")(kind, obj)
+    return Trim(KEPT, {}, "tests", ["example.com/kept"])(kind, obj)
 
 
 def widget(**more: Any) -> JSON:
@@ -26,7 +25,7 @@ def widget(**more: Any) -> JSON:
         "metadata": {
             "name": "w",
             "uid": "u",
-            "annotations": {"long": "x"},
+            "annotations": {"long": "x", "example.com/kept": "y"},
             "labels": {"a": "b"},
             "managedFields": [
                 {"manager": "tests", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
@@ -40,12 +39,16 @@ def widget(**more: Any) -> JSON:
 
 def test_only_what_is_read_is_kept() -> None:
     found = trim("Widget", widget())
-    digest = found.pop(SPEC_DIGEST)
-    assert isinstance(digest, str)
     assert found == {
-        "metadata": {"name": "w", "uid": "u", "labels": {"a": "b"}},
+        "metadata": {
+            "name": "w",
+            "uid": "u",
+            "labels": {"a": "b"},
+            "annotations": {"example.com/kept": "y"},
+        },
         "spec": {"replicas": 2},
         "status": {"ready": 2},
+        OWNED: "",
         OWNS_REPLICAS: True,
     }
 
@@ -83,27 +86,10 @@ def test_who_owns_the_replicas(entries: list[JSON] | None, owns: bool) -> None:
     assert trim("Widget", made)[OWNS_REPLICAS] is owns
 
 
-@pytest.mark.parametrize("kind", ["Bare", "Other"])
-def test_the_digest_tells_a_foreign_change_and_nothing_else(kind: str) -> None:
-    def digest(**more: Any) -> str:
-        return applied_digest(trim(kind, copy.deepcopy(widget(**more))))
-
-    before = digest()
-    assert digest(status={"ready": 0}) == before
-    assert digest(spec={"replicas": 2, "template": {}}) != before
-    assert digest(data={"key": "of a kind without a spec"}) != before
-    meta = widget()["metadata"]
-    assert digest(metadata=meta | {"resourceVersion": "9"}) == before
-    assert digest(metadata=meta | {"labels": {}}) != before
-    assert digest(metadata=meta | {"ownerReferences": [{"uid": "o"}]}) != before
-    as_listed = widget()
-    del as_listed["apiVersion"], as_listed["kind"]
-    assert applied_digest(trim(kind, as_listed)) == before
-
-
-def test_a_generation_stands_for_the_content() -> None:
-    meta = widget()["metadata"]
-    old = trim("Bare", widget(metadata=meta | {"generation": 1}))
-    same = trim("Bare", widget(metadata=meta | {"generation": 1}, spec={"defaulted": True}))
-    new = trim("Bare", widget(metadata=meta | {"generation": 2}))
-    assert applied_digest(old) == applied_digest(same) != applied_digest(new)
+def test_what_the_manager_has_applied_is_kept() -> None:
+    made = widget()
+    fields = {"f:spec": {"f:color": {}}}
+    made["metadata"]["managedFields"] = [
+        {"manager": "tests", "operation": "Apply", "fieldsV1": fields}
+    ]
+    assert trim("Bare", made)[OWNED] == '{"f:metadata": {}, "f:spec": {"f:color": {}}}'

@@ -288,8 +288,8 @@ class Wire:
     """A reverse proxy before the API server.
 
     fault: from method and path (a watch's ends in ?watch) to a status to answer with, "lose" (the
-    answer of a committed request), "hang" (no answer at all) or None. drops: whether a watch event
-    is withheld.
+    answer of a committed request), "hang" (no answer at all) or None. holds: what a write waits for
+    before it arrives, even if its sender has given up. drops: whether a watch event is withheld.
     """
 
     def __init__(self, server: ApiServer) -> None:
@@ -298,6 +298,8 @@ class Wire:
         self._ssl.load_cert_chain(admin.cert, admin.key)
         self._server = server.server
         self.fault: Callable[[str, str], int | str | None] = lambda method, path: None
+        self.holds: Callable[[str, str], asyncio.Event | None] = lambda method, path: None
+        self.late: asyncio.Task[web.StreamResponse] | None = None
         self.drops: Callable[[JSON], bool] = lambda event: False
         self.delay = 0.0
         self.requests: list[str] = []
@@ -319,10 +321,25 @@ class Wire:
             )
         if verdict == "hang":
             await self.over.wait()
+        data = await request.read()
+        if (held := self.holds(method, path)) is not None:
+            self.late = asyncio.create_task(self._arrives(request, data, verdict, held))
+            return await asyncio.shield(self.late)
+        return await self._arrives(request, data, verdict)
+
+    async def _arrives(
+        self,
+        request: web.Request,
+        data: bytes,
+        verdict: str | None,
+        held: asyncio.Event | None = None,
+    ) -> web.StreamResponse:
+        if held is not None:
+            await held.wait()
         async with self._session.request(
-            method,
+            request.method,
             self._server + request.path_qs,
-            data=await request.read() or None,
+            data=data or None,
             headers={k: v for k, v in request.headers.items() if k in ("Content-Type", "Accept")},
             ssl=self._ssl,
         ) as answer:

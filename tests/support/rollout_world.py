@@ -201,10 +201,10 @@ class World:
         plan = plan_deployment(self.snapshot())
         assert plan == plan_deployment(self.snapshot()), "the same snapshot gives the same plan"
         self.plans.append(plan)
-        writes: list[Callable[[], None]] = [lambda: self._write_status(plan)]
-        writes += [lambda m=m: self._apply(m) for m in plan.applies]  # type: ignore[misc]
+        writes: list[Callable[[], None]] = [lambda m=m: self._apply(m) for m in plan.applies]  # type: ignore[misc]
         writes += [lambda r=r, n=n: self._scale(r, n) for r, n in plan.scales]  # type: ignore[misc]
         writes += [lambda r=r: self._delete(r) for r in plan.deletes]  # type: ignore[misc]
+        writes.insert(len(writes) if plan.status_last else 0, lambda: self._write_status(plan))
         writes += [lambda: self.annotations.update(plan.annotations)]
         for number, write in enumerate(writes):
             if number == crash_after:

@@ -272,9 +272,9 @@ class ModelDeploymentSpec(Model):
         PodTemplate | None, Field(description="Overlay on the runtime's pod template.")
     ] = None
     child_metadata: Annotated[
-        ChildrenMetadata,
+        ChildrenMetadata | None,
         Field(description="Labels and annotations of what is made for the model."),
-    ] = ChildrenMetadata()
+    ] = None
     warm_up: Annotated[
         WarmUp | None,
         Field(description="Requests that a pod answers before it gets traffic."),

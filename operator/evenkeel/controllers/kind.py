@@ -13,6 +13,7 @@ from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.looks.looks import Looks
 from evenkeel.kube.client import Client
 from evenkeel.kube.index import Index
+from evenkeel.kube.ownership import Ownership
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
@@ -24,7 +25,10 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What reconciles read from. looks: what is known of canaries by Prometheus."""
+    """What reconciles read from.
+
+    looks: what is known of canaries by Prometheus. ownership: whose objects have planned names.
+    """
 
     client: Client
     store: Store
@@ -32,6 +36,7 @@ class Context:
     adapters: Adapters
     pods: PodSettings
     looks: Looks
+    ownership: Ownership
 
 
 Reconcile = Callable[[Context, Key, JSON, str | None], Awaitable[Plan]]

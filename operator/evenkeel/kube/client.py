@@ -7,6 +7,7 @@ are plain JSON, because its typed models would parse and rebuild every object.
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 import ssl
@@ -44,6 +45,10 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
 
+class Fenced(Exception):
+    """A write was not sent, since this process no longer leads."""
+
+
 class ConfigurationError(Exception):
     """No usable way to the API server is configured; the message, one line, says what to do."""
 
@@ -60,6 +65,7 @@ class Client:
         self.field_manager = field_manager
         self.configuration = configuration
         self.answered = asyncio.Event()
+        self._leads: Callable[[], bool] = lambda: True
         self.proxy = configuration.proxy or _environment_proxy(configuration.host)
         # Each watch holds a connection for good: a limit of the pool would starve the others.
         self._session = aiohttp.ClientSession(
@@ -128,6 +134,15 @@ class Client:
         """Closes the connections."""
         await self._session.close()
 
+    def fenced(self, leads: Callable[[], bool]) -> Self:
+        """The same client, whose writes are sent only while `leads` says so.
+
+        Each try is asked for anew: a process that was paused may wake up in the midst of one.
+        """
+        made = copy.copy(self)
+        made._leads = leads
+        return made
+
     async def authorization(self) -> str:
         """The header's value now, such as `Bearer <token>`; empty with certificates."""
         auth = await self.configuration.auth_settings()
@@ -151,7 +166,7 @@ class Client:
 
         Safe for every verb used here: POST names are deterministic, so a repeated one answers
         AlreadyExists, and apply, delete with a UID and GET are idempotent.
-        Raises ApiError; status 0 stands for no answer.
+        Raises ApiError; status 0 stands for no answer. Raises Fenced.
         """
         data = None if body is None else json.dumps(body, separators=(",", ":"))
         for attempt in range(RETRIES + 1):
@@ -159,6 +174,8 @@ class Client:
                 headers = await self._headers()
                 if data is not None:
                     headers["Content-Type"] = content_type
+                if method != "GET" and not self._leads():
+                    raise Fenced(f"{method} {path}: this process no longer leads")
                 async with self._session.request(
                     method,
                     self._base + path,
@@ -230,14 +247,18 @@ class Client:
         """Replaces the object at its resourceVersion. Raises ApiError(409) on a lost race."""
         return await self.request("PUT", type_.path(namespace, name), body=body)
 
-    async def delete(self, type_: ResourceType, namespace: str, name: str, uid: str) -> None:
+    async def delete(
+        self, type_: ResourceType, namespace: str, name: str, uid: str, version: str = ""
+    ) -> None:
         """Deletes exactly that object, its children in the background; gone is success.
 
-        Raises ApiError(409) if another object has taken the name.
+        version: the resourceVersion that it must have.
+        Raises ApiError(409) if another object has taken the name, or it has another version.
         """
         body: JSON = {"propagationPolicy": "Background"}
-        if uid:
-            body["preconditions"] = {"uid": uid}
+        wanted = {"uid": uid, "resourceVersion": version}
+        if given := {k: v for k, v in wanted.items() if v}:
+            body["preconditions"] = given
         try:
             await self.request("DELETE", type_.path(namespace, name), body=body)
         except ApiError as error:

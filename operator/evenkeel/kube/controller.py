@@ -10,16 +10,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.client import ApiError, Client, Fenced
 from evenkeel.kube.events import EventSource, Recorder
 from evenkeel.kube.executor import Executor, NotCreated, Superseded
+from evenkeel.kube.memory import Contested
 from evenkeel.kube.metrics import LoopMetrics
+from evenkeel.kube.ownership import NameTaken, Ownership
 from evenkeel.kube.queue import Priority, WorkQueue
 from evenkeel.kube.store import Store
 from evenkeel.meta.admission import explained
 from evenkeel.meta.conditions import Condition, refused_write
 from evenkeel.meta.model import Model
-from evenkeel.meta.objects import Key
+from evenkeel.meta.objects import Event, Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import ResourceType
 
@@ -49,7 +51,8 @@ class Controller:
     durable: told of a key and its plan once the status holds what was planned; its Events are sent
     then, too, since a later write that is refused is planned again without them. undurable: told of
     a key that is gone, or whose own writes the API server refuses while it takes others. types:
-    where the kinds of all plans live. source: who Events are from.
+    where the kinds of all plans live. ownership: whose objects are. source: who Events are from.
+    leads: whether this process may write; asked before each write.
     """
 
     def __init__(
@@ -61,15 +64,17 @@ class Controller:
         durable: Callable[[Key, Plan], None],
         *,
         types: Mapping[str, ResourceType],
+        ownership: Ownership,
         source: EventSource,
         metrics: LoopMetrics,
         undurable: Callable[[Key], None] = lambda key: None,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
         self.queue = WorkQueue()
         self.recorder = Recorder(client, types, source, lambda: self.queue.depth() > 0)
         self._store = store
         self._metrics = metrics
-        self._executor = Executor(client, store, types, self._wrote)
+        self._executor = Executor(client.fenced(leads), store, types, ownership, self._wrote)
         self._reconciles = reconciles
         self._dependents = dependents
         self._durable = durable
@@ -102,6 +107,11 @@ class Controller:
             result = "error"
             try:
                 result = await self._one(key)
+            except Fenced as error:
+                # Whoever leads now does it.
+                log.warning("%s %s/%s: %s", *key, error)
+                self._retry(key)
+                result = "fenced"
             except Exception:
                 log.exception("%s %s/%s", *key)
                 self._retry(key)
@@ -123,11 +133,19 @@ class Controller:
             return "gone"
         refusal = self._refusals.get(key)
         invalid = refusal.message if refusal and refusal.status in INVALID else None
-        plan = await self._reconciles[key.kind](key, obj, invalid)
+        try:
+            plan = await self._reconciles[key.kind](key, obj, invalid)
+        except ApiError as error:
+            # What could not be read is read again.
+            log.warning("%s %s/%s: %s", *key, error)
+            self._retry(key)
+            return "unread"
         if refusal is not None:
             plan = replace(plan, status=_with_refusal(plan.status, obj, refusal))
         try:
-            await self._executor.run(key, obj, plan, lambda: self._decided(key, obj, plan))
+            contested = await self._executor.run(
+                key, obj, plan, lambda: self._decided(key, obj, plan)
+            )
         except Superseded:
             # The watch brings the newer object; should it be late, look again soon.
             self.queue.add_after(key, 0.2)
@@ -149,12 +167,20 @@ class Controller:
         if self._refusals.pop(key, None) is not None:
             self.queue.add(key)
         self._failures.pop(key, None)
+        for child in contested:
+            self._contest(key, obj, child)
         if plan.requeue_after is not None:
             if plan.requeue_after <= 0:
                 self.queue.add(key)
             else:
                 self.queue.add_after(key, plan.requeue_after)
         return "ok"
+
+    def _contest(self, key: Key, obj: JSON, child: Contested) -> None:
+        what = f"{child.key.kind} {child.key.name}"
+        message = f"another operator writes {what}, too; let one of them watch other namespaces"
+        self.recorder.record(key, obj, (Event("Warning", "Contested", message),))
+        self.queue.add_after(key, child.seconds)
 
     def _decided(self, key: Key, obj: JSON, plan: Plan) -> None:
         self._durable(key, plan)
@@ -183,6 +209,8 @@ class Controller:
 
 def _lasts(error: ApiError, failures: int) -> bool:
     """Whether a retry alone will hardly help, so that it must be told."""
+    if isinstance(error, NameTaken):
+        return True
     if error.status == 500:
         return failures >= PATIENCE
     return 400 <= error.status < 500 and error.status not in (409, 429)
@@ -192,7 +220,13 @@ def _with_refusal(status: Model, obj: JSON, refusal: ApiError) -> Model:
     """The status with a refused write told in its conditions."""
     generation = obj["metadata"].get("generation", 0)
     before = [Condition.model_validate(c) for c in obj.get("status", {}).get("conditions") or ()]
-    message = f"the API server refused a write: {explained(refusal.message)}"
-    planned = getattr(status, "conditions", ())
-    conditions = refused_write(before, planned, message, generation, datetime.now(UTC))
+    now, planned = datetime.now(UTC), getattr(status, "conditions", ())
+    if isinstance(refusal, NameTaken):
+        message, reason = refusal.message, refusal.reason
+    else:
+        message, reason = (
+            f"the API server refused a write: {explained(refusal.message)}",
+            "ApplyFailed",
+        )
+    conditions = refused_write(before, planned, message, generation, now, reason)
     return status.model_copy(update={"conditions": conditions})

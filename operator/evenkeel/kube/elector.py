@@ -36,6 +36,10 @@ class Elector:
         """Why neither this process nor another is known to lead, if so."""
         return None if self._lease is None else self._lease.diagnosis
 
+    def holds(self) -> bool:
+        """Whether no other can have taken over yet, by this process' own clock alone."""
+        return self._lease is not None and self._lease.holds()
+
     async def acquire(self) -> None:
         """Returns once this process leads. From then on the Lease is renewed."""
         self._thread.start()

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from evenkeel.kube.applied import covers
 from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.memory import Contested, Memory
+from evenkeel.kube.ownership import NameTaken, Ownership, key_of
 from evenkeel.kube.store import Store
-from evenkeel.kube.trim import OWNS_REPLICAS, applied_digest
+from evenkeel.kube.trim import OWNED, OWNS_REPLICAS
 from evenkeel.meta.objects import Key, Manifest, Ref
 from evenkeel.meta.plan import Plan, StatusPatch
 from evenkeel.meta.resources import ResourceType
-
-log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 
@@ -26,6 +27,11 @@ JSON = dict[str, Any]
 Wrote = Callable[[str, JSON, Key | None], None]
 """Told of a written status or a created object: its kind, the object, and the key whose plan knows
 of the write already."""
+
+
+ABSENT = "1"
+"""A resourceVersion that no object has: applied with it, an object is made or the write is refused
+(409), so that none is taken over that came between look and write."""
 
 
 class Superseded(Exception):
@@ -40,59 +46,87 @@ class Executor:
     """Writes plans with the client's field manager and remembers what it has applied.
 
     The watch does not report these writes again, since their answers are in the store already.
+    Each write names the version of the object that the plan was made from, so that one that comes
+    late (of a process that no longer leads, say) undoes nothing.
     types: where the kinds of all plans live.
     """
 
     def __init__(
-        self, client: Client, store: Store, types: Mapping[str, ResourceType], wrote: Wrote
+        self,
+        client: Client,
+        store: Store,
+        types: Mapping[str, ResourceType],
+        ownership: Ownership,
+        wrote: Wrote,
     ) -> None:
         self._client = client
         self._store = store
         self._types = types
+        self._ownership = ownership
         self._wrote = wrote
-        self._applied: dict[Key, tuple[str, str, str]] = {}
+        self._memories: dict[Key, Memory] = defaultdict(Memory)
 
     async def run(
         self, key: Key, owner: JSON, plan: Plan, durable: Callable[[], None] = lambda: None
-    ) -> None:
-        """Writes the plan in its order. Raises ApiError (NotCreated), or Superseded.
+    ) -> tuple[Contested, ...]:
+        """Writes the plan in its order, but for what another operator writes, too.
 
         durable: called once the status holds what was planned, whatever becomes of the rest.
+        Raises ApiError, or Superseded.
         """
         for manifest in plan.creates:
             await self._create(manifest)
+        contested: tuple[Contested, ...] = ()
+        if plan.status_last:
+            contested = await self._others(key, owner, plan)
         await self._status(key, owner, plan)
         durable()
+        if not plan.status_last:
+            contested = await self._others(key, owner, plan)
+        await self._annotate(key, plan.annotations)
+        return contested
+
+    async def _others(self, key: Key, owner: JSON, plan: Plan) -> tuple[Contested, ...]:
+        memory = self._memories[key]
         for patch in plan.status_patches:
             await self._patch_status(patch)
+        for ref, labels in plan.relabels:
+            await self._relabel(ref, labels)
         for ref in plan.adopts:
             await self._adopt(key, owner, ref)
-        for manifest in plan.applies:
-            await self._apply(manifest)
+        contested = [await self._apply(memory, manifest) for manifest in plan.applies]
         for ref, replicas in plan.scales:
             await self._scale(ref, replicas)
         for ref, change in plan.patches:
             await self._merge(ref, change)
         for ref in plan.deletes:
             await self._delete(ref)
-        await self._annotate(key, plan.annotations)
+            memory.forget(Key(ref.kind, ref.namespace, ref.name))
+        return tuple(c for c in contested if c is not None)
 
     async def _create(self, manifest: Manifest) -> None:
-        type_ = self._types[manifest["kind"]]
-        meta = manifest["metadata"]
-        key = Key(manifest["kind"], meta.get("namespace", ""), meta["name"])
-        if self._store.get(key) is not None:
+        key = key_of(manifest)
+        known = self._store.get(key)
+        if known is not None:
+            self._require(known, manifest)
             return
         try:
-            created = await self._client.create(type_, key.namespace, manifest)
+            created = await self._client.create(self._types[key.kind], key.namespace, manifest)
         except ApiError as error:
             if error.status != 409 or error.reason != "AlreadyExists":
                 raise NotCreated(
                     error.status, error.reason, error.message, error.retry_after
                 ) from error
-            created = await self._client.get(type_, key.namespace, key.name)
+            created = await self._client.get(self._types[key.kind], key.namespace, key.name)
+            if not self._ownership.may_write(created, manifest):
+                self._store.put(key.kind, created)
+                raise Superseded(str(error)) from error
         self._store.put(key.kind, created)
         self._wrote(key.kind, created, None)
+
+    def _require(self, known: JSON, manifest: Manifest) -> None:
+        if not self._ownership.may_write(known, manifest):
+            raise NameTaken([self._ownership.whose(manifest, known)])
 
     async def _status(self, key: Key, owner: JSON, plan: Plan) -> None:
         status = _own(plan.status.wire(), plan)
@@ -135,43 +169,63 @@ class Executor:
         return found if _own(found.get("status", {}), plan) == status else None
 
     async def _patch_status(self, patch: StatusPatch) -> None:
-        manifest, manager = patch
-        meta = manifest["metadata"]
-        key = Key(manifest["kind"], meta["namespace"], meta["name"])
+        manifest = patch.manifest
+        key = key_of(manifest)
         if self._store.get(key) is None:
             return
-        written = await self._client.apply(
-            self._types[key.kind],
-            key.namespace,
-            key.name,
-            manifest,
-            subresource="status",
-            manager=manager,
-        )
-        self._store.put(key.kind, written)
-        self._wrote(key.kind, written, None)
-
-    async def _apply(self, manifest: Manifest) -> None:
-        meta = manifest["metadata"]
-        key = Key(manifest["kind"], meta["namespace"], meta["name"])
-        text = _digest(manifest)
+        await self._write(key, manifest, patch.manager, subresource="status")
         known = self._store.get(key)
-        if known is not None and self._applied.get(key) == (
-            text,
-            known["metadata"]["uid"],
-            applied_digest(known),
-        ):
-            return
+        if known is not None:
+            self._wrote(key.kind, known, None)
+
+    async def _relabel(self, ref: Ref, labels: dict[str, str]) -> None:
+        body = {"metadata": {"uid": ref.uid, "labels": labels}}
+        written = await self._client.merge(self._types[ref.kind], ref.namespace, ref.name, body)
+        self._store.put(ref.kind, written)
+
+    async def _apply(self, memory: Memory, manifest: Manifest) -> Contested | None:
+        key, text = key_of(manifest), _digest(manifest)
+        mark = self._ownership.mark(manifest, text)
+        known = self._store.get(key)
+        if known is not None:
+            self._require(known, manifest)
+            if known["metadata"].get("deletionTimestamp"):
+                return None
+            if self._stands(memory, known, manifest, mark):
+                return None
+            if wait := memory.wait(key, mark, self._mark_of(known)):
+                return Contested(key, wait)
         if known is not None and known.get(OWNS_REPLICAS) and "replicas" not in manifest["spec"]:
             # An autoscaler takes over. A field that nobody applies any more falls back to its
             # default, so another manager holds it first.
             ref = Ref(manifest["apiVersion"], key.kind, key.namespace, key.name)
             await self._set_replicas(ref, known["spec"]["replicas"])
-        written = await self._client.apply(self._types[key.kind], key.namespace, key.name, manifest)
-        self._store.put(key.kind, written)
+        await self._write(key, self._marked(manifest, mark))
         now = self._store.get(key)
         if now is not None:
-            self._applied[key] = (text, now["metadata"]["uid"], applied_digest(now))
+            memory.keep(key, mark, self._mark_of(now), now)
+        return None
+
+    def _stands(self, memory: Memory, known: JSON, manifest: Manifest, mark: str) -> bool:
+        """Whether the object is as it would be applied, by memory or by what it carries."""
+        if not self._ownership.controls(manifest, known):
+            return False
+        key, found = key_of(manifest), self._mark_of(known)
+        if memory.has(key, mark, found, known):
+            return True
+        if found != mark or not covers(known.get(OWNED, ""), manifest):
+            return False
+        memory.keep(key, mark, found, known)
+        return True
+
+    def _mark_of(self, known: JSON) -> str:
+        annotations = known["metadata"].get("annotations") or {}
+        return str(annotations.get(self._ownership.marks.applied, ""))
+
+    def _marked(self, manifest: Manifest, mark: str) -> Manifest:
+        meta = manifest["metadata"]
+        annotations = {**meta.get("annotations", {}), self._ownership.marks.applied: mark}
+        return {**manifest, "metadata": {**meta, "annotations": annotations}}
 
     async def _adopt(self, key: Key, owner: JSON, ref: Ref) -> None:
         known = self._store.get(Key(ref.kind, ref.namespace, ref.name))
@@ -204,9 +258,8 @@ class Executor:
 
     async def _scale(self, ref: Ref, replicas: int) -> None:
         known = self._store.get(Key(ref.kind, ref.namespace, ref.name))
-        if known is not None and known["spec"].get("replicas") == replicas:
-            return
-        await self._set_replicas(ref, replicas)
+        if known is not None and known["spec"].get("replicas") != replicas:
+            await self._set_replicas(ref, replicas)
 
     async def _merge(self, ref: Ref, change: JSON) -> None:
         body = {"metadata": {"uid": ref.uid}, **change}
@@ -225,14 +278,34 @@ class Executor:
             "metadata": {"name": ref.name, "namespace": ref.namespace},
             "spec": {"replicas": replicas},
         }
-        written = await self._client.apply(
-            self._types[ref.kind],
-            ref.namespace,
-            ref.name,
-            body,
-            manager=f"{self._client.field_manager}-scale",
-        )
-        self._store.put(ref.kind, written)
+        key = Key(ref.kind, ref.namespace, ref.name)
+        await self._write(key, body, f"{self._client.field_manager}-scale")
+
+    async def _write(
+        self, key: Key, body: Manifest, manager: str = "", *, subresource: str = ""
+    ) -> None:
+        """Applies to the very object that is known, or makes it."""
+        known = self._store.get(key)
+        guard = {"resourceVersion": ABSENT}
+        if known is not None:
+            guard = {k: known["metadata"][k] for k in ("uid", "resourceVersion")}
+        try:
+            written = await self._client.apply(
+                self._types[key.kind],
+                key.namespace,
+                key.name,
+                {**body, "metadata": {**body["metadata"], **guard}},
+                subresource=subresource,
+                manager=manager,
+            )
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            # Where the watch does not see it (it lost its label, or is another's), nobody else
+            # would tell.
+            await self._ownership.refreshed(key)
+            raise Superseded(str(error)) from error
+        self._store.put(key.kind, written)
 
     async def _annotate(self, key: Key, wanted: Mapping[str, str]) -> None:
         known = self._store.get(key)
@@ -266,19 +339,22 @@ class Executor:
         self._store.put(key.kind, written)
 
     async def _delete(self, ref: Ref) -> None:
+        key = Key(ref.kind, ref.namespace, ref.name)
+        meta = (self._store.get(key) or {}).get("metadata", {})
+        version = meta.get("resourceVersion", "") if meta.get("uid") == ref.uid else ""
         try:
-            await self._client.delete(self._types[ref.kind], ref.namespace, ref.name, ref.uid)
+            await self._client.delete(
+                self._types[ref.kind], ref.namespace, ref.name, ref.uid, version
+            )
         except ApiError as error:
             if error.status == 409:
                 raise Superseded(str(error)) from error
             raise
-        key = Key(ref.kind, ref.namespace, ref.name)
         self._store.remove(key, ref.uid)
-        self._applied.pop(key, None)
 
     def forget(self, key: Key) -> None:
-        """Drops what is remembered of a deleted object."""
-        self._applied.pop(key, None)
+        """Drops what is remembered of a deleted object's children."""
+        self._memories.pop(key, None)
 
 
 def _own(status: JSON, plan: Plan) -> JSON:

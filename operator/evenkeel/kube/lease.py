@@ -72,6 +72,10 @@ class Lease:
                 log.error("%s no longer leads", self._identity)
                 return
 
+    def holds(self) -> bool:
+        """Whether no other can have taken over yet, by this process' own clock alone."""
+        return self.held and self._left() > 0
+
     async def _in_time(self, left: float) -> bool:
         """One attempt; another is made in time should it hang."""
         try:

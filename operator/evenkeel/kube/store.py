@@ -30,7 +30,7 @@ class Store:
     indexed: the labels by which `labelled` finds objects. indices: what else `found` finds them
     by. kept: the fields of their specs that are read, by kind; objects of other kinds are kept
     whole. slims: what is kept of kinds with very many objects. manager: the field manager of the
-    operator's own writes.
+    operator's own writes. annotations: those that are kept.
     """
 
     def __init__(
@@ -41,10 +41,11 @@ class Store:
         kept: Kept = MappingProxyType({}),
         slims: Slims = MappingProxyType({}),
         manager: str = "",
+        annotations: Iterable[str] = (),
     ) -> None:
         self._indices = Indices((*map(by_label, indexed), *indices))
         self._slims = slims
-        self._trim = Trim(kept, slims, manager)
+        self._trim = Trim(kept, slims, manager, annotations)
         # By kind, namespace and name.
         self._objects: dict[str, dict[str, dict[str, JSON]]] = defaultdict(dict)
         # By UID the version up to which an object is gone: the answer to a write may arrive after
@@ -101,15 +102,16 @@ class Store:
         """Whether a watch's report, a line of JSON, surely brings what was put in before."""
         return self._echoes.knows(kind, report)
 
-    def put(self, kind: str, obj: JSON) -> bool:
+    def put(self, kind: str, obj: JSON, *, proven: bool = False) -> bool:
         """Takes the object unless a newer version is known; says whether anything changed.
 
-        Of a slim kind nothing has changed unless something has that is kept.
+        Of a slim kind nothing has changed unless something has that is kept. proven: it was just
+        read by name, so that a reported deletion was the loss of the selected label.
         """
         meta = obj["metadata"]
         namespace, name = meta.get("namespace", ""), meta["name"]
         known = self._objects[kind].get(namespace, {}).get(name)
-        if version_of(obj) <= self._buried.get(meta.get("uid", ""), -1):
+        if not proven and version_of(obj) <= self._buried.get(meta.get("uid", ""), -1):
             return False
         same = known is not None and known["metadata"].get("uid") == meta.get("uid")
         if known is not None and same and version_of(known) >= version_of(obj):
@@ -127,6 +129,9 @@ class Store:
         """
         known = self.get(key)
         held = known["metadata"].get("uid", "") if known is not None else ""
+        if known is not None and held == uid and 0 < version < version_of(known):
+            # It has lost the selected label meanwhile, and was written again.
+            return None
         if buried := uid or held:
             last = max(version, self._buried.pop(buried, 0))
             if known is not None and held == buried:

@@ -112,12 +112,13 @@ def refused_write(
     message: str,
     generation: int,
     now: datetime,
+    reason: str = "ApplyFailed",
 ) -> tuple[Condition, ...]:
-    """The planned conditions with Ready=False for a write that the API server refuses."""
+    """The planned conditions with Ready=False for a write that cannot be done."""
     others = [
         Observation(c.type, c.status, c.reason, c.message)
         for c in planned
         if c.type not in ("Ready", "Reconciling", "Stalled")
     ]
-    ready = readiness("False", REFUSED, message, stalled=True)
+    ready = readiness("False", reason, message, stalled=True)
     return merge(before, (*ready, *others), generation, now)

@@ -31,6 +31,33 @@ class Ref(NamedTuple):
     uid: str = ""
 
 
+class Taken(NamedTuple):
+    """An object of another owner that has the name of a planned one.
+
+    by: who controls it or says to manage it, if known. former: whether that is an owner of the
+    same name that is no more, so that the garbage collector will remove the object. hand_over:
+    the annotation by which its own owner would give it away; empty where nobody can.
+    """
+
+    key: Key
+    by: str = ""
+    former: bool = False
+    hand_over: str = ""
+
+    def __str__(self) -> str:
+        what = f"{self.key.kind} {self.key.name}"
+        if self.former:
+            return f"{what} still belongs to a deleted {self.by}; the garbage collector removes it"
+        whose = f"belongs to {self.by}" if self.by else "was made by another"
+        remedy = "delete it, or choose another name"
+        if self.hand_over:
+            remedy = (
+                f"delete it, choose another name, or hand it over with the annotation "
+                f"{self.hand_over}"
+            )
+        return f"{what} exists and {whose}: {remedy}"
+
+
 class Event(NamedTuple):
     """A Kubernetes Event on the planned object, sent once what it tells of is durable."""
 

@@ -21,11 +21,12 @@ class StatusPatch(NamedTuple):
 class Plan:
     """What one reconcile writes, in this order.
 
-    1. `creates` by POST, where AlreadyExists is success (deterministic names).
+    1. `creates` by POST, where AlreadyExists is success if it is the owner's (deterministic names).
     2. `status` of the planned object, if it differs: a decision is durable before its effect.
-    3. `status_patches` of other objects, `adopts`: objects without a living owner become the
-       planned one's, `applies` by server-side apply, `scales`: replicas of Deployments whose number
-       an autoscaler owns later, and `patches`: a few fields of objects that are made once.
+    3. `status_patches` of other objects, `relabels` of children that somebody took labels from,
+       `adopts`: objects without a living owner become the planned one's, `applies` by server-side
+       apply, `scales`: replicas of Deployments whose number an autoscaler owns later, and
+       `patches`: a few fields of objects that are made once.
     4. `deletes` with UID preconditions, where NotFound is success.
     5. `annotations` of the planned object itself, under a field manager of their own.
     6. `events`, once the status holds the decision that they tell of.
@@ -34,12 +35,14 @@ class Plan:
     the next reconcile. `requeue_after` is in seconds; None means that only a change wakes it.
     `shared_status` names status fields that other writers own; they are left alone.
     `uncreated`: the status to write in place of `status` where a creation is refused.
+    `status_last`: the status decides nothing that a crash could lose, and follows after 4.
     """
 
     status: Model
     creates: tuple[Manifest, ...] = ()
     status_patches: tuple[StatusPatch, ...] = ()
     adopts: tuple[Ref, ...] = ()
+    relabels: tuple[tuple[Ref, dict[str, str]], ...] = ()
     applies: tuple[Manifest, ...] = ()
     scales: tuple[tuple[Ref, int], ...] = ()
     patches: tuple[tuple[Ref, Manifest], ...] = ()
@@ -49,3 +52,4 @@ class Plan:
     requeue_after: float | None = None
     shared_status: tuple[str, ...] = ()
     uncreated: Model | None = None
+    status_last: bool = False

@@ -16,7 +16,7 @@ from evenkeel.adapters import Adapters
 from evenkeel.adapters.address import Allowed
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.controllers.access import Accesses
-from evenkeel.controllers.identity import EVENT_SOURCE
+from evenkeel.controllers.identity import EVENT_SOURCE, MARKS
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.kinds import (
@@ -37,6 +37,7 @@ from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
 from evenkeel.kube.elector import Elector
 from evenkeel.kube.lease import Lease
+from evenkeel.kube.ownership import Ownership
 from evenkeel.kube.queue import Priority
 from evenkeel.kube.store import Store
 from evenkeel.kube.watcher import Fellows, Watcher
@@ -80,7 +81,9 @@ class Operator:
             kept=kept(),
             slims=slims(),
             manager=client.field_manager,
+            annotations=(MARKS.applied, MARKS.adopt),
         )
+        ownership = Ownership(client, self._store, types(), MARKS)
         self._inbox = Inbox()
         self._by_name = ByName(client, time.monotonic)
         self._adapters = Adapters(Prometheus(loopback=settings.in_pod()))
@@ -95,6 +98,7 @@ class Operator:
                 warm_up_image=settings.warm_up_image,
             ),
             self._looks,
+            ownership,
         )
         reconciles: dict[str, Reconcile] = {
             k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile
@@ -107,9 +111,11 @@ class Operator:
             concerns,
             self._durable,
             types=types(),
+            ownership=ownership,
             source=EVENT_SOURCE,
             metrics=metrics.LOOP,
             undurable=self._undurable,
+            leads=self._may_write,
         )
         self._watchers = self._make_watchers()
         self._policy = ApprovalPolicy(client, settings.approval_policy)
@@ -265,6 +271,9 @@ class Operator:
             raise StartError(
                 f"port {port} {why}; end what holds it, or set {variable(setting)} to another port"
             ) from error
+
+    def _may_write(self) -> bool:
+        return self._elector.holds() if self._settings.leader_election else True
 
     def health(self) -> Health:
         """How the process is now."""

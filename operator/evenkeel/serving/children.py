@@ -134,6 +134,11 @@ def selector(md: ModelDeployment, revision: str | None) -> dict[str, str]:
     return labels if revision is None else {**labels, REVISION: revision}
 
 
+def own_labels(md: ModelDeployment, revision: str | None) -> dict[str, str]:
+    """The labels of every object of a revision, or of those of all."""
+    return {APP: md.metadata.name, MANAGED_BY: MANAGER, **selector(md, revision)}
+
+
 def child(
     md: ModelDeployment,
     api_version: str,
@@ -143,12 +148,12 @@ def child(
     revision: str | None = None,
 ) -> Manifest:
     """An object owned by the ModelDeployment, of one revision or of all."""
-    given = getattr(md.spec.child_metadata, _METADATA.get(kind, "route")) or ChildMetadata()
-    own = {APP: md.metadata.name, MANAGED_BY: MANAGER, **selector(md, revision)}
+    of_kind = getattr(md.spec.child_metadata, _METADATA.get(kind, "route"), None)
+    given = of_kind or ChildMetadata()
     metadata: Manifest = {
         "name": name,
         "namespace": md.metadata.namespace,
-        "labels": {**given.labels, **own},
+        "labels": {**given.labels, **own_labels(md, revision)},
         "ownerReferences": [owner_reference(md.kind, md.metadata)],
     }
     if given.annotations:

@@ -59,7 +59,7 @@ class Child:
 
     ports: of a Service. scales: the Deployment that an autoscaler is for. diagnosis: why an object
     that divides requests does not do its work. left_behind: whether it has no living owner, as
-    after a restore.
+    after a restore. unlabelled: whether it has lost the labels by which it is watched.
     """
 
     ref: Ref
@@ -69,6 +69,7 @@ class Child:
     scales: str = ""
     diagnosis: str = ""
     left_behind: bool = False
+    unlabelled: bool = False
 
 
 def pods_by_revision(children: Iterable[Child]) -> dict[str, Pods]:

@@ -42,6 +42,28 @@ _STATE = (
         "The API server refuses a write; its answer is the message.",
         "Correct what the answer names, usually in `podTemplate`, a quota or a policy.",
     ),
+    Reason(
+        "NameTaken",
+        ("Ready", "Event"),
+        "An object of somebody else has a name that is needed; it is left as it is, and no new "
+        "revision begins. The message names it, and who has it.",
+        "Delete it, give the ModelDeployment another name, or hand it over: its annotation "
+        "`evenkeel.dev/adopt` names the ModelDeployment.",
+    ),
+    Reason(
+        "AwaitingGarbageCollection",
+        ("Ready",),
+        "A former ModelDeployment of this name still has an object that is needed; the garbage "
+        "collector removes it.",
+        "If that lasts, see why the object stays: a finalizer, or `--cascade=orphan`.",
+    ),
+    Reason(
+        "Contested",
+        ("Event",),
+        "Another operator, of another version or with other settings, writes a child as well; the "
+        "two answer each other ever more seldom.",
+        "Let one of them watch other namespaces (`watchNamespaces`).",
+    ),
     Reason("Resolved", ("ModelResolved",), "Model and model server are known."),
     Reason(
         "DeadlineBeforeStartUp",

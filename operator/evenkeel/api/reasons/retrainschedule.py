@@ -55,6 +55,12 @@ RETRAIN_SCHEDULE = (
         "Correct what the message names.",
     ),
     Reason(
+        "NameTaken",
+        ("Ready",),
+        "A TrainingRun of somebody else has the name that is needed; it is left as it is.",
+        "Delete it, or give it another name.",
+    ),
+    Reason(
         "ApplyFailed",
         ("Ready",),
         "The API server refuses a write; its answer is the message.",

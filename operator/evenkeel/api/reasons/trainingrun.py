@@ -1,4 +1,4 @@
-"""Reasons of a TrainingRun. Every one with Ready=False but ApplyFailed is final."""
+"""Reasons of a TrainingRun. Every one with Ready=False but ApplyFailed and NameTaken is final."""
 
 from __future__ import annotations
 
@@ -71,6 +71,12 @@ TRAINING_RUN = (
         "The run was there before, in this cluster or another; a backup or a copy brought it back. "
         "Ready is True if it had succeeded.",
         "To train anew, create one without its record; the message says how.",
+    ),
+    Reason(
+        "NameTaken",
+        ("Ready",),
+        "A ModelVersion of somebody else has the name that is needed; it is left as it is.",
+        "Delete it, or give it another name.",
     ),
     Reason(
         "ApplyFailed",

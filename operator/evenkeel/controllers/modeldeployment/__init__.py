@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from evenkeel.api import labels
@@ -16,8 +17,11 @@ from evenkeel.meta.resources import READ
 
 
 async def reconcile(context: Context, key: Key, obj: dict[str, Any], invalid: str | None) -> Plan:
-    """What to write for the ModelDeployment."""
-    return plan_deployment(await observe(context, ModelDeployment.model_validate(obj)))
+    """What to write for the ModelDeployment; nothing to objects that are another's."""
+    snapshot = await observe(context, ModelDeployment.model_validate(obj))
+    plan = plan_deployment(snapshot)
+    taken = await context.ownership.taken(plan.applies)
+    return plan_deployment(replace(snapshot, taken=taken)) if taken else plan
 
 
 def belongs(kind: str, obj: dict[str, Any]) -> str | None:

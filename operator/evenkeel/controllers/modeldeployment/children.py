@@ -14,7 +14,7 @@ from evenkeel.meta.times import sooner
 from evenkeel.rollout.capacity import full_replicas, stage_replicas
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
-from evenkeel.serving.children import WATCHES, hpa, pdb, unwanted_kinds
+from evenkeel.serving.children import WATCHES, hpa, own_labels, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
 from evenkeel.serving.observed import Pods
 from evenkeel.serving.ports import Ports, template_ports
@@ -33,11 +33,13 @@ def watches() -> tuple[Watch, ...]:
 class Owned(NamedTuple):
     """Objects to apply, and Deployments whose number of replicas is set apart.
 
+    replicas: the number of pods by revision; None where an autoscaler owns it.
     requeue_after: seconds until the next look where something waits for what others take away.
     """
 
     applies: list[Manifest]
     scales: list[tuple[Ref, int]]
+    replicas: dict[str, int | None]
     requeue_after: float | None = None
 
 
@@ -51,10 +53,11 @@ def owned(
     """What the model needs now; nothing before the first revision."""
     md = snapshot.deployment
     if divided is None:
-        return Owned([], [])
+        return Owned([], [], {})
     templates = _templates(snapshot, wanted, divided.stable, pods)
     taken = occupied(pods, snapshot.present)
-    workloads = deployments(md, _replicas(md, rollout, pods, taken), templates, pods)
+    replicas = _replicas(md, rollout, pods, taken)
+    workloads = deployments(md, replicas, templates, pods)
     routed = strategy_of(md.spec.traffic).objects(md, _ports(snapshot, wanted), divided)
     scalers = _autoscalers(md, rollout, pods)
     free = [s for s in scalers if not _selected(snapshot, s)]
@@ -64,8 +67,16 @@ def owned(
     return Owned(
         [*workloads.applies, *routed, *others],
         workloads.scales,
+        replicas,
         sooner(again, HAND_OVER if len(free) < len(scalers) else None),
     )
+
+
+def relabelled(snapshot: DeploymentSnapshot) -> tuple[tuple[Ref, dict[str, str]], ...]:
+    """The labels of children that somebody has taken them from, so that they are watched again."""
+    md = snapshot.deployment
+    lost = (c for c in snapshot.children if c.unlabelled)
+    return tuple((c.ref, own_labels(md, c.revision)) for c in lost)
 
 
 def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, ...]:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import labels
-from evenkeel.api.base import API_VERSION
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
@@ -19,16 +18,17 @@ from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.earlier_life import with_former_rollouts
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, wanted_looks
+from evenkeel.kube.ownership import controlled_by
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key, Ref
-from evenkeel.meta.owners import left_behind
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import HPA, POD, ResourceType
+from evenkeel.meta.resources import DEPLOYMENT, HPA, POD, ResourceType
 from evenkeel.meta.times import parse
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import model_source
+from evenkeel.serving.children import own_labels
 from evenkeel.serving.model_source import Past
-from evenkeel.serving.observed import Child, Pods, deployment_pods
+from evenkeel.serving.observed import Child, deployment_pods
 from evenkeel.serving.ports import service_ports
 from evenkeel.serving.processes import holds_room, processes
 from evenkeel.serving.runtime_selection import Selected, select_runtime
@@ -43,18 +43,20 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
 
     Prometheus is not asked here: what looks have brought so far is taken, and more are wanted.
     """
+    # All else is read at one moment.
+    unlabelled = await _unlabelled(context, md)
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
     md = with_former_rollouts(md, versions)
-    known = number_of(store, md.metadata.namespace, md.spec.model.follow or "")
-    target = model_source.resolve(md.spec.model, versions, known, _past(md, versions))
+    number = number_of(store, md.metadata.namespace, md.spec.model.follow or "")
+    target = model_source.resolve(md.spec.model, versions, number, _past(md, versions))
     runtime = _runtime(store, md, None if isinstance(target, Refused) else target.format)
-    found = [_with_pods(store, md, c) for c in _children(store, md)]
+    known = [*_children(context, md), *unlabelled]
     return DeploymentSnapshot(
         deployment=md,
         target=target,
         runtime=runtime,
-        children=tuple(found),
+        children=tuple(_with_pods(store, md, c) for c in known),
         versions=tuple(versions),
         seen=_seen(context, md, runtime),
         settings=context.pods,
@@ -106,37 +108,60 @@ def _seen(context: Context, md: ModelDeployment, runtime: Selected | Refused) ->
     return context.looks.want(key, wanted_looks(md, runtime, platform_queries(context.store)))
 
 
-def _children(store: Store, md: ModelDeployment) -> list[Child]:
+def _children(context: Context, md: ModelDeployment) -> list[Child]:
     return [
-        _child(watch.type, obj, not _owned(md, obj))
+        _child(md, watch.type, obj)
         for watch in watches()
         if watch.type != POD
-        for obj in store.labelled(
+        for obj in context.store.labelled(
             watch.type.kind, md.metadata.namespace, labels.DEPLOYMENT, md.metadata.name
         )
-        if _owned(md, obj) or _left_behind(md, obj)
+        if controlled_by(obj, md.metadata.uid)
+        or (_named(md, obj) and context.ownership.belongs(obj, _owner(md)))
     ]
 
 
-def _owned(md: ModelDeployment, obj: JSON) -> bool:
-    owners = obj["metadata"].get("ownerReferences") or ()
-    return any(o["uid"] == md.metadata.uid for o in owners)
+def _named(md: ModelDeployment, obj: JSON) -> bool:
+    """Whether it has a child's name: a copy that somebody has made of one has another."""
+    meta = obj["metadata"]
+    return meta["name"] in (md.metadata.name, (meta.get("labels") or {}).get(labels.REVISION))
 
 
-def _left_behind(md: ModelDeployment, obj: JSON) -> bool:
-    """Of an earlier life: a copy that somebody made of it has another name."""
-    meta, own = obj["metadata"], md.metadata
-    names = (own.name, (meta.get("labels") or {}).get(labels.REVISION))
-    gone = left_behind(meta, API_VERSION, md.kind, own.name, own.uid)
-    return gone and meta["name"] in names and not meta.get("deletionTimestamp")
+def _owner(md: ModelDeployment) -> dict[str, Any]:
+    return labels.owner_reference(md.kind, md.metadata)
 
 
-def _child(type_: ResourceType, obj: JSON, left: bool) -> Child:
+async def _unlabelled(context: Context, md: ModelDeployment) -> list[Child]:
+    """Deployments that the status tells of, and that somebody has taken the labels from.
+
+    They serve on, and a rollout must not take them for lost.
+    """
+    status, namespace = md.status, md.metadata.namespace
+    revisions = [r.revision for r in (status.stable, status.canary, *status.old) if r is not None]
+    keys = [Key(DEPLOYMENT.kind, namespace, revision) for revision in revisions]
+    missing = [k for k in keys if not _labelled(context.store.get(k), md)]
+    found = [await context.ownership.own(key, _owner(md)) for key in missing]
+    return [_child(md, DEPLOYMENT, obj) for obj in found if obj is not None]
+
+
+def _labelled(obj: JSON | None, md: ModelDeployment) -> bool:
+    labelled = obj is not None and (obj["metadata"].get("labels") or {}).get(labels.DEPLOYMENT)
+    return labelled == md.metadata.name
+
+
+def _child(md: ModelDeployment, type_: ResourceType, obj: JSON) -> Child:
     meta, kind = obj["metadata"], type_.kind
+    given = meta.get("labels") or {}
+    ref = Ref(type_.api_version, kind, meta["namespace"], meta["name"], meta.get("uid", ""))
+    left = not controlled_by(obj, md.metadata.uid)
+    if kind == DEPLOYMENT.kind:
+        # It is named as its revision, whatever has become of its labels.
+        whole = own_labels(md, ref.name).items() <= given.items()
+        pods = deployment_pods(obj)
+        return Child(ref, ref.name, pods=pods, left_behind=left, unlabelled=not whole)
     return Child(
-        Ref(type_.api_version, kind, meta["namespace"], meta["name"], meta.get("uid", "")),
-        (meta.get("labels") or {}).get(labels.REVISION, ""),
-        pods=deployment_pods(obj) if kind == "Deployment" else Pods(),
+        ref,
+        given.get(labels.REVISION, ""),
         ports=service_ports(obj) if kind == "Service" else None,
         scales=obj["spec"]["scaleTargetRef"]["name"] if kind == HPA.kind else "",
         diagnosis=diagnosis(kind, obj),

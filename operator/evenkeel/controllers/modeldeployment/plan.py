@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
-from evenkeel.controllers.modeldeployment.children import owned, unwanted
+from evenkeel.controllers.modeldeployment.children import Owned, owned, relabelled, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
 from evenkeel.controllers.modeldeployment.earlier_life import (
     record,
     with_provenance,
     with_stable_remade,
+)
+from evenkeel.controllers.modeldeployment.names import (
+    looked_at_again,
+    name_refusal,
+    told_once,
+    writable,
 )
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
@@ -42,30 +48,42 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         return Plan(status=md.status)
     pods = pods_by_revision(snapshot.children)
     wanted = _judgeable(snapshot)
+    unnamed = name_refusal(snapshot.taken)
     judgement = assess(md.status.canary, md.spec.analysis, snapshot.seen)
-    goal = rollout_goal(md.status, wanted, _denied(snapshot))
+    goal = rollout_goal(md.status, unnamed or wanted, _denied(snapshot))
     taken = occupied(pods, snapshot.present)
     rollout = advance(md, goal, pods, judgement, taken, now)
     full = _full(md, rollout, pods)
     divided = division(rollout, pods, full)
     children = owned(snapshot, wanted, rollout, divided, pods)
-    stable_pods = Pods()
-    if rollout.stable is not None:
-        # Of a Deployment that this plan makes, told as its report will: no second status then.
-        stable_pods = pods.get(rollout.stable.revision, Pods(wanted=full))
-    status = _status(snapshot, wanted, rollout, pods, stable_pods)
+    stable_pods = _stable_pods(rollout, pods, children)
+    situation = Situation(md, wanted, rollout, stable_pods, snapshot.children, now, unnamed)
+    status = _status(snapshot, situation, pods)
     deletes = unwanted(snapshot, rollout)
     return Plan(
         status=status,
         status_patches=version_records(md, snapshot.versions, rollout, stable_pods.ready > 0, now),
-        applies=tuple(children.applies),
+        relabels=relabelled(snapshot),
+        applies=writable(children.applies, snapshot.taken),
         scales=tuple(children.scales),
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
         deletes=deletes,
         annotations=record(md, status),
-        events=(*rollout.events, *_steering(md, rollout)),
-        requeue_after=sooner(rollout.requeue_after, children.requeue_after),
+        events=(*rollout.events, *_steering(md, rollout), *told_once(snapshot)),
+        requeue_after=sooner(
+            rollout.requeue_after, children.requeue_after, looked_at_again(snapshot)
+        ),
+        # The first revision follows from the spec alone, and serves at once.
+        status_last=md.status.stable is None,
     )
+
+
+def _stable_pods(rollout: RolloutState, pods: dict[str, Pods], children: Owned) -> Pods:
+    """Those of the stable revision; of one that is being made, those that it will have."""
+    if rollout.stable is None:
+        return Pods()
+    name = rollout.stable.revision
+    return pods.get(name) or Pods(wanted=children.replicas.get(name) or 0)
 
 
 def _judgeable(snapshot: DeploymentSnapshot) -> Revision | Refused:
@@ -102,22 +120,18 @@ def _steering(md: ModelDeployment, rollout: RolloutState) -> tuple[Event, ...]:
 
 
 def _status(
-    snapshot: DeploymentSnapshot,
-    wanted: Revision | Refused,
-    rollout: RolloutState,
-    pods: dict[str, Pods],
-    stable_pods: Pods,
+    snapshot: DeploymentSnapshot, situation: Situation, pods: dict[str, Pods]
 ) -> ModelDeploymentStatus:
-    md, runtime, stable = snapshot.deployment, snapshot.runtime, rollout.stable
+    md, runtime, rollout = snapshot.deployment, snapshot.runtime, situation.rollout
+    stable, canary = rollout.stable, rollout.canary
     if stable is not None:
-        stable = stable.model_copy(update={"ready_replicas": stable_pods.ready})
+        metrics = revision_metrics(snapshot, situation.wanted, stable)
+        ready = situation.pods.ready
+        stable = stable.model_copy(update={"ready_replicas": ready, "metrics": metrics})
         stable = with_provenance(stable, snapshot.versions)
-    canary = rollout.canary
-    if stable is not None:
-        stable = stable.model_copy(update={"metrics": revision_metrics(snapshot, wanted, stable)})
     if canary is not None:
-        canary = canary.model_copy(update={"metrics": revision_metrics(snapshot, wanted, canary)})
-    situation = Situation(md, wanted, rollout, stable_pods, snapshot.children, snapshot.now)
+        metrics = revision_metrics(snapshot, situation.wanted, canary)
+        canary = canary.model_copy(update={"metrics": metrics})
     generation = md.metadata.generation
     return ModelDeploymentStatus(
         observed_generation=generation,

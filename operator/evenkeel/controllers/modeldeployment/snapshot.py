@@ -8,6 +8,7 @@ from datetime import datetime
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
+from evenkeel.meta.objects import Taken
 from evenkeel.meta.refusal import Refused
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child
@@ -22,6 +23,7 @@ class DeploymentSnapshot:
 
     present: by revision the pods that have not ended, also of one without a Deployment.
     seen: what Prometheus said of the canary's indicators; empty while none is judged.
+    taken: objects of others that have the names of children.
     """
 
     deployment: ModelDeployment
@@ -33,3 +35,4 @@ class DeploymentSnapshot:
     settings: PodSettings
     now: datetime
     present: Mapping[str, int] = field(default_factory=dict)
+    taken: tuple[Taken, ...] = ()

@@ -40,6 +40,16 @@ def refused(situation: Situation) -> tuple[Observation, ...]:
     return readiness("False", wanted.reason, wanted.message, stalled=True)
 
 
+def name_taken(situation: Situation) -> tuple[Observation, ...]:
+    """An object of another has the name of a child."""
+    unnamed = situation.unnamed
+    if unnamed is None:
+        return ()
+    if unnamed.reason == "AwaitingGarbageCollection":
+        return readiness("Unknown", unnamed.reason, unnamed.message)
+    return readiness("False", unnamed.reason, unnamed.message, stalled=True)
+
+
 def in_rollout(situation: Situation) -> tuple[Observation, ...]:
     """A revision is on trial."""
     canary = situation.rollout.canary
@@ -85,4 +95,11 @@ def not_routed(situation: Situation) -> tuple[Observation, ...]:
     return ()
 
 
-CHAIN: tuple[Link, ...] = (refused, in_rollout, rolled_back, pods_not_ready, not_routed)
+CHAIN: tuple[Link, ...] = (
+    refused,
+    name_taken,
+    in_rollout,
+    rolled_back,
+    pods_not_ready,
+    not_routed,
+)

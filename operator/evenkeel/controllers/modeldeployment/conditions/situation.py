@@ -14,7 +14,10 @@ from evenkeel.serving.wanted import Revision
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """wanted: the revision that the spec asks for. pods: those of the stable revision."""
+    """wanted: the revision that the spec asks for. pods: those of the stable revision.
+
+    unnamed: why its children cannot have their names, if so.
+    """
 
     md: ModelDeployment
     wanted: Revision | Refused
@@ -22,6 +25,7 @@ class Situation:
     pods: Pods
     children: tuple[Child, ...]
     now: datetime
+    unnamed: Refused | None = None
 
     @property
     def scaled_to_zero(self) -> bool:
