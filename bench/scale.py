@@ -10,7 +10,14 @@ import argparse
 import time
 from collections.abc import Callable
 
-from bench import scale_children, scale_leadership, scale_models, scale_namespaces, scale_versions
+from bench import (
+    scale_children,
+    scale_leadership,
+    scale_models,
+    scale_namespaces,
+    scale_versions,
+    storm,
+)
 from bench.process import Row
 
 GROUPS: dict[str, Callable[[bool], list[Row]]] = {
@@ -19,6 +26,7 @@ GROUPS: dict[str, Callable[[bool], list[Row]]] = {
     "children": scale_children.measure,
     "namespaces": scale_namespaces.measure,
     "leadership": scale_leadership.measure,
+    "alerts": lambda short: storm.rows(),
 }
 
 
