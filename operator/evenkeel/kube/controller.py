@@ -19,7 +19,7 @@ from evenkeel.kube.ownership import NameTaken, Ownership
 from evenkeel.kube.queue import Priority, WorkQueue
 from evenkeel.kube.store import Store
 from evenkeel.meta.admission import explained
-from evenkeel.meta.conditions import Condition, refused_write
+from evenkeel.meta.conditions import REFUSED, TAKEN, Condition, refused_write
 from evenkeel.meta.model import Model
 from evenkeel.meta.objects import Event, Key
 from evenkeel.meta.plan import Plan
@@ -192,7 +192,7 @@ class Controller:
         if obj is None:
             return
         standing = type(plan.status).model_validate(obj.get("status", {}))
-        kept = plan.uncreated if isinstance(refusal, NotCreated) else None
+        kept = plan.uncreated if isinstance(refusal, NotCreated | NameTaken) else None
         told = Plan(_with_refusal(kept or standing, obj, refusal), shared_status=plan.shared_status)
         try:
             await self._executor.run(key, obj, told)
@@ -222,11 +222,8 @@ def _with_refusal(status: Model, obj: JSON, refusal: ApiError) -> Model:
     before = [Condition.model_validate(c) for c in obj.get("status", {}).get("conditions") or ()]
     now, planned = datetime.now(UTC), getattr(status, "conditions", ())
     if isinstance(refusal, NameTaken):
-        message, reason = refusal.message, refusal.reason
+        message, reason = refusal.message, TAKEN
     else:
-        message, reason = (
-            f"the API server refused a write: {explained(refusal.message)}",
-            "ApplyFailed",
-        )
+        message, reason = f"the API server refused a write: {explained(refusal.message)}", REFUSED
     conditions = refused_write(before, planned, message, generation, now, reason)
     return status.model_copy(update={"conditions": conditions})

@@ -72,7 +72,7 @@ class Executor:
         """Writes the plan in its order, but for what another operator writes, too.
 
         durable: called once the status holds what was planned, whatever becomes of the rest.
-        Raises ApiError, or Superseded.
+        Raises ApiError (NotCreated, NameTaken), or Superseded.
         """
         for manifest in plan.creates:
             await self._create(manifest)

@@ -13,6 +13,7 @@ from evenkeel.meta.text import printable
 from evenkeel.meta.times import Timestamp, timestamp
 
 REFUSED = "ApplyFailed"
+TAKEN = "NameTaken"
 ConditionStatus = Literal["True", "False", "Unknown"]
 
 
@@ -101,9 +102,9 @@ def readiness(
 
 
 def refused(conditions: Iterable[Condition]) -> bool:
-    """Whether the API server refuses a write, as `refused_write` tells."""
+    """Whether a write cannot be done, as `refused_write` tells."""
     ready = find(conditions, "Ready")
-    return ready is not None and ready.reason == REFUSED
+    return ready is not None and ready.reason in (REFUSED, TAKEN)
 
 
 def refused_write(
@@ -112,7 +113,7 @@ def refused_write(
     message: str,
     generation: int,
     now: datetime,
-    reason: str = "ApplyFailed",
+    reason: str = REFUSED,
 ) -> tuple[Condition, ...]:
     """The planned conditions with Ready=False for a write that cannot be done."""
     others = [
