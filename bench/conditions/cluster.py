@@ -151,7 +151,7 @@ CONDITIONS = (
         "an autoscaler on either side, and the requests double during the trial",
         (*GOOD, OVERLOAD, NOT_SCALED),
         _pair(FINE),
-        seconds=110,
+        seconds=200,
         spec=_AUTOSCALED,
         script=_load_grows,
         check=_scaled,

@@ -166,7 +166,7 @@ CONDITIONS = (
         GOOD,
         _pair(Server(scrape_failures=0.2), Server(scrape_failures=0.2)),
         ways=("1s", "5s"),
-        seconds=150,
+        seconds=300,
         script=_bursts,
     ),
     Condition(
@@ -182,7 +182,7 @@ CONDITIONS = (
         GOOD,
         _pair(FINE),
         ways=("1s", "5s"),
-        seconds=120,
+        seconds=300,
         script=_shared_incident,
     ),
     Condition(
@@ -269,7 +269,7 @@ CONDITIONS = (
         GOOD,
         _pair(Server(errors=0.02), Server(errors=0.02)),
         rate=900,
-        seconds=120,
+        seconds=300,
         edit=_TRITON,
     ),
     Condition(

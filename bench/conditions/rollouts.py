@@ -105,7 +105,7 @@ async def _misdirected(trial: Trial) -> None:
     before = await _effects(trial)
     for field in ("promote", "abort", "retry"):
         await trial.patch({"rollout": {field: unknown}})
-        if await trial.until(partial(_told, trial, field), 10):
+        if await trial.until(partial(_told, trial, field), 30):
             trial.notes.add(field)
         if await _effects(trial) != before:
             trial.notes.add("changed")
@@ -279,8 +279,8 @@ CONDITIONS = (
         "promote, abort and retry name an unknown revision: a condition and an Event say so",
         (*GOOD, NOT_TOLD, CHANGED),
         _pair(FINE),
-        seconds=110,
-        spec={"rollout": {"steps": [{"weight": 34, "pauseSeconds": 40}]}},
+        seconds=200,
+        spec={"rollout": {"steps": [{"weight": 34, "pauseSeconds": 100}]}},
         script=_misdirected,
         check=_steering,
     ),
