@@ -82,7 +82,7 @@ async def test_a_tenant_at_its_quota_fails_nobody_and_loses_nothing(
         assert (ready["status"], ready["reason"]) == ("False", "ApplyFailed")
         assert "exceeded quota: runs" in ready["message"]
         limit(other, 5)
-        await until(lambda: other.all("TrainingRun"), "the run, once there is room")
+        await until(lambda: other.all("TrainingRun"), "the run, once there is room", 90)
         (run,) = other.all("TrainingRun")
         assert run["spec"]["cause"]["alertCount"] == 3
         assert (received(w.ns), received(other)) == (4, 3)

@@ -17,7 +17,6 @@ JSON = dict[str, Any]
 DEFAULTS = {
     "ModelDeployment": """
         replicas: 1
-        childMetadata: {}
         model: {storage: {}}
         traffic: {}
         rollout:

@@ -15,7 +15,7 @@ from dev.cluster.ports import free_port
 from tests.apiserver.test_faults import send
 from tests.apiserver.test_operating import serving
 from tests.support.api_server import ApiServer
-from tests.support.operating import World, alerts, schedule, until, world
+from tests.support.operating import World, schedule, until, world
 
 JSON = dict[str, Any]
 LIMITS = """
@@ -150,7 +150,7 @@ async def test_a_quota_on_runs_delays_a_training_and_loses_no_alert(w: World) ->
 
     async with w.operator(webhook_port=port):
         await until(lambda: w.ns.ready("retrain", "RetrainSchedule"))
-        sending = asyncio.create_task(send(port, alerts(0, 1), most=600))
+        sending = asyncio.create_task(send(port, w.alerts(0, 1), most=600))
         await until(lambda: "exceeded quota: q" in told())
         assert "it is tried again by itself" in told()
         w.server.kubectl("delete", "resourcequota", "q", "-n", w.ns.name)

@@ -36,8 +36,8 @@ REPORT = {
 
 def example(page: str) -> Manifest:
     text = (ROOT / "docs" / f"{page}.md").read_text()
-    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
-    manifest: Manifest = yaml.safe_load(block)
+    first = re.findall(r"```yaml\n(.*?)```", text, re.S)[0]
+    manifest: Manifest = yaml.safe_load(first)
     del manifest["metadata"]["namespace"]
     return manifest
 
