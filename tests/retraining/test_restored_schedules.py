@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 from evenkeel.api.record import RECORD
-from evenkeel.meta.times import parse
+from evenkeel.api.retrainschedule import RecentRun
+from evenkeel.meta.times import parse, timestamp
 from evenkeel.training.restored import created
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.retraining import DRIFT, NOW, Cluster, alerts, nightly, schedule
+from tests.support.retraining import DRIFT, NOW, Cluster, alerts, nightly, schedule, told
 
 BUDGET = {"runs": 2, "perSeconds": 86400}
 
@@ -98,6 +99,59 @@ def test_alerts_that_a_run_has_answered_are_not_counted_again() -> None:
     cluster.restore()
     cluster.settle()
     assert cluster.received == 5 == cluster.accounted
+
+
+def test_repeats_of_alerts_that_a_run_has_answered_start_no_other() -> None:
+    cluster = Cluster(schedule(cooldownSeconds=3600, concurrencyPolicy="Queue"))
+    cluster.reconcile(told(5))
+    cluster.finish_active()
+    cluster.settle()
+    cluster.pass_time(minutes=11)  # The run is as old as its record says, and back.
+    cluster.restore()
+    cluster.reconcile(told(5, arrived=cluster.now))
+    assert cluster.status.pending is None
+    cluster.pass_time(hours=1)
+    cluster.settle()
+    assert len(cluster.started) == 1
+    assert cluster.received == 5 == cluster.accounted
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_alerts_that_waited_when_the_status_was_lost_wait_again(replaced: bool) -> None:
+    """What no run has answered may not count as answered: the record is as of the last run."""
+    cluster = Cluster(schedule(cooldownSeconds=3600, concurrencyPolicy="Queue"))
+    cluster.reconcile(told(1))
+    cluster.finish_active()
+    cluster.pass_time(minutes=11)
+    cluster.reconcile(told(2, first=1, arrived=cluster.now))
+    if replaced:
+        cluster.schedule.metadata.annotations.clear()
+        cluster.reconcile()
+    cluster.restore()
+    cluster.reconcile(told(2, first=1, arrived=cluster.now))
+    cluster.pass_time(hours=1)
+    cluster.settle()
+    assert len(cluster.started) == 2
+    assert cluster.counted[cluster.started[-1]] == 2
+
+
+def test_a_record_has_its_bounds() -> None:
+    """The API server takes 256 KiB of annotations from an object."""
+    cluster = Cluster(schedule(cooldownSeconds=0, budget={"runs": 1000, "perSeconds": 31536000}))
+    meta = cluster.schedule.metadata.model_copy(update={"name": "x" * 63})
+    cluster.schedule = cluster.schedule.model_copy(update={"metadata": meta})
+    recent = tuple(
+        RecentRun(name=f"{'x' * 52}-{n:010}", time=timestamp(cluster.now)) for n in range(999)
+    )
+    status = cluster.status.model_copy(update={"recent_runs": recent})
+    cluster.schedule = cluster.schedule.model_copy(update={"status": status})
+    for second in range(64):
+        cluster.reconcile(told(400, first=400 * second, arrived=cluster.now))
+        cluster.finish_active()
+        cluster.pass_time(seconds=1)
+    assert len(cluster.status.recent_runs) > 900
+    assert sum(len(c.alerts) for c in cluster.status.counted) == 8 * 1024
+    assert len(cluster.schedule.metadata.annotations[RECORD]) < 2**17
 
 
 def test_alerts_do_not_write_the_record_again() -> None:

@@ -216,7 +216,7 @@ class RetrainSchedule(Resource):
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
     lasting: ClassVar[frozenset[str]] = frozenset(
-        ("lastRun", "recentRuns", "triggers", "suppressed")
+        ("lastRun", "recentRuns", "triggers", "counted", "suppressed")
     )
     spec: Annotated[RetrainScheduleSpec, Field(description="Triggers, limits and training.")]
     status: Annotated[RetrainScheduleStatus, Field(description="Runs and counts.")] = (

@@ -15,7 +15,8 @@ RETURN = timedelta(minutes=10)
 def record(schedule: RetrainSchedule, status: RetrainScheduleStatus) -> dict[str, str]:
     """The annotation: the accounts as they were when the last run was created.
 
-    It is written with each run, not with each alert.
+    It is written with each run, not with each alert. Alerts that wait are not in it, so that they
+    count as new after a restore.
     """
     if status.last_run is None:
         return {}
@@ -23,6 +24,8 @@ def record(schedule: RetrainSchedule, status: RetrainScheduleStatus) -> dict[str
     if known.get("name") == status.last_run.name:
         return {}
     fields = {"last_run", "recent_runs", "triggers", "suppressed"}
+    if status.pending is None:
+        fields.add("counted")
     return annotation(
         status.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
     )
