@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 from evenkeel.api.modeldeployment import ModelDeployment, ModelSource
 from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.record import RECORD
+from evenkeel.api.version_order import age
 from evenkeel.controllers import kinds, modelversion
 from evenkeel.controllers.kind import Context
-from evenkeel.controllers.known_versions import followed, number_of, promoted_last
+from evenkeel.controllers.known_versions import OF_MODEL, followed, number_of, promoted_last
 from evenkeel.controllers.modeldeployment.observe import _runtime, _versions
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
@@ -104,6 +107,47 @@ def test_the_champion_is_among_the_last_that_were_promoted(versions: list[JSON])
     for but in every:
         others = [v for v in every if v != but]
         assert champion([v for v in few if v != but], "fraud") == champion(others, "fraud")
+
+
+TIMES = st.sampled_from(
+    [
+        None,
+        "no time",
+        "2025-12-31T23:59:59Z",
+        "2025-12-31T23:59:59.5Z",
+        "2026-01-01T01:00:00+02:00",
+        "2026-01-01T00:00:02.000001Z",
+        "2026-12-31T00:00:00Z",
+    ]
+)
+RECORDS = st.none() | TIMES.map(lambda told: json.dumps({"trainedTime": told}))
+
+
+@given(st.lists(st.tuples(TIMES, TIMES, RECORDS, st.booleans()), max_size=6))
+def test_the_index_has_the_order_of_the_versions(
+    drawn: list[tuple[str | None, str | None, str | None, bool]],
+) -> None:
+    versions = []
+    for number, (spec, status, record, written) in enumerate(drawn):
+        made = version(number, "Approved", None)
+        made["spec"] |= {"trainedTime": spec} if spec else {}
+        made["status"] |= {"trainedTime": status} if status else {}
+        made["status"] |= {"observedGeneration": 1} if written else {}
+        made["metadata"] |= {"annotations": {RECORD: record}} if record else {}
+        versions.append(made)
+    ordered = sorted((ModelVersion.model_validate(v) for v in versions), key=age)
+    found = store(versions).found(OF_MODEL, "ModelVersion", "shop", "fraud")
+    assert [v["metadata"]["name"] for v in found] == [v.metadata.name for v in ordered]
+
+
+def test_no_model_is_made_of_what_a_watch_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    known = store([])
+    monkeypatch.setattr(ModelVersion, "model_validate", made.append)
+    for approval in ("Approved", "AwaitingApproval", ""):
+        known.put("ModelVersion", version(len(approval), approval, 1))
+    assert known.number(OF_MODEL, "ModelVersion", "shop", "fraud") == 3
+    assert not made
 
 
 def steps(of: Callable[[], object]) -> int:

@@ -60,7 +60,8 @@ class Resource(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_record(cls, obj: Any) -> Any:
+    def with_record(cls, obj: Any) -> Any:
+        """The object with what its record brings back, as it is read."""
         if not cls.lasting or not isinstance(obj, dict):
             return obj
         status: Any = cls.model_fields["status"].annotation

@@ -17,8 +17,14 @@ def age(version: ModelVersion) -> Age:
 
 def trained(version: ModelVersion) -> datetime:
     """When the version was trained, as far as it tells; at the latest when it was created."""
-    created = parse(version.metadata.creation_timestamp)
     told = version.spec.trained_time or version.status.trained_time
+    return trained_at(version.metadata.creation_timestamp, told)
+
+
+def trained_at(creation: str, told: str | None) -> datetime:
+    """When a version was trained that was created then and tells that time, if any. Raises
+    ValueError for a creation that is no time."""
+    created = parse(creation)
     try:
         # The API server cuts fractions off.
         return min(parse(told), created + timedelta(seconds=1)) if told else created

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from evenkeel.api.modelversion import ModelVersion
-from evenkeel.api.version_order import trained
+from evenkeel.api.version_order import trained_at
 from evenkeel.kube.index import Entry, Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.times import precise
@@ -72,11 +72,15 @@ def _indexed(rank: Callable[[JSON], str | None]) -> Callable[[JSON], Iterator[En
 
 
 def _age(version: JSON) -> str | None:
-    if version["metadata"].get("deletionTimestamp"):
+    meta = version["metadata"]
+    if meta.get("deletionTimestamp"):
         return None
+    # Of each version that any watch brings, several times: too often for a model of it.
+    known: JSON = ModelVersion.with_record(version)
+    told = known["spec"].get("trainedTime") or known.get("status", {}).get("trainedTime")
     try:
-        return precise(trained(ModelVersion.model_validate(version)))
-    except ValueError:
+        return precise(trained_at(meta.get("creationTimestamp") or "", told))
+    except (ValueError, TypeError):
         return ""
 
 
@@ -90,7 +94,7 @@ def _unjudged(version: JSON) -> str | None:
 
 def _awaiting(version: JSON) -> str | None:
     awaits = _approval(version).get("reason") == "AwaitingApproval"
-    return "" if awaits and _age(version) is not None else None
+    return "" if awaits and not version["metadata"].get("deletionTimestamp") else None
 
 
 def _promoted(version: JSON) -> str | None:
