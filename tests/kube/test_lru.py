@@ -22,3 +22,11 @@ def test_a_value_written_again_counts_as_used() -> None:
     memory.put("a", 3)
     memory.put("c", 4)
     assert (memory.get("a"), memory.get("b")) == (3, None)
+
+
+def test_what_is_dropped_is_gone() -> None:
+    memory: Lru[str, int] = Lru(2)
+    memory.put("a", 1)
+    memory.drop("a")
+    memory.drop("never there")
+    assert (memory.get("a"), len(memory)) == (None, 0)

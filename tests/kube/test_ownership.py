@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -43,9 +45,11 @@ class Api:
         return copy.deepcopy(self.objects[name])
 
 
-def ownership(*objects: JSON, store: Store | None = None) -> tuple[Ownership, Api, Store]:
-    api, known = Api(*objects), store or Store(kept={"Widget": ()}, annotations=MARKS)
-    return Ownership(api, known, TYPES, MARKS), api, known  # type: ignore[arg-type]
+def ownership(
+    *objects: JSON, clock: Callable[[], float] = time.monotonic
+) -> tuple[Ownership, Api, Store]:
+    api, known = Api(*objects), Store(kept={"Widget": ()}, annotations=MARKS)
+    return Ownership(api, known, TYPES, MARKS, clock), api, known  # type: ignore[arg-type]
 
 
 def widget(owner: JSON | None = None, **meta: Any) -> JSON:
@@ -115,6 +119,32 @@ async def test_what_was_another_s_is_asked_for_anew_and_forgotten_when_it_is_gon
     del api.objects["w"]
     assert await whose.taken([MANIFEST]) == ()
     assert store.get(Key("Widget", "shop", "w")) is None
+
+
+KEY = Key("Widget", "shop", "w")
+
+
+@pytest.mark.parametrize("there", [(), (widget(ANOTHER),)])
+async def test_what_is_not_to_be_had_is_not_asked_for_at_each_look(there: tuple[JSON, ...]) -> None:
+    clock = [0.0]
+    whose, api, _ = ownership(*there, clock=lambda: clock[0])
+    for second in range(30):
+        clock[0] = float(second)
+        assert await whose.own(KEY, OWNER) is None
+    assert len(api.asked) == 3
+    api.objects["w"] = widget(OWNER, resourceVersion="6")
+    clock[0] = 30.0
+    assert await whose.own(KEY, OWNER)
+
+
+async def test_another_owner_or_a_write_that_found_it_asks_at_once() -> None:
+    whose, api, _ = ownership(clock=lambda: 0.0)
+    assert await whose.own(KEY, OWNER) is None
+    api.objects["w"] = widget(ANOTHER)
+    assert await whose.own(KEY, ANOTHER), "a namesake that was made anew has another UID"
+    api.objects["w"] = widget(OWNER, resourceVersion="6")
+    assert await whose.refreshed(KEY)
+    assert await whose.own(KEY, OWNER)
 
 
 @pytest.mark.parametrize(

@@ -31,5 +31,9 @@ class Lru(Generic[K, V]):
         if len(self._values) > self._limit:
             self._values.popitem(last=False)
 
+    def drop(self, key: K) -> None:
+        """Forgets the key, if it is known."""
+        self._values.pop(key, None)
+
     def __len__(self) -> int:
         return len(self._values)

@@ -9,10 +9,12 @@ delay), may be taken as well.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.lru import Lru
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key, Manifest, Taken
 from evenkeel.meta.owners import controller_of, left_behind
@@ -21,6 +23,10 @@ from evenkeel.meta.resources import ResourceType
 JSON = dict[str, Any]
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
+
+ANEW = 10.0
+"""Seconds until an object that was not to be had is asked for again."""
+MISSED = 4096
 
 
 class Marks(NamedTuple):
@@ -41,15 +47,23 @@ class NameTaken(ApiError):
 
 
 class Ownership:
-    """Looks at the objects that have the names of planned ones."""
+    """Looks at the objects that have the names of planned ones. clock: seconds that only grow."""
 
     def __init__(
-        self, client: Client, store: Store, types: Mapping[str, ResourceType], marks: Marks
+        self,
+        client: Client,
+        store: Store,
+        types: Mapping[str, ResourceType],
+        marks: Marks,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.marks = marks
         self._client = client
         self._store = store
         self._types = types
+        self._clock = clock
+        # By key whose it was not, and until when that is taken to be so.
+        self._missed: Lru[Key, tuple[str, float]] = Lru(MISSED)
 
     async def taken(self, manifests: Iterable[Manifest]) -> tuple[Taken, ...]:
         """Those of other owners. Asks for what the store does not know. Raises ApiError."""
@@ -68,9 +82,19 @@ class Ownership:
 
     async def own(self, key: Key, owner: Mapping[str, Any]) -> JSON | None:
         """The object as the store keeps it, if it is there and that owner's, also where it has
-        lost the labels by which it is watched. Raises ApiError."""
+        lost the labels by which it is watched. Raises ApiError.
+
+        One that is not is asked for again after ANEW seconds, however often a trial looks; or as
+        soon as a write finds it there.
+        """
+        missed = self._missed.get(key)
+        if missed is not None and missed[0] == owner["uid"] and self._clock() < missed[1]:
+            return None
         found = await self.refreshed(key)
-        return found if found is not None and self.belongs(found, owner) else None
+        if found is not None and self.belongs(found, owner):
+            return found
+        self._missed.put(key, (owner["uid"], self._clock() + ANEW))
+        return None
 
     async def refreshed(self, key: Key) -> JSON | None:
         """The object as it is now, and as the store keeps it. Raises ApiError."""
@@ -81,6 +105,7 @@ class Ownership:
                 raise
             self._store.remove(key)
             return None
+        self._missed.drop(key)
         self._store.put(key.kind, found, proven=True)
         return self._store.get(key)
 
