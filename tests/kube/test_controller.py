@@ -32,19 +32,27 @@ class Status(Model):
 
 
 class Api:
-    """Answers status writes, and refuses deletions with this status."""
+    """Answers status writes, and refuses deletions with this status.
+
+    refuses_status: with what writes of a status are refused, if they are.
+    """
 
     field_manager = "tests"
 
     def __init__(self, store: Store, refuses: int = 0) -> None:
         self.store = store
         self.refuses = refuses
+        self.refuses_status: Callable[[JSON], int] = lambda status: 0
+        self.applied = 0
         self.version = 10
 
     def fenced(self, leads: Callable[[], bool]) -> Api:
         return self
 
     async def apply(self, type_: object, namespace: str, name: str, body: JSON, **_: str) -> JSON:
+        self.applied += 1
+        if refusal := self.refuses_status(body["status"]):
+            raise ApiError(refusal, "Invalid", "status.count is odd")
         self.version += 1
         known = self.store.get(KEY)
         assert known is not None
@@ -64,7 +72,9 @@ class Loop:
         self.store.put("Widget", self.widget())
         self.told: list[str] = []
         self.plans = 0
-        client: Any = Api(self.store, refuses)
+        self.registry = CollectorRegistry()
+        self.api = Api(self.store, refuses)
+        client: Any = self.api
         types = {"Widget": WIDGET}
         self.controller = Controller(
             client,
@@ -75,7 +85,7 @@ class Loop:
             types=types,
             ownership=Ownership(client, self.store, types, Marks("applied", "adopt", "owner")),
             source=EventSource("tests", "example.com/tests"),
-            metrics=LoopMetrics("tests", CollectorRegistry()),
+            metrics=LoopMetrics("tests", self.registry),
         )
 
     @staticmethod
@@ -93,11 +103,19 @@ class Loop:
     async def settled(key: Key, obj: JSON, invalid: str | None) -> Plan:
         return Plan(status=Status())
 
+    @property
+    def events(self) -> list[str]:
+        return [f"{e.reason}: {e.message}" for e, _ in self.controller.recorder._backlog]
+
+    def results(self, result: str) -> float:
+        labels = {"kind": "Widget", "result": result}
+        return self.registry.get_sample_value("tests_reconcile_total", labels) or 0
+
     async def one(self) -> None:
         self.controller.queue.add(KEY)
         task = asyncio.create_task(self.controller.work())
         async with asyncio.timeout(5):
-            while not self.plans or self.controller.queue._working:  # noqa: ASYNC110
+            while not self.plans or self.controller.queue.depth() or self.controller.queue._working:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         task.cancel()
 
@@ -151,3 +169,47 @@ async def test_what_the_status_holds_is_durable_whatever_is_refused_after_it(sta
     known = loop.store.get(KEY)
     assert known is not None
     assert known["status"]["count"] == 1
+
+
+async def test_a_status_that_is_refused_is_told_in_the_one_that_stands() -> None:
+    loop = Loop()
+    loop.api.refuses_status = lambda status: 422 * (status.get("count", 0) > 0)
+    await loop.one()
+    known = loop.store.get(KEY)
+    assert known is not None
+    assert known["status"]["conditions"][0]["reason"] == "ApplyFailed"
+    assert (loop.events, loop.results("refused"), loop.results("untold")) == ([], 1, 0)
+
+
+@pytest.mark.parametrize("status", [403, 422])
+async def test_where_no_status_can_be_written_an_event_and_the_metric_tell(status: int) -> None:
+    loop = Loop()
+    loop.api.refuses_status = lambda _: status
+    await loop.one()
+    assert loop.events == ["ApplyFailed: the API server refuses the status: status.count is odd"]
+    assert (loop.results("refused"), loop.results("untold"), loop.told) == (0, 1, [])
+
+
+async def test_what_wakes_an_object_without_a_status_changes_nothing_before_its_retry() -> None:
+    loop = Loop()
+    loop.api.refuses_status = lambda _: 422
+    loop.controller._failures[KEY] = 10  # Its retry is a minute away.
+    await loop.one()
+    written = loop.api.applied
+    for _ in range(5):
+        await loop.one()
+    assert (loop.plans, loop.api.applied, len(loop.events)) == (1, written, 1)
+    edited = loop.widget()
+    edited["metadata"]["resourceVersion"] = "2"
+    loop.store.put("Widget", edited)
+    loop.api.refuses_status = lambda _: 0
+    await loop.one()
+    # An edit is looked at at once, and once more without the refusal.
+    assert (loop.plans, loop.told) == (3, ["fraud", "fraud"])
+
+
+async def test_an_absent_api_server_is_no_refusal() -> None:
+    loop = Loop()
+    loop.api.refuses_status = lambda _: 503
+    await loop.one()
+    assert (loop.events, loop.results("untold")) == ([], 0)

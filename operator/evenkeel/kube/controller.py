@@ -17,7 +17,7 @@ from evenkeel.kube.memory import Contested
 from evenkeel.kube.metrics import LoopMetrics
 from evenkeel.kube.ownership import NameTaken, Ownership
 from evenkeel.kube.queue import Priority, WorkQueue
-from evenkeel.kube.store import Store
+from evenkeel.kube.store import Store, version_of
 from evenkeel.meta.admission import explained
 from evenkeel.meta.conditions import REFUSED, TAKEN, Condition, refused_write
 from evenkeel.meta.model import Model
@@ -81,6 +81,8 @@ class Controller:
         self._undurable = undurable
         self._failures: dict[Key, int] = {}
         self._refusals: dict[Key, ApiError] = {}
+        # Those whose status cannot be written at all: at which version, and until when they wait.
+        self._mute: dict[Key, tuple[int, float]] = {}
         self.started = False
 
     def changed(self, kind: str, obj: JSON) -> None:
@@ -128,9 +130,16 @@ class Controller:
         if obj is None:
             self._failures.pop(key, None)
             self._refusals.pop(key, None)
+            self._mute.pop(key, None)
             self._executor.forget(key)
             self._undurable(key)
             return "gone"
+        version, due = self._mute.get(key, (-1, 0.0))
+        if version == version_of(obj) and (wait := due - time.monotonic()) > 0:
+            # Whatever wakes it meanwhile, a look at a trial say, nothing could be kept of it.
+            self._undurable(key)
+            self.queue.add_after(key, wait)
+            return "untold"
         refusal = self._refusals.get(key)
         invalid = refusal.message if refusal and refusal.status in INVALID else None
         try:
@@ -151,19 +160,8 @@ class Controller:
             self.queue.add_after(key, 0.2)
             return "superseded"
         except ApiError as error:
-            if error.status == 403 and TERMINATING in error.message:
-                # The object itself goes next; should the namespace stay, the retry is due.
-                self._undurable(key)
-                self._retry(key)
-                return "terminating"
-            log.warning("%s %s/%s: %s", *key, error)
-            if _lasts(error, self._failures.get(key, 0)):
-                self._refusals[key] = error
-                await self._tell(key, plan, error)
-            if error.status not in PASSING:
-                self._undurable(key)
-            self._retry(key)
-            return "refused"
+            return await self._refused(key, obj, plan, error)
+        self._mute.pop(key, None)
         if self._refusals.pop(key, None) is not None:
             self.queue.add(key)
         self._failures.pop(key, None)
@@ -176,6 +174,25 @@ class Controller:
                 self.queue.add_after(key, plan.requeue_after)
         return "ok"
 
+    async def _refused(self, key: Key, obj: JSON, plan: Plan, error: ApiError) -> str:
+        if error.status == 403 and TERMINATING in error.message:
+            # The object itself goes next; should the namespace stay, the retry is due.
+            self._undurable(key)
+            self._retry(key)
+            return "terminating"
+        log.warning("%s %s/%s: %s", *key, error)
+        told = True
+        if _lasts(error, self._failures.get(key, 0)):
+            self._refusals[key] = error
+            told = await self._tell(key, plan, error)
+        if error.status not in PASSING:
+            self._undurable(key)
+        seconds = self._retry(key)
+        if told:
+            return "refused"
+        self._mute[key] = (version_of(obj), time.monotonic() + seconds)
+        return "untold"
+
     def _contest(self, key: Key, obj: JSON, child: Contested) -> None:
         what = f"{child.key.kind} {child.key.name}"
         message = f"another operator writes {what}, too; let one of them watch other namespaces"
@@ -186,11 +203,14 @@ class Controller:
         self._durable(key, plan)
         self.recorder.record(key, obj, plan.events)
 
-    async def _tell(self, key: Key, plan: Plan, refusal: ApiError) -> None:
-        """Tells of the refusal in the status as it stands: the plan's own may not be true yet."""
+    async def _tell(self, key: Key, plan: Plan, refusal: ApiError) -> bool:
+        """Tells of the refusal in the status as it stands: the plan's own may not be true yet.
+
+        False: that is refused as well, so that an Event and the metric have to tell.
+        """
         obj = self._store.get(key)
         if obj is None:
-            return
+            return True
         standing = type(plan.status).model_validate(obj.get("status", {}))
         kept = plan.uncreated if isinstance(refusal, NotCreated | NameTaken) else None
         told = Plan(_with_refusal(kept or standing, obj, refusal), shared_status=plan.shared_status)
@@ -198,13 +218,23 @@ class Controller:
             await self._executor.run(key, obj, told)
             if kept is not None:
                 self._durable(key, told)
-        except (ApiError, Superseded) as error:
+        except Superseded as error:
             log.warning("%s %s/%s: %s", *key, error)
+        except ApiError as error:
+            log.warning("%s %s/%s: %s", *key, error)
+            if _lasts(error, self._failures.get(key, 0)):
+                message = f"the API server refuses the status: {explained(error.message)}"
+                self.recorder.record(key, obj, (Event("Warning", REFUSED, message),))
+                return False
+        return True
 
-    def _retry(self, key: Key) -> None:
+    def _retry(self, key: Key) -> float:
+        """Queues it again after the seconds that it returns, ever more."""
         failures = self._failures.get(key, 0) + 1
         self._failures[key] = failures
-        self.queue.add_after(key, min(MAX_BACKOFF, 0.25 * 2 ** min(failures, 10)))
+        seconds = min(MAX_BACKOFF, 0.25 * 2 ** min(failures, 10))
+        self.queue.add_after(key, seconds)
+        return seconds
 
 
 def _lasts(error: ApiError, failures: int) -> bool:

@@ -38,8 +38,9 @@ _STATE = (
     ),
     Reason(
         "ApplyFailed",
-        ("Ready",),
-        "The API server refuses a write; its answer is the message.",
+        ("Ready", "Event"),
+        "The API server refuses a write; its answer is the message. An Event tells where it "
+        "refuses the status itself: nothing of the object goes on until it takes it.",
         "Correct what the answer names, usually in `podTemplate`, a quota or a policy.",
     ),
     Reason(

@@ -62,8 +62,9 @@ RETRAIN_SCHEDULE = (
     ),
     Reason(
         "ApplyFailed",
-        ("Ready",),
-        "The API server refuses a write; its answer is the message.",
+        ("Ready", "Event"),
+        "The API server refuses a write; its answer is the message. An Event tells where it "
+        "refuses the status itself: nothing of the object goes on until it takes it.",
         "Correct what the answer names.",
     ),
     Reason(
