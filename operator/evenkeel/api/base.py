@@ -58,14 +58,16 @@ class Resource(Model):
         ),
     )
 
-    @model_validator(mode="before")
     @classmethod
-    def with_record(cls, obj: Any) -> Any:
-        """The object with what its record brings back, as it is read."""
-        if not cls.lasting or not isinstance(obj, dict):
-            return obj
+    def with_record(cls, obj: dict[str, Any]) -> dict[str, Any]:
+        """The object with what its record brings back."""
         status: Any = cls.model_fields["status"].annotation
         return recalled(obj, cls.lasting, status)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_record(cls, obj: Any) -> Any:
+        return cls.with_record(obj) if cls.lasting and isinstance(obj, dict) else obj
 
     @property
     def had_earlier_life(self) -> bool:

@@ -76,7 +76,7 @@ def _age(version: JSON) -> str | None:
     if meta.get("deletionTimestamp"):
         return None
     # Of each version that any watch brings, several times: too often for a model of it.
-    known: JSON = ModelVersion.with_record(version)
+    known = ModelVersion.with_record(version)
     told = known["spec"].get("trainedTime") or known.get("status", {}).get("trainedTime")
     try:
         return precise(trained_at(meta.get("creationTimestamp") or "", told))

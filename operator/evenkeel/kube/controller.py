@@ -232,7 +232,7 @@ class Controller:
         """Queues it again after the seconds that it returns, ever more."""
         failures = self._failures.get(key, 0) + 1
         self._failures[key] = failures
-        seconds = min(MAX_BACKOFF, 0.25 * 2 ** min(failures, 10))
+        seconds: float = min(MAX_BACKOFF, 0.25 * 2.0 ** min(failures, 10))
         self.queue.add_after(key, seconds)
         return seconds
 
