@@ -14,11 +14,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from aiohttp import web
 
 from tests.support.api_server import ApiServer
 from tests.support.operating import A, B, C, World, model_deployment, schedule, until, world
 from tests.support.operator_process import Process
+from tests.support.restoring import events
 
 JSON = dict[str, Any]
 WRITES = ("POST", "PATCH", "PUT", "DELETE")
@@ -302,3 +304,52 @@ async def test_killed_before_or_after_any_write_it_goes_on_where_it_was(
     assert seen == sorted(seen), "the canary's weight never goes back"
     assert counted(w) == 7
     assert code == 0, "SIGTERM is an orderly end"
+
+
+async def test_a_status_that_a_policy_refuses_is_told_by_an_event(w: World) -> None:
+    """No condition can tell it; once it is accepted, everything goes on by itself."""
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": f"{w.ns.name}-no-status"},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": ["evenkeel.dev"],
+                        "apiVersions": ["*"],
+                        "operations": ["UPDATE"],
+                        "resources": ["modeldeployments/status"],
+                    }
+                ]
+            },
+            "matchConditions": [
+                {"name": "here", "expression": f"request.namespace == '{w.ns.name}'"}
+            ],
+            "validations": [{"expression": "false", "message": "no status", "reason": "Invalid"}],
+        },
+    }
+    binding = {
+        **policy,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "spec": {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]},
+    }
+    stdin = yaml.safe_dump_all([policy, binding])
+    w.server.kubectl("apply", "-f", "-", stdin=stdin)
+    try:
+        w.ns.create(model_deployment("fraud"))
+        probe = {"status": {"replicas": 0}}
+
+        def refuses() -> bool:
+            name = w.ns.name
+            answer = w.server.patch("ModelDeployment", name, "fraud", probe, "status")
+            return answer.status_code == 422
+
+        await until(refuses, "the policy comes into force")
+        async with w.operator():
+            await until(lambda: "ApplyFailed fraud" in events(w.ns))
+            assert not w.ns.ready("fraud")
+            w.server.kubectl("delete", "-f", "-", stdin=stdin)
+            await until(lambda: w.ns.ready("fraud")["status"] == "True", seconds=90)
+    finally:
+        w.server.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=stdin)

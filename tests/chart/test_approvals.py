@@ -10,12 +10,16 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from evenkeel.api.record import RECORD
 from evenkeel.kube.client import Client
 from evenkeel.process.approval_policy import ApprovalPolicy
 
 from tests.chart.conftest import Render, find
 from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
+from tests.support.operating import model_deployment, until, world
+from tests.support.resources import BY_KIND
+from tests.support.restoring import OWN, backup, delete, quiet, restored
 
 JSON = dict[str, Any]
 HOME = "approvals-home"
@@ -218,6 +222,50 @@ def test_a_restore_brings_decisions_back(policy: Policy, waiting: str) -> None:
     spec = "\n".join(["approval: {mode: Manual, decision: Approved, by: ada}", *CLAIMS.values()])
     made = manifest("ModelVersion", spec, "restored")
     policy.server.create(made, waiting).raise_for_status()
+
+
+async def test_a_restore_goes_on_under_the_chart_s_policies(policy: Policy, namespace: str) -> None:
+    """The operator has its own service account's rights, the tool those that the docs tell."""
+    chart = {o["metadata"]["name"] for o in policy.objects if o["kind"].endswith("AdmissionPolicy")}
+    assert chart == {"approvals-approvals", "approvals-record"}
+    tool, kubectl = "system:serviceaccount:velero:server", policy.server.kubectl
+    kubectl("-n", namespace, "create", "rolebinding", "edits", "--clusterrole=approvals-edit",
+            f"--user={tool}")  # fmt: skip
+    own: JSON = {"namespace": HOME, "watch_namespaces": (namespace,), "leader_election": False}
+    own["approval_policy"] = "approvals-approvals"
+    async with world(policy.server, namespace) as w, w.operator(user=OPERATOR, **own):
+        spec = "{model: elec, uri: 's3://m/1', format: {name: test}, trainingRun: elec-1}"
+        w.ns.create(manifest("ModelVersion", spec, "elec-1"))
+        w.ns.create(manifest("TrainingRun", "", "begun"))
+        model = model_deployment("elec")
+        w.ns.create({**model, "spec": {**model["spec"], "model": {"follow": "elec"}}})
+        await until(lambda: w.ns.ready("elec").get("status") == "True")
+        await quiet(w.ns)
+        saved = backup(w.ns, OWN)
+        records = [RECORD in o["metadata"].get("annotations", {}) for o in saved]
+        assert records == [True] * 3, "ModelDeployment, ModelVersion and TrainingRun"
+        delete(w.ns, backup(w.ns))
+        await until(lambda: not any(w.ns.all(kind) for kind in (*OWN, "Deployment")))
+
+        def brought(obj: JSON) -> httpx.Response:
+            path = BY_KIND[obj["kind"]].path(namespace)
+            return policy.send(tool, "POST", path, restored(obj))
+
+        (version,) = (o for o in saved if o["kind"] == "ModelVersion")
+        refused(brought(version), "approval: {mode: Manual}")
+        for words in (
+            ("role", "records", "--verb=record", "--resource=modelversions.evenkeel.dev"),
+            ("rolebinding", "records", "--role=records", f"--user={tool}"),
+        ):
+            kubectl("-n", namespace, "create", *words)
+        await until(lambda: brought(version).status_code == 201)
+        for obj in saved:
+            assert obj is version or brought(obj).status_code == 201
+        await until(lambda: w.ns.ready("elec").get("status") == "True")
+        await until(lambda: w.ns.ready("begun", "TrainingRun").get("reason") == "Restored")
+        await quiet(w.ns)
+        assert w.ns.stable_uri("elec") == "s3://m/1"
+        assert not w.ns.all("Job")
 
 
 async def test_the_operator_says_what_the_cluster_lacks(

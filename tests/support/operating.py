@@ -191,12 +191,13 @@ async def until(check: Callable[[], Any], what: str = "", seconds: float = SECON
         await asyncio.sleep(0.1)
 
 
-def configuration(server: ApiServer) -> Configuration:
-    """That of the cluster's administrator."""
-    admin = server.plane.admin()
+def configuration(server: ApiServer, user: str = "") -> Configuration:
+    """That of a user with RBAC's rights, or of the cluster's administrator."""
+    plane = server.plane
+    pair = plane.authority.issue(user.replace(":", "-"), user, ()) if user else plane.admin()
     made = Configuration(host=server.server)
-    made.ssl_ca_cert = str(server.plane.authority.pair.cert)
-    made.cert_file, made.key_file = str(admin.cert), str(admin.key)
+    made.ssl_ca_cert = str(plane.authority.pair.cert)
+    made.cert_file, made.key_file = str(pair.cert), str(pair.key)
     return made
 
 
@@ -426,9 +427,11 @@ class World:
         return alerts(first, number, self.ns.name)
 
     @asynccontextmanager
-    async def operator(self, *, wired: bool = False, **more: Any) -> AsyncIterator[Operator]:
-        """An operator in this process, through the faulty wire if `wired`."""
-        made = Configuration(host=self.wire.url) if wired else configuration(self.server)
+    async def operator(
+        self, *, wired: bool = False, user: str = "", **more: Any
+    ) -> AsyncIterator[Operator]:
+        """An operator in this process, through the faulty wire if `wired`, else as that user."""
+        made = Configuration(host=self.wire.url) if wired else configuration(self.server, user)
         chosen = settings(self.ns.name, self.counters, **more)
         client = Client(made, field_manager=FIELD_MANAGER)
         operator = Operator(client, chosen, lambda: self.lost.append(chosen.identity))
