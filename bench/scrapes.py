@@ -68,7 +68,7 @@ class Scene:
     @property
     def tick(self) -> float:
         """Seconds of a tick."""
-        return min(1.0, self.interval / 8)
+        return min(1.0, self.interval / 8, abs(self.lead) / 2 or 1.0)
 
     def ticks(self, seconds: float) -> int:
         """Ticks of so many seconds."""
@@ -98,18 +98,18 @@ Life = tuple[int, int]
 def _counters(
     random: np.random.Generator, scene: Scene, rate: Floats, ratio: Floats, slow: int
 ) -> Counters:
+    ahead = scene.ticks(scene.lead)
+    # Good events lead or lag from the first tick to the last.
+    around = max(0, -ahead), max(0, ahead)
+    rate, ratio = np.pad(rate, around, mode="edge"), np.pad(ratio, around, mode="edge")
     total = random.poisson(rate * scene.tick)
     bad = random.binomial(total, ratio)
     sums, bads = np.cumsum(total), np.cumsum(bad)
     if slow:
         first = np.minimum(sums, slow)
         bads = first + np.cumsum(np.where(sums > slow, bad, 0))
-    good = sums - bads
-    ahead = scene.ticks(scene.lead)
-    if ahead > 0:
-        good = np.concatenate([good[ahead:], np.repeat(good[-1], ahead)])
-    elif ahead < 0:
-        good = np.concatenate([np.zeros(-ahead, dtype=good.dtype), good[:ahead]])
+    good, shown = sums - bads, len(sums) - abs(ahead)
+    sums, good = sums[around[0] :][:shown], good[around[1] :][:shown]
     return sums, good
 
 
