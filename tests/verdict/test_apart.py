@@ -48,10 +48,9 @@ def test_bad_events_that_are_counted_themselves_are_exact() -> None:
     assert not process(lambda t: 0 if t % 2 else 9, good=False).fell
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_fall_on_either_side_speaks_for_both(sign: int) -> None:
-    apart, exact = process(lambda t: sign * (9 if t % 2 else 0)), process(lambda _: 0)
-    assert min(after(apart, exact)) >= 4
+def test_a_fall_on_either_side_speaks_for_both() -> None:
+    apart, exact = process(lambda t: 9 if t % 2 else 0), process(lambda _: 0)
+    assert after(apart, exact).stable > 0
     assert after(apart, exact).canary >= 9
     assert after(exact, apart).canary > 0
     assert after(exact, apart).stable >= 9
@@ -73,16 +72,20 @@ def test_bets_on_worse_meet_no_bad_events_of_the_canary_that_may_be_a_gap() -> N
     assert worse[0] == worse[1] < worse[2]
 
 
-def test_bets_on_better_meet_as_many_as_there_may_be() -> None:
-    exact, apart = folded(0, 90, TOGETHER), folded(0, 90, Apart(20, 0))
-    assert exact.vs_stable.log_better > apart.vs_stable.log_better
-    assert exact.vs_acceptable.log_better > apart.vs_acceptable.log_better
+def test_bets_on_better_meet_all_that_are_counted() -> None:
+    exact, apart = folded(9, 90, TOGETHER), folded(9, 90, Apart(20, 50))
+    assert exact.vs_stable.better == apart.vs_stable.better
+    assert exact.vs_acceptable.better == apart.vs_acceptable.better
 
 
-def test_bad_events_of_stable_that_may_be_a_gap_speak_for_neither() -> None:
+def test_good_events_ahead_of_total_are_no_bad_ones_too_many() -> None:
+    lead = process(lambda t: -9 if t % 2 else 0)
+    assert after(lead, process(lambda _: 0), Apart(7, 80)) == Apart(led=1)
+
+
+def test_bad_events_of_stable_that_may_be_a_gap_do_not_speak_against_the_canary() -> None:
     exact, apart = folded(10, 60, TOGETHER).vs_stable, folded(10, 60, Apart(0, 50)).vs_stable
     assert apart.log_worse < exact.log_worse
-    assert apart.log_better < exact.log_better
 
 
 def test_evidence_that_met_more_than_is_counted_survives_a_restart() -> None:
@@ -114,21 +117,14 @@ def test_why_nothing_is_decided_is_told_after_a_restart_too() -> None:
 
 @pytest.mark.parametrize("lead", [-0.5, 2.0])
 @pytest.mark.parametrize("latency", [False, True])
-def test_no_gap_fails_a_good_canary_or_passes_a_bad_one(lead: float, latency: bool) -> None:
-    def values(canary: float) -> set[Value]:
-        scene = Scene(
-            5.0,
-            rate=100,
-            pods=(3, 9),
-            lead=lead,
-            canary=canary,
-            latency=latency,
-            seconds=200,
-        )
-        return {end.value for end in ends(scene, 5, seed=1)}
+def test_no_gap_fails_a_good_canary(lead: float, latency: bool) -> None:
+    scene = Scene(5.0, rate=100, pods=(3, 9), lead=lead, latency=latency, seconds=200)
+    assert all(end.value is not Value.FAIL for end in ends(scene, 5, seed=1))
 
-    assert Value.FAIL not in values(0.01)
-    assert Value.PASS not in values(0.05)
+
+def test_a_bad_canary_does_not_pass_for_requests_in_flight() -> None:
+    scene = Scene(5.0, rate=100, pods=(3, 9), lead=-0.5, canary=0.05, seconds=200)
+    assert all(end.value is not Value.PASS for end in ends(scene, 5, seed=1))
 
 
 def test_a_simulated_lead_lasts_from_the_first_tick_to_the_last() -> None:

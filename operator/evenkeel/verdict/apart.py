@@ -20,10 +20,12 @@ ENOUGH = 100
 
 
 class Apart(NamedTuple):
-    """By how many the bad events of a side may be wrong since the evidence began."""
+    """By how many bad events a side may seem to have too many (or stable too few) since the
+    evidence began. led: whether good events were ahead of total: then none is one too many."""
 
     canary: int = 0
     stable: int = 0
+    led: int = 0
 
     def after(
         self,
@@ -38,6 +40,8 @@ class Apart(NamedTuple):
         wrong never becomes less: bets that are opened later would meet too few or too many.
         """
         here, there = tuple(canary), tuple(stable)
+        if self.led or any(p.led for p in (*here, *there)):
+            return Apart(led=1)
         if not (any(self) or any(p.fell for p in (*here, *there))):
             return self
         squares = PER_SQUARE * sum(p.short**2 for p in (*here, *there))
@@ -52,7 +56,7 @@ class Apart(NamedTuple):
 
     def told(self) -> str:
         """In words; empty if total and good events are counted together."""
-        if not any(self):
+        if not self.canary:
             return ""
         return (
             f"total and good events of the canary are counted apart by up to {self.canary} "

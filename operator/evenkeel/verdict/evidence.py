@@ -169,7 +169,7 @@ _MOMENTARY = {
     "worseInARow": "worse_in_a_row",
     "betterInARow": "better_in_a_row",
 }
-_SIGNED = {"heldBackMost", "pendingCanaryMost", "pendingLaterBad"}
+_SIGNED = {"pendingLaterBad"}
 _BOUNDS = {"stable": "vs_stable", "acceptable": "vs_acceptable", "maxRatio": "vs_max"}
 
 
@@ -187,9 +187,10 @@ class Evidence:
     pending_*: events since canary and stable were last compared. Their scrapes alternate, so
     counts wait until both sides have traffic; waiting depends on totals only, which keeps the
     bound. held_back: bad canary events whose total has not arrived yet. *_most: the same of bets on
-    better. Where counters go apart these meet as many bad events as there may be, bets on worse
-    those that are certain; below zero if they met more than are counted. *_in_a_row: latest
-    comparisons with stable that all ended beyond the threshold."""
+    better. Where counters go apart, bets on worse meet only the bad events of the canary that are
+    certain, and as many of stable as there may be: pending_later_bad is below zero if they met more
+    than are counted. *_in_a_row: latest comparisons with stable that all ended beyond the
+    threshold."""
 
     indicator: Indicator
     canary_bad: int = 0
@@ -251,7 +252,7 @@ class Evidence:
         """With the tests against fixed ratios gone on by the last `trials` canary requests."""
         indicator = self.indicator
         least = _met(self.held_back - apart, trials)
-        hits = _Hits(least, _met(self.held_back_most + apart, trials))
+        hits = _Hits(least, _met(self.held_back_most, trials))
         opened = stake(self.canary_total - trials, self.canary_total)
         vs_max = self.vs_max
         if indicator.max_ratio is not None:
@@ -279,11 +280,10 @@ class Evidence:
         indicator, canary = self.indicator, self.pending_canary_total
         apart, unmatched = block.canary_apart, block.unmatched_bad
         least = _met(self.pending_canary_bad - apart, canary)
-        most = _met(self.pending_canary_most + apart, canary)
-        first, gap = not self.compared, block.stable_apart
-        later = _met(self.pending_later_bad + gap, self.pending_later_total)
-        # No bets on better meet the very first ones, so nothing of the gap is left out with them.
-        earlier = _met(self.pending_stable_bad - (0 if first else gap), self.pending_stable_total)
+        most = _met(self.pending_canary_most, canary)
+        first = not self.compared
+        earlier = _met(self.pending_stable_bad, self.pending_stable_total)
+        later = _met(self.pending_later_bad + block.stable_apart, self.pending_later_total)
         at_limit = canary * (1 + indicator.tolerance)
         share = at_limit / (at_limit + self.pending_later_total)
         opened = stake(self.canary_total - canary, self.canary_total)

@@ -50,7 +50,7 @@ AHEAD = ("aheadStableBad", "aheadStableTotal")
 """Names in the status of what stable's later windows have had beyond its cuts."""
 UNCOUNTED = ("uncountedFirst", "uncountedUnseen")
 """Names in the status of the requests that are no evidence."""
-GAPS = ("apartCanary", "apartStable")
+GAPS = ("apartCanary", "apartStable", "goodLed")
 """Names in the status of how far apart total and good events are counted."""
 
 
@@ -213,7 +213,7 @@ class Tally:
         seen = self.evidence
         total = seen.canary_total, seen.stable_total
         apart = self.apart.after(block, total, self.canary.values(), self.stable.values())
-        if any(apart) and not any((*self.apart, *total)):
+        if apart.canary and not any((*self.apart, *total)):
             # In the very first one, short as it may be, requests in flight have only come to be.
             return replace(self, apart=apart)
         gaps = replace(block, canary_apart=apart.canary, stable_apart=apart.stable)
