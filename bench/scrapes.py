@@ -285,6 +285,7 @@ GOOD: dict[str, Condition] = {
         interval, then=4 * interval, rate=100, incidents=1, pods=(3, 9), known=True
     ),
     "good counted 0.5 s ahead of total": _scene(lead=0.5, rate=50),
+    "total counted 0.5 s before good, 3 and 9 pods": _scene(lead=-0.5, rate=100, pods=(3, 9)),
     "first 20 requests slow": _scene(slow=20, latency=True, rate=50),
     "first 100 requests slow, 3 pods": _scene(slow=100, latency=True, rate=100, pods=(3, 9)),
 }
@@ -305,6 +306,7 @@ BAD: dict[str, Condition] = {
         canary=0.05, rolled=20, pods=(3, 9), rate=50, known=True
     ),
     "5 %, an incident of a minute": _scene(canary=0.05, incidents=1, rate=50),
+    "5 %, total counted 0.5 s before good": _scene(canary=0.05, lead=-0.5, rate=50),
 }
 """Conditions under which a canary worse than stable must not pass."""
 

@@ -45,7 +45,7 @@ class Process(NamedTuple):
     cut: the sample at which the last block ended. later: samples since then, oldest first.
     counted: whether good or bad events have been seen. low: totals of samples below the last one,
     not yet explained. fell: whether total less good events ever fell, so that they are not counted
-    together; led: whether it was ever below zero. short: by how many it was below the usual at most.
+    together; led: whether they were ever below zero. short: by how many below the usual at most.
     absent_since: the newest sample of all when a look first missed it, if it is missing; minus
     infinity if its pod is known to be gone.
     """
