@@ -68,7 +68,7 @@ class Scene:
     @property
     def tick(self) -> float:
         """Seconds of a tick."""
-        return min(1.0, self.interval / 8)
+        return min(1.0, self.interval / 8, abs(self.lead) / 2 or 1.0)
 
     def ticks(self, seconds: float) -> int:
         """Ticks of so many seconds."""
@@ -98,18 +98,18 @@ Life = tuple[int, int]
 def _counters(
     random: np.random.Generator, scene: Scene, rate: Floats, ratio: Floats, slow: int
 ) -> Counters:
+    ahead = scene.ticks(scene.lead)
+    # Good events lead or lag from the first tick to the last.
+    around = max(0, -ahead), max(0, ahead)
+    rate, ratio = np.pad(rate, around, mode="edge"), np.pad(ratio, around, mode="edge")
     total = random.poisson(rate * scene.tick)
     bad = random.binomial(total, ratio)
     sums, bads = np.cumsum(total), np.cumsum(bad)
     if slow:
         first = np.minimum(sums, slow)
         bads = first + np.cumsum(np.where(sums > slow, bad, 0))
-    good = sums - bads
-    ahead = scene.ticks(scene.lead)
-    if ahead > 0:
-        good = np.concatenate([good[ahead:], np.repeat(good[-1], ahead)])
-    elif ahead < 0:
-        good = np.concatenate([np.zeros(-ahead, dtype=good.dtype), good[:ahead]])
+    good, shown = sums - bads, len(sums) - abs(ahead)
+    sums, good = sums[around[0] :][:shown], good[around[1] :][:shown]
     return sums, good
 
 
@@ -285,6 +285,7 @@ GOOD: dict[str, Condition] = {
         interval, then=4 * interval, rate=100, incidents=1, pods=(3, 9), known=True
     ),
     "good counted 0.5 s ahead of total": _scene(lead=0.5, rate=50),
+    "total counted 0.5 s before good, 3 and 9 pods": _scene(lead=-0.5, rate=100, pods=(3, 9)),
     "first 20 requests slow": _scene(slow=20, latency=True, rate=50),
     "first 100 requests slow, 3 pods": _scene(slow=100, latency=True, rate=100, pods=(3, 9)),
 }
@@ -305,6 +306,7 @@ BAD: dict[str, Condition] = {
         canary=0.05, rolled=20, pods=(3, 9), rate=50, known=True
     ),
     "5 %, an incident of a minute": _scene(canary=0.05, incidents=1, rate=50),
+    "5 %, total counted 0.5 s before good": _scene(canary=0.05, lead=-0.5, rate=50),
 }
 """Conditions under which a canary worse than stable must not pass."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite, log
+from typing import NamedTuple
 
 from evenkeel.verdict.eprocess import (
     HIGHER,
@@ -102,6 +103,8 @@ class Block:
     later_bad: int | None = None
     later_total: int | None = None
     unmatched_bad: int = 0
+    canary_apart: int = 0
+    stable_apart: int = 0
     alone: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -112,6 +115,8 @@ class Block:
             self.stable_total,
             *self.later,
             self.unmatched_bad,
+            self.canary_apart,
+            self.stable_apart,
         ):
             if type(count) is not int:
                 raise TypeError(f"counts must be integers, not {count!r}: use raw counter deltas")
@@ -153,16 +158,26 @@ _COUNTS = {
 }
 _MOMENTARY = {
     "pendingCanaryBad": "pending_canary_bad",
+    "pendingCanaryMost": "pending_canary_most",
     "pendingCanaryTotal": "pending_canary_total",
     "pendingStableBad": "pending_stable_bad",
     "pendingStableTotal": "pending_stable_total",
     "pendingLaterBad": "pending_later_bad",
     "pendingLaterTotal": "pending_later_total",
     "heldBack": "held_back",
+    "heldBackMost": "held_back_most",
     "worseInARow": "worse_in_a_row",
     "betterInARow": "better_in_a_row",
 }
+_SIGNED = {"pendingLaterBad"}
 _BOUNDS = {"stable": "vs_stable", "acceptable": "vs_acceptable", "maxRatio": "vs_max"}
+
+
+class _Hits(NamedTuple):
+    """Bad events: those that are certain, and all that there may be."""
+
+    least: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +186,11 @@ class Evidence:
 
     pending_*: events since canary and stable were last compared. Their scrapes alternate, so
     counts wait until both sides have traffic; waiting depends on totals only, which keeps the
-    bound. held_back: bad canary events whose total has not arrived yet. *_in_a_row: latest
-    comparisons with stable that all ended beyond the threshold."""
+    bound. held_back: bad canary events whose total has not arrived yet. *_most: the same of bets on
+    better. Where counters go apart, bets on worse meet only the bad events of the canary that are
+    certain, and as many of stable as there may be: pending_later_bad is below zero if they met more
+    than are counted. *_in_a_row: latest comparisons with stable that all ended beyond the
+    threshold."""
 
     indicator: Indicator
     canary_bad: int = 0
@@ -180,12 +198,14 @@ class Evidence:
     stable_bad: int = 0
     stable_total: int = 0
     pending_canary_bad: int = 0
+    pending_canary_most: int = 0
     pending_canary_total: int = 0
     pending_stable_bad: int = 0
     pending_stable_total: int = 0
     pending_later_bad: int = 0
     pending_later_total: int = 0
     held_back: int = 0
+    held_back_most: int = 0
     worse_in_a_row: int = 0
     better_in_a_row: int = 0
     vs_stable: Bound = _UNTESTED
@@ -201,6 +221,7 @@ class Evidence:
         """This evidence and one more block."""
         if not (block.canary_total or block.stable_total or block.canary_bad or block.stable_bad):
             return self
+        compared = 0 if block.alone else block.canary_bad
         folded = replace(
             self,
             canary_bad=self.canary_bad + block.canary_bad,
@@ -208,7 +229,9 @@ class Evidence:
             stable_bad=self.stable_bad + block.stable_bad,
             stable_total=self.stable_total + block.stable_total,
             held_back=self.held_back + block.canary_bad,
-            pending_canary_bad=self.pending_canary_bad + (0 if block.alone else block.canary_bad),
+            held_back_most=self.held_back_most + block.canary_bad,
+            pending_canary_bad=self.pending_canary_bad + compared,
+            pending_canary_most=self.pending_canary_most + compared,
             pending_canary_total=self.pending_canary_total
             + (0 if block.alone else block.canary_total),
             pending_stable_bad=self.pending_stable_bad + block.stable_bad,
@@ -217,31 +240,34 @@ class Evidence:
             pending_later_total=self.pending_later_total + block.later[1],
         )
         if block.canary_total:
-            folded = folded._against_ratios(block.canary_total)
+            folded = folded._against_ratios(block.canary_total, block.canary_apart)
         pending = (
             folded.pending_canary_total,
             folded.pending_stable_total,
             folded.pending_later_total,
         )
-        return folded._against_stable(block.unmatched_bad) if all(pending) else folded
+        return folded._against_stable(block) if all(pending) else folded
 
-    def _against_ratios(self, trials: int) -> "Evidence":
+    def _against_ratios(self, trials: int, apart: int) -> "Evidence":
         """With the tests against fixed ratios gone on by the last `trials` canary requests."""
-        indicator, hits = self.indicator, min(self.held_back, trials)
+        indicator = self.indicator
+        least = _met(self.held_back - apart, trials)
+        hits = _Hits(least, _met(self.held_back_most, trials))
         opened = stake(self.canary_total - trials, self.canary_total)
         vs_max = self.vs_max
         if indicator.max_ratio is not None:
             vs_max = self._ratio(vs_max, hits, trials, indicator.max_ratio, opened)
         return replace(
             self,
-            held_back=self.held_back - hits,
+            held_back=self.held_back - hits.least,
+            held_back_most=self.held_back_most - hits.most,
             vs_acceptable=self._ratio(
                 self.vs_acceptable, hits, trials, indicator.acceptable, opened
             ),
             vs_max=vs_max,
         )
 
-    def _against_stable(self, unmatched: int) -> "Evidence":
+    def _against_stable(self, block: Block) -> "Evidence":
         """With the comparison gone on by all that was pending.
 
         An incident that hits both sides must speak for neither, wherever in the scrape interval
@@ -252,30 +278,33 @@ class Evidence:
         the canary.
         """
         indicator, canary = self.indicator, self.pending_canary_total
-        hits = min(self.pending_canary_bad, canary)
-        earlier = min(self.pending_stable_bad, self.pending_stable_total)
-        later = min(self.pending_later_bad, self.pending_later_total)
+        apart, unmatched = block.canary_apart, block.unmatched_bad
+        least = _met(self.pending_canary_bad - apart, canary)
+        most = _met(self.pending_canary_most, canary)
+        first = not self.compared
+        earlier = _met(self.pending_stable_bad, self.pending_stable_total)
+        later = _met(self.pending_later_bad + block.stable_apart, self.pending_later_total)
         at_limit = canary * (1 + indicator.tolerance)
         share = at_limit / (at_limit + self.pending_later_total)
-        first = not self.compared
         opened = stake(self.canary_total - canary, self.canary_total)
 
         worse, better = self.vs_stable.worse, self.vs_stable.better
         if first:
-            worse = bet(open_bets(worse, HIGHER, opened), HIGHER, hits, hits + unmatched, share)
+            worse = bet(open_bets(worse, HIGHER, opened), HIGHER, least, least + unmatched, share)
         else:
-            worse = open_bets(bet(worse, HIGHER, hits, hits, share), HIGHER, opened)
+            worse = open_bets(bet(worse, HIGHER, least, least, share), HIGHER, opened)
         worse = bet(worse, HIGHER, 0, later, share)
         share = at_limit / (at_limit + self.pending_stable_total)
         if not first:
             better = bet(better, LOWER, 0, earlier, share)
-        better = bet(open_bets(better, LOWER, opened), LOWER, hits, hits, share)
+        better = bet(open_bets(better, LOWER, opened), LOWER, most, most, share)
         bound = self._capped(worse, better)
         worse_now = bound.log_worse >= log(indicator.fail_threshold)
         better_now = bound.log_better >= log(indicator.pass_threshold)
         return replace(
             self,
-            pending_canary_bad=self.pending_canary_bad - hits,
+            pending_canary_bad=self.pending_canary_bad - least,
+            pending_canary_most=self.pending_canary_most - most,
             pending_canary_total=0,
             pending_stable_bad=self.pending_stable_bad - earlier,
             pending_stable_total=0,
@@ -286,10 +315,10 @@ class Evidence:
             better_in_a_row=self.better_in_a_row + 1 if better_now else 0,
         )
 
-    def _ratio(self, bound: Bound, hits: int, trials: int, limit: float, opened: float) -> Bound:
+    def _ratio(self, bound: Bound, hits: _Hits, trials: int, limit: float, opened: float) -> Bound:
         return self._capped(
-            bet(open_bets(bound.worse, HIGHER, opened), HIGHER, hits, trials, limit),
-            bet(open_bets(bound.better, LOWER, opened), LOWER, hits, trials, limit),
+            bet(open_bets(bound.worse, HIGHER, opened), HIGHER, hits.least, trials, limit),
+            bet(open_bets(bound.better, LOWER, opened), LOWER, hits.most, trials, limit),
         )
 
     def _capped(self, worse: Wealth, better: Wealth) -> Bound:
@@ -339,6 +368,11 @@ class Evidence:
         return cls(indicator, **counts, **bounds)  # type: ignore[arg-type]
 
 
+def _met(pending: int, trials: int) -> int:
+    """How many bad events of those pending can be met with so many events."""
+    return min(max(0, pending), trials)
+
+
 def _damaged(indicator: Indicator, key: str, value: object) -> EvidenceError:
     return EvidenceError(
         f"{indicator.name}: kept evidence is damaged ({key}={value!r}): start new evidence"
@@ -347,7 +381,7 @@ def _damaged(indicator: Indicator, key: str, value: object) -> EvidenceError:
 
 def _count(status: Mapping[str, object], key: str, indicator: Indicator, *, optional: bool) -> int:
     value = status.get(key, 0 if optional else None)
-    if type(value) is not int or value < 0:
+    if type(value) is not int or (value < 0 and key not in _SIGNED):
         raise _damaged(indicator, key, value)
     return value
 

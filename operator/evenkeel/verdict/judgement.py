@@ -83,7 +83,8 @@ def verdict_of(tally: Tally, kept: IndicatorStatus, min_requests: int) -> Verdic
         return Verdict(Value.UNDECIDED, tally.fault.reason, tally.fault.message, tally.spec.name)
     requests = step_requests(tally, kept)
     found = judge(tally.evidence, min_requests=min_requests, step_requests=requests)
-    for told in filter(None, (tally.uncounted.told(), tally.warning)):
+    apart = tally.apart.told() if found.value is Value.UNDECIDED else ""
+    for told in filter(None, (tally.uncounted.told(), apart, tally.warning)):
         found = replace(found, message=f"{found.message}; {told}")
     if not tally.anew:
         return found

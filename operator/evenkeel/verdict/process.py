@@ -44,8 +44,10 @@ class Process(NamedTuple):
 
     cut: the sample at which the last block ended. later: samples since then, oldest first.
     counted: whether good or bad events have been seen. low: totals of samples below the last one,
-    not yet explained. absent_since: the newest sample of all when a look first missed it, if it is
-    missing; minus infinity if its pod is known to be gone.
+    not yet explained. fell: whether total less good events ever fell, so that they are not counted
+    together; led: whether they were ever below zero. short: by how many below the usual at most.
+    absent_since: the newest sample of all when a look first missed it, if it is missing; minus
+    infinity if its pod is known to be gone.
     """
 
     cut: Point
@@ -54,6 +56,9 @@ class Process(NamedTuple):
     started: float | None = None
     counted: bool = False
     low: tuple[int, ...] = ()
+    fell: bool = False
+    led: bool = False
+    short: int = 0
     absent_since: float | None = None
 
     @property
@@ -142,16 +147,32 @@ class Process(NamedTuple):
         last, fresh = self.last, begun(reading, time)
         offset = Offset(last.total + fresh.offset.total, last.bad + fresh.offset.bad)
         later = (*self.later, Point(time, last.total, last.bad))
-        return fresh._replace(cut=self.cut, later=later, offset=offset)
+        return fresh._replace(
+            cut=self.cut,
+            later=later,
+            offset=offset,
+            fell=self.fell,
+            led=fresh.led or self.led,
+            short=self.short,
+        )
 
     def _add(self, time: float, reading: Reading, counted: bool) -> Process:
         # Good events may be counted ahead of total or after it, true bad ones never become fewer:
         # they are the highest level ever shown, so that its ups and downs do not add up.
-        bad = max(self.last.bad, self.offset.bad + reading.level)
-        later = (*self.later, Point(time, self.offset.total + reading.total, bad))
+        level, total = self.offset.bad + reading.level, self.offset.total + reading.total
+        bad, short = max(self.last.bad, level), max(self.short, self._short(level, total))
+        fell = self.fell or (reading.good and level < self.last.bad)
+        led = self.led or reading.level < 0
+        later = (*self.later, Point(time, total, bad))
         if len(later) > KEPT:
             later = (*later[1:-1:2], later[-1])
-        return self._replace(later=later, counted=counted, low=())
+        return self._replace(later=later, counted=counted, low=(), fell=fell, led=led, short=short)
+
+    def _short(self, level: int, total: int) -> int:
+        """By how many the level is below where the usual bad events would have brought it."""
+        last = self.last
+        usual = last.bad / last.total if last.total else 0.0
+        return last.bad - level + round(usual * (total - last.total))
 
 
 def begun(reading: Reading, time: float) -> Process:
@@ -161,6 +182,7 @@ def begun(reading: Reading, time: float) -> Process:
         offset=Offset(-reading.total, -reading.level),
         started=reading.started,
         counted=reading.counted is not None,
+        led=reading.level < 0,
     )
 
 

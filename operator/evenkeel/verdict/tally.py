@@ -10,7 +10,8 @@ from math import inf
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import IndicatorStatus, ProcessCount
 from evenkeel.meta.names import digest
-from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
+from evenkeel.verdict.apart import TOGETHER, Apart
+from evenkeel.verdict.evidence import Block, Evidence, EvidenceError, Indicator
 from evenkeel.verdict.process import Offset, Point, Process, begun, begun_on_trial, newborn
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.uncounted import ALL_COUNTED, Uncounted
@@ -49,6 +50,8 @@ AHEAD = ("aheadStableBad", "aheadStableTotal")
 """Names in the status of what stable's later windows have had beyond its cuts."""
 UNCOUNTED = ("uncountedFirst", "uncountedUnseen")
 """Names in the status of the requests that are no evidence."""
+GAPS = ("apartCanary", "apartStable", "goodLed")
+"""Names in the status of how far apart total and good events are counted."""
 
 
 def limits(spec: IndicatorSpec, analysis: Analysis) -> Indicator:
@@ -78,7 +81,7 @@ class Tally:
     again. met, ahead: see Before. newest: time of the newest sample of all. awake: when samples
     came again after there were none for long. left_out: processes that were missing for long, by
     side and key, with what they had counted; if they come back, they begin anew. uncounted: how
-    many requests of both sides are no evidence.
+    many requests of both sides are no evidence. apart: how far apart total and good are counted.
     """
 
     spec: IndicatorSpec
@@ -98,6 +101,7 @@ class Tally:
     anew: bool = False
     left_out: Mapping[str, int] = field(default_factory=dict)
     uncounted: Uncounted = ALL_COUNTED
+    apart: Apart = TOGETHER
 
     @classmethod
     def resume(
@@ -124,6 +128,7 @@ class Tally:
             stable=_of_side(known, STABLE),
             ahead=Usual(*(_whole(kept.evidence.get(name)) for name in AHEAD)),
             uncounted=Uncounted(*(_whole(kept.evidence.get(name)) for name in UNCOUNTED)),
+            apart=Apart(*(_whole(kept.evidence.get(name)) for name in GAPS)),
             anew=kept.anew,
         )
 
@@ -199,9 +204,20 @@ class Tally:
             pace=pace,
         )
         if block.canary_total or block.canary_bad:
-            return replace(moved, evidence=self.evidence.fold(block))
+            return moved._with(block)
         # Without requests of the canary there is nothing to compare stable's with.
         return replace(moved, usual=Usual(block.stable_bad, block.stable_total))
+
+    def _with(self, block: Block) -> Tally:
+        """With a block's events, as far as they are certain."""
+        seen = self.evidence
+        total = seen.canary_total, seen.stable_total
+        apart = self.apart.after(block, total, self.canary.values(), self.stable.values())
+        if apart.canary and not any((*self.apart, *total)):
+            # In the very first one, short as it may be, requests in flight have only come to be.
+            return replace(self, apart=apart)
+        gaps = replace(block, canary_apart=apart.canary, stable_apart=apart.stable)
+        return replace(self, apart=apart, evidence=seen.fold(gaps))
 
     def _closed(self, now: float, patience: float) -> Closed | None:
         usual = None if self.evidence.compared else self.usual
@@ -341,8 +357,9 @@ class Tally:
         ahead = self.ahead
         if ahead is None:
             ahead = NOTHING if self.met is None else ahead_of(self.stable, self.met)
-        uncounted = {n: v for n, v in zip(UNCOUNTED, self.uncounted, strict=True) if v}
-        return self.evidence.to_status() | dict(zip(AHEAD, ahead, strict=True)) | uncounted
+        odd = (*zip(UNCOUNTED, self.uncounted, strict=True), *zip(GAPS, self.apart, strict=True))
+        told = {name: value for name, value in odd if value}
+        return self.evidence.to_status() | dict(zip(AHEAD, ahead, strict=True)) | told
 
     def processes(self) -> tuple[ProcessCount, ...]:
         """The counters as they are kept in the status, so that a restart loses nothing."""
