@@ -202,7 +202,7 @@ CONDITIONS = (
         (PROMOTED, OVERLOAD, UNFINISHED),
         _pair(Server(ready_pods=1)),
         replicas=4,
-        seconds=60,
+        seconds=150,
         spec={
             **_GATEWAY,
             "rollout": {
