@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from bench.conditions.condition import Condition, Script
-from bench.conditions.evidence import FINE
+from bench.conditions.evidence import FINE, pair
 from bench.conditions.fleet import Member
 from bench.conditions.rollouts import OVERLOAD, load
 from bench.conditions.servers import Server
@@ -32,10 +32,6 @@ LEFT_OVER = Bound("left over", 0.0, fault="left over")
 """Pods of what was taken back still wait for room."""
 NOT_SCALED = Bound("not scaled", 0.0, fault="not scaled")
 ENDED = (PROMOTED, UNFINISHED, OUT_OF_SERVICE)
-
-
-def _pair(canary: Server, stable: Server = FINE) -> dict[str, Server]:
-    return {"stable": stable, "canary": canary}
 
 
 async def _one_gpu(trial: Trial) -> None:
@@ -97,48 +93,46 @@ def _drained(seconds: float) -> Script:
     return script
 
 
+def _room_for_one(name: str, what: str, bounds: tuple[Bound, ...], canary: Server) -> Condition:
+    """With stopFirst, in a cluster that has room for one pod."""
+    return Condition(
+        name,
+        what,
+        bounds,
+        pair(canary),
+        replicas=1,
+        rate=100,
+        spec=_ONE_GPU,
+        script=_one_gpu,
+        check=_serves,
+        traffic=False,
+    )
+
+
 CONDITIONS = (
-    Condition(
+    _room_for_one(
         "one-gpu-good",
         "room for one pod, stopFirst: the new version takes the place",
         (*GOOD, OUT_OF_SERVICE),
-        _pair(FINE),
-        replicas=1,
-        rate=100,
-        spec=_ONE_GPU,
-        script=_one_gpu,
-        check=_serves,
-        traffic=False,
+        FINE,
     ),
-    Condition(
+    _room_for_one(
         "one-gpu-never-ready-bad",
         "the same, and the new one never gets ready: the old one serves again",
         ENDED,
-        _pair(Server(ready_pods=0)),
-        replicas=1,
-        rate=100,
-        spec=_ONE_GPU,
-        script=_one_gpu,
-        check=_serves,
-        traffic=False,
+        Server(ready_pods=0),
     ),
-    Condition(
+    _room_for_one(
         "one-gpu-crashing-bad",
         "the same, and the new one's process ends while it loads",
         ENDED,
-        _pair(Server(dies=True)),
-        replicas=1,
-        rate=100,
-        spec=_ONE_GPU,
-        script=_one_gpu,
-        check=_serves,
-        traffic=False,
+        Server(dies=True),
     ),
     Condition(
         "one-gpu-beside",
         "room for one pod without stopFirst: it goes back, as the infrastructure's fault",
         (*ENDED, WRONG_CAUSE, LEFT_OVER),
-        _pair(FINE),
+        pair(FINE),
         replicas=1,
         rate=100,
         spec={"rollout": {"progressDeadlineSeconds": 15}},
@@ -150,7 +144,7 @@ CONDITIONS = (
         "autoscaled-good",
         "an autoscaler on either side, and the requests double during the trial",
         (*GOOD, OVERLOAD, NOT_SCALED),
-        _pair(FINE),
+        pair(FINE),
         seconds=200,
         spec=_AUTOSCALED,
         script=_load_grows,
@@ -160,7 +154,7 @@ CONDITIONS = (
         "drained-good",
         "the canary's pods are evicted one after the other, and made again",
         GOOD,
-        _pair(FINE),
+        pair(FINE),
         seconds=150,
         script=_drained(4.0),
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.conditions.alerting import Measured, beside
 from bench.conditions.condition import Condition, Figures
-from bench.conditions.evidence import FINE, FIVE, USUAL
+from bench.conditions.evidence import FINE, FIVE, USUAL, pair
 from bench.conditions.proxies import PASSWORD, TENANT, USER
 from bench.conditions.servers import Server
 from bench.conditions.trial import Trial
@@ -39,10 +39,6 @@ ALERT_LATE = Bound("alert over 250 ms", 0.0, fault="alert late")
 ALERT_SLOWED = Bound("alert 2 x slower", 0.0, fault="alert slowed")
 HELD_UP = Bound("held up", 0.01, fault="held up")
 JUDGED_BLINDLY = Bound("promoted blindly", 0.0, fault="promoted blindly")
-
-
-def _pair(canary: Server, stable: Server = FINE) -> dict[str, Server]:
-    return {"stable": stable, "canary": canary}
 
 
 async def _watched(trial: Trial) -> None:
@@ -126,7 +122,7 @@ CONDITIONS = (
         "slow-prometheus-good",
         "Prometheus takes 4 s to answer",
         GOOD,
-        _pair(FINE),
+        pair(FINE),
         ways=("slow",),
         seconds=100,
     ),
@@ -134,14 +130,14 @@ CONDITIONS = (
         "slow-prometheus-bad",
         "the same, 1 % becomes 5 %",
         BAD,
-        _pair(FIVE, USUAL),
+        pair(FIVE, USUAL),
         ways=("slow",),
     ),
     Condition(
         "tenant-good",
         "Prometheus answers tenants only; the analysis names the header",
         GOOD,
-        _pair(FINE),
+        pair(FINE),
         ways=("tenant",),
         spec=_TENANT,
     ),
@@ -149,7 +145,7 @@ CONDITIONS = (
         "tenant-bad",
         "the same, 1 % becomes 5 %",
         BAD,
-        _pair(FIVE, USUAL),
+        pair(FIVE, USUAL),
         ways=("tenant",),
         spec=_TENANT,
     ),
@@ -157,7 +153,7 @@ CONDITIONS = (
         "basic-auth-good",
         "Prometheus asks for a user and a password, which the analysis takes from a Secret",
         GOOD,
-        _pair(FINE),
+        pair(FINE),
         ways=("basic",),
         spec=_BASIC,
         objects=(_SECRET,),
@@ -166,7 +162,7 @@ CONDITIONS = (
         "basic-auth-bad",
         "the same, 1 % becomes 5 %",
         BAD,
-        _pair(FIVE, USUAL),
+        pair(FIVE, USUAL),
         ways=("basic",),
         spec=_BASIC,
         objects=(_SECRET,),
@@ -175,7 +171,7 @@ CONDITIONS = (
         "lying-waits",
         "Prometheus answers NaN, infinity, negative and huge values; half of the requests fail",
         NEVER,
-        _pair(Server(errors=0.5)),
+        pair(Server(errors=0.5)),
         ways=("lying",),
         seconds=40,
     ),
@@ -183,7 +179,7 @@ CONDITIONS = (
         "quiet-neighbours",
         "what the next one is compared with: all ways to Prometheus are straight; alerts come",
         (*GOOD, NOT_MEASURED),
-        _pair(FINE),
+        pair(FINE),
         seconds=90,
         script=_watched,
         check=_measured,
@@ -202,7 +198,7 @@ CONDITIONS = (
             ALERT_LATE,
             ALERT_SLOWED,
         ),
-        _pair(FINE),
+        pair(FINE),
         ways=("1s", "slow", *HOSTILE),
         seconds=90,
         script=_watched,

@@ -9,7 +9,7 @@ from typing import Any
 from evenkeel.meta.resources import DEPLOYMENT, EVENT
 
 from bench.conditions.condition import Condition, Script
-from bench.conditions.evidence import FINE, TEN, USUAL
+from bench.conditions.evidence import FINE, TEN, USUAL, pair
 from bench.conditions.servers import Server
 from bench.conditions.trial import Trial
 from bench.conditions.verdict import BAD, GOOD, PROMOTED, UNFINISHED, Bound
@@ -25,10 +25,6 @@ _PAUSES = [
     {"weight": 25, "pauseSeconds": 5, "analysis": False},
     {"weight": 50, "pauseSeconds": 5, "analysis": False},
 ]
-
-
-def _pair(canary: Server, stable: Server = FINE) -> dict[str, Server]:
-    return {"stable": stable, "canary": canary}
 
 
 def load(trial: Trial) -> str:
@@ -152,7 +148,7 @@ CONDITIONS = (
         "never-ready-bad",
         "the canary's pods never get ready",
         BAD,
-        _pair(Server(ready_pods=0)),
+        pair(Server(ready_pods=0)),
         seconds=50,
         spec=_QUICK,
         traffic=False,
@@ -161,7 +157,7 @@ CONDITIONS = (
         "flapping-bad",
         "the canary's pods are ready for 3 s and down for 3 s; steps without analysis",
         BAD,
-        _pair(Server(flap=(3.0, 3.0))),
+        pair(Server(flap=(3.0, 3.0))),
         seconds=90,
         spec={"rollout": {"steps": _PAUSES, "progressDeadlineSeconds": 15}},
         traffic=False,
@@ -170,7 +166,7 @@ CONDITIONS = (
         "slow-flapping-bad",
         "ready for 12 s and down for 12 s; one step of 20 s without analysis",
         BAD,
-        _pair(Server(flap=(12.0, 12.0))),
+        pair(Server(flap=(12.0, 12.0))),
         seconds=110,
         spec={
             "rollout": {
@@ -184,14 +180,14 @@ CONDITIONS = (
         "short-loss-good",
         "the canary's pods are unready once for 2 s",
         GOOD,
-        _pair(FINE),
+        pair(FINE),
         script=_short_loss,
     ),
     Condition(
         "stable-blinks-bad",
         "stable has no ready pod for 1.5 s while an entirely broken canary starts",
         BAD,
-        _pair(BROKEN, FINE),
+        pair(BROKEN, FINE),
         script=_blink,
         seconds=60,
         traffic=False,
@@ -200,7 +196,7 @@ CONDITIONS = (
         "half-capacity-bad",
         "gateway: the second step needs two pods, of which one never gets ready",
         (PROMOTED, OVERLOAD, UNFINISHED),
-        _pair(Server(ready_pods=1)),
+        pair(Server(ready_pods=1)),
         replicas=4,
         seconds=150,
         spec={
@@ -220,7 +216,7 @@ CONDITIONS = (
         "lost-capacity",
         "gateway: one of the canary's two pods is lost for good in mid-step",
         (PROMOTED, OVERLOAD),
-        _pair(FINE),
+        pair(FINE),
         replicas=4,
         seconds=50,
         spec={
@@ -237,7 +233,7 @@ CONDITIONS = (
         "gateway-good",
         "gateway: nothing is wrong, no pod gets more than it is made for",
         (*GOOD, OVERLOAD),
-        _pair(FINE),
+        pair(FINE),
         replicas=4,
         spec={
             **_GATEWAY,
@@ -254,7 +250,7 @@ CONDITIONS = (
         "paused-good",
         "paused for longer than the deadlines, then not",
         GOOD,
-        _pair(Server(errors=0.0)),
+        pair(Server(errors=0.0)),
         seconds=110,
         spec={
             "rollout": {
@@ -278,7 +274,7 @@ CONDITIONS = (
         "misdirected-good",
         "promote, abort and retry name an unknown revision: a condition and an Event say so",
         (*GOOD, NOT_TOLD, CHANGED),
-        _pair(FINE),
+        pair(FINE),
         seconds=200,
         spec={"rollout": {"steps": [{"weight": 34, "pauseSeconds": 100}]}},
         script=_misdirected,
@@ -288,7 +284,7 @@ CONDITIONS = (
         "retry-good",
         "no room until the deadline, then a second trial by rollout.retry",
         (*GOOD, SECOND_TRIAL),
-        _pair(FINE),
+        pair(FINE),
         seconds=100,
         spec=_QUICK,
         script=_no_room(2),
@@ -299,7 +295,7 @@ CONDITIONS = (
         "retry-bad",
         "the same, 1 % becomes 10 %",
         (PROMOTED, UNFINISHED, SECOND_TRIAL),
-        _pair(TEN, USUAL),
+        pair(TEN, USUAL),
         seconds=100,
         spec=_QUICK,
         script=_no_room(2),

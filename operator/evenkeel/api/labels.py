@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evenkeel.api.base import API_VERSION, GROUP
+from evenkeel.meta import owners
 from evenkeel.meta.objects import ObjectMeta
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -20,11 +21,4 @@ COUNTED = f"{GROUP}/counted-alerts"
 
 def owner_reference(kind: str, meta: ObjectMeta) -> dict[str, Any]:
     """The controller reference that lets the garbage collector remove children."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": kind,
-        "name": meta.name,
-        "uid": meta.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
+    return owners.owner_reference(API_VERSION, kind, meta.name, meta.uid)

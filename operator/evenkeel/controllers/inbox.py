@@ -42,10 +42,8 @@ class Inbox:
         """Adds a delivery; the caller queues the key and awaits `written`."""
         new = Delivery(sent, asyncio.get_running_loop().create_future())
         waiting = self._waiting[key]
-        if (
-            sum(len(d.sent.alerts) for d in waiting.values()) + len(sent.alerts) > WAITING
-            and waiting
-        ):
+        held = sum(len(d.sent.alerts) for d in waiting.values())
+        if waiting and held + len(sent.alerts) > WAITING:
             new.written.set_result(False)
             return waiting.get(sent.digest, new)
         known = waiting.setdefault(sent.digest, new)

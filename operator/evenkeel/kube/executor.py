@@ -18,6 +18,7 @@ from evenkeel.kube.ownership import NameTaken, Ownership, key_of
 from evenkeel.kube.store import Store
 from evenkeel.kube.trim import OWNED, OWNS_REPLICAS
 from evenkeel.meta.objects import Key, Manifest, Ref
+from evenkeel.meta.owners import owner_reference
 from evenkeel.meta.plan import Plan, StatusPatch
 from evenkeel.meta.resources import ResourceType
 
@@ -132,17 +133,8 @@ class Executor:
         status = _own(plan.status.wire(), plan)
         if _own(owner.get("status", {}), plan) == status:
             return
-        body = {
-            "apiVersion": self._types[key.kind].api_version,
-            "kind": key.kind,
-            "metadata": {
-                "name": key.name,
-                "namespace": key.namespace,
-                "uid": owner["metadata"]["uid"],
-                "resourceVersion": owner["metadata"]["resourceVersion"],
-            },
-            "status": status,
-        }
+        at = {p: owner["metadata"][p] for p in ("uid", "resourceVersion")}
+        body = {**self._identity(key, **at), "status": status}
         try:
             written = await self._client.apply(
                 self._types[key.kind], key.namespace, key.name, body, subresource="status"
@@ -156,6 +148,14 @@ class Executor:
             written = committed
         self._store.put(key.kind, written)
         self._wrote(key.kind, written, key)
+
+    def _identity(self, key: Key, **meta: Any) -> JSON:
+        """The body of an apply, but for what it sets."""
+        return {
+            "apiVersion": self._types[key.kind].api_version,
+            "kind": key.kind,
+            "metadata": {"name": key.name, "namespace": key.namespace, **meta},
+        }
 
     async def _committed(self, key: Key, status: JSON, plan: Plan) -> JSON | None:
         """The object if the conflict was with this very write, whose first answer was lost.
@@ -231,14 +231,8 @@ class Executor:
         known = self._store.get(Key(ref.kind, ref.namespace, ref.name))
         if known is None or known["metadata"].get("uid") != ref.uid:
             raise Superseded(f"{ref.kind} {ref.name} is not what was planned for")
-        reference = {
-            "apiVersion": self._types[key.kind].api_version,
-            "kind": key.kind,
-            "name": key.name,
-            "uid": owner["metadata"]["uid"],
-            "controller": True,
-            "blockOwnerDeletion": True,
-        }
+        version, uid = self._types[key.kind].api_version, owner["metadata"]["uid"]
+        reference = owner_reference(version, key.kind, key.name, uid)
         # At its version: the garbage collector may be about to delete it, and somebody else to
         # adopt it. Owners that are gone are replaced.
         meta = {
@@ -246,15 +240,7 @@ class Executor:
             "resourceVersion": known["metadata"]["resourceVersion"],
             "ownerReferences": [reference],
         }
-        try:
-            written = await self._client.merge(
-                self._types[ref.kind], ref.namespace, ref.name, {"metadata": meta}
-            )
-        except ApiError as error:
-            if error.status in (404, 409):
-                raise Superseded(str(error)) from error
-            raise
-        self._store.put(ref.kind, written)
+        await self._merge(ref, {"metadata": meta})
 
     async def _scale(self, ref: Ref, replicas: int) -> None:
         known = self._store.get(Key(ref.kind, ref.namespace, ref.name))
@@ -272,13 +258,8 @@ class Executor:
         self._store.put(ref.kind, written)
 
     async def _set_replicas(self, ref: Ref, replicas: int) -> None:
-        body = {
-            "apiVersion": ref.api_version,
-            "kind": ref.kind,
-            "metadata": {"name": ref.name, "namespace": ref.namespace},
-            "spec": {"replicas": replicas},
-        }
         key = Key(ref.kind, ref.namespace, ref.name)
+        body = {**self._identity(key), "spec": {"replicas": replicas}}
         await self._write(key, body, f"{self._client.field_manager}-scale")
 
     async def _write(
@@ -314,16 +295,7 @@ class Executor:
         meta = known["metadata"]
         if wanted.items() <= (meta.get("annotations") or {}).items():
             return
-        body = {
-            "apiVersion": self._types[key.kind].api_version,
-            "kind": key.kind,
-            "metadata": {
-                "name": key.name,
-                "namespace": key.namespace,
-                "uid": meta["uid"],
-                "annotations": dict(wanted),
-            },
-        }
+        body = self._identity(key, uid=meta["uid"], annotations=dict(wanted))
         try:
             written = await self._client.apply(
                 self._types[key.kind],

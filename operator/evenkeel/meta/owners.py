@@ -12,6 +12,18 @@ def controller_of(meta: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((owner for owner in owners if owner.get("controller")), None)
 
 
+def owner_reference(api_version: str, kind: str, name: str, uid: str) -> dict[str, Any]:
+    """The controller reference that lets the garbage collector remove children."""
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
 def left_behind(meta: Mapping[str, Any], api_version: str, kind: str, name: str, uid: str) -> bool:
     """Whether nobody controls the object any more who is of that kind and name.
 
