@@ -106,10 +106,19 @@ async def _misdirected(trial: Trial) -> None:
         if await _effects(trial) != before:
             trial.notes.add("changed")
         await trial.patch({"rollout": {field: None}})
-    events, _ = await trial.world.client.list(EVENT, namespace=trial.model.namespace)
-    own = [e for e in events if e["involvedObject"]["name"] == trial.model.name]
-    if any(e["reason"] == "RevisionNotOnTrial" for e in own):
+    if await _event(trial, "RevisionNotOnTrial"):
         trial.notes.add("event")
+
+
+async def _event(trial: Trial, reason: str) -> bool:
+    """Whether the model has such an Event within 30 s: Events wait while reconciles are queued."""
+    for _ in range(30):
+        events, _ = await trial.world.client.list(EVENT, namespace=trial.model.namespace)
+        own = (e for e in events if e["involvedObject"]["name"] == trial.model.name)
+        if any(e["reason"] == reason for e in own):
+            return True
+        await asyncio.sleep(1)
+    return False
 
 
 def _told(trial: Trial, field: str) -> bool:
@@ -275,8 +284,9 @@ CONDITIONS = (
         "promote, abort and retry name an unknown revision: a condition and an Event say so",
         (*GOOD, NOT_TOLD, CHANGED),
         pair(FINE),
-        seconds=200,
-        spec={"rollout": {"steps": [{"weight": 34, "pauseSeconds": 100}]}},
+        # The pause outlasts the three waits of the script on a busy machine too: its end is a change.
+        seconds=280,
+        spec={"rollout": {"steps": [{"weight": 34, "pauseSeconds": 150}]}},
         script=_misdirected,
         check=_steering,
     ),

@@ -23,8 +23,9 @@ def kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None) -> str:
         check=False,
     )
     if done.returncode != 0:
+        verb = next(a for a in arguments if not a.startswith("-"))
         raise ClusterError(
-            f"kubectl {arguments[0]} failed: {done.stderr.strip()}",
+            f"kubectl {verb} failed: {done.stderr.strip()}",
             "check that the cluster is healthy: `status`",
         )
     return done.stdout

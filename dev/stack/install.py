@@ -221,14 +221,31 @@ stringData:
         self.rollout("traefik", "traefik")
 
     def rollout(self, namespace: str, deployment: str, seconds: int = 180) -> None:
-        """Waits until the Deployment is available."""
-        self.kubectl(
-            f"--namespace={namespace}",
-            "rollout",
-            "status",
-            f"deployment/{deployment}",
-            f"--timeout={seconds}s",
-        )
+        """Waits until the Deployment is available.
+
+        Raises ClusterError with its pods, their Events and last words when it does not become so.
+        """
+        there = f"--namespace={namespace}"
+        name = f"deployment/{deployment}"
+        try:
+            self.kubectl(there, "rollout", "status", name, f"--timeout={seconds}s")
+        except ClusterError as error:
+            told = "\n".join(
+                self._answer(there, *question)
+                for question in (
+                    ("get", "deployments,replicasets,pods", "-owide"),
+                    ("get", "events", "--sort-by=.lastTimestamp"),
+                    ("logs", name, "--tail=20", "--prefix"),
+                )
+            )
+            raise ClusterError(f"{error.cause}\n{told}", error.remedy) from error
+
+    def _answer(self, *arguments: str) -> str:
+        """kubectl's output, or why there is none."""
+        try:
+            return self.kubectl(*arguments)
+        except ClusterError as error:
+            return error.cause
 
     def everything(self) -> None:
         """Images, monitoring, gateway and operator."""
