@@ -38,7 +38,11 @@ def test_prometheus_scrapes_the_operator(world: World) -> None:
         ],
         60,
     )
-    assert world.prometheus('sum(evenkeel_reconcile_total{kind="ModelDeployment"}) > 0')
+    world.until(
+        "the reconciles of the two training runs are counted",
+        lambda: world.prometheus('sum(evenkeel_reconcile_total{kind="TrainingRun"}) > 0'),
+        60,
+    )
 
 
 def test_a_standby_takes_over_from_a_killed_leader(world: World, stack: Stack) -> None:
