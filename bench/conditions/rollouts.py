@@ -284,7 +284,7 @@ CONDITIONS = (
         "promote, abort and retry name an unknown revision: a condition and an Event say so",
         (*GOOD, NOT_TOLD, CHANGED),
         pair(FINE),
-        # The pause outlasts the three waits of the script on a busy machine too: its end is a change.
+        # The pause outlasts the script's three waits on a busy machine, too: its end is a change.
         seconds=280,
         spec={"rollout": {"steps": [{"weight": 34, "pauseSeconds": 150}]}},
         script=_misdirected,

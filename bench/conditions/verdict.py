@@ -133,12 +133,14 @@ def rows(finding: Finding) -> list[str]:
     seen = ", ".join(f"{number} {what}" for what, number in reasons.most_common(5))
     lines.append(f"    {finding.seconds:.0f} s; {seen or 'nothing seen'}")
     lines += [f"    {figure}" for figure in finding.figures]
-    if not finding.held and (words := next((e.message for e in _wrong(finding)), "")):
-        lines.append(f"    such as: {words[:300]}")
+    lines += [f"    wrong: {end.message[:300]}" for end in _wrong(finding)[:SHOWN]]
     if finding.broken:
         lines.append(f"    NOT ESTABLISHED: {finding.broken}")
     return lines
 
+
+SHOWN = 3
+"""Wrong ends whose words are printed."""
 
 HEADING = (
     f"{'condition':<26}{'prom':>4}{'back':>5}{'held':>5}  {'wrong':<17}{'rate':>7}     "
@@ -152,9 +154,9 @@ def summary(findings: Sequence[Finding]) -> str:
 
 
 def _wrong(finding: Finding) -> list[Ended]:
-    """The rollouts that a bound was missed by."""
-    missed = [r.bound for r in finding.rates if not r.kept]
-    return [e for e in finding.ended if any(e.end in b.ends or b.fault in e.faults for b in missed)]
+    """The rollouts that went wrong, whether the bound allows for them or not."""
+    bounds = [r.bound for r in finding.rates]
+    return [e for e in finding.ended if any(e.end in b.ends or b.fault in e.faults for b in bounds)]
 
 
 def _percent(share: float) -> str:

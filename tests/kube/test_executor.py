@@ -60,6 +60,7 @@ class Api:
     def __init__(self, refusal: ApiError | None = None, found: JSON | None = None) -> None:
         self.refusal, self.found = refusal, found
         self.sent: list[tuple[str, str, JSON]] = []
+        self.replicas: list[int | None] = []
 
     async def apply(
         self, type_: ResourceType, namespace: str, name: str, body: JSON, **_: str
@@ -67,6 +68,8 @@ class Api:
         meta = body["metadata"]
         guard = {k: meta[k] for k in ("uid", "resourceVersion") if k in meta}
         self.sent.append(("apply", type_.kind, guard))
+        if type_.kind == "Widget":
+            self.replicas.append(body["spec"].get("replicas"))
         if self.refusal is not None and type_.kind == "Widget":
             raise self.refusal
         return {**body, "metadata": {"uid": "u", **meta, "resourceVersion": "100"}}
@@ -90,7 +93,7 @@ class Api:
 
 class World:
     def __init__(self, *known: JSON, **api: Any) -> None:
-        self.store = Store(kept={"Widget": ()}, annotations=MARKS, manager="tests")
+        self.store = Store(kept={"Widget": ("replicas",)}, annotations=MARKS, manager="tests")
         self.shop = obj(SHOP, 3, "own")
         for one in (self.shop, *known):
             self.store.put(one["kind"], one)
@@ -126,6 +129,15 @@ async def test_replicas_others_status_and_deletions_as_well() -> None:
     await w.run(status_patches=(patch,), deletes=(ref,))
     at_100 = {"uid": "u", "resourceVersion": "100"}
     assert w.writes()[1:] == [("apply", at_100), ("delete", at_100)]
+
+
+async def test_what_an_autoscaler_will_own_begins_with_its_number() -> None:
+    w = World()
+    ref = Ref("example.com/v1", "Widget", "ns", "w")
+    for _ in range(2):
+        await w.run(applies=(manifest(),), scales=((ref, 0),))
+    assert w.writes() == [("apply", {"resourceVersion": ABSENT})]
+    assert w.api.replicas == [0]
 
 
 async def test_what_is_being_deleted_is_not_written() -> None:

@@ -84,6 +84,7 @@ class World:
     deleting: bool = False
     plans: list[Plan] = field(default_factory=list)
     before_write: Callable[[ModelDeploymentStatus, ModelDeploymentStatus], None] | None = None
+    before_start: Callable[[str], None] | None = None
     made: int = 0
 
     @property
@@ -201,7 +202,8 @@ class World:
         plan = plan_deployment(self.snapshot())
         assert plan == plan_deployment(self.snapshot()), "the same snapshot gives the same plan"
         self.plans.append(plan)
-        writes: list[Callable[[], None]] = [lambda m=m: self._apply(m) for m in plan.applies]  # type: ignore[misc]
+        first = {ref.name: number for ref, number in plan.scales}
+        writes: list[Callable[[], None]] = [lambda m=m: self._apply(m, first) for m in plan.applies]  # type: ignore[misc]
         writes += [lambda r=r, n=n: self._scale(r, n) for r, n in plan.scales]  # type: ignore[misc]
         writes += [lambda r=r: self._delete(r) for r in plan.deletes]  # type: ignore[misc]
         writes.insert(len(writes) if plan.status_last else 0, lambda: self._write_status(plan))
@@ -241,7 +243,7 @@ class World:
             self.before_write(old, plan.status)
         self.status = json.loads(json.dumps(plan.status.wire()))
 
-    def _apply(self, manifest: JSON) -> None:
+    def _apply(self, manifest: JSON, first: dict[str, int]) -> None:
         name, kind = manifest["metadata"]["name"], manifest["kind"]
         if kind != "Deployment":
             self.others[kind, name] = manifest
@@ -249,6 +251,9 @@ class World:
             return
         wanted = manifest["spec"].get("replicas")
         if name not in self.pods:
+            wanted = first.get(name, wanted)
+            if wanted != 0 and self.before_start is not None:
+                self.before_start(name)
             self.made += 1
             self.pods[name] = Serving(wanted if wanted is not None else 1, uid=f"u{self.made}")
         elif wanted is not None:
@@ -270,6 +275,8 @@ class World:
 
     def _resize(self, name: str, replicas: int) -> None:
         pods = self.pods[name]
+        if not pods.replicas and replicas and self.before_start is not None:
+            self.before_start(name)
         self._leave(name, pods.replicas - replicas)
         pods.replicas, pods.ready = replicas, min(pods.ready, replicas)
 

@@ -95,7 +95,11 @@ class Executor:
             await self._relabel(ref, labels)
         for ref in plan.adopts:
             await self._adopt(key, owner, ref)
-        contested = [await self._apply(memory, manifest) for manifest in plan.applies]
+        first = {Key(r.kind, r.namespace, r.name): number for r, number in plan.scales}
+        contested = [
+            await self._apply(memory, manifest, first.get(key_of(manifest)))
+            for manifest in plan.applies
+        ]
         for ref, replicas in plan.scales:
             await self._scale(ref, replicas)
         for ref, change in plan.patches:
@@ -183,7 +187,10 @@ class Executor:
         written = await self._client.merge(self._types[ref.kind], ref.namespace, ref.name, body)
         self._store.put(ref.kind, written)
 
-    async def _apply(self, memory: Memory, manifest: Manifest) -> Contested | None:
+    async def _apply(
+        self, memory: Memory, manifest: Manifest, replicas: int | None
+    ) -> Contested | None:
+        """Writes what differs; replicas: the number with which it begins if it is made now."""
         key, text = key_of(manifest), _digest(manifest)
         mark = self._ownership.mark(manifest, text)
         known = self._store.get(key)
@@ -200,7 +207,11 @@ class Executor:
             # default, so another manager holds it first.
             ref = Ref(manifest["apiVersion"], key.kind, key.namespace, key.name)
             await self._set_replicas(ref, known["spec"]["replicas"])
-        await self._write(key, self._marked(manifest, mark))
+        body = self._marked(manifest, mark)
+        if known is None and replicas is not None:
+            # Without a number it would begin with the default's one pod.
+            body = {**body, "spec": {**body["spec"], "replicas": replicas}}
+        await self._write(key, body)
         now = self._store.get(key)
         if now is not None:
             memory.keep(key, mark, self._mark_of(now), now)

@@ -25,8 +25,8 @@ class Plan:
     2. `status` of the planned object, if it differs: a decision is durable before its effect.
     3. `status_patches` of other objects, `relabels` of children that somebody took labels from,
        `adopts`: objects without a living owner become the planned one's, `applies` by server-side
-       apply, `scales`: replicas of Deployments whose number an autoscaler owns later, and
-       `patches`: a few fields of objects that are made once.
+       apply, `scales`: replicas of Deployments whose number an autoscaler owns later (those that
+       are made now begin with it), and `patches`: a few fields of objects that are made once.
     4. `deletes` with UID preconditions, where NotFound is success.
     5. `annotations` of the planned object itself, under a field manager of their own.
     6. `events`, once the status holds the decision that they tell of.
