@@ -153,13 +153,17 @@ async def _flood(request: web.BaseRequest, first: bytes, more: bytes) -> web.Str
 
 
 async def _lying(proxies: Proxies, request: web.BaseRequest) -> web.StreamResponse:
-    """Values that no counter has, another kind in each answer."""
+    """Values that no counter has, another kind in each answer, of each pod one at least."""
     answer = await proxies.asks(request)
     body = json.loads(answer.body if isinstance(answer.body, bytes) else b"{}")
     lie = proxies.chance.choice(("NaN", "-5", "+Inf", "1e300"))
-    for sample in body.get("data", {}).get("result", ()):
-        if "value" in sample and proxies.chance.random() < 0.5:
+    lied: set[str] = set()
+    samples = [s for s in body.get("data", {}).get("result", ()) if "value" in s]
+    for sample in sorted(samples, key=lambda _: proxies.chance.random()):
+        pod = sample["metric"].get("pod", "")
+        if pod not in lied or proxies.chance.random() < 0.5:
             sample["value"][1] = lie
+            lied.add(pod)
     return web.json_response(body)
 
 
