@@ -36,7 +36,8 @@ class Scene:
     latency: whether the indicator is one of speed. seconds: length of the rollout. timed: whether
     times are told. known: whether the cluster tells of pods and their starts. added: pods of
     canary and stable that come in mid-trial. rolled: seconds between two of stable's pods that
-    are replaced, one after another.
+    are replaced, one after another. rises: after how many seconds the canary gets another weight.
+    soon: whether the incidents begin within two scrapes of the canary's first request, or of that.
     """
 
     interval: float
@@ -64,6 +65,16 @@ class Scene:
     known: bool = False
     added: tuple[int, int] = (0, 0)
     rolled: float | None = None
+    rises: tuple[float, float] | None = None
+    soon: bool = False
+
+    def shares(self, idle: int, ticks: int) -> Floats:
+        """The canary's share of the requests by tick."""
+        found = np.full(ticks, self.weight)
+        if self.rises is not None:
+            found[idle + self.ticks(self.rises[0]) :] = self.rises[1]
+        found[:idle] = 0
+        return found
 
     @property
     def tick(self) -> float:
@@ -180,21 +191,23 @@ def _lives(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> 
 
 def _pods(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> list[Pod]:
     ratios = [np.full(ticks, scene.canary), np.full(ticks, scene.stable)]
+    share = scene.shares(idle, ticks)
+    moment = idle if scene.rises is None else idle + scene.ticks(scene.rises[0])
+    soon = (moment - scene.ticks(scene.interval), moment + scene.ticks(scene.interval))
     for _ in range(scene.incidents):
-        begin = int(random.integers(idle - 1, ticks))
+        begin = int(random.integers(*(soon if scene.soon else (idle - 1, ticks))))
         for ratio in ratios:
             ratio[begin : begin + max(1, scene.ticks(scene.incident))] = scene.incident_ratio
-    shares, at = (scene.weight, 1 - scene.weight), np.arange(ticks)
+    at = np.arange(ticks)
     found: list[Pod] = []
     lives = _lives(random, scene, idle, ticks)
-    for side, (share, ratio) in enumerate(zip(shares, ratios, strict=True)):
+    for side, ratio in enumerate(ratios):
         ready = [
             (at >= life[0] + (scene.ticks(SETTLES) if life[0] > 0 else 0)) & (at < life[1])
             for life in lives[side]
         ]
-        requests = np.full(ticks, scene.rate * share) / np.maximum(1, np.sum(ready, axis=0))
-        if not side:
-            requests[:idle] = 0
+        own = 1 - share if side else share
+        requests = scene.rate * own / np.maximum(1, np.sum(ready, axis=0))
         for life, serves in zip(lives[side], ready, strict=True):
             slow = 0 if side else scene.slow
             counters = _counters(random, scene, requests * serves, ratio, slow)
@@ -211,7 +224,7 @@ def rollout(scene: Scene, random: np.random.Generator) -> End:
     """
     idle = scene.ticks(3 * scene.interval)
     ticks = idle + scene.ticks(scene.seconds)
-    pods = _pods(random, scene, idle, ticks)
+    pods, share = _pods(random, scene, idle, ticks), scene.shares(idle, ticks)
     spec = IndicatorSpec(
         name="latency" if scene.latency else "errors",
         threshold_seconds="0.1" if scene.latency else None,
@@ -222,6 +235,7 @@ def rollout(scene: Scene, random: np.random.Generator) -> End:
     tally = Tally.resume(spec, analysis, None, 0.0)
     shown: tuple[dict[str, Reading], dict[str, Reading]] = ({}, {})
     for tick in range(0, ticks, max(1, round(1.0 / scene.tick))):
+        tally = tally.divided(float(share[tick]), tick * scene.tick, 0.0)
         replica = int(random.integers(0, scene.replicas))
         sides: tuple[dict[str, Reading], dict[str, Reading]] = ({}, {})
         for number, pod in enumerate(pods):
@@ -260,6 +274,18 @@ GOOD: dict[str, Condition] = {
     "an incident of a minute, 30 % bad": _scene(rate=100, incidents=1),
     "the same, 3 and 9 pods": _scene(rate=100, incidents=1, pods=(3, 9)),
     "a burst of 3 s, all bad": _scene(rate=100, incidents=1, incident=3, incident_ratio=1.0),
+    "an incident of 15 s as the canary gets its first requests": _scene(
+        rate=100, incidents=1, incident=15, soon=True
+    ),
+    "the same as its weight rises from 10 to 50 %": _scene(
+        rate=100, incidents=1, incident=15, soon=True, rises=(60, 0.5)
+    ),
+    "its weight rises, 3 and 9 pods": _scene(
+        rate=100, incidents=1, incident=15, soon=True, rises=(60, 0.5), pods=(3, 9)
+    ),
+    "an incident as its weight falls from 50 to 10 %": _scene(
+        rate=100, incidents=1, incident=15, soon=True, weight=0.5, rises=(60, 0.1)
+    ),
     "two Prometheus by turns": _scene(replicas=2, rate=100),
     "the same, times not told": _scene(replicas=2, rate=100, timed=False),
     "20 % of a pod's scrapes fail": _scene(missed=0.2, pods=(3, 9), rate=100),
@@ -306,6 +332,12 @@ BAD: dict[str, Condition] = {
         canary=0.05, rolled=20, pods=(3, 9), rate=50, known=True
     ),
     "5 %, an incident of a minute": _scene(canary=0.05, incidents=1, rate=50),
+    "5 %, an incident as its weight rises": _scene(
+        canary=0.05, incidents=1, incident=15, soon=True, rises=(30, 0.5), rate=50
+    ),
+    "5 %, an incident as its weight falls": _scene(
+        canary=0.05, incidents=1, incident=15, soon=True, weight=0.5, rises=(30, 0.1), rate=50
+    ),
     "5 %, total counted 0.5 s before good": _scene(canary=0.05, lead=-0.5, rate=50),
 }
 """Conditions under which a canary worse than stable must not pass."""

@@ -12,14 +12,15 @@ from collections.abc import Iterable, Mapping
 from math import ceil, inf
 from typing import NamedTuple
 
-from evenkeel.verdict.evidence import Block
+from evenkeel.verdict.block import Block
 from evenkeel.verdict.process import Point, Process
 
 Processes = Mapping[str, Process]
 
 
 class Closed(NamedTuple):
-    """A block, the processes with their new cuts, and the time at which the block ended.
+    """A block, the processes with their new cuts, and the time at which the block ended; begin and
+    until: of all windows that it is made of.
 
     Those that have been silent for too long are not among them: they begin anew when they are
     back. met: the time up to which stable's later windows go. overdue: whether there are such.
@@ -31,6 +32,8 @@ class Closed(NamedTuple):
     end: float
     met: float
     overdue: bool
+    begin: float
+    until: float
 
 
 class Usual(NamedTuple):
@@ -53,8 +56,8 @@ class Before(NamedTuple):
 
     end: when the last one ended, met: up to when stable's later windows go; None if there was none.
     ahead: stable's events between its cuts and `met`, where only their sum is known. usual: of
-    stable, None once the canary has been compared with it. awake: until when there were no samples
-    at all, so that nothing was awaited.
+    stable, None where the block before was compared with it. awake: until when there were no
+    samples at all, so that nothing was awaited.
     """
 
     end: float | None
@@ -135,13 +138,23 @@ def _block(
         stable_total=earlier[1],
         later_bad=later[0],
         later_total=later[1],
+        first=before.usual is not None,
         unmatched_bad=unmatched,
         alone=not stable,
     )
+    begin = min(p.cut.time for p in (*(canary[k] for k in ends), *stable.values()))
+    until_time = max((p.after(last).time for p in stable.values()), default=last)
     # Where no process of stable has a sample yet, its next one makes up for all of the time.
     met = last if any(p.last.time >= last for p in stable.values()) else met
     return Closed(
-        block, cut, {k: p.cut_at(p.at(first)) for k, p in stable.items()}, last, met, overdue
+        block,
+        cut,
+        {k: p.cut_at(p.at(first)) for k, p in stable.items()},
+        last,
+        met,
+        overdue,
+        begin,
+        max(last, until_time),
     )
 
 
