@@ -27,7 +27,8 @@ class Scene:
 
     interval: seconds between scrapes; then: in its second half. rate: requests a second on both
     sides together. canary, stable: bad ratios. pods: of canary and of stable. incidents: how often
-    both sides have `incident_ratio` for `incident` seconds, at any time. missed: share of the
+    both sides have `incident_ratio` (the canary `incident_canary`, if it has one of its own) for
+    `incident` seconds, at any time. missed: share of the
     scrapes of one canary pod, or of every pod, that fail, marked stale or not. lag: seconds until
     a sample can be read. behind: by which Prometheus' clock is. replicas: of Prometheus, one of
     which answers, by chance, a query. restamped: whether another Prometheus federates the counters
@@ -50,6 +51,7 @@ class Scene:
     incidents: int = 0
     incident: float = 60.0
     incident_ratio: float = 0.3
+    incident_canary: float | None = None
     missed: float = 0.0
     all_miss: bool = False
     stale: bool = True
@@ -196,8 +198,9 @@ def _pods(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> l
     soon = (moment - scene.ticks(scene.interval), moment + scene.ticks(scene.interval))
     for _ in range(scene.incidents):
         begin = int(random.integers(*(soon if scene.soon else (idle - 1, ticks))))
-        for ratio in ratios:
-            ratio[begin : begin + max(1, scene.ticks(scene.incident))] = scene.incident_ratio
+        own = scene.incident_ratio if scene.incident_canary is None else scene.incident_canary
+        for ratio, now in zip(ratios, (own, scene.incident_ratio), strict=True):
+            ratio[begin : begin + max(1, scene.ticks(scene.incident))] = now
     at = np.arange(ticks)
     found: list[Pod] = []
     lives = _lives(random, scene, idle, ticks)
@@ -206,8 +209,8 @@ def _pods(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> l
             (at >= life[0] + (scene.ticks(SETTLES) if life[0] > 0 else 0)) & (at < life[1])
             for life in lives[side]
         ]
-        own = 1 - share if side else share
-        requests = scene.rate * own / np.maximum(1, np.sum(ready, axis=0))
+        part = 1 - share if side else share
+        requests = scene.rate * part / np.maximum(1, np.sum(ready, axis=0))
         for life, serves in zip(lives[side], ready, strict=True):
             slow = 0 if side else scene.slow
             counters = _counters(random, scene, requests * serves, ratio, slow)
@@ -317,6 +320,14 @@ GOOD: dict[str, Condition] = {
 }
 """Conditions under which a canary as good as stable must not fail."""
 
+_WORSE_INCIDENT: dict[str, Any] = {
+    "canary": 0.05,
+    "rate": 50,
+    "incidents": 1,
+    "incident": 15,
+    "incident_ratio": 0.06,
+    "incident_canary": 0.3,
+}
 BAD: dict[str, Condition] = {
     "5 %, stable 1 %": _scene(canary=0.05),
     "10 %, stable 1 %": _scene(canary=0.1),
@@ -332,11 +343,11 @@ BAD: dict[str, Condition] = {
         canary=0.05, rolled=20, pods=(3, 9), rate=50, known=True
     ),
     "5 %, an incident of a minute": _scene(canary=0.05, incidents=1, rate=50),
-    "5 %, an incident as its weight rises": _scene(
-        canary=0.05, incidents=1, incident=15, soon=True, rises=(30, 0.5), rate=50
+    "5 %, in an incident 30 (stable 6), as its weight rises": _scene(
+        **_WORSE_INCIDENT, soon=True, rises=(30, 0.5)
     ),
-    "5 %, an incident as its weight falls": _scene(
-        canary=0.05, incidents=1, incident=15, soon=True, weight=0.5, rises=(30, 0.1), rate=50
+    "the same, as its weight falls": _scene(
+        **_WORSE_INCIDENT, soon=True, weight=0.5, rises=(30, 0.1)
     ),
     "5 %, total counted 0.5 s before good": _scene(canary=0.05, lead=-0.5, rate=50),
 }
