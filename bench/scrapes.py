@@ -39,6 +39,7 @@ class Scene:
     canary and stable that come in mid-trial. rolled: seconds between two of stable's pods that
     are replaced, one after another. rises: after how many seconds the canary gets another weight.
     soon: whether the incidents begin within two scrapes of the canary's first request, or of that.
+    prompt: whether the canary's pods get requests at once, and nothing was looked at before.
     """
 
     interval: float
@@ -69,6 +70,7 @@ class Scene:
     rolled: float | None = None
     rises: tuple[float, float] | None = None
     soon: bool = False
+    prompt: bool = False
 
     def shares(self, idle: int, ticks: int) -> Floats:
         """The canary's share of the requests by tick."""
@@ -178,6 +180,8 @@ class Pod:
 def _lives(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> list[list[Life]]:
     """The lives of the pods of both sides."""
     ages = (0, -1000)
+    if scene.prompt:
+        ages = (idle - scene.ticks(SETTLES), -1000)
     found = [[(age, ticks)] * number for age, number in zip(ages, scene.pods, strict=True)]
     for lives, number in zip(found, scene.added, strict=True):
         lives += [(int(random.integers(idle, ticks)), ticks)] * number
@@ -237,7 +241,8 @@ def rollout(scene: Scene, random: np.random.Generator) -> End:
     analysis = Analysis(indicators=(spec,))
     tally = Tally.resume(spec, analysis, None, 0.0)
     shown: tuple[dict[str, Reading], dict[str, Reading]] = ({}, {})
-    for tick in range(0, ticks, max(1, round(1.0 / scene.tick))):
+    begin = idle - scene.ticks(1.0) if scene.prompt else 0
+    for tick in range(begin, ticks, max(1, round(1.0 / scene.tick))):
         tally = tally.divided(float(share[tick]), tick * scene.tick, 0.0)
         replica = int(random.integers(0, scene.replicas))
         sides: tuple[dict[str, Reading], dict[str, Reading]] = ({}, {})
@@ -280,10 +285,22 @@ GOOD: dict[str, Condition] = {
     "an incident of 15 s as the canary gets its first requests": _scene(
         rate=100, incidents=1, incident=15, soon=True
     ),
-    "the same as its weight rises from 10 to 50 %": _scene(
+    "the same at 34 % of 300 requests/s, looked at from then on": _scene(
+        rate=300,
+        weight=0.34,
+        canary=0.001,
+        stable=0.001,
+        pods=(1, 2),
+        incidents=1,
+        incident=15,
+        soon=True,
+        prompt=True,
+        known=True,
+    ),
+    "an incident as its weight rises from 10 to 50 %": _scene(
         rate=100, incidents=1, incident=15, soon=True, rises=(60, 0.5)
     ),
-    "its weight rises, 3 and 9 pods": _scene(
+    "the same, 3 and 9 pods, in a rise": _scene(
         rate=100, incidents=1, incident=15, soon=True, rises=(60, 0.5), pods=(3, 9)
     ),
     "an incident as its weight falls from 50 to 10 %": _scene(

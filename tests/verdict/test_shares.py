@@ -128,3 +128,22 @@ def test_bad_from_the_first_request_on_fails_as_soon_as_before() -> None:
     known = block(known, 10.0, (50, 25), (2000, 0))
     known = block(known, 20.0, (100, 50), (3000, 0))
     assert value(known) is Value.FAIL
+
+
+def first_block(before: tuple[int, int]) -> Tally:
+    """An incident that begins with the canary's first sample, as long as its first block.
+
+    before: what stable's pod had counted in its life.
+    """
+    total, bad = before
+    known = tally().divided(0.34, 0.0, 0.0)
+    known = known.take(look(0.0, {}, {"s": (0.0, total, bad)}))
+    known = known.take(look(9.0, {"c": (9.0, 300, 0)}, {"s": (0.0, total, bad)}))
+    known = known.take(look(15.0, {"c": (9.0, 300, 0)}, {"s": (15.0, total + 3000, bad + 360)}))
+    known = known.take(look(24.0, {"c": (24.0, 1800, 450)}, {"s": (15.0, total + 3000, bad + 360)}))
+    return known.take(look(30.0, {"c": (24.0, 1800, 450)}, {"s": (30.0, total + 6000, bad + 900)}))
+
+
+@pytest.mark.parametrize("before", [(100_000, 100), (0, 0)])
+def test_an_incident_at_the_very_start_is_not_the_canarys(before: tuple[int, int]) -> None:
+    assert value(first_block(before)) is not Value.FAIL

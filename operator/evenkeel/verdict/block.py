@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 class Block:
     """Bad and total events on canary and on stable since the last block.
 
-    The windows of both sides begin and end at scrapes, never at the same moment. stable's begins
-    and ends a little before the canary's, the later one a little after; without a later one they
-    are taken to be equal. first: whether what was before is not compared, as before the very first
-    block; unmatched_bad: bad events of stable that the later window may have missed then, beyond
-    the usual. canary_share: the canary's share of the requests was so great at times. alone:
-    whether there was no stable process to compare with. aside: whether it is not to be compared.
-    A bad event may be counted before its total, so bad may exceed total here; Evidence holds the
-    excess back until the total arrives. Raises ValueError on a negative count.
+    The windows of both sides begin and end at scrapes, never at the same moment. stable's
+    begins and ends a little before the canary's, the later one a little after; without a later
+    one they are taken to be equal. first: whether what was before is not compared, as before
+    the very first block; unmatched_bad: bad events of stable that the later window may have
+    missed then, beyond the usual, and excess_bad: all of them since stable's last sample
+    before. canary_share: the canary's share of the requests was so great at times. alone:
+    whether there was no stable process to compare with. aside: whether it is not to be
+    compared. A bad event may be counted before its total, so bad may exceed total here;
+    Evidence holds the excess back until the total arrives. Raises ValueError on a negative
+    count.
     """
 
     canary_bad: int
@@ -24,6 +26,7 @@ class Block:
     later_bad: int | None = None
     later_total: int | None = None
     unmatched_bad: int = 0
+    excess_bad: int = 0
     canary_apart: int = 0
     stable_apart: int = 0
     canary_share: float = field(default=0.0, kw_only=True)
@@ -39,6 +42,7 @@ class Block:
             self.stable_total,
             *self.later,
             self.unmatched_bad,
+            self.excess_bad,
             self.canary_apart,
             self.stable_apart,
         ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from math import inf
+from math import ceil, inf
 
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import IndicatorStatus, ProcessCount
@@ -224,7 +224,9 @@ class Tally:
         if between.least and (self.aside or 0) < IN_A_ROW:
             aside = replace(moved, usual=usual, aside=(self.aside or 0) + 1)
             return aside._with(replace(block, aside=True))
-        return moved._with(replace(block, canary_share=between.most))
+        if between.least or between.most == 1:
+            return moved._with(replace(block, canary_share=between.most))
+        return moved._with(_at_full_share(block, between.most))
 
     def _with(self, block: Block) -> Tally:
         """With a block's events, as far as they are certain."""
@@ -388,6 +390,16 @@ class Tally:
             for side, processes in ((CANARY, self.canary), (STABLE, self.stable))
             for key, process in sorted(processes.items())
         )
+
+
+def _at_full_share(block: Block, share: float) -> Block:
+    """The first block, in which the canary got its first requests: stable's windows are longer than
+    it had any. What stable had beyond the usual may have been while it did."""
+    if not block.canary_total:
+        return block
+    longer = share / (1 - share) * block.later[1] / block.canary_total - 1
+    unmatched = block.unmatched_bad + ceil(block.excess_bad * max(0.0, longer))
+    return replace(block, unmatched_bad=unmatched)
 
 
 def _unusable(what: str, reading: Reading, known: Process | None) -> Unobserved | None:

@@ -47,8 +47,14 @@ NOTHING = Usual()
 
 
 def usual_before(stable: Processes, time: float) -> Usual:
-    """Stable's events in the samples that are kept from before `time`."""
-    return _events((p.cut, p.at(time)) for p in stable.values())
+    """Stable's events in the samples that are kept from before `time`; if it was not looked at for
+    so long, those of its processes' whole lives."""
+    found = _events((p.cut, p.at(time)) for p in stable.values())
+    if found.total:
+        return found
+    lives = [p.offset for p in stable.values()]
+    bad, total = sum(-life.bad for life in lives), sum(-life.total for life in lives)
+    return Usual(max(0, bad), max(0, total))
 
 
 class Before(NamedTuple):
@@ -130,7 +136,10 @@ def _block(
     gap = before.ahead or ahead_of(stable, met)
     until = ahead_of(stable, last)
     later = Usual(max(0, until.bad - gap.bad), max(0, until.total - gap.total))
-    unmatched = 0 if before.usual is None else _beyond(gap, before.usual, later)
+    unmatched, excess = 0, 0
+    if before.usual is not None:
+        unmatched = _beyond(gap, before.usual, later)
+        excess = _beyond(Usual(gap.bad + later.bad, gap.total + later.total), before.usual)
     block = Block(
         canary_bad=on_canary[0],
         canary_total=on_canary[1],
@@ -140,6 +149,7 @@ def _block(
         later_total=later[1],
         first=before.usual is not None,
         unmatched_bad=unmatched,
+        excess_bad=excess,
         alone=not stable,
     )
     begin = min(p.cut.time for p in (*(canary[k] for k in ends), *stable.values()))
@@ -158,11 +168,11 @@ def _block(
     )
 
 
-def _beyond(gap: Usual, before: Usual, after: Usual) -> int:
-    """Bad events of the gap between stable's two first samples beyond what is usual before and
-    after it: an incident that began or ended there, of which the canary may have seen more."""
-    ratios = [bad / total for bad, total in (before, after) if total]
-    return max(0, ceil(gap.bad - gap.total * min(ratios, default=0.0)))
+def _beyond(found: Usual, *usual: Usual) -> int:
+    """Bad events beyond what is usual, such as before and after the gap between stable's two first
+    samples: an incident that began or ended there, of which the canary may have seen more."""
+    ratios = [bad / total if total else 0.0 for bad, total in usual]
+    return max(0, ceil(found.bad - found.total * min(ratios)))
 
 
 def _events(windows: Iterable[tuple[Point, Point]]) -> Usual:
