@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from evenkeel.verdict.verdict import Block, Evidence, Indicator, Value, judge
+from evenkeel.verdict.block import Block
+from evenkeel.verdict.verdict import Evidence, Indicator, Value, judge
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ class Scene:
 
     interval: seconds between scrapes; then: in its second half. rate: requests a second on both
     sides together. canary, stable: bad ratios. pods: of canary and of stable. incidents: how often
-    both sides have `incident_ratio` for `incident` seconds, at any time. missed: share of the
+    both sides have `incident_ratio` (the canary `incident_canary`, if it has one of its own) for
+    `incident` seconds, at any time. missed: share of the
     scrapes of one canary pod, or of every pod, that fail, marked stale or not. lag: seconds until
     a sample can be read. behind: by which Prometheus' clock is. replicas: of Prometheus, one of
     which answers, by chance, a query. restamped: whether another Prometheus federates the counters
@@ -36,7 +37,9 @@ class Scene:
     latency: whether the indicator is one of speed. seconds: length of the rollout. timed: whether
     times are told. known: whether the cluster tells of pods and their starts. added: pods of
     canary and stable that come in mid-trial. rolled: seconds between two of stable's pods that
-    are replaced, one after another.
+    are replaced, one after another. rises: after how many seconds the canary gets another weight.
+    soon: whether the incidents begin within two scrapes of the canary's first request, or of that.
+    prompt: whether the canary's pods get requests at once, and nothing was looked at before.
     """
 
     interval: float
@@ -49,6 +52,7 @@ class Scene:
     incidents: int = 0
     incident: float = 60.0
     incident_ratio: float = 0.3
+    incident_canary: float | None = None
     missed: float = 0.0
     all_miss: bool = False
     stale: bool = True
@@ -64,6 +68,17 @@ class Scene:
     known: bool = False
     added: tuple[int, int] = (0, 0)
     rolled: float | None = None
+    rises: tuple[float, float] | None = None
+    soon: bool = False
+    prompt: bool = False
+
+    def shares(self, idle: int, ticks: int) -> Floats:
+        """The canary's share of the requests by tick."""
+        found = np.full(ticks, self.weight)
+        if self.rises is not None:
+            found[idle + self.ticks(self.rises[0]) :] = self.rises[1]
+        found[:idle] = 0
+        return found
 
     @property
     def tick(self) -> float:
@@ -165,6 +180,8 @@ class Pod:
 def _lives(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> list[list[Life]]:
     """The lives of the pods of both sides."""
     ages = (0, -1000)
+    if scene.prompt:
+        ages = (idle - scene.ticks(SETTLES), -1000)
     found = [[(age, ticks)] * number for age, number in zip(ages, scene.pods, strict=True)]
     for lives, number in zip(found, scene.added, strict=True):
         lives += [(int(random.integers(idle, ticks)), ticks)] * number
@@ -180,21 +197,24 @@ def _lives(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> 
 
 def _pods(random: np.random.Generator, scene: Scene, idle: int, ticks: int) -> list[Pod]:
     ratios = [np.full(ticks, scene.canary), np.full(ticks, scene.stable)]
+    share = scene.shares(idle, ticks)
+    moment = idle if scene.rises is None else idle + scene.ticks(scene.rises[0])
+    soon = (moment - scene.ticks(scene.interval), moment + scene.ticks(scene.interval))
     for _ in range(scene.incidents):
-        begin = int(random.integers(idle - 1, ticks))
-        for ratio in ratios:
-            ratio[begin : begin + max(1, scene.ticks(scene.incident))] = scene.incident_ratio
-    shares, at = (scene.weight, 1 - scene.weight), np.arange(ticks)
+        begin = int(random.integers(*(soon if scene.soon else (idle - 1, ticks))))
+        own = scene.incident_ratio if scene.incident_canary is None else scene.incident_canary
+        for ratio, now in zip(ratios, (own, scene.incident_ratio), strict=True):
+            ratio[begin : begin + max(1, scene.ticks(scene.incident))] = now
+    at = np.arange(ticks)
     found: list[Pod] = []
     lives = _lives(random, scene, idle, ticks)
-    for side, (share, ratio) in enumerate(zip(shares, ratios, strict=True)):
+    for side, ratio in enumerate(ratios):
         ready = [
             (at >= life[0] + (scene.ticks(SETTLES) if life[0] > 0 else 0)) & (at < life[1])
             for life in lives[side]
         ]
-        requests = np.full(ticks, scene.rate * share) / np.maximum(1, np.sum(ready, axis=0))
-        if not side:
-            requests[:idle] = 0
+        part = 1 - share if side else share
+        requests = scene.rate * part / np.maximum(1, np.sum(ready, axis=0))
         for life, serves in zip(lives[side], ready, strict=True):
             slow = 0 if side else scene.slow
             counters = _counters(random, scene, requests * serves, ratio, slow)
@@ -211,7 +231,7 @@ def rollout(scene: Scene, random: np.random.Generator) -> End:
     """
     idle = scene.ticks(3 * scene.interval)
     ticks = idle + scene.ticks(scene.seconds)
-    pods = _pods(random, scene, idle, ticks)
+    pods, share = _pods(random, scene, idle, ticks), scene.shares(idle, ticks)
     spec = IndicatorSpec(
         name="latency" if scene.latency else "errors",
         threshold_seconds="0.1" if scene.latency else None,
@@ -221,7 +241,9 @@ def rollout(scene: Scene, random: np.random.Generator) -> End:
     analysis = Analysis(indicators=(spec,))
     tally = Tally.resume(spec, analysis, None, 0.0)
     shown: tuple[dict[str, Reading], dict[str, Reading]] = ({}, {})
-    for tick in range(0, ticks, max(1, round(1.0 / scene.tick))):
+    begin = idle - scene.ticks(1.0) if scene.prompt else 0
+    for tick in range(begin, ticks, max(1, round(1.0 / scene.tick))):
+        tally = tally.divided(float(share[tick]), tick * scene.tick, 0.0)
         replica = int(random.integers(0, scene.replicas))
         sides: tuple[dict[str, Reading], dict[str, Reading]] = ({}, {})
         for number, pod in enumerate(pods):
@@ -260,6 +282,30 @@ GOOD: dict[str, Condition] = {
     "an incident of a minute, 30 % bad": _scene(rate=100, incidents=1),
     "the same, 3 and 9 pods": _scene(rate=100, incidents=1, pods=(3, 9)),
     "a burst of 3 s, all bad": _scene(rate=100, incidents=1, incident=3, incident_ratio=1.0),
+    "an incident of 15 s as the canary gets its first requests": _scene(
+        rate=100, incidents=1, incident=15, soon=True
+    ),
+    "the same at 34 % of 300 requests/s, looked at from then on": _scene(
+        rate=300,
+        weight=0.34,
+        canary=0.001,
+        stable=0.001,
+        pods=(1, 2),
+        incidents=1,
+        incident=15,
+        soon=True,
+        prompt=True,
+        known=True,
+    ),
+    "an incident as its weight rises from 10 to 50 %": _scene(
+        rate=100, incidents=1, incident=15, soon=True, rises=(60, 0.5)
+    ),
+    "the same, 3 and 9 pods, in a rise": _scene(
+        rate=100, incidents=1, incident=15, soon=True, rises=(60, 0.5), pods=(3, 9)
+    ),
+    "an incident as its weight falls from 50 to 10 %": _scene(
+        rate=100, incidents=1, incident=15, soon=True, weight=0.5, rises=(60, 0.1)
+    ),
     "two Prometheus by turns": _scene(replicas=2, rate=100),
     "the same, times not told": _scene(replicas=2, rate=100, timed=False),
     "20 % of a pod's scrapes fail": _scene(missed=0.2, pods=(3, 9), rate=100),
@@ -291,6 +337,14 @@ GOOD: dict[str, Condition] = {
 }
 """Conditions under which a canary as good as stable must not fail."""
 
+_WORSE_INCIDENT: dict[str, Any] = {
+    "canary": 0.05,
+    "rate": 50,
+    "incidents": 1,
+    "incident": 15,
+    "incident_ratio": 0.06,
+    "incident_canary": 0.3,
+}
 BAD: dict[str, Condition] = {
     "5 %, stable 1 %": _scene(canary=0.05),
     "10 %, stable 1 %": _scene(canary=0.1),
@@ -306,6 +360,12 @@ BAD: dict[str, Condition] = {
         canary=0.05, rolled=20, pods=(3, 9), rate=50, known=True
     ),
     "5 %, an incident of a minute": _scene(canary=0.05, incidents=1, rate=50),
+    "5 %, in an incident 30 (stable 6), as its weight rises": _scene(
+        **_WORSE_INCIDENT, soon=True, rises=(30, 0.5)
+    ),
+    "the same, as its weight falls": _scene(
+        **_WORSE_INCIDENT, soon=True, weight=0.5, rises=(30, 0.1)
+    ),
     "5 %, total counted 0.5 s before good": _scene(canary=0.05, lead=-0.5, rate=50),
 }
 """Conditions under which a canary worse than stable must not pass."""

@@ -19,8 +19,9 @@ from dataclasses import replace
 
 import numpy as np
 from evenkeel.api.analysis import Analysis, IndicatorSpec
+from evenkeel.verdict.block import Block
 from evenkeel.verdict.tally import limits
-from evenkeel.verdict.verdict import Block, Evidence, Indicator, Value, judge
+from evenkeel.verdict.verdict import Evidence, Indicator, Value, judge
 
 from bench import scrapes
 from bench.canary_simulation import (

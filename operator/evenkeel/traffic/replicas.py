@@ -14,10 +14,15 @@ def _objects(md: ModelDeployment, ports: Ports, division: Division) -> list[Mani
     return [model_service(md, ports, None if division.weight else division.stable)]
 
 
+def _share(weight: int, canary: int, stable: int) -> float:
+    return canary / (canary + stable) if weight and canary else 0.0
+
+
 REPLICAS = Strategy(
     field="",
     watches=(WATCH,),
     objects=_objects,
     kinds=frozenset({"Service"}),
     url=service_url,
+    share=_share,
 )

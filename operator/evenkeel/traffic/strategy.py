@@ -31,6 +31,11 @@ class Division(NamedTuple):
         return (self.stable,) if self.canary is None else (self.stable, self.canary)
 
 
+def by_weight(weight: int, canary: int, stable: int) -> float:
+    """The canary's share of the requests where they are divided by weight, in percent."""
+    return weight / 100
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Strategy:
     """One way to divide requests, an entry of `traffic.STRATEGIES`.
@@ -41,6 +46,7 @@ class Strategy:
     kinds, revision_kinds: kinds of which it has one object a model or one a revision; those of
     other strategies are deleted.
     url: where clients send their requests.
+    share: the canary's share of the requests, by its weight and the sides' ready pods.
     diagnoses: by kind, why an object of it does not do its work; empty text if it does.
     """
 
@@ -49,6 +55,7 @@ class Strategy:
     objects: Callable[[ModelDeployment, Ports, Division], list[Manifest]]
     kinds: frozenset[str]
     url: Callable[[ModelDeployment], str]
+    share: Callable[[int, int, int], float] = by_weight
     revision_kinds: frozenset[str] = frozenset()
     diagnoses: Mapping[str, Callable[[Mapping[str, Any]], str]] = dataclasses.field(
         default_factory=dict

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from math import ceil
 from typing import NamedTuple
 
-from evenkeel.verdict.evidence import Block
+from evenkeel.verdict.block import Block
 from evenkeel.verdict.process import Process
 
 PER_SQUARE = 0.5

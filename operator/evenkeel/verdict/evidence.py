@@ -1,10 +1,11 @@
 """Evidence on one indicator, folded block by block from counts of bad and total events."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import isfinite, log
 from typing import NamedTuple
 
+from evenkeel.verdict.block import Block
 from evenkeel.verdict.eprocess import (
     HIGHER,
     HIGHEST,
@@ -81,54 +82,6 @@ class Indicator:
     def terms(self) -> str:
         """The limits that evidence is gathered against, as kept with it."""
         return f"tolerance={self.tolerance} acceptable={self.acceptable} maxRatio={self.max_ratio}"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Bad and total events on canary and on stable since the last block.
-
-    The windows of both sides begin and end at scrapes, never at the same moment. stable's begins
-    and ends a little before the canary's, the later one a little after; without a later one they
-    are taken to be equal. unmatched_bad: of the first block, bad events of stable that the later
-    window may have missed, beyond the usual. alone: whether there was no stable process to
-    compare with.
-    A bad event may be counted before its total, so bad may exceed total here; Evidence holds the
-    excess back until the total arrives. Raises ValueError on a negative count.
-    """
-
-    canary_bad: int
-    canary_total: int
-    stable_bad: int
-    stable_total: int
-    later_bad: int | None = None
-    later_total: int | None = None
-    unmatched_bad: int = 0
-    canary_apart: int = 0
-    stable_apart: int = 0
-    alone: bool = field(default=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        for count in (
-            self.canary_bad,
-            self.canary_total,
-            self.stable_bad,
-            self.stable_total,
-            *self.later,
-            self.unmatched_bad,
-            self.canary_apart,
-            self.stable_apart,
-        ):
-            if type(count) is not int:
-                raise TypeError(f"counts must be integers, not {count!r}: use raw counter deltas")
-            if count < 0:
-                raise ValueError(f"a count of {count} is negative: counters only grow")
-
-    @property
-    def later(self) -> tuple[int, int]:
-        """Bad and total events of stable in the later window."""
-        if self.later_bad is None or self.later_total is None:
-            return self.stable_bad, self.stable_total
-        return self.later_bad, self.later_total
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +194,26 @@ class Evidence:
         )
         if block.canary_total:
             folded = folded._against_ratios(block.canary_total, block.canary_apart)
+        if block.aside:
+            return folded._with_nothing_pending()
         pending = (
             folded.pending_canary_total,
             folded.pending_stable_total,
             folded.pending_later_total,
         )
         return folded._against_stable(block) if all(pending) else folded
+
+    def _with_nothing_pending(self) -> "Evidence":
+        return replace(
+            self,
+            pending_canary_bad=0,
+            pending_canary_most=0,
+            pending_canary_total=0,
+            pending_stable_bad=0,
+            pending_stable_total=0,
+            pending_later_bad=0,
+            pending_later_total=0,
+        )
 
     def _against_ratios(self, trials: int, apart: int) -> "Evidence":
         """With the tests against fixed ratios gone on by the last `trials` canary requests."""
@@ -281,12 +248,12 @@ class Evidence:
         apart, unmatched = block.canary_apart, block.unmatched_bad
         least = _met(self.pending_canary_bad - apart, canary)
         most = _met(self.pending_canary_most, canary)
-        first = not self.compared
+        first = block.first or not self.compared
         earlier = _met(self.pending_stable_bad, self.pending_stable_total)
         later = _met(self.pending_later_bad + block.stable_apart, self.pending_later_total)
-        at_limit = canary * (1 + indicator.tolerance)
-        share = at_limit / (at_limit + self.pending_later_total)
-        opened = stake(self.canary_total - canary, self.canary_total)
+        counted = canary / (canary + self.pending_later_total)
+        share = self._at_limit(max(counted, block.canary_share))
+        opened = stake(self.canary_total - canary if self.compared else 0, self.canary_total)
 
         worse, better = self.vs_stable.worse, self.vs_stable.better
         if first:
@@ -294,7 +261,7 @@ class Evidence:
         else:
             worse = open_bets(bet(worse, HIGHER, least, least, share), HIGHER, opened)
         worse = bet(worse, HIGHER, 0, later, share)
-        share = at_limit / (at_limit + self.pending_stable_total)
+        share = self._at_limit(canary / (canary + self.pending_stable_total))
         if not first:
             better = bet(better, LOWER, 0, earlier, share)
         better = bet(open_bets(better, LOWER, opened), LOWER, most, most, share)
@@ -314,6 +281,11 @@ class Evidence:
             worse_in_a_row=self.worse_in_a_row + 1 if worse_now else 0,
             better_in_a_row=self.better_in_a_row + 1 if better_now else 0,
         )
+
+    def _at_limit(self, share: float) -> float:
+        """The canary's share of the bad events if it is as bad as allowed, by that of requests."""
+        worse = share * (1 + self.indicator.tolerance)
+        return worse / (worse + 1 - share)
 
     def _ratio(self, bound: Bound, hits: _Hits, trials: int, limit: float, opened: float) -> Bound:
         return self._capped(

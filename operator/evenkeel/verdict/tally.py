@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from math import inf
+from math import ceil, inf
 
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import IndicatorStatus, ProcessCount
 from evenkeel.meta.names import digest
 from evenkeel.verdict.apart import TOGETHER, Apart
-from evenkeel.verdict.evidence import Block, Evidence, EvidenceError, Indicator
-from evenkeel.verdict.process import Offset, Point, Process, begun, begun_on_trial, newborn
+from evenkeel.verdict.block import Block
+from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
+from evenkeel.verdict.kept import CANARY, STABLE, count_of, of_side
+from evenkeel.verdict.process import Process, begun, begun_on_trial, newborn
 from evenkeel.verdict.samples import Look, Reading, Unobserved
+from evenkeel.verdict.shares import IN_A_ROW, UNDIVIDED, Shares
 from evenkeel.verdict.uncounted import ALL_COUNTED, Uncounted
 from evenkeel.verdict.verdict import alpha_per_indicator
 from evenkeel.verdict.windows import (
@@ -45,7 +48,6 @@ FORERUN = 4
 """Samples of stable that are kept before the canary's first."""
 PROCESSES = 512
 """Processes of both sides together that can be kept: a status has to fit into etcd."""
-CANARY, STABLE = "canary", "stable"
 AHEAD = ("aheadStableBad", "aheadStableTotal")
 """Names in the status of what stable's later windows have had beyond its cuts."""
 UNCOUNTED = ("uncountedFirst", "uncountedUnseen")
@@ -82,6 +84,8 @@ class Tally:
     came again after there were none for long. left_out: processes that were missing for long, by
     side and key, with what they had counted; if they come back, they begin anew. uncounted: how
     many requests of both sides are no evidence. apart: how far apart total and good are counted.
+    shares: how requests were divided. aside: blocks that were just set aside, of the very first one
+    none; None if the last one was compared.
     """
 
     spec: IndicatorSpec
@@ -102,6 +106,8 @@ class Tally:
     left_out: Mapping[str, int] = field(default_factory=dict)
     uncounted: Uncounted = ALL_COUNTED
     apart: Apart = TOGETHER
+    shares: Shares = UNDIVIDED
+    aside: int | None = 0
 
     @classmethod
     def resume(
@@ -120,21 +126,26 @@ class Tally:
             evidence = Evidence.from_status(kept.evidence, fresh.evidence.indicator)
         except EvidenceError:
             return replace(fresh, anew=True)
-        known = {p.key: _restored(p) for p in kept.processes}
         return replace(
             fresh,
             evidence=evidence,
-            canary=_of_side(known, CANARY),
-            stable=_of_side(known, STABLE),
+            canary=of_side(kept.processes, CANARY),
+            stable=of_side(kept.processes, STABLE),
             ahead=Usual(*(_whole(kept.evidence.get(name)) for name in AHEAD)),
             uncounted=Uncounted(*(_whole(kept.evidence.get(name)) for name in UNCOUNTED)),
             apart=Apart(*(_whole(kept.evidence.get(name)) for name in GAPS)),
             anew=kept.anew,
+            aside=None if evidence.compared else 0,
         )
 
     def since(self, begins: float) -> Tally:
         """The tally with another beginning, once it is known when the warm-up ended."""
         return replace(self, begins=begins)
+
+    def divided(self, share: float, at: float, since: float) -> Tally:
+        """The tally, knowing the canary's share of the requests at a time, Unix seconds. since: as
+        of Shares."""
+        return replace(self, shares=self.shares.divided(share, at, since))
 
     @property
     def burn_in(self) -> int:
@@ -203,10 +214,19 @@ class Tally:
             ahead=None,
             pace=pace,
         )
-        if block.canary_total or block.canary_bad:
-            return moved._with(block)
         # Without requests of the canary there is nothing to compare stable's with.
-        return replace(moved, usual=Usual(block.stable_bad, block.stable_total))
+        usual = Usual(block.stable_bad, block.stable_total)
+        if not (block.canary_total or block.canary_bad):
+            return replace(moved, usual=usual)
+        between = self.shares.between(found.begin, found.until)
+        if between is None or between.steady:
+            return moved._with(block)
+        if between.least and (self.aside or 0) < IN_A_ROW:
+            aside = replace(moved, usual=usual, aside=(self.aside or 0) + 1)
+            return aside._with(replace(block, aside=True))
+        if between.least or between.most == 1:
+            return moved._with(replace(block, canary_share=between.most))
+        return moved._with(_at_full_share(block, between.most))
 
     def _with(self, block: Block) -> Tally:
         """With a block's events, as far as they are certain."""
@@ -217,10 +237,12 @@ class Tally:
             # In the very first one, short as it may be, requests in flight have only come to be.
             return replace(self, apart=apart)
         gaps = replace(block, canary_apart=apart.canary, stable_apart=apart.stable)
-        return replace(self, apart=apart, evidence=seen.fold(gaps))
+        evidence = seen.fold(gaps)
+        met = not (block.aside or evidence.pending_canary_total)
+        return replace(self, apart=apart, evidence=evidence, aside=None if met else self.aside or 0)
 
     def _closed(self, now: float, patience: float) -> Closed | None:
-        usual = None if self.evidence.compared else self.usual
+        usual = None if self.aside is None else self.usual
         before = Before(self.end, self.met, self.ahead, usual, self.awake)
         return closed(self.canary, self.stable, now, patience, before)
 
@@ -364,10 +386,20 @@ class Tally:
     def processes(self) -> tuple[ProcessCount, ...]:
         """The counters as they are kept in the status, so that a restart loses nothing."""
         return tuple(
-            _kept(f"{side}:{key}", process)
+            count_of(f"{side}:{key}", process)
             for side, processes in ((CANARY, self.canary), (STABLE, self.stable))
             for key, process in sorted(processes.items())
         )
+
+
+def _at_full_share(block: Block, share: float) -> Block:
+    """The first block, in which the canary got its first requests: stable's windows are longer than
+    it had any. What stable had beyond the usual may have been while it did."""
+    if not block.canary_total:
+        return block
+    longer = share / (1 - share) * block.later[1] / block.canary_total - 1
+    unmatched = block.unmatched_bad + ceil(block.excess_bad * max(0.0, longer))
+    return replace(block, unmatched_bad=unmatched)
 
 
 def _unusable(what: str, reading: Reading, known: Process | None) -> Unobserved | None:
@@ -398,31 +430,3 @@ def _forerun(process: Process) -> Process:
 
 def _whole(kept: object) -> int:
     return kept if isinstance(kept, int) and kept > 0 else 0
-
-
-def _of_side(known: Mapping[str, Process], side: str) -> dict[str, Process]:
-    prefix = f"{side}:"
-    return {k.removeprefix(prefix): p for k, p in known.items() if k.startswith(prefix)}
-
-
-def _kept(key: str, process: Process) -> ProcessCount:
-    cut, offset = process.cut, process.offset
-    return ProcessCount(
-        key=key,
-        millis=round(cut.time * 1000),
-        total=cut.total,
-        bad=cut.bad,
-        total_offset=offset.total,
-        bad_offset=offset.bad,
-        started_millis=None if process.started is None else round(process.started * 1000),
-        counted=process.counted,
-    )
-
-
-def _restored(kept: ProcessCount) -> Process:
-    return Process(
-        cut=Point(kept.millis / 1000, kept.total, kept.bad),
-        offset=Offset(kept.total_offset, kept.bad_offset),
-        started=None if kept.started_millis is None else kept.started_millis / 1000,
-        counted=kept.counted,
-    )

@@ -11,7 +11,8 @@ from enum import StrEnum
 from math import exp, log
 from typing import NamedTuple
 
-from evenkeel.verdict.evidence import Block, Evidence, EvidenceError, Indicator
+from evenkeel.verdict.block import Block
+from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
 
 __all__ = [
     "NO_EVIDENCE",

@@ -12,14 +12,15 @@ from collections.abc import Iterable, Mapping
 from math import ceil, inf
 from typing import NamedTuple
 
-from evenkeel.verdict.evidence import Block
+from evenkeel.verdict.block import Block
 from evenkeel.verdict.process import Point, Process
 
 Processes = Mapping[str, Process]
 
 
 class Closed(NamedTuple):
-    """A block, the processes with their new cuts, and the time at which the block ended.
+    """A block, the processes with their new cuts, and the time at which the block ended; begin and
+    until: of all windows that it is made of.
 
     Those that have been silent for too long are not among them: they begin anew when they are
     back. met: the time up to which stable's later windows go. overdue: whether there are such.
@@ -31,6 +32,8 @@ class Closed(NamedTuple):
     end: float
     met: float
     overdue: bool
+    begin: float
+    until: float
 
 
 class Usual(NamedTuple):
@@ -44,8 +47,14 @@ NOTHING = Usual()
 
 
 def usual_before(stable: Processes, time: float) -> Usual:
-    """Stable's events in the samples that are kept from before `time`."""
-    return _events((p.cut, p.at(time)) for p in stable.values())
+    """Stable's events in the samples that are kept from before `time`; if it was not looked at for
+    so long, those of its processes' whole lives."""
+    found = _events((p.cut, p.at(time)) for p in stable.values())
+    if found.total:
+        return found
+    lives = [p.offset for p in stable.values()]
+    bad, total = sum(-life.bad for life in lives), sum(-life.total for life in lives)
+    return Usual(max(0, bad), max(0, total))
 
 
 class Before(NamedTuple):
@@ -53,8 +62,8 @@ class Before(NamedTuple):
 
     end: when the last one ended, met: up to when stable's later windows go; None if there was none.
     ahead: stable's events between its cuts and `met`, where only their sum is known. usual: of
-    stable, None once the canary has been compared with it. awake: until when there were no samples
-    at all, so that nothing was awaited.
+    stable, None where the block before was compared with it. awake: until when there were no
+    samples at all, so that nothing was awaited.
     """
 
     end: float | None
@@ -127,7 +136,10 @@ def _block(
     gap = before.ahead or ahead_of(stable, met)
     until = ahead_of(stable, last)
     later = Usual(max(0, until.bad - gap.bad), max(0, until.total - gap.total))
-    unmatched = 0 if before.usual is None else _beyond(gap, before.usual, later)
+    unmatched, excess = 0, 0
+    if before.usual is not None:
+        unmatched = _beyond(gap, before.usual, later)
+        excess = _beyond(Usual(gap.bad + later.bad, gap.total + later.total), before.usual)
     block = Block(
         canary_bad=on_canary[0],
         canary_total=on_canary[1],
@@ -135,21 +147,32 @@ def _block(
         stable_total=earlier[1],
         later_bad=later[0],
         later_total=later[1],
+        first=before.usual is not None,
         unmatched_bad=unmatched,
+        excess_bad=excess,
         alone=not stable,
     )
+    begin = min(p.cut.time for p in (*(canary[k] for k in ends), *stable.values()))
+    until_time = max((p.after(last).time for p in stable.values()), default=last)
     # Where no process of stable has a sample yet, its next one makes up for all of the time.
     met = last if any(p.last.time >= last for p in stable.values()) else met
     return Closed(
-        block, cut, {k: p.cut_at(p.at(first)) for k, p in stable.items()}, last, met, overdue
+        block,
+        cut,
+        {k: p.cut_at(p.at(first)) for k, p in stable.items()},
+        last,
+        met,
+        overdue,
+        begin,
+        max(last, until_time),
     )
 
 
-def _beyond(gap: Usual, before: Usual, after: Usual) -> int:
-    """Bad events of the gap between stable's two first samples beyond what is usual before and
-    after it: an incident that began or ended there, of which the canary may have seen more."""
-    ratios = [bad / total for bad, total in (before, after) if total]
-    return max(0, ceil(gap.bad - gap.total * min(ratios, default=0.0)))
+def _beyond(found: Usual, *usual: Usual) -> int:
+    """Bad events beyond what is usual, such as before and after the gap between stable's two first
+    samples: an incident that began or ended there, of which the canary may have seen more."""
+    ratios = [bad / total if total else 0.0 for bad, total in usual]
+    return max(0, ceil(found.bad - found.total * min(ratios)))
 
 
 def _events(windows: Iterable[tuple[Point, Point]]) -> Usual:

@@ -89,7 +89,7 @@ class Looks:
         trial = self._trials.get(key)
         if trial is None or trial.wanted.trial != wanted.trial:
             trial = self._trials[key] = Trial(wanted)
-        trial.want(wanted, self._ids, self._looked.clock())
+        trial.want(wanted, self._ids, self._looked.clock(), self._looked.wall())
         return trial.seen()
 
     async def run(self) -> None:

@@ -61,8 +61,8 @@ class Trial:
     _told_at: float = float("-inf")
     _grown: int = 0
 
-    def want(self, wanted: Wanted, ids: Iterator[str], now: float) -> None:
-        """Takes over what is wanted; what stays the same goes on."""
+    def want(self, wanted: Wanted, ids: Iterator[str], now: float, wall: float) -> None:
+        """Takes over what is wanted; what stays the same goes on. wall: Unix seconds."""
         before, self.wanted = self.wanted, wanted
         analysis = wanted.analysis
         if before.analysis.prometheus != analysis.prometheus:
@@ -82,12 +82,11 @@ class Trial:
             known = self.tallies.get(spec.name)
             try:
                 if known is not None and known.spec == spec and same_limits:
-                    tallies[spec.name] = known.since(wanted.begins)
+                    tally = known.since(wanted.begins)
                 else:
-                    tallies[spec.name] = Tally.resume(
-                        spec, analysis, kept.get(spec.name), wanted.begins
-                    )
+                    tally = Tally.resume(spec, analysis, kept.get(spec.name), wanted.begins)
                     self.looked.discard(spec.name)
+                tallies[spec.name] = tally.divided(wanted.share, wall, wanted.changed)
             except ValueError as error:
                 self.unresolved[spec.name] = Unobserved("InvalidIndicator", str(error))
                 continue

@@ -26,7 +26,8 @@ class Wanted:
     """A trial to look at. stable: the revision that it is compared with.
 
     begins: samples from before, Unix seconds, are no evidence on the canary. asked: by indicator
-    the queries, or why there are none.
+    the queries, or why there are none. share: the canary's of the requests, from 0 to 1. changed:
+    Unix seconds, since when it can have been so, if its former share is not known.
     """
 
     key: Key
@@ -36,6 +37,8 @@ class Wanted:
     analysis: Analysis
     begins: float
     asked: Mapping[str, Asked | Unobserved]
+    share: float = 0.0
+    changed: float = 0.0
 
     @property
     def trial(self) -> tuple[str, str, str, str]:

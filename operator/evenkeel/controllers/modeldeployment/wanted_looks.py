@@ -11,7 +11,9 @@ from evenkeel.controllers.looks.wanted import Asked, Wanted
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.refusal import Refused
+from evenkeel.meta.times import parse
 from evenkeel.serving.runtime_selection import Selected
+from evenkeel.traffic import strategy_of
 from evenkeel.verdict.catalogue import metrics_of
 from evenkeel.verdict.indicators import Queries, Side, UnresolvedIndicator, resolve, template
 from evenkeel.verdict.judgement import begins
@@ -42,6 +44,10 @@ def wanted_looks(
         analysis=analysis,
         begins=begins(canary, md.spec.rollout.warm_up_seconds),
         asked={spec.name: _asked(spec, sides, platform) for spec in analysis.indicators},
+        share=strategy_of(md.spec.traffic).share(
+            canary.traffic_weight, canary.ready_replicas, stable.ready_replicas
+        ),
+        changed=parse(canary.stage_time).timestamp(),
     )
 
 
