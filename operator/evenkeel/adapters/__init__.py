@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
+from evenkeel.adapters.git.git import Git
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.adapters.source import Ask
 from evenkeel.adapters.web import Web
 
 __all__ = ["SOURCES", "Adapters"]
 
-SOURCES: Mapping[str, Callable[[Web], Ask]] = {}
+SOURCES: Mapping[str, Callable[[Web], Ask]] = {"git": lambda web: Git(web).ask}
 """By a poll's kind what asks its questions."""
 
 

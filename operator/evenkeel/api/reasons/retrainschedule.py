@@ -82,5 +82,7 @@ RETRAIN_SCHEDULE = (
         "A cron time had no run within `startingDeadlineSeconds`; the message says why.",
         "Raise the deadline, or look at what held the run back.",
     ),
+    Reason("Read", ("SourcesRead",), "Every source that triggers name was read."),
+    Reason("NotReadYet", ("SourcesRead",), "A source is being read for the first time."),
     *source_reasons("SourcesRead", "Event"),
 )
