@@ -6,16 +6,16 @@ import asyncio
 import hashlib
 import os
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 from aiohttp import web as http
 from evenkeel.adapters import web as web_module
 from evenkeel.adapters.access import Access, basic
+from evenkeel.adapters.git import dvc, pack, packets
 from evenkeel.adapters.git import git as module
-from evenkeel.adapters.git import pack, packets
 from evenkeel.adapters.git.git import Git
 from evenkeel.adapters.source import (
     AccessDenied,
@@ -26,6 +26,8 @@ from evenkeel.adapters.source import (
 )
 from evenkeel.adapters.web import Web
 from evenkeel.outside.git import GitQuestion, TrackedData
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.support.git_server import DIGEST, Backend, Repository, serving, tracked
 
@@ -181,10 +183,17 @@ async def test_an_empty_repository(tmp_path: Path) -> None:
             await w.ask()
 
 
+MERGES = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{n + 1}: &a{n + 1} {{<<: [*a{n}, *a{n}, *a{n}, *a{n}]}}\n" for n in range(30)
+)
+"""A mapping that is four times as large in each line."""
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("outs: [", "no YAML"),
+        (MERGES, "with aliases"),
         ("- a\n", "no mapping"),
         ("outs:\n- path: train\n", "without a hash"),
         ("[" * 10**5, "no YAML"),
@@ -349,6 +358,64 @@ def test_objects_that_would_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None
         pack.objects(packed(*[small] * 5))
 
 
+def test_deltas_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack, "DELTAS", 2**20)
+    delta = entry(pack.REF_DELTA, bytes(2**19), base=bytes(20))
+    assert pack.objects(packed(delta, delta)) == {}
+    with pytest.raises(pack.BadPack, match="1 MiB of deltas"):
+        pack.objects(packed(delta, delta, delta))
+
+
+@pytest.fixture(scope="module")
+def real_pack(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A small one with folders, files and deltas of both kinds."""
+    folder = tmp_path_factory.mktemp("real")
+    repository, bare = Repository(folder), folder / "data.git"
+    lines = [f"line {i * i}\n" for i in range(200)]
+    for n in range(4):
+        repository.push({f"d/f{n}": "".join(lines[n:]), "t.dvc": tracked(n)})
+    repository.git("config", "repack.useDeltaBaseOffset", "false", where=bare)
+    repository.git("repack", "-adfq", where=bare)
+    (file,) = bare.glob("objects/pack/*.pack")
+    return file.read_bytes()
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_packs_that_were_damaged_are_refused_or_read(real_pack: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(real_pack)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    end = data.draw(st.integers(0, len(damaged)) | st.just(len(damaged)))
+    try:
+        found = pack.objects(bytes(damaged[:end]))
+    except pack.BadPack:
+        return
+    for kind, content in found.values():
+        with suppress(pack.BadPack):
+            if kind == pack.TREE:
+                pack.entries(content)
+            elif kind == pack.COMMIT:
+                pack.tree_of(content)
+
+
+@given(
+    st.binary(max_size=200), st.sampled_from([packets.advertisement, packets.refs, packets.pack])
+)
+def test_packets_that_are_none_are_malformed(body: bytes, read: Callable[[bytes], object]) -> None:
+    for begin in (b"", b"0000", b"000eversion 2\n0000", b"0008NAK\n"):
+        with suppress(packets.Malformed, packets.Told):
+            read(begin + body)
+
+
+@given(st.text(max_size=200), st.sampled_from(["a.dvc", "dvc.lock"]))
+def test_texts_that_are_none_of_dvcs_are_refused_or_say_nothing(text: str, place: str) -> None:
+    with suppress(dvc.NotDvc):
+        assert dvc.output(place, text.encode(errors="replace"), "a") is None
+
+
 def test_a_delta_without_its_base_is_left_out() -> None:
     assert pack.objects(packed(entry(pack.REF_DELTA, b"\1\1\1x", base=bytes(20)))) == {}
 
@@ -376,3 +443,9 @@ def test_many_deltas_of_one_base_are_bounded() -> None:
         at += len(deltas[-1])
     with pytest.raises(pack.BadPack, match="48 MiB of folders and small files"):
         pack.objects(packed(base, *deltas))
+
+
+def test_a_heredoc_in_a_command_is_no_alias() -> None:
+    lock = b"stages:\n  a:\n    cmd: cat <<EOF >x *.csv\n    outs:\n    - {path: x, md5: abc}\n"
+    found = dvc.output("dvc.lock", lock, "x")
+    assert found == dvc.Output("md5:abc", None, None)

@@ -51,7 +51,14 @@ def output(place: str, text: bytes, path: str) -> Output | None:
     if len(text) > LONGEST:
         raise NotDvc(f"larger than {LONGEST // 1024} KiB")
     try:
+        # Merging aliases again and again doubles what is in memory each time.
+        if b"<<" in text and any(
+            isinstance(token, yaml.AliasToken) for token in yaml.scan(text, _LOADER)
+        ):
+            raise NotDvc("with aliases, which DVC does not write")
         found = yaml.load(text, _LOADER)
+    except NotDvc:
+        raise
     except (yaml.YAMLError, ValueError, RecursionError):
         raise NotDvc("no YAML") from None
     folder = posixpath.dirname(place)

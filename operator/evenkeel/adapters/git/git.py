@@ -26,17 +26,23 @@ ADVERTISEMENT = 4 * 2**20
 """Bytes of a server's beginning; old ones tell all their branches and tags."""
 PACK = 12 * 2**20
 """Bytes of a pack."""
+SMALL = 2**19
+"""Bytes that are read quickly, as those of nearly all repositories."""
 AGENT = "agent=evenkeel"
 T = TypeVar("T")
 Objects = Mapping[str, tuple[int, bytes]]
 
 
 class Git:
-    """All repositories. Packs are unpacked one after the other, in a thread of their own."""
+    """All repositories. What they send is read in threads: one for all that is small, and one
+    for the rest, so that nobody waits for a stranger's large pack."""
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        self._thread = ThreadPoolExecutor(1, "git")
+        self._threads = {
+            small: ThreadPoolExecutor(1, f"git-{'small' if small else 'large'}")
+            for small in (True, False)
+        }
 
     async def ask(
         self, question: GitQuestion, access: Access, last: TrackedData | None
@@ -65,10 +71,11 @@ class Git:
         return found
 
     async def _unpacked(self, data: bytes) -> Objects:
-        return await self._apart(partial(pack.objects, data))
+        return await self._apart(len(data), partial(pack.objects, data))
 
-    async def _apart(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def _apart(self, size: int, work: Callable[[], T]) -> T:
+        thread = self._threads[size <= SMALL]
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
 
     async def _found(
         self,
@@ -86,7 +93,8 @@ class Git:
             if oid not in texts:
                 raise NotUnderstood(f"{where}: {place} is larger than {pack.LARGE // 1024} KiB")
             try:
-                out = await self._apart(partial(dvc.output, place, texts[oid], path))
+                text = texts[oid]
+                out = await self._apart(len(text), partial(dvc.output, place, text, path))
             except dvc.NotDvc as error:
                 raise NotUnderstood(f"{where}: {place} is no file of DVC's: {error}") from None
             if out is not None:

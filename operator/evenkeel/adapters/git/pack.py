@@ -13,11 +13,13 @@ from typing import NamedTuple
 COMMIT, TREE, BLOB, TAG, OFS_DELTA, REF_DELTA = 1, 2, 3, 4, 6, 7
 NAMES = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob", TAG: b"tag"}
 
-OBJECTS = 200_000
+OBJECTS = 50_000
 INFLATED = 192 * 2**20
 """Bytes of all objects, those included that are not kept."""
 KEPT = 48 * 2**20
 """Bytes of the objects that are kept, and of those that deltas make."""
+DELTAS = 8 * 2**20
+"""Bytes of all deltas, each of which may take an instruction for every two bytes."""
 LARGE = 2**20
 """Bytes of a blob that is not kept; data that are in Git themselves are not looked into."""
 LARGEST = 16 * 2**20
@@ -47,6 +49,7 @@ class _Reader:
     at: int = 12
     inflated: int = 0
     kept: int = 0
+    in_deltas: int = 0
     found: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     offsets: dict[int, str] = field(default_factory=dict)
     deltas: dict[int | str, list[tuple[int, bytes]]] = field(default_factory=dict)
@@ -72,6 +75,10 @@ class _Reader:
             base = self._take(HASH).hex()
         elif kind not in NAMES:
             raise BadPack(f"it has an object of the unknown type {kind}")
+        if kind not in NAMES:
+            self.in_deltas += size
+            if self.in_deltas > DELTAS:
+                raise BadPack(f"it has more than {DELTAS // 2**20} MiB of deltas")
         keep = size <= (LARGE if kind == BLOB else LARGEST)
         data = self._inflate(size, keep=keep)
         if not keep:

@@ -5,9 +5,12 @@ Source: https://git-scm.com/docs/protocol-common, protocol-v2 and protocol-http.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
+
+_LENGTH = re.compile(rb"[0-9a-fA-F]{4}")
 
 
 class Mark(Enum):
@@ -52,10 +55,9 @@ def packets(body: bytes) -> Iterator[Packet]:
     """The packets in order. Raises Malformed, and Told for what the server calls wrong."""
     at = 0
     while at < len(body):
-        try:
-            length = int(body[at : at + 4], 16)
-        except ValueError:
-            raise Malformed("no packets of Git's protocol") from None
+        if not _LENGTH.fullmatch(body, at, at + 4):
+            raise Malformed("no packets of Git's protocol")
+        length = int(body[at : at + 4], 16)
         if length < 4:
             if length == 3:
                 raise Malformed("a packet without a meaning")
