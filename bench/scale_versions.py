@@ -79,7 +79,7 @@ def _store(number: int) -> Store:
 
 
 def _look(store: Store) -> float:
-    context = Context(None, store, None, None, None, None, None)  # type: ignore[arg-type]
+    context = Context(None, store, None, None, None, None, None, None)  # type: ignore[arg-type]
 
     async def look() -> None:
         for n in range(LOOKS):

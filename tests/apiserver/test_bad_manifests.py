@@ -27,6 +27,7 @@ PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
 HEADER = PROMETHEUS % "headers: [{%s}]"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
+GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 CHILD = "childMetadata: {service: {%s}}"
@@ -286,6 +287,38 @@ BAD = [
     ),
     # Triggers
     Bad("no triggers", RS, "triggers: []", "at least 1 items"),
+    # Data in Git
+    *(
+        Bad("address", RS, GIT_DATA % f"repo: '{repo}', path: data", message)
+        for repo, message in (
+            ("git@git.example:ml/data.git", "repo must begin with https:// or http://; ssh"),
+            ("ssh://git@git.example/data.git", "ssh, git and file addresses are not supported"),
+            ("file:///etc", "ssh, git and file addresses are not supported"),
+            ("https://u:pw@git.example/r", "name a Secret with them in secretName"),
+            ("https://git.example/r?token=x", "repo must end with its path"),
+            ("https://git.example/../r", "repo must end with its path"),
+        )
+    ),
+    *(
+        Bad("path", RS, GIT_DATA % f"repo: 'https://g/r', path: '{path}'", message)
+        for path, message in (
+            ("/data", "path must be plain, from the repository's root"),
+            ("data/../x", "path must be plain"),
+            ("data/train.dvc", "leave .dvc out"),
+        )
+    ),
+    Bad(
+        "branch",
+        RS,
+        GIT_DATA % "repo: 'https://g/r', path: d, branch: 'a b'",
+        "branch must be a branch's name",
+    ),
+    Bad(
+        "interval",
+        RS,
+        GIT_DATA % "repo: 'https://g/r', path: d, intervalSeconds: 1",
+        "greater than or equal to 10",
+    ),
     Bad("six fields", RS, CRON % "0 0 3 * * *", "schedule needs five fields"),
     Bad("unknown macro", RS, CRON % "@fortnightly", "or @hourly, @daily, @weekly"),
     Bad("every so often", RS, CRON % "@every 30m", "write times, such as '*/30 * * * *'"),
@@ -303,9 +336,9 @@ BAD = [
         RS,
         "triggers: [{name: t, cron: {schedule: 0 3 * * *}, "
         "alert: {matchers: [{name: alertname, value: Drift}]}}]",
-        "exactly one of alert or cron",
+        "exactly one of alert, cron or gitData",
     ),
-    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert or cron"),
+    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert, cron or gitData"),
     Bad(
         "same name twice",
         RS,

@@ -136,6 +136,9 @@ GOOD = [
         triggers:
         - {name: drift, alert: {matchers: [{name: alertname, value: Drift},
             {name: severity, operator: '!=', value: info}]}}
+        - name: data
+          gitData:
+            {repo: 'https://git.example/ml/data', branch: team/next, path: a/b.csv, secretName: git}
         - {name: workdays, cron: {schedule: '*/30 8-18 * * MON-FRI', timeZone: Europe/Berlin}}
         - {name: monthly, cron: {schedule: '@monthly', timeZone: Europe/Berlin}}
         - {name: last-friday, cron: {schedule: 0 3 * jan-mar 5L, timeZone: Etc/GMT+5}}

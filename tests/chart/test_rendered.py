@@ -122,6 +122,7 @@ def test_the_operator_understands_its_environment(
         prometheus_headers=("X-Scope-OrgID=ml", "X-Team=a=b"),
         prometheus_access_dir="/etc/evenkeel/prometheus-access",
         prometheus_allowed=("https://mimir.example/prom", "team-a=http://10.0.0.1:9090"),
+        sources_allowed=("https://git.example/ml",),
         webhook_token_file="/etc/evenkeel/webhook/token",
         webhook_secrets=("default=evenkeel-alerts", "kube-public=alert-token"),
         webhook_namespace_label="tenant",

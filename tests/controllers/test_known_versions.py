@@ -172,7 +172,7 @@ def steps(of: Callable[[], object]) -> int:
 
 def _reconciled(known: Store) -> object:
     key = Key("ModelVersion", "shop", "v0")
-    context = Context(None, known, None, None, None, None, None)  # type: ignore[arg-type]
+    context = Context(None, known, None, None, None, None, None, None)  # type: ignore[arg-type]
     return asyncio.run(modelversion.reconcile(context, key, known.get(key) or {}, None))
 
 

@@ -139,3 +139,18 @@ async def test_a_known_value_outlives_an_api_server_that_is_away(
     server.now, server.answer = 2 * FRESH, ApiError(404, "NotFound", "")
     with pytest.raises(Unreadable):
         await by_name.value(TOKEN)
+
+
+async def test_a_key_that_may_be_missing(server: Server, by_name: ByName) -> None:
+    server.answer = secret(token="geheim")
+    assert await by_name.value_if_any(TOKEN) == "geheim"
+    absent = TOKEN._replace(key="username")
+    assert await by_name.value_if_any(absent) == ""
+    with pytest.raises(Unreadable, match="no key 'username'"):
+        await by_name.value(absent)
+    server.answer = ApiError(404, "NotFound", "")
+    with pytest.raises(Unreadable, match="there is no Secret"):
+        await by_name.value_if_any(TOKEN._replace(name="gone"))
+    server.answer = secret(token=b"\xff")
+    with pytest.raises(Unreadable, match="holds no text"):
+        await by_name.value_if_any(TOKEN._replace(name="binary"))

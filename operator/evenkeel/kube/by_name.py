@@ -27,6 +27,10 @@ class Unreadable(Exception):
     """There is no such value for the operator; the message, one line, says what to do."""
 
 
+class NoSuchKey(Unreadable):
+    """The object is there, without the key."""
+
+
 class Named(NamedTuple):
     """A key of an object."""
 
@@ -44,6 +48,7 @@ class _Known:
     value: str
     wrong: str
     until: float
+    absent: bool = False
 
 
 class ByName:
@@ -62,8 +67,15 @@ class ByName:
             # Whoever gives up waiting must not take the answer from others.
             known = await asyncio.shield(self._ask(named))
         if known.wrong:
-            raise Unreadable(known.wrong)
+            raise (NoSuchKey if known.absent else Unreadable)(known.wrong)
         return known.value
+
+    async def value_if_any(self, named: Named) -> str:
+        """The value as text, empty where the object has no such key. Raises Unreadable."""
+        try:
+            return await self.value(named)
+        except NoSuchKey:
+            return ""
 
     def _ask(self, named: Named) -> asyncio.Task[_Known]:
         task = self._asked.get(named)
@@ -74,17 +86,18 @@ class ByName:
 
     async def _read(self, named: Named) -> _Known:
         before = self._known.get(named)
+        absent = False
         try:
             async with asyncio.timeout(TIMEOUT):
                 found = await self._client.get(named.type, named.namespace, named.name)
             value, wrong = _value(named, found), ""
         except Unreadable as error:
-            value, wrong = "", str(error)
+            value, wrong, absent = "", str(error), isinstance(error, NoSuchKey)
         except (ApiError, TimeoutError) as error:
             value, wrong = "", _why(named, error)
             if before is not None and not _lasting(error):
-                value, wrong = before.value, before.wrong
-        known = _Known(value, wrong, self._clock() + (ANEW if wrong else FRESH))
+                value, wrong, absent = before.value, before.wrong, before.absent
+        known = _Known(value, wrong, self._clock() + (ANEW if wrong else FRESH), absent)
         self._known.put(named, known)
         return known
 
@@ -92,7 +105,7 @@ class ByName:
 def _value(named: Named, found: JSON) -> str:
     data = found.get("data") or {}
     if named.key not in data:
-        raise Unreadable(f"{named} has no key {named.key!r}; add it")
+        raise NoSuchKey(f"{named} has no key {named.key!r}; add it")
     text = str(data[named.key])
     try:
         if named.type.kind == "Secret":

@@ -15,6 +15,7 @@ from aiohttp import web
 from evenkeel.adapters import Adapters
 from evenkeel.adapters.address import Allowed
 from evenkeel.adapters.prometheus import Prometheus
+from evenkeel.adapters.web import Web
 from evenkeel.controllers.access import Accesses
 from evenkeel.controllers.identity import EVENT_SOURCE, MARKS
 from evenkeel.controllers.inbox import Inbox
@@ -32,6 +33,8 @@ from evenkeel.controllers.kinds import (
 )
 from evenkeel.controllers.looks.looks import Looked, Looks
 from evenkeel.controllers.looks.processes import processes
+from evenkeel.controllers.polls.access import SourceAccesses
+from evenkeel.controllers.polls.polls import Polled, Polls
 from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
@@ -86,8 +89,10 @@ class Operator:
         ownership = Ownership(client, self._store, types(), MARKS)
         self._inbox = Inbox()
         self._by_name = ByName(client, time.monotonic)
-        self._adapters = Adapters(Prometheus(loopback=settings.in_pod()))
+        loopback = settings.in_pod()
+        self._adapters = Adapters(Prometheus(loopback=loopback), Web(loopback=loopback))
         self._looks = Looks(self._looked_at(client, settings))
+        self._polls = Polls(self._polled(settings))
         context = Context(
             client,
             self._store,
@@ -99,6 +104,7 @@ class Operator:
             ),
             self._looks,
             ownership,
+            self._polls,
         )
         reconciles: dict[str, Reconcile] = {
             k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile
@@ -149,6 +155,15 @@ class Operator:
             lambda key, urgent: self._controller.queue.add(
                 key, Priority.CHANGE if urgent else Priority.RESYNC
             ),
+        )
+
+    def _polled(self, settings: Settings) -> Polled:
+        """How outside systems are asked, and whom their answers are told."""
+        return Polled(
+            self._adapters.asks(),
+            SourceAccesses(self._by_name, Allowed.parse(settings.sources_allowed)).of,
+            lambda key: self._store.get(key) is not None,
+            lambda key: self._controller.queue.add(key),
         )
 
     def _make_watchers(self) -> list[Watcher]:
@@ -229,7 +244,9 @@ class Operator:
         self._leads_since = time.monotonic()
         self._controller.started = True
         self._workers = self._spawn(
-            self._looks.run(), *(self._controller.work() for _ in range(self._settings.workers))
+            self._looks.run(),
+            self._polls.run(),
+            *(self._controller.work() for _ in range(self._settings.workers)),
         )
         if self._settings.leader_election:
             await self._elector.lost()

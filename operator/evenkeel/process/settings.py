@@ -162,6 +162,16 @@ class Settings(BaseSettings):
         AfterValidator(_addresses),
         Allowed("URL or NAMESPACE=URL, separated by commas", "any, see [Prometheus](#prometheus)"),
     ] = Field((), description="addresses, and what is below them, that analyses may name besides")
+    sources_allowed: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_addresses),
+        Allowed("URL or NAMESPACE=URL, separated by commas", "any, see [Sources](#sources)"),
+    ] = Field(
+        (),
+        description="addresses, and what is below them, of outside systems that specs may name",
+    )
     leader_election: Flag = Field(
         True, description="whether replicas take turns, by a Lease named `evenkeel`"
     )

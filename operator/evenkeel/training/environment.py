@@ -32,6 +32,11 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
         "EVENKEEL_CAUSE": _cause(run.spec.cause),
         "EVENKEEL_PARAMETERS": _compact(run.spec.training.parameters),
     }
+    if (data := run.spec.cause.data) is not None:
+        facts["EVENKEEL_DATA_REPO"] = data.repo
+        facts["EVENKEEL_DATA_REV"] = data.rev
+        facts["EVENKEEL_DATA_PATH"] = data.path
+        facts["EVENKEEL_DATA_DIGEST"] = data.digest
     if champion is not None:
         facts["EVENKEEL_CHAMPION"] = champion.metadata.name
         facts["EVENKEEL_CHAMPION_URI"] = champion.spec.uri

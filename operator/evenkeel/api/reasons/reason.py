@@ -13,6 +13,7 @@ Carrier = Literal[
     "Succeeded",
     "Validated",
     "Approved",
+    "SourcesRead",
     "rollout",
     "Event",
 ]

@@ -1,0 +1,252 @@
+"""Asks a Git server which revision of some data a branch has, by its smart protocol over HTTP.
+
+A poll costs one small request as long as the branch stays. When it has moved, one commit with its
+folders is fetched, and of its files only those that tell of the data, where the server can leave
+the others out (protocol version 2 with filters, as the large hosts have).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from evenkeel.adapters.access import Access
+from evenkeel.adapters.git import dvc, pack, packets
+from evenkeel.adapters.git.packets import Mark
+from evenkeel.adapters.source import NotFound, NotUnderstood, SourceError, Unavailable
+from evenkeel.adapters.web import Reply, Web, refusal
+from evenkeel.adapters.words import one_line
+from evenkeel.outside.git import GitQuestion, TrackedData
+
+ADVERTISEMENT = 4 * 2**20
+"""Bytes of a server's beginning; old ones tell all their branches and tags."""
+PACK = 12 * 2**20
+"""Bytes of a pack."""
+SMALL = 2**19
+"""Bytes that are read quickly, as those of nearly all repositories."""
+AGENT = "agent=evenkeel"
+T = TypeVar("T")
+Objects = Mapping[str, tuple[int, bytes]]
+
+
+class Git:
+    """All repositories. What they send is read in threads: one for all that is small, and one
+    for the rest, so that nobody waits for a stranger's large pack."""
+
+    def __init__(self, web: Web) -> None:
+        self._web = web
+        self._threads = {
+            small: ThreadPoolExecutor(1, f"git-{'small' if small else 'large'}")
+            for small in (True, False)
+        }
+
+    async def ask(
+        self, question: GitQuestion, access: Access, last: TrackedData | None
+    ) -> TrackedData:
+        """The data's revision. Raises SourceError."""
+        try:
+            return await self._asked(question, access, last)
+        except packets.Told as error:
+            raise Unavailable(f"{access.url}: {one_line(str(error))}") from None
+        except (packets.Malformed, pack.BadPack) as error:
+            raise NotUnderstood(f"{access.url}: {error}") from None
+
+    async def _asked(
+        self, question: GitQuestion, access: Access, last: TrackedData | None
+    ) -> TrackedData:
+        repository = _Repository(self._web, access)
+        server = await repository.advertisement()
+        head = await repository.head(server, question.branch)
+        if last is not None and last.head == head:
+            return last
+        objects = await self._unpacked(await repository.commit(server, head))
+        found = await self._found(repository, server, objects, head, question.path)
+        if last is not None and last.digest == found.digest:
+            # Another commit, the same data.
+            return replace(last, head=head)
+        return found
+
+    async def _unpacked(self, data: bytes) -> Objects:
+        return await self._apart(len(data), partial(pack.objects, data))
+
+    async def _apart(self, size: int, work: Callable[[], T]) -> T:
+        thread = self._threads[size <= SMALL]
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
+
+    async def _found(
+        self,
+        repository: _Repository,
+        server: packets.Advertisement,
+        objects: Objects,
+        head: str,
+        path: str,
+    ) -> TrackedData:
+        folders = _Folders(objects, head)
+        where = f"{repository.access.url} at {head[:12]}"
+        present = {place: oid for place in dvc.places(path) if (oid := folders.find(place))}
+        texts = await self._files(repository, server, objects, present.values())
+        for place, oid in present.items():
+            if oid not in texts:
+                raise NotUnderstood(f"{where}: {place} is larger than {pack.LARGE // 1024} KiB")
+            try:
+                text = texts[oid]
+                out = await self._apart(len(text), partial(dvc.output, place, text, path))
+            except dvc.NotDvc as error:
+                raise NotUnderstood(f"{where}: {place} is no file of DVC's: {error}") from None
+            if out is not None:
+                return TrackedData(head, out.digest, out.size, out.files, head)
+        if oid := folders.find(path, files_only=False):
+            return TrackedData(head, f"git:{oid}", head=head)
+        raise NotFound(
+            f"{where} has no data {path}: neither {path}.dvc, nor an output of a dvc.lock, nor "
+            "a file or folder in Git; write the path of the data from the repository's root"
+        )
+
+    async def _files(
+        self,
+        repository: _Repository,
+        server: packets.Advertisement,
+        objects: Objects,
+        oids: Iterable[str],
+    ) -> dict[str, bytes]:
+        """Contents by name, of those that are not too large."""
+        wanted = set(oids)
+        missing = wanted - objects.keys()
+        more: Objects = {}
+        if missing and repository.filters(server):
+            more = await self._unpacked(await repository.files(sorted(missing)))
+        both = {**objects, **more}
+        return {oid: both[oid][1] for oid in wanted if oid in both and both[oid][0] == pack.BLOB}
+
+
+@dataclass(frozen=True, slots=True)
+class _Repository:
+    """One repository as it is asked. Each method raises SourceError, Malformed and Told."""
+
+    web: Web
+    access: Access
+
+    async def advertisement(self) -> packets.Advertisement:
+        reply = await self.web.request(
+            self.access,
+            "GET",
+            "/info/refs",
+            params={"service": "git-upload-pack"},
+            headers={"Git-Protocol": "version=2"},
+            limit=ADVERTISEMENT,
+        )
+        self._check(reply, "application/x-git-upload-pack-advertisement")
+        found = packets.advertisement(reply.body)
+        if found.capabilities.get("object-format", "sha1") != "sha1":
+            raise packets.Malformed("repositories with SHA-256 are not supported")
+        return found
+
+    async def head(self, server: packets.Advertisement, branch: str) -> str:
+        """The branch's newest commit."""
+        name = f"refs/heads/{branch}"
+        refs = server.refs
+        if server.version == 2:
+            refs = packets.refs(await self._post("ls-refs", [f"ref-prefix {name}"]))
+        if name not in refs:
+            raise NotFound(f"{self.access.url} has no branch {branch}; correct the name")
+        return refs[name]
+
+    @staticmethod
+    def filters(server: packets.Advertisement) -> bool:
+        """Whether files can be left out and fetched one by one."""
+        fetch = server.capabilities.get("fetch", "").split()
+        return server.version == 2 and "filter" in fetch
+
+    async def commit(self, server: packets.Advertisement, commit: str) -> bytes:
+        """The pack with the commit, its folders and, unless they can be left out, its files."""
+        try:
+            if server.version == 2:
+                less = ["filter blob:none"] if self.filters(server) else []
+                return packets.pack(await self._fetch([*less, "deepen 1", f"want {commit}"]))
+            wants = f"want {commit} no-progress ofs-delta side-band-64k shallow {AGENT}"
+            body = packets.joined(wants, "deepen 1", Mark.FLUSH, "done")
+            return packets.pack(await self._send(body, version=0))
+        except NotUnderstood as error:
+            raise NotUnderstood(
+                f"{error}; let the server leave files out (uploadpack.allowFilter), or keep the "
+                "data's .dvc files in a smaller repository"
+            ) from None
+
+    async def files(self, oids: Iterable[str]) -> bytes:
+        """The pack with those files alone."""
+        return packets.pack(await self._fetch([f"want {oid}" for oid in oids]))
+
+    async def _fetch(self, lines: Iterable[str]) -> bytes:
+        return await self._post("fetch", ["no-progress", "ofs-delta", *lines, "done"], limit=PACK)
+
+    async def _post(self, command: str, lines: Iterable[str], limit: int = ADVERTISEMENT) -> bytes:
+        head = (f"command={command}", AGENT, "object-format=sha1", Mark.DELIMITER)
+        return await self._send(packets.joined(*head, *lines, Mark.FLUSH), limit=limit)
+
+    async def _send(self, body: bytes, *, version: int = 2, limit: int = PACK) -> bytes:
+        reply = await self.web.request(
+            self.access,
+            "POST",
+            "/git-upload-pack",
+            headers={
+                "Content-Type": "application/x-git-upload-pack-request",
+                "Accept": "application/x-git-upload-pack-result",
+                **({"Git-Protocol": "version=2"} if version == 2 else {}),
+            },
+            data=body,
+            limit=limit,
+        )
+        self._check(reply, "application/x-git-upload-pack-result")
+        return reply.body
+
+    def _check(self, reply: Reply, media_type: str) -> None:
+        if reply.status != 200:
+            raise self._refusal(reply)
+        if reply.media_type != media_type:
+            raise NotUnderstood(
+                f"{self.access.url} is no repository of a Git server that speaks the smart "
+                f"protocol: it answered with {one_line(reply.media_type, 60) or 'no type'}"
+            )
+
+    def _refusal(self, reply: Reply) -> SourceError:
+        error = refusal(reply, self.access)
+        if isinstance(error, NotFound):
+            return NotFound(f"{error}; correct the repository's address")
+        return error
+
+
+class _Folders:
+    """The folders of a commit, by path."""
+
+    def __init__(self, objects: Objects, commit: str) -> None:
+        self._objects = objects
+        self._read: dict[str, dict[str, pack.Entry]] = {}
+        self._root = pack.tree_of(self._content(commit, pack.COMMIT))
+
+    def find(self, path: str, *, files_only: bool = True) -> str:
+        """The name of what is at the path; empty if nothing is."""
+        oid = self._root
+        *folders, last = path.split("/")
+        for folder in folders:
+            entry = self._entries(oid).get(folder)
+            if entry is None or not entry.folder:
+                return ""
+            oid = entry.oid
+        entry = self._entries(oid).get(last)
+        return "" if entry is None or (files_only and entry.folder) else entry.oid
+
+    def _entries(self, oid: str) -> dict[str, pack.Entry]:
+        if oid not in self._read:
+            tree = pack.entries(self._content(oid, pack.TREE))
+            self._read[oid] = {entry.name: entry for entry in tree}
+        return self._read[oid]
+
+    def _content(self, oid: str, kind: int) -> bytes:
+        found = self._objects.get(oid)
+        if found is None or found[0] != kind:
+            raise pack.BadPack(f"it lacks the object {oid[:12]}")
+        return found[1]
