@@ -28,6 +28,7 @@ class Context:
     """What reconciles read from.
 
     looks: what is known of canaries by Prometheus. ownership: whose objects have planned names.
+    integrations: those that are switched on.
     """
 
     client: Client
@@ -37,6 +38,7 @@ class Context:
     pods: PodSettings
     looks: Looks
     ownership: Ownership
+    integrations: frozenset[str] = frozenset()
 
 
 Reconcile = Callable[[Context, Key, JSON, str | None], Awaitable[Plan]]

@@ -49,8 +49,15 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             version_exists=bool(versions),
             rejection=invalid,
             champion=champion(promoted_last(store, key.namespace, model), model),
+            switched_off=_switched_off(context, run),
         )
     )
+
+
+def _switched_off(context: Context, run: TrainingRun) -> bool:
+    engine = engine_of(run.spec.training)
+    name = engine.integration if engine is not None else ""
+    return bool(name) and name not in context.integrations
 
 
 async def _observed(context: Context, run: TrainingRun) -> Observed:

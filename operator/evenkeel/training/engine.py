@@ -75,7 +75,8 @@ class Engine:
     the remedy; the API server's own checks come later. manifest: the main object for a run and the
     version in production, with the `metadata` below. state: how the training stands, from what was
     observed of an existing main object. run_labels: by kind, the label whose value is the run's
-    name, where it is not evenkeel.dev/run.
+    name, where it is not evenkeel.dev/run. integration: its name, where it works only once it is
+    switched on; clusters may lack its types.
     """
 
     field: str
@@ -85,6 +86,7 @@ class Engine:
     manifest: Callable[[TrainingRun, ModelVersion | None], Manifest]
     state: Callable[[TrainingRun, Observed, datetime], State]
     run_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    integration: str = ""
 
     @property
     def path(self) -> str:

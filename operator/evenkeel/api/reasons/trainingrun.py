@@ -1,4 +1,7 @@
-"""Reasons of a TrainingRun. Every one with Ready=False but ApplyFailed and NameTaken is final."""
+"""Reasons of a TrainingRun.
+
+Every one with Ready=False but ApplyFailed, NameTaken and EngineOff is final.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,13 @@ TRAINING_RUN = (
         _FAILURE,
         "`spec.training` cannot make a Job, in the API server's words.",
         "Correct it in the schedule, or create another TrainingRun.",
+    ),
+    Reason(
+        "EngineOff",
+        _RESULT,
+        "The training needs an integration that is switched off; nothing is trained, and nothing "
+        "is known of what runs already.",
+        "Switch it on by the chart's `integrations`; the run goes on by itself then.",
     ),
     Reason(
         "Replaced",

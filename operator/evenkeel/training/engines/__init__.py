@@ -34,4 +34,8 @@ def run_labels() -> tuple[str, ...]:
 
 def watches() -> tuple[Watch, ...]:
     """What the engines watch; those that watch objects of one type share the watch."""
-    return distinct(watch for engine in ENGINES for watch in engine.watches)
+    return distinct(
+        watch._replace(integrations=(engine.integration,) if engine.integration else ())
+        for engine in ENGINES
+        for watch in engine.watches
+    )
