@@ -104,11 +104,11 @@ def client(name: str, say: Callable[[str], None]) -> Path:
     return ensure([name], say)[name]
 
 
-def module_file_dir(module_path: str) -> Path:
-    """The directory of a module that tools-extra/go.mod locks, downloaded when needed."""
+def module_file_dir(module_path: str, lock: str = "tools-extra") -> Path:
+    """The directory of a module that LOCK/go.mod locks, downloaded when needed."""
     out = _go(
         ["mod", "download", "-json", module_path],
-        PACKAGE / "tools-extra",
+        PACKAGE / lock,
         f"cannot download the Go module {module_path}",
     )
     return Path(json.loads(out)["Dir"])

@@ -10,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import pytest
-from evenkeel.api.common import TrainingPodTemplate, TrainingTemplate
+from evenkeel.api.common import TrainingTemplate
 from evenkeel.api.crd import definition
+from evenkeel.api.engine import EngineTemplate
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.controllers import kinds, rights
 from evenkeel.kube.store import Store
 from evenkeel.meta.conditions import Condition
-from evenkeel.meta.model import Model
 from evenkeel.meta.objects import Key, Manifest, Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import JOB, OWNED, READ, ResourceType, Watch
@@ -41,7 +41,7 @@ EXAMPLE_NODE = ResourceType("example.dev", "v1", "examplenodes", "ExampleNode")
 JOB_NAME = "example.dev/job-name"
 
 
-class ExampleJob(Model):
+class ExampleJob(EngineTemplate):
     """An ExampleJob that trains the model."""
 
     runtime: Annotated[str, Field(max_length=63, description="Name of the runtime.")]
@@ -96,12 +96,7 @@ EXAMPLE = Engine(
 
 # The proof.
 
-# Beside a second engine the field of the first is no longer required.
-Run = extended(
-    extended(TrainingRun, "spec.training.podTemplate", TrainingPodTemplate),
-    "spec.training.exampleJob",
-    ExampleJob,
-)
+Run = extended(TrainingRun, "spec.training.exampleJob", ExampleJob)
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 REPORT = {"uri": "s3://m/1", "format": {"name": "sklearn"}, "metrics": {"accuracy": 0.9}}
 
@@ -157,8 +152,10 @@ DELETED = (Ref("example.dev/v1", "ExampleJob", "ml", "elec-1a", "e1"),)
 def test_the_crd_has_its_field() -> None:
     (version,) = definition(Run)["spec"]["versions"]
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    field = spec["properties"]["training"]["properties"]["exampleJob"]
-    assert field["properties"]["runtime"]["maxLength"] == 63
+    training = spec["properties"]["training"]
+    assert training["properties"]["exampleJob"]["properties"]["runtime"]["maxLength"] == 63
+    said = [rule["message"] for rule in training["x-kubernetes-validations"]]
+    assert said == ["training needs exactly one of podTemplate, trainJob or exampleJob"]
 
 
 def test_its_object_is_created_for_the_run() -> None:
@@ -234,7 +231,10 @@ def test_its_template_is_checked_before_anything_is_made_and_by_the_api_server()
 def test_a_run_has_exactly_one_engine(training: Json) -> None:
     failed = plan(run(training))
     assert (ready(failed).reason, failed.creates) == ("InvalidTemplate", ())
-    assert "training needs exactly one of training.podTemplate, " in ready(failed).message
+    assert (
+        "exactly one of training.podTemplate, training.trainJob, training.exampleJob"
+        in ready(failed).message
+    )
 
 
 def test_a_job_is_still_a_job() -> None:

@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         NoDecode,
         BeforeValidator(_names),
         AfterValidator(_integrations),
-        Allowed("names of integrations, separated by commas", "none"),
+        Allowed(f"of {', '.join(kinds.integrations())}, separated by commas", "none"),
     ] = Field((), description="what is switched on beside what always works")
     leader_election: Flag = Field(
         True, description="whether replicas take turns, by a Lease named `evenkeel`"
