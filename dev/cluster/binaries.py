@@ -45,6 +45,10 @@ SOURCES: dict[str, Source] = {
         name: Source("tools-extra", f"evenkeel.dev/cluster-tools-extra/{name}")
         for name in ("coredns", "hostpath-provisioner", "pause")
     },
+    "trainer-controller-manager": Source(
+        "tools-kubeflow", "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager"
+    ),
+    "jobset": Source("tools-kubeflow", "sigs.k8s.io/jobset"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
 NODE = (
