@@ -303,6 +303,15 @@ def test_the_words_of_an_attempt_outlive_its_pods() -> None:
     assert said(later)[1] == "ReachedMaxRestarts: rank 1: exit code 3: no data"
 
 
+def test_between_the_end_of_the_pods_and_what_follows() -> None:
+    failing = pod(1, "Failed", ended(3, "no data"))
+    assert said(plan(started(), job(), failing)) == (
+        "Pending",
+        "the pods have ended; the TrainJob tries again or ends; the one before: rank 1: exit code 3"
+        ": no data",
+    )
+
+
 def test_a_newer_failure_replaces_the_words_of_a_rank_that_was_tried_again() -> None:
     failing = pod(1, "Failed", ended(3, "no data", at=10))
     newer = pod(0, "Failed", ended(4, "no disk", at=80))

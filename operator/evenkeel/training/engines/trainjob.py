@@ -154,6 +154,8 @@ def _going_on(pods: Sequence[Json], words: str, refusal: str) -> State:
         return State("Pending", f"{why}; another follows{before}")
     if here:
         return State("Pending", f"waiting for the pods to start{before}")
+    if pods:
+        return State("Pending", f"the pods have ended; the TrainJob tries again or ends{before}")
     if refusal:
         why = f"no pod can be created: {explained(refusal)}"
         return State("Pending", f"{why}{before}", requeue_after=LOOK_AGAIN)
