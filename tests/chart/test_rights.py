@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from evenkeel.controllers import kinds
+from evenkeel.controllers.rights import of_integrations
 from evenkeel.kube.by_name import ByName, Named, Unreadable
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.meta.resources import CONFIG_MAP, EVENT, HTTP_ROUTE, LEASE, SECRET, ResourceType
@@ -287,6 +289,34 @@ def test_no_secret_is_read_by_default(render: Render) -> None:
     rules = [rule for made in render() for rule in made.get("rules", ())]
     named = {resource for rule in rules for resource in rule["resources"]}
     assert named.isdisjoint({"secrets", "configmaps", "*"})
+
+
+def _of_the_operator(objects: list[JSON], kind: str) -> list[tuple[str, ...]]:
+    """What its role of the kind lists, by group, resource and verbs."""
+    (role,) = [o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, "evenkeel")]
+    return [
+        (*rule["apiGroups"], resource, *rule["verbs"])
+        for rule in role["rules"]
+        for resource in rule["resources"]
+    ]
+
+
+@pytest.mark.parametrize("name", kinds.integrations())
+@pytest.mark.parametrize(
+    ("kind", "values"), [("ClusterRole", ()), ("Role", ("watchNamespaces={team-a}",))]
+)
+def test_an_integration_adds_its_rights_where_it_is_switched_on(
+    render: Render, name: str, kind: str, values: tuple[str, ...]
+) -> None:
+    before = _of_the_operator(render(*values), kind)
+    after = _of_the_operator(render(f"integrations.{name}.enabled=true", *values), kind)
+    assert after[: len(before)] == before
+    assert after[len(before) :] == [
+        (*rule["apiGroups"], resource, *rule["verbs"])
+        for rule in of_integrations()[name]
+        for resource in rule["resources"]
+    ]
+    assert len(after) > len(before)
 
 
 def test_users_roles_are_aggregated(render: Render) -> None:

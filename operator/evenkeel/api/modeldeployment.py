@@ -8,14 +8,22 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
-from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource, Scale
+from evenkeel.api.base import (
+    ENVIRONMENT,
+    Column,
+    Labels,
+    Name,
+    PodsOrPercentage,
+    Resource,
+    Scale,
+)
 from evenkeel.api.common import ChildMetadata, ModelFormat
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.rollout import Rollout
 from evenkeel.api.uri import ModelURI
 from evenkeel.api.warmup import WarmUp
-from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, map_list, says
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, says
 
 
 class Storage(Model):
@@ -239,22 +247,7 @@ class ModelDeploymentSpec(Model):
         Field(
             max_length=128,
             description="Environment of the model server's container.",
-            json_schema_extra={
-                "items": {
-                    "type": "object",
-                    "required": ["name"],
-                    "properties": {
-                        "name": {
-                            "type": "string",
-                            "minLength": 1,
-                            "maxLength": 253,
-                            "description": "Name of the variable.",
-                        }
-                    },
-                    "x-kubernetes-preserve-unknown-fields": True,
-                },
-                **map_list("name"),
-            },
+            json_schema_extra=ENVIRONMENT,
         ),
     ] = ()
     service_account_name: Annotated[

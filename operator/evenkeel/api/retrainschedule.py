@@ -85,7 +85,7 @@ class RetrainScheduleSpec(Model):
     failure_policy: Annotated[FailurePolicy, Field(description="After failed runs.")] = (
         FailurePolicy()
     )
-    training: Annotated[TrainingTemplate, Field(description="The Job.")]
+    training: Annotated[TrainingTemplate, Field(description="How the model is trained.")]
     gates: Gates = ()
     approval: Annotated[
         Approval, Field(description="Whether a person must approve the new version.")

@@ -30,6 +30,7 @@ class Context:
 
     looks: what is known of canaries by Prometheus. ownership: whose objects have planned names.
     polls: what is known of systems outside the cluster.
+    integrations: those that are switched on.
     """
 
     client: Client
@@ -40,6 +41,7 @@ class Context:
     looks: Looks
     ownership: Ownership
     polls: Polls
+    integrations: frozenset[str] = frozenset()
 
 
 Reconcile = Callable[[Context, Key, JSON, str | None], Awaitable[Plan]]

@@ -10,8 +10,8 @@ from evenkeel.kube.applied import owned_fields
 JSON = dict[str, Any]
 Kept = Mapping[str, Iterable[str]]
 """By kind the fields of its spec that are read."""
-Slims = Mapping[str, Callable[[JSON], JSON]]
-"""By kind what is kept of an object, where there are too many for more."""
+Slims = Mapping[str, Callable[[JSON], JSON | None]]
+"""By kind what is kept of an object, where there are too many for more; None: nothing."""
 
 OWNED = "_owned"
 """The fields that the field manager has by server-side apply, so that another writer shows."""
@@ -43,9 +43,9 @@ class Trim:
         self._manager = manager
         self._annotations = tuple(annotations)
 
-    def __call__(self, kind: str, obj: JSON) -> JSON:
+    def __call__(self, kind: str, obj: JSON) -> JSON | None:
         """The object without managed fields; of a kind with an entry identity, status, the kept
-        fields and annotations, and which fields the manager has."""
+        fields and annotations, and which fields the manager has. None: it is not to be kept."""
         meta = obj["metadata"]
         if (slim := self._slims.get(kind)) is not None:
             return slim(obj)

@@ -105,6 +105,7 @@ class Operator:
             self._looks,
             ownership,
             self._polls,
+            frozenset(settings.integrations),
         )
         reconciles: dict[str, Reconcile] = {
             k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile
@@ -168,7 +169,8 @@ class Operator:
 
     def _make_watchers(self) -> list[Watcher]:
         namespaces = self._settings.watch_namespaces or ("",)
-        fellows = {watch.type: Fellows() for watch in watches()}
+        wanted = [watch for watch in watches() if watch.wanted(self._settings.integrations)]
+        fellows = {watch.type: Fellows() for watch in wanted}
         return [
             Watcher(
                 self.client,
@@ -177,10 +179,11 @@ class Operator:
                 self._controller.changed,
                 selector=watch.selector,
                 namespace=namespace,
-                optional=watch.optional,
+                optional=watch.optional or bool(watch.integrations),
+                asked_for=bool(watch.integrations),
                 fellows=fellows[watch.type],
             )
-            for watch in watches()
+            for watch in wanted
             for namespace in (namespaces if watch.type.namespaced else ("",))
         ]
 

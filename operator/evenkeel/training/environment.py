@@ -47,6 +47,14 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
     return literal_env(given) + kept
 
 
+def extensible(container: Any) -> bool:
+    """Whether a container's EnvVars have the shape that `environment` needs of its own ones."""
+    env = container.get("env") or [] if isinstance(container, dict) else None
+    return isinstance(env, list) and all(
+        isinstance(e, dict) and isinstance(e.get("name"), str) for e in env
+    )
+
+
 def _cause(cause: Cause) -> str:
     """The cause as JSON of at most CAUSE_BYTES, with as many of its alerts as fit."""
     text = _compact(cause.wire())

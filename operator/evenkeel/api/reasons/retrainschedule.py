@@ -52,7 +52,7 @@ RETRAIN_SCHEDULE = (
     Reason(
         "InvalidTemplate",
         ("Ready", "Event"),
-        "`spec.training` cannot make a Job; nothing starts.",
+        "`spec.training` cannot work; nothing starts.",
         "Correct what the message names.",
     ),
     Reason(
