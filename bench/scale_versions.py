@@ -59,6 +59,7 @@ def _settled(number: int) -> JSON:
         {**made, "metadata": {**made["metadata"], "generation": 1}}
     )
     plan = plan_version(VersionSnapshot(parsed, (), datetime.now(UTC)))
+    made["metadata"]["annotations"] = dict(plan.annotations)
     return {**made, "status": plan.status.wire()}
 
 

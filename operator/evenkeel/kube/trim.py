@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -30,6 +31,11 @@ _META = (
 )
 
 
+SHARED = 128
+"""Characters up to which equal texts are one in memory: conditions and labels say few things, and
+say them in every object."""
+
+
 class Trim:
     """Cuts objects down by kind; a kind without an entry is kept whole.
 
@@ -49,6 +55,7 @@ class Trim:
         meta = obj["metadata"]
         if (slim := self._slims.get(kind)) is not None:
             return slim(obj)
+        _share(obj)
         fields = self._kept.get(kind)
         if fields is None:
             meta.pop("managedFields", None)
@@ -73,3 +80,14 @@ class Trim:
             and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
             for entry in meta.get("managedFields") or ()
         )
+
+
+def _share(node: JSON | list[Any]) -> None:
+    """Makes equal short texts within one the same as everywhere else, in place."""
+    items: Iterable[tuple[Any, Any]] = node.items() if isinstance(node, dict) else enumerate(node)
+    for place, value in items:
+        if type(value) is str:
+            if len(value) <= SHARED:
+                node[place] = sys.intern(value)
+        elif type(value) is dict or type(value) is list:
+            _share(value)
