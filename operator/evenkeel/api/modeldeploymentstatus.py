@@ -32,6 +32,9 @@ class RevisionStatus(Model):
 
     revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
+    registry_version: Annotated[
+        str, Field(max_length=18, description="Version in the registry, if it is of one.")
+    ] = ""
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
     digest: Annotated[
@@ -107,6 +110,9 @@ class CanaryStatus(Model):
 
     revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
+    registry_version: Annotated[
+        str, Field(max_length=18, description="Version in the registry, if it is of one.")
+    ] = ""
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
     stage: Annotated[CanaryStage, Field(description="Stage of the rollout.")] = "Starting"
@@ -187,6 +193,9 @@ class Outcome(Model):
 
     revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
+    registry_version: Annotated[
+        str, Field(max_length=18, description="Version in the registry, if it is of one.")
+    ] = ""
     outcome: Annotated[
         Literal["Promoted", "RolledBack", "Superseded"], Field(description="How it ended.")
     ]
@@ -213,6 +222,35 @@ class Outcome(Model):
     ] = ()
 
 
+class ResolvedModel(Model):
+    """A version of a registered model, as its registry told of it."""
+
+    registry: Annotated[str, Field(max_length=63, description="Name of the ModelRegistry.")]
+    name: Annotated[str, Field(max_length=256, description="Name of the registered model.")]
+    alias: Annotated[str, Field(max_length=255, description="The alias, if one is followed.")] = ""
+    version: Annotated[str, Field(max_length=18, description="Number of the version.")]
+    run_id: Annotated[
+        str, Field(max_length=2048, alias="runID", description="Run that made it, if any.")
+    ] = ""
+    source: Annotated[
+        str, Field(max_length=2048, description="As it was registered, such as models:/m-ID.")
+    ] = ""
+    uri: Annotated[str, Field(max_length=2048, description="Where its artefacts are fetched.")]
+    format: Annotated[ModelFormat, Field(description="Format of the artefacts.")]
+    flavors: Annotated[
+        tuple[Annotated[str, Field(max_length=128)], ...],
+        Field(max_length=32, description="Flavors that its MLmodel names.", json_schema_extra=SET),
+    ] = ()
+    secret_name: Annotated[
+        str,
+        Field(max_length=253, description="Secret of the registry, for what it hands out itself."),
+    ] = ""
+    workspace: Annotated[
+        str, Field(max_length=63, description="Workspace, if not the default.")
+    ] = ""
+    time: Annotated[Timestamp, Field(description="When that was first told.")]
+
+
 class ModelDeploymentStatus(Model):
     """What serves, what is on trial and how earlier rollouts ended."""
 
@@ -225,6 +263,10 @@ class ModelDeploymentStatus(Model):
         str, Field(max_length=253, description="Selects the pods of all revisions, for /scale.")
     ] = ""
     runtime: Annotated[str, Field(max_length=253, description="The runtime in use.")] = ""
+    registry: Annotated[
+        ResolvedModel | None,
+        Field(description="What spec.model.registry means, as far as the registry has told."),
+    ] = None
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None
     old: Annotated[

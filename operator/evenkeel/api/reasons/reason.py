@@ -14,6 +14,7 @@ Carrier = Literal[
     "Validated",
     "Approved",
     "SourcesRead",
+    "RegistryRead",
     "rollout",
     "Event",
 ]

@@ -10,6 +10,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.meta.objects import Taken
 from evenkeel.meta.refusal import Refused
+from evenkeel.registries.resolution import Resolution
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child
 from evenkeel.serving.pod_template import PodSettings
@@ -23,7 +24,7 @@ class DeploymentSnapshot:
 
     present: by revision the pods that have not ended, also of one without a Deployment.
     seen: what Prometheus said of the canary's indicators; empty while none is judged.
-    taken: objects of others that have the names of children.
+    taken: objects of others that have the names of children. registry: what a registry's model is.
     """
 
     deployment: ModelDeployment
@@ -36,3 +37,4 @@ class DeploymentSnapshot:
     now: datetime
     present: Mapping[str, int] = field(default_factory=dict)
     taken: tuple[Taken, ...] = ()
+    registry: Resolution | None = None

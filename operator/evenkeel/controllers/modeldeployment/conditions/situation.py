@@ -7,6 +7,7 @@ from datetime import datetime
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.refusal import Refused
+from evenkeel.registries.resolution import Resolution
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.wanted import Revision
@@ -16,7 +17,7 @@ from evenkeel.serving.wanted import Revision
 class Situation:
     """wanted: the revision that the spec asks for. pods: those of the stable revision.
 
-    unnamed: why its children cannot have their names, if so.
+    unnamed: why its children cannot have their names, if so. registry: what a registry's model is.
     """
 
     md: ModelDeployment
@@ -26,6 +27,7 @@ class Situation:
     children: tuple[Child, ...]
     now: datetime
     unnamed: Refused | None = None
+    registry: Resolution | None = None
 
     @property
     def scaled_to_zero(self) -> bool:
