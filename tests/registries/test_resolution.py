@@ -89,6 +89,7 @@ def test_the_version_of_the_alias_with_all_that_is_shown_of_it() -> None:
         "uri": "s3://m/2",
         "format": {"name": "mlflow"},
         "flavors": ["python_function", "sklearn"],
+        "signed": True,
         "secretName": "mlflow",
         "workspace": "team-a",
         "time": "2026-01-31T09:00:00Z",
@@ -109,7 +110,8 @@ def test_what_is_told_again_keeps_its_time() -> None:
 def test_the_users_format_goes_before_the_flavors() -> None:
     wanted = source(more="format: {name: sklearn, version: '1'}")
     answer = TWO.__class__("2", "s", "s3://m/2")
-    assert model(resolved(answer, wanted=wanted)).format.name == "sklearn"
+    found = model(resolved(answer, wanted=wanted))
+    assert (found.format.name, found.signed) == ("sklearn", None)
 
 
 BOTHERS = [

@@ -58,6 +58,11 @@ class Followed(World):
         assert found is not None
         return found.status, found.reason
 
+    def time_of(self) -> str:
+        found = self.md.status.registry
+        assert found is not None
+        return found.time
+
     def serves(self) -> str:
         stable = self.md.status.stable
         assert stable is not None
@@ -113,6 +118,18 @@ def test_until_the_registry_answers_nothing_is_made() -> None:
     assert world.condition("Ready") == ("True", "Serving")
     assert world.condition("RegistryRead") == ("True", "RegistryAnswered")
     assert world.status["registry"]["format"] == {"name": "mlflow"}
+
+
+def test_a_model_without_a_signature_is_served_and_told_of() -> None:
+    world = serving()
+    read = find(world.md.status.conditions, "RegistryRead")
+    assert read is not None
+    assert "it has no signature" in read.message
+    world.answer = replace(version(2), signed=True)
+    world.live()
+    read = find(world.md.status.conditions, "RegistryRead")
+    assert read is not None
+    assert read.message == f"version 2 of fraud by alias champion, since {world.time_of()}"
 
 
 def test_a_moved_alias_goes_out_as_a_canary() -> None:

@@ -241,6 +241,10 @@ class ResolvedModel(Model):
         tuple[Annotated[str, Field(max_length=128)], ...],
         Field(max_length=32, description="Flavors that its MLmodel names.", json_schema_extra=SET),
     ] = ()
+    signed: Annotated[
+        bool | None,
+        Field(description="Whether its MLmodel has a signature; absent if that was not read."),
+    ] = None
     secret_name: Annotated[
         str,
         Field(max_length=253, description="Secret of the registry, for what it hands out itself."),

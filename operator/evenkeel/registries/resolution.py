@@ -127,6 +127,7 @@ def _answered(
         uri=uri,
         format=format_,
         flavors=answer.flavors,
+        signed=answer.signed if answer.flavors else None,
         secret_name=registry.spec.secret_name or "",
         workspace=mlflow.workspace or "",
         time=timestamp(since),

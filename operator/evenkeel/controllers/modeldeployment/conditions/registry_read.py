@@ -26,7 +26,10 @@ def registry_read(situation: Situation) -> tuple[Observation, ...]:
     if not found.asked and known is not None:
         # A process that has just begun to lead knows nothing better yet.
         return (Observation(TYPE, known.status, known.reason, known.message),)
-    return (Observation(TYPE, "True", "RegistryAnswered", f"{_what(model)}, since {model.time}"),)
+    message = f"{_what(model)}, since {model.time}"
+    if model.signed is False:
+        message += "; it has no signature, by which a server would tell how a request is to be read"
+    return (Observation(TYPE, "True", "RegistryAnswered", message),)
 
 
 def _what(model: ResolvedModel) -> str:
