@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -66,10 +67,24 @@ class Mlflow:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def call(self, method: str, path: str, **fields: str) -> None:
+    def call(self, method: str, path: str, **fields: str) -> dict[str, Any]:
         """One call of the REST API. Raises HTTPStatusError."""
-        url = f"{self.url}/api/2.0/mlflow/{path}"
-        httpx.request(method, url, json=fields, auth=(USER, PASSWORD)).raise_for_status()
+        query = method == "GET"
+        answer = httpx.request(
+            method,
+            f"{self.url}/api/2.0/mlflow/{path}",
+            params=fields if query else None,
+            json=None if query else fields,
+            auth=(USER, PASSWORD),
+            timeout=60,
+        )
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+    def tags(self, name: str, version: str) -> dict[str, str]:
+        """The tags of a version of a registered model."""
+        found = self.call("GET", "model-versions/get", name=name, version=version)
+        return {tag["key"]: tag["value"] for tag in found["model_version"].get("tags", ())}
 
     def _environment(self) -> Mapping[str, str]:
         found = {"MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(self._folder)}

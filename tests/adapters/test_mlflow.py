@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from evenkeel.adapters.source import (
     Unavailable,
 )
 from evenkeel.adapters.web import ANSWER, Web
-from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Which
+from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Tag, Tagged, Which
 
 from tests.support.mlflow_registry import Registry, Version, registry
 
@@ -62,6 +63,41 @@ async def test_without_need_for_flavors_no_artefact_is_asked_for(server: Registr
     found = await ask(server, Which("fraud", alias="champion", flavors=False))
     assert (found.version, found.flavors) == ("2", ())
     assert "/model-versions/get-artifact" not in server.paths
+
+
+TAG = Tag("fraud", "2", "evenkeel.dev/rollout.shop.fraud", 'Promoted: "ü"\n', "team-a")
+
+
+async def test_a_tag_is_written_once(server: Registry) -> None:
+    server.versions["fraud"]["2"].tags["other"] = "stays"
+    assert await ask(server, TAG) == Tagged()
+    assert server.versions["fraud"]["2"].tags == {"other": "stays", TAG.key: TAG.value}
+    assert await ask(server, TAG, Tagged()) == Tagged()
+    assert [r.method for r in server.requests] == ["GET", "POST", "GET"]
+    assert {r.headers["X-MLFLOW-WORKSPACE"] for r in server.requests} == {"team-a"}
+    assert await ask(server, replace(TAG, value="RolledBack")) == Tagged()
+    assert server.versions["fraud"]["2"].tags[TAG.key] == "RolledBack"
+
+
+async def test_a_tag_for_a_version_that_is_gone(server: Registry) -> None:
+    words = "Model Version (name=fraud, version=9) not found"
+    gone = Missing("RegisteredVersionNotFound", words)
+    assert await ask(server, replace(TAG, version="9")) == gone
+
+
+async def test_who_may_only_read_may_not_tag(server: Registry) -> None:
+    server.fault = lambda request: (
+        web.Response(status=403, text="Permission denied") if request.method == "POST" else None
+    )
+    with pytest.raises(AccessDenied, match="set-tag answered 403: Permission denied"):
+        await ask(server, TAG)
+
+
+@pytest.mark.parametrize("tags", [None, 1, ["a"], [{"key": "a"}], {"key": "a", "value": "b"}])
+async def test_tags_that_are_none_are_written_over(server: Registry, tags: object) -> None:
+    told = {"model_version": {"version": "2", "tags": tags}}
+    server.fault = lambda request: web.json_response(told) if request.method == "GET" else None
+    assert await ask(server, TAG) == Tagged()
 
 
 async def test_what_was_told_before_costs_one_request(server: Registry) -> None:
@@ -127,7 +163,7 @@ async def test_a_workspace_is_told_in_each_request(server: Registry) -> None:
 async def test_credentials_are_shown_and_never_told(server: Registry) -> None:
     server.authorization = basic("ada", "geheim")
     assert await ask(server, Reach(), authorization=basic("ada", "geheim")) == Reached()
-    with pytest.raises(AccessDenied, match=r"401: You are not authenticated\.; name a Secret"):
+    with pytest.raises(AccessDenied, match=r"401: You are not authenticated\. .*; name a Secret"):
         await ask(server, Reach())
     server.fault = lambda request: web.Response(status=403, text="no geheim here")
     with pytest.raises(AccessDenied, match=r"403: no \*\*\* here; correct the Secret"):

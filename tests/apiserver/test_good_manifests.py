@@ -47,7 +47,7 @@ DEFAULTS = {
     "ModelVersion": "approval: {mode: Automatic}",
     "ServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",
     "ClusterServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",
-    "ModelRegistry": "intervalSeconds: 30",
+    "ModelRegistry": "{intervalSeconds: 30, writeTags: false}",
 }
 
 GOOD = [

@@ -55,8 +55,8 @@ def condition(w: World, type_: str) -> JSON:
 
 
 def serves(w: World, version: str) -> bool:
-    stable = w.ns.status("fraud").get("stable", {})
-    return bool(stable.get("registryVersion") == version and w.ns.canary("fraud") is None)
+    found = w.ns.status("fraud").get("stable", {}).get("registered", {}).get("version")
+    return bool(found == version and w.ns.canary("fraud") is None)
 
 
 def initializer(w: World, revision: str) -> JSON:
@@ -84,7 +84,7 @@ async def test_the_alias_is_served_and_its_moves_are_canaries(w: World, mlflow: 
         assert "s3://m/1" in initializer(w, first)["args"]
 
         mlflow.aliases["fraud"]["champion"] = "2"
-        await until(lambda: (w.ns.canary("fraud") or {}).get("registryVersion") == "2")
+        await until(lambda: (w.ns.canary("fraud") or {})["registered"]["version"] == "2")
         await until(lambda: serves(w, "2"))
         assert w.ns.outcomes("fraud")[0].startswith("Promoted")
 
@@ -92,6 +92,13 @@ async def test_the_alias_is_served_and_its_moves_are_canaries(w: World, mlflow: 
         await until(lambda: serves(w, "3"))
         found = initializer(w, w.ns.status("fraud")["stable"]["revision"])
         assert found["command"] == ["python3", "-m", "evenkeel.sidecars.mlflow_download"]
+        key = f"evenkeel.dev/rollout.{w.ns.name}.fraud"
+        tags = {number: found.tags for number, found in mlflow.versions["fraud"].items()}
+        assert not any(tags.values()), "the registry is written to where it is asked for alone"
+        w.ns.patch("ModelRegistry", "mlflow", {"spec": {"writeTags": True}})
+        await until(lambda: condition(w, "RegistryTold").get("reason") == "VersionsTagged")
+        assert {number for number, found in tags.items() if key in found} == {"2", "3"}
+        assert tags["3"][key].startswith("Promoted at ")
         generation = w.ns.get("ModelDeployment", "fraud")["metadata"]["generation"]
         assert generation == 1, "the spec is never written"
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,13 @@ from evenkeel.adapters.access import Access, basic
 from evenkeel.adapters.mlflow import Mlflow
 from evenkeel.adapters.source import AccessDenied, NotUnderstood
 from evenkeel.adapters.web import Web
-from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Which
+from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Tag, Tagged, Which
 from evenkeel.registries.artifacts import fetched_from
 
 from dev.mlflow import PASSWORD, USER
 from dev.paths import ROOT
 from tests.integrations.conftest import Trained
-from tests.support.mlflow_registry import Version, registry
+from tests.support.mlflow_registry import UNAUTHENTICATED, Version, registry
 
 CHAMPION = Which("iris", alias="champion")
 FLAVORS = ("python_function", "sklearn")
@@ -87,6 +89,21 @@ async def test_the_stand_in_answers_the_same(
     assert await client(asked, access(mlflow), None) == expected
 
 
+async def test_a_tag_is_written_by_who_may(mlflow: Trained, client: Mlflow) -> None:
+    told = Tag("iris", "2", "evenkeel.dev/rollout.shop.iris", 'Promoted: "3/900"\nü' + "x" * 900)
+    assert await client(told, access(mlflow), None) == Tagged()
+    assert await client(told, access(mlflow), Tagged()) == Tagged()
+    assert mlflow.server.tags("iris", "2") == {told.key: told.value}
+    gone: Any = await client(replace(told, version="99"), access(mlflow), None)
+    assert gone.reason == "RegisteredVersionNotFound"
+    if mlflow.server.auth:
+        stranger = {"username": "stranger", "password": "a-users-password"}
+        mlflow.server.call("POST", "users/create", **stranger)
+        shown = Access(mlflow.server.url, authorization=basic(*stranger.values()))
+        with pytest.raises(AccessDenied, match="set-tag answered 403: Permission denied"):
+            await client(replace(told, value="other"), shown, None)
+
+
 async def test_another_address_is_no_registry(mlflow: Trained, client: Mlflow) -> None:
     elsewhere = Access(f"{mlflow.server.url}/elsewhere", authorization=basic(USER, PASSWORD))
     with pytest.raises(NotUnderstood, match="write the server's base URL"):
@@ -103,7 +120,7 @@ async def test_credentials(mlflow: Trained, client: Mlflow) -> None:
     assert await client(Reach(), shown, None) == Reached()
     assert isinstance(await client(CHAMPION, shown, None), Registered)
     for question in (Reach(), CHAMPION):
-        with pytest.raises(AccessDenied, match="answered 401"):
+        with pytest.raises(AccessDenied, match=f"answered 401: {re.escape(UNAUTHENTICATED)}"):
             await client(question, Access(mlflow.server.url), None)
         with pytest.raises(AccessDenied, match="correct the Secret"):
             await client(question, access(mlflow, "another-password"), None)

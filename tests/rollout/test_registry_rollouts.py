@@ -10,9 +10,11 @@ from evenkeel.api.record import RECORD
 from evenkeel.controllers.modeldeployment.registered import with_resolution
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find
+from evenkeel.meta.refusal import Refused
 from evenkeel.outside.mlflow import Missing, Registered
 from evenkeel.outside.poll import Failure, Sighting
 from evenkeel.registries.resolution import resolve
+from evenkeel.registries.tags import Telling
 from evenkeel.serving import model_source
 
 from tests.support.rollout_world import INDICATORS, World
@@ -39,6 +41,7 @@ class Followed(World):
     answer: Registered | Missing | None = None
     down: bool = False
     asked: bool = True
+    told: Telling | None = None
 
     def snapshot(self) -> DeploymentSnapshot:
         made = super().snapshot()
@@ -51,7 +54,13 @@ class Followed(World):
             seen = Sighting(answer, since, since, failure if self.down else None)
         found = resolve(md.spec.model, self.registry, md.status.registry, seen, self.now)
         target = model_source.resolve(md.spec.model, (), 0, registered=found.model)
-        return replace(made, deployment=with_resolution(md, found), target=target, registry=found)
+        return replace(
+            made,
+            deployment=with_resolution(md, found),
+            target=target,
+            registry=found,
+            told=self.told,
+        )
 
     def condition(self, type_: str) -> tuple[str, str]:
         found = find(self.md.status.conditions, type_)
@@ -66,11 +75,12 @@ class Followed(World):
     def serves(self) -> str:
         stable = self.md.status.stable
         assert stable is not None
-        return f"{stable.registry_version} {stable.uri}"
+        assert stable.registered is not None
+        return f"{stable.registered.version} {stable.uri}"
 
     def trial(self) -> str:
         canary = self.md.status.canary
-        return canary.registry_version if canary is not None else ""
+        return canary.registered.version if canary is not None and canary.registered else ""
 
     def live(self, looks: int = 12) -> None:
         for _ in range(looks):
@@ -132,6 +142,27 @@ def test_a_model_without_a_signature_is_served_and_told_of() -> None:
     assert read.message == f"version 2 of fraud by alias champion, since {world.time_of()}"
 
 
+def test_what_the_registry_is_told_never_holds_a_rollout_up() -> None:
+    world = serving()
+    assert find(world.md.status.conditions, "RegistryTold") is None
+    world.told = Telling(None, 0, 1)
+    world.settle()
+    assert world.condition("RegistryTold") == ("Unknown", "AwaitingRegistry")
+    world.told = Telling(Refused("SourceAccessDenied", "answered 403"), 0, 1)
+    world.answer = version(2)
+    world.live()
+    assert world.serves() == "2 s3://m/2"
+    assert world.condition("RegistryTold") == ("False", "SourceAccessDenied")
+    assert world.condition("Ready") == ("True", "Serving")
+    world.told = Telling(None, 2, 2)
+    world.settle()
+    before = world.status
+    world.told = Telling(None, 0, 2)
+    world.reconcile()
+    assert world.status == before, "a restart writes nothing"
+    assert world.condition("RegistryTold") == ("True", "VersionsTagged")
+
+
 def test_a_moved_alias_goes_out_as_a_canary() -> None:
     world = serving()
     world.answer = version(2)
@@ -140,7 +171,9 @@ def test_a_moved_alias_goes_out_as_a_canary() -> None:
     world.live()
     assert world.serves() == "2 s3://m/2"
     (promoted,) = world.md.status.history
-    assert (promoted.outcome, promoted.registry_version) == ("Promoted", "2")
+    assert promoted.outcome == "Promoted"
+    assert promoted.registered is not None
+    assert promoted.registered.wire() == {"registry": "mlflow", "name": "fraud", "version": "2"}
 
 
 def test_two_versions_with_the_same_artefacts_are_two_revisions() -> None:

@@ -172,7 +172,7 @@ def of_registry(registered: ResolvedModel | Refused, **more: Any) -> Target | Re
 def test_a_registered_model_is_served_by_its_version_and_format() -> None:
     target = of_registry(REGISTERED)
     assert isinstance(target, Target)
-    assert (target.uri, target.version, target.registry_version) == ("s3://m/3", "", "3")
+    assert (target.uri, target.version, target.number) == ("s3://m/3", "", "3")
     assert target.format == ModelFormat(name="mlflow")
 
 

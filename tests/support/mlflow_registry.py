@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -31,6 +31,12 @@ signature:
   params: null
 """
 
+UNAUTHENTICATED = (
+    "You are not authenticated. Please see "
+    "https://www.mlflow.org/docs/latest/auth/index.html#authenticating-to-mlflow "
+    "on how to authenticate."
+)
+
 
 @dataclass
 class Version:
@@ -42,6 +48,7 @@ class Version:
     status: str = "READY"
     message: str = ""
     mlmodel: str | None = MLMODEL
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 def error(status: int, code: str, message: str) -> web.Response:
@@ -72,7 +79,9 @@ class Registry:
         if (wrong := self.fault(request)) is not None:
             return wrong
         if self.authorization and request.headers.get("Authorization") != self.authorization:
-            return web.Response(status=401, text="You are not authenticated.")
+            return web.Response(status=401, text=UNAUTHENTICATED, content_type="text/html")
+        if (request.method, request.path) == ("POST", f"{API}/model-versions/set-tag"):
+            return await self._set_tag(request)
         asked = {
             f"{API}/registered-models/search": self._search,
             f"{API}/registered-models/alias": self._alias,
@@ -84,6 +93,14 @@ class Registry:
             text = "<!doctype html>\n<title>404 Not Found</title>\n"
             return web.Response(status=404, text=text, content_type="text/html")
         return asked(dict(request.query))
+
+    async def _set_tag(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        found = self._found(told)
+        if found is None:
+            return self._gone(told)
+        found.tags[told["key"]] = told["value"]
+        return web.json_response({})
 
     def _search(self, query: dict[str, str]) -> web.Response:
         names = sorted(self.versions)[: int(query["max_results"])]
@@ -119,6 +136,8 @@ class Registry:
             "status": found.status,
             "run_link": "",
         }
+        if found.tags:
+            told["tags"] = [{"key": k, "value": v} for k, v in found.tags.items()]
         if found.message:
             told["status_message"] = found.message
         return web.json_response({"model_version": told})

@@ -6,6 +6,7 @@ model or a version that there is not a 404; proxies before the server answer in 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
@@ -17,7 +18,7 @@ from evenkeel.adapters.mlmodel import mlmodel
 from evenkeel.adapters.source import NotUnderstood
 from evenkeel.adapters.web import Reply, Web, refusal, words
 from evenkeel.adapters.words import one_line, without
-from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Which
+from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Tag, Tagged, Which
 
 API = "/api/2.0/mlflow"
 WORKSPACE = "X-MLFLOW-WORKSPACE"
@@ -45,6 +46,8 @@ class Mlflow:
                 return await self._reach(question, access)
             case Which():
                 return await self._which(question, access, last)
+            case Tag():
+                return await self._tag(question, access)
             case _:
                 raise TypeError(f"no question for a registry: {type(question).__name__}")
 
@@ -67,6 +70,28 @@ class Mlflow:
         if isinstance(last, Registered) and _same(last, version):
             return last
         return await self._described(question, access, version)
+
+    async def _tag(self, question: Tag, access: Access) -> Tagged | Missing:
+        """Written only where it is not there yet, so that asking again costs one request."""
+        asked = {"name": question.name, "version": question.version}
+        path = f"{API}/model-versions/get"
+        reply = await self._get(access, question.workspace, path, asked)
+        if reply.status != 200:
+            return _missing(reply, access, NO_VERSION)
+        if _tags(_json(reply, access)).get(question.key) == question.value:
+            return Tagged()
+        tag = {**asked, "key": question.key, "value": question.value}
+        reply = await self._web.request(
+            access,
+            "POST",
+            f"{API}/model-versions/set-tag",
+            headers={**_headers(question.workspace), "Content-Type": "application/json"},
+            data=json.dumps(tag).encode(),
+        )
+        if reply.status != 200:
+            return _missing(reply, access, NO_VERSION)
+        _json(reply, access)
+        return Tagged()
 
     async def _version(self, question: Which, access: Access) -> Reply:
         path, asked = f"{API}/model-versions/get", {"version": question.version}
@@ -103,10 +128,20 @@ class Mlflow:
     async def _get(
         self, access: Access, workspace: str, path: str, query: Mapping[str, str]
     ) -> Reply:
-        headers = {"Accept": "application/json, */*"}
-        if workspace:
-            headers[WORKSPACE] = workspace
+        headers = _headers(workspace)
         return await self._web.request(access, "GET", path, params=query, headers=headers)
+
+
+def _headers(workspace: str) -> dict[str, str]:
+    accepted = {"Accept": "application/json, */*"}
+    return {**accepted, WORKSPACE: workspace} if workspace else accepted
+
+
+def _tags(found: dict[str, Any]) -> dict[object, object]:
+    """The tags of a version's answer, as far as they are any."""
+    with suppress(AttributeError, TypeError, KeyError):
+        return {tag["key"]: tag["value"] for tag in found["model_version"].get("tags", ())}
+    return {}
 
 
 def _same(last: Registered, version: Registered) -> bool:

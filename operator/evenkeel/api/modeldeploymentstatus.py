@@ -27,14 +27,23 @@ class RevisionMetrics(Model):
     ] = ()
 
 
+class RegisteredVersion(Model):
+    """A version of a registered model."""
+
+    registry: Annotated[str, Field(max_length=63, description="Name of the ModelRegistry.")]
+    name: Annotated[str, Field(max_length=256, description="Name of the registered model.")]
+    version: Annotated[str, Field(max_length=18, description="Number of the version.")]
+
+
 class RevisionStatus(Model):
     """A revision that serves."""
 
     revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
-    registry_version: Annotated[
-        str, Field(max_length=18, description="Version in the registry, if it is of one.")
-    ] = ""
+    registered: Annotated[
+        RegisteredVersion | None,
+        Field(description="What it is in its registry, if it is of one."),
+    ] = None
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
     digest: Annotated[
@@ -110,9 +119,10 @@ class CanaryStatus(Model):
 
     revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
-    registry_version: Annotated[
-        str, Field(max_length=18, description="Version in the registry, if it is of one.")
-    ] = ""
+    registered: Annotated[
+        RegisteredVersion | None,
+        Field(description="What it is in its registry, if it is of one."),
+    ] = None
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
     stage: Annotated[CanaryStage, Field(description="Stage of the rollout.")] = "Starting"
@@ -193,9 +203,10 @@ class Outcome(Model):
 
     revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
-    registry_version: Annotated[
-        str, Field(max_length=18, description="Version in the registry, if it is of one.")
-    ] = ""
+    registered: Annotated[
+        RegisteredVersion | None,
+        Field(description="What it is in its registry, if it is of one."),
+    ] = None
     outcome: Annotated[
         Literal["Promoted", "RolledBack", "Superseded"], Field(description="How it ended.")
     ]
@@ -222,13 +233,10 @@ class Outcome(Model):
     ] = ()
 
 
-class ResolvedModel(Model):
+class ResolvedModel(RegisteredVersion):
     """A version of a registered model, as its registry told of it."""
 
-    registry: Annotated[str, Field(max_length=63, description="Name of the ModelRegistry.")]
-    name: Annotated[str, Field(max_length=256, description="Name of the registered model.")]
     alias: Annotated[str, Field(max_length=255, description="The alias, if one is followed.")] = ""
-    version: Annotated[str, Field(max_length=18, description="Number of the version.")]
     run_id: Annotated[
         str, Field(max_length=2048, alias="runID", description="Run that made it, if any.")
     ] = ""
@@ -253,6 +261,11 @@ class ResolvedModel(Model):
         str, Field(max_length=63, description="Workspace, if not the default.")
     ] = ""
     time: Annotated[Timestamp, Field(description="When that was first told.")]
+
+    @property
+    def identity(self) -> RegisteredVersion:
+        """Which version it is."""
+        return RegisteredVersion(registry=self.registry, name=self.name, version=self.version)
 
 
 class ModelDeploymentStatus(Model):

@@ -45,6 +45,13 @@ class ModelRegistrySpec(Model):
     interval_seconds: Annotated[
         int, Field(ge=5, le=86400, description="Seconds between two questions.")
     ] = 30
+    write_tags: Annotated[
+        bool,
+        Field(
+            description="Whether versions get a tag that tells how their rollouts went; the user "
+            "of the Secret needs to be allowed to edit registered models."
+        ),
+    ] = False
 
 
 class ModelRegistryStatus(Model):

@@ -34,6 +34,22 @@ class Which:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """A version is to have this tag; what it had under the key is overwritten."""
+
+    name: str
+    version: str
+    key: str
+    value: str
+    workspace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """It has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
     """A version of a registered model.
 

@@ -52,7 +52,7 @@ def first_revision(state: RolloutState, goal: Goal) -> RolloutState:
     stable = RevisionStatus(
         revision=revision,
         version=target.version,
-        registry_version=target.registry_version,
+        registered=target.identity,
         uri=target.uri,
         format=target.format,
     )
@@ -91,7 +91,7 @@ def started(
     canary = CanaryStatus(
         revision=revision,
         version=target.version,
-        registry_version=target.registry_version,
+        registered=target.identity,
         uri=target.uri,
         format=target.format,
         start_time=precise(now),
@@ -153,7 +153,7 @@ def ended(
     entry = Outcome(
         revision=canary.revision,
         version=canary.version,
-        registry_version=canary.registry_version,
+        registered=canary.registered,
         outcome=outcome,
         reason=reason,
         message=message[:2048],
@@ -190,7 +190,7 @@ def promoted(
         stable=RevisionStatus(
             revision=canary.revision,
             version=canary.version,
-            registry_version=canary.registry_version,
+            registered=canary.registered,
             uri=canary.uri,
             format=canary.format,
         ),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeployment import ModelSource
-from evenkeel.api.modeldeploymentstatus import ResolvedModel
+from evenkeel.api.modeldeploymentstatus import RegisteredVersion, ResolvedModel
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.version_order import age, tied, trained
 from evenkeel.meta.conditions import find, is_true
@@ -32,7 +32,12 @@ class Target(NamedTuple):
     registered: ResolvedModel | None = None
 
     @property
-    def registry_version(self) -> str:
+    def identity(self) -> RegisteredVersion | None:
+        """Which version it is in its registry, if it is of one."""
+        return None if self.registered is None else self.registered.identity
+
+    @property
+    def number(self) -> str:
         """The number of the version in its registry, "" for a model of none."""
         return "" if self.registered is None else self.registered.version
 

@@ -256,7 +256,7 @@ def placeholder_values(md: ModelDeployment, revision: str, target: Target) -> di
         "Name": md.metadata.name,
         "Namespace": md.metadata.namespace,
         "Model": target.model or md.metadata.name,
-        "Version": target.version or target.registry_version or revision,
+        "Version": target.version or target.number or revision,
     }
 
 
@@ -286,7 +286,7 @@ def _with_model(
     told = {
         "EVENKEEL_MODEL_NAME": md.metadata.name,
         "EVENKEEL_MODEL_PATH": files.path,
-        "EVENKEEL_MODEL_VERSION": target.version or target.registry_version,
+        "EVENKEEL_MODEL_VERSION": target.version or target.number,
     }
     served: dict[str, Any] = {
         **container,

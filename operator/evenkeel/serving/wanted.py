@@ -64,10 +64,10 @@ def stable_revision(
 
 def _registered(md: ModelDeployment, stable: RevisionStatus) -> ResolvedModel | None:
     """What the revision is in its registry, as far as it matters to its pods."""
-    found = md.status.registry
-    if found is None or not stable.registry_version:
+    found, known = md.status.registry, stable.registered
+    if found is None or known is None:
         return None
-    return found.model_copy(update={"version": stable.registry_version})
+    return found.model_copy(update={"name": known.name, "version": known.version})
 
 
 def stable_template(

@@ -160,8 +160,13 @@ _REGISTRY = (
         "The registry has told which version is meant; it is in `status.registry`.",
     ),
     Reason(
+        "VersionsTagged",
+        ("RegistryTold",),
+        "The versions have tags in the registry that tell how their rollouts went.",
+    ),
+    Reason(
         "AwaitingRegistry",
-        _REGISTRY_REFUSED,
+        (*_REGISTRY_REFUSED, "RegistryTold"),
         "The registry was not asked yet; what serves goes on.",
     ),
     Reason(
@@ -185,7 +190,7 @@ _REGISTRY = (
     ),
     Reason(
         "RegisteredVersionNotFound",
-        _REGISTRY_REFUSED,
+        (*_REGISTRY_REFUSED, "RegistryTold"),
         "The registry does not have the version (any more); what serves goes on.",
         "Correct `model.registry.version`, or move the alias to another version.",
     ),
@@ -214,7 +219,7 @@ _REGISTRY = (
         "The version's artefacts are where no pod can fetch them; what serves goes on.",
         "Store them as the message says, and log the model again.",
     ),
-    *source_reasons(*_REGISTRY_REFUSED),
+    *source_reasons(*_REGISTRY_REFUSED, "RegistryTold"),
 )
 
 _SERVER = (

@@ -15,6 +15,7 @@ Carrier = Literal[
     "Approved",
     "SourcesRead",
     "RegistryRead",
+    "RegistryTold",
     "rollout",
     "Event",
 ]

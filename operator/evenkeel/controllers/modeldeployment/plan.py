@@ -58,7 +58,15 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     children = owned(snapshot, wanted, rollout, divided, pods)
     stable_pods = _stable_pods(rollout, pods, children)
     situation = Situation(
-        md, wanted, rollout, stable_pods, snapshot.children, now, unnamed, snapshot.registry
+        md=md,
+        wanted=wanted,
+        rollout=rollout,
+        pods=stable_pods,
+        children=snapshot.children,
+        now=now,
+        unnamed=unnamed,
+        registry=snapshot.registry,
+        told=snapshot.told,
     )
     status = _status(snapshot, situation, pods)
     deletes = unwanted(snapshot, rollout)

@@ -1,8 +1,9 @@
-"""What a ModelDeployment serves of a registry, by what polls have brought so far."""
+"""What a ModelDeployment serves of a registry, and tells it, by what polls have brought so far."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
@@ -11,12 +12,21 @@ from evenkeel.controllers.kind import Context
 from evenkeel.meta.objects import Key
 from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.registries.resolution import Resolution, question, resolve
+from evenkeel.registries.tags import Telling, questions, telling
 
+MODEL = "model"
 UNSEEN: Sighting[object] = Sighting()
 
 
-def resolution(context: Context, md: ModelDeployment, now: datetime) -> Resolution | None:
-    """None for a model of no registry. The registry is asked from now on."""
+class FromRegistry(NamedTuple):
+    """resolution: what the registry's model is. told: whether it knows how rollouts went."""
+
+    resolution: Resolution
+    told: Telling
+
+
+def from_registry(context: Context, md: ModelDeployment, now: datetime) -> FromRegistry | None:
+    """None for a model of no registry. The registry is asked and told from now on."""
     source, namespace = md.spec.model, md.metadata.namespace
     polls: dict[str, Poll] = {}
     registry: ModelRegistry | None = None
@@ -24,11 +34,12 @@ def resolution(context: Context, md: ModelDeployment, now: datetime) -> Resoluti
         found = context.store.get(Key(ModelRegistry.kind, namespace, source.registry.registry))
         if found is not None:
             registry = context.store.parse(ModelRegistry, found)
-            polls["model"] = question(source, registry)
+            polls = {MODEL: question(source, registry), **questions(md, registry)}
     seen = context.polls.want(Key(md.kind, namespace, md.metadata.name), polls)
     if source.registry is None:
         return None
-    return resolve(source, registry, md.status.registry, seen.get("model", UNSEEN), now)
+    resolved = resolve(source, registry, md.status.registry, seen.get(MODEL, UNSEEN), now)
+    return FromRegistry(resolved, telling(seen[name] for name in polls if name != MODEL))
 
 
 def with_resolution(md: ModelDeployment, found: Resolution | None) -> ModelDeployment:
@@ -45,4 +56,4 @@ def with_resolution(md: ModelDeployment, found: Resolution | None) -> ModelDeplo
 
 def _serves_on(md: ModelDeployment) -> bool:
     """Whether what serves is still of the registry that the spec no longer names."""
-    return md.status.stable is not None and bool(md.status.stable.registry_version)
+    return md.status.stable is not None and md.status.stable.registered is not None

@@ -11,6 +11,7 @@ from evenkeel.api.modelversion import ModelVersion
 from evenkeel.meta.objects import Taken
 from evenkeel.meta.refusal import Refused
 from evenkeel.registries.resolution import Resolution
+from evenkeel.registries.tags import Telling
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child
 from evenkeel.serving.pod_template import PodSettings
@@ -25,6 +26,7 @@ class DeploymentSnapshot:
     present: by revision the pods that have not ended, also of one without a Deployment.
     seen: what Prometheus said of the canary's indicators; empty while none is judged.
     taken: objects of others that have the names of children. registry: what a registry's model is.
+    told: whether the registry knows how rollouts went.
     """
 
     deployment: ModelDeployment
@@ -38,3 +40,4 @@ class DeploymentSnapshot:
     present: Mapping[str, int] = field(default_factory=dict)
     taken: tuple[Taken, ...] = ()
     registry: Resolution | None = None
+    told: Telling | None = None
