@@ -145,6 +145,11 @@ async def test_an_mlmodel_that_says_nothing(server: Registry, mlmodel: str | Non
     assert (await ask(server, CHAMPION)).reason == "FlavorsUnknown"
 
 
+async def test_a_server_that_hands_out_no_mlmodels(server: Registry) -> None:
+    server.fault = answering(404, "<html>", "text/html", path="get-artifact")
+    assert await ask(server, CHAMPION) == Missing("FlavorsUnknown", "Not Found")
+
+
 async def test_a_version_that_is_not_ready_yet(server: Registry) -> None:
     version = server.versions["fraud"]["2"]
     version.status, version.message = "FAILED_REGISTRATION", "no space\nleft"
@@ -206,8 +211,8 @@ def answering(
         ),
         (answering(503, "upstream\nis down", "text/plain"), Unavailable, "upstream is down"),
         (answering(400, '{"message": "no"}'), Unavailable, "answered 400: no"),
-        (answering(500, "", path="get-artifact"), Unavailable, "get-artifact answered 500"),
-        (answering(404, "", "text/plain", path="get-artifact"), NotUnderstood, "404"),
+        (answering(500, "", path="get-artifact"), Unavailable, "with spec.model.format the"),
+        (answering(403, "", path="get-artifact"), AccessDenied, "with spec.model.format the"),
     ],
 )
 async def test_answers_that_are_none(

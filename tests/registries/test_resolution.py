@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
-from evenkeel.api.modeldeployment import ModelSource
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.modelregistry import ModelRegistry
+from evenkeel.api.modelsource import ModelSource
 from evenkeel.meta.refusal import Refused
 from evenkeel.outside.mlflow import Missing, Registered, Which
 from evenkeel.outside.poll import Failure, Poll, Sighting

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from evenkeel.api.common import ModelFormat
-from evenkeel.api.modeldeployment import ModelSource
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
+from evenkeel.api.modelsource import ModelSource
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.meta.refusal import Refused
 from evenkeel.serving.model_source import NEW, Past, Target, resolve

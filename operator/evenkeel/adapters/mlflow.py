@@ -14,7 +14,7 @@ from typing import Any
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.body import parsed
-from evenkeel.adapters.mlmodel import mlmodel
+from evenkeel.adapters.mlmodel import MLmodel, mlmodel
 from evenkeel.adapters.source import NotUnderstood
 from evenkeel.adapters.web import Reply, Web, refusal, words
 from evenkeel.adapters.words import one_line, without
@@ -110,20 +110,16 @@ class Mlflow:
         if reply.status != 200:
             return _missing(reply, access, NO_VERSION)
         uri = _text(_json(reply, access), "artifact_uri", reply)
-        flavors: tuple[str, ...] = ()
-        signed = False
+        found = MLmodel((), False)
         if question.flavors:
             # The server reads it from wherever its artefacts are.
             path = "/model-versions/get-artifact"
             reply = await self._get(access, workspace, path, {**asked, "path": "MLmodel"})
-            if reply.status != 200:
-                return _missing(reply, access, NO_FLAVORS)
-            try:
-                flavors, signed = mlmodel(reply.body)
-            except ValueError as error:
-                said = without(access.confidential, f"the MLmodel cannot be read: {error}")
-                return Missing(NO_FLAVORS, said)
-        return Registered(version.version, version.source, uri, version.run_id, flavors, signed)
+            read = _mlmodel(reply, access)
+            if isinstance(read, Missing):
+                return read
+            found = read
+        return Registered(version.version, version.source, uri, version.run_id, *found)
 
     async def _get(
         self, access: Access, workspace: str, path: str, query: Mapping[str, str]
@@ -169,6 +165,19 @@ def _registered(reply: Reply, access: Access) -> Registered | Missing:
     run_id = _text(found, "run_id", reply) if found.get("run_id") else ""
     source = _text(found, "source", reply) if found.get("source") else ""
     return Registered(version, source, "", run_id)
+
+
+def _mlmodel(reply: Reply, access: Access) -> MLmodel | Missing:
+    """Raises SourceError where a server cannot read its own artefacts."""
+    if reply.status == 404:
+        return Missing(NO_FLAVORS, without(access.confidential, words(reply)))
+    if reply.status != 200:
+        error = _fault(reply, access)
+        raise type(error)(f"{error}; with spec.model.format the MLmodel is not needed")
+    try:
+        return mlmodel(reply.body)
+    except ValueError as error:
+        return Missing(NO_FLAVORS, f"the MLmodel cannot be read: {error}")
 
 
 def _missing(reply: Reply, access: Access, reason: str) -> Missing:

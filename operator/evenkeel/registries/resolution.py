@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from evenkeel.api.common import ModelFormat
-from evenkeel.api.modeldeployment import ModelSource, RegisteredSource
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.modelregistry import ModelRegistry
+from evenkeel.api.modelsource import ModelSource, RegisteredSource
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
 from evenkeel.outside.mlflow import KIND, Missing, Registered, Which

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evenkeel.api.modeldeployment import Storage
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
+from evenkeel.api.modelsource import Storage
 from evenkeel.api.uri import PROXIED
 from evenkeel.pods.expansion import literal_env
 from evenkeel.serving.model_files import INITIALIZER, VOLUME, ModelFiles
