@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from evenkeel.adapters.access import basic
 
+from dev.cluster.ports import free_port
 from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.mlflow_registry import Registry, Version, registry
+from tests.support.mlflow_registry import Registry, Version, notification, registry
 from tests.support.operating import World, model_deployment, until, world
 
 JSON = dict[str, Any]
@@ -101,6 +104,28 @@ async def test_the_alias_is_served_and_its_moves_are_canaries(w: World, mlflow: 
         assert tags["3"][key].startswith("Promoted at ")
         generation = w.ns.get("ModelDeployment", "fraud")["metadata"]["generation"]
         assert generation == 1, "the spec is never written"
+
+
+async def test_a_notification_spares_the_wait(
+    w: World, mlflow: Registry, api_server: ApiServer
+) -> None:
+    api_server.kubectl(
+        *("-n", w.ns.name, "create", "secret", "generic", "mlflow"),
+        "--from-literal=webhook=geheim",
+    )
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/registries/{w.ns.name}/mlflow"
+    async with w.operator(webhook_port=port), aiohttp.ClientSession() as http:
+        registered(w, mlflow, {"secretName": "mlflow", "intervalSeconds": 86400})
+        await until(lambda: w.ns.status("fraud").get("registry"))
+        mlflow.aliases["fraud"]["champion"] = "2"
+        body, headers = notification("geheim", "fraud", time.time())
+        async with http.post(url, data=body, headers=headers) as answer:
+            assert await answer.json() == {"asked": 1}
+        await until(lambda: w.ns.status("fraud")["registry"]["version"] == "2")
+        body, headers = notification("wrong", "fraud", time.time())
+        async with http.post(url, data=body, headers=headers) as answer:
+            assert answer.status == 401
 
 
 async def test_what_the_registry_loses_takes_nothing_away(

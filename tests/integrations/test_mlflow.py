@@ -9,16 +9,20 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from evenkeel.adapters.access import Access, basic
 from evenkeel.adapters.mlflow import Mlflow
 from evenkeel.adapters.source import AccessDenied, NotUnderstood
 from evenkeel.adapters.web import Web
 from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Tag, Tagged, Which
 from evenkeel.registries.artifacts import fetched_from
+from evenkeel.registries.notification import model_named, verified
 
 from dev.mlflow import PASSWORD, USER
 from dev.paths import ROOT
@@ -38,9 +42,9 @@ print(json.dumps(float((model.predict(features) == classes).mean())))
 
 @pytest.fixture
 async def client() -> AsyncIterator[Mlflow]:
-    web = Web()
-    yield Mlflow(web)
-    await web.close()
+    reached = Web()
+    yield Mlflow(reached)
+    await reached.close()
 
 
 def access(mlflow: Trained, password: str = PASSWORD) -> Access:
@@ -102,6 +106,37 @@ async def test_a_tag_is_written_by_who_may(mlflow: Trained, client: Mlflow) -> N
         shown = Access(mlflow.server.url, authorization=basic(*stranger.values()))
         with pytest.raises(AccessDenied, match="set-tag answered 403: Permission denied"):
             await client(replace(told, value="other"), shown, None)
+
+
+async def test_its_notifications_are_verified(mlflow: Trained) -> None:
+    """By the endpoint that tries one, since a new webhook is not heard of for a minute."""
+    heard: list[tuple[str, bool]] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        body = await request.read()
+        signed = verified("geheim", request.headers, body, datetime.now(UTC))
+        heard.append((model_named(body), signed))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/registries/shop/mlflow", handle)
+    async with TestServer(app, host="127.0.0.1") as receiver:
+        made = await asyncio.to_thread(
+            mlflow.server.call,
+            "POST",
+            "webhooks",
+            name="evenkeel",
+            url=f"http://127.0.0.1:{receiver.port}/registries/shop/mlflow",
+            secret="geheim",
+            events=[{"entity": "MODEL_VERSION_ALIAS", "action": "CREATED"}],
+            status="ACTIVE",
+        )
+        path = f"webhooks/{made['webhook']['webhook_id']}"
+        tried = await asyncio.to_thread(mlflow.server.call, "POST", f"{path}/test")
+        await asyncio.to_thread(mlflow.server.call, "DELETE", path)
+    assert tried["result"]["success"], tried
+    ((named, signed),) = heard
+    assert (bool(named), signed) == (True, True)
 
 
 async def test_another_address_is_no_registry(mlflow: Trained, client: Mlflow) -> None:

@@ -5,6 +5,10 @@ tests/integrations proves against a real server that these are its answers.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -157,6 +161,20 @@ class Registry:
         if found is None or found.mlmodel is None:
             return error(404, "RESOURCE_DOES_NOT_EXIST", "No such artifact: '1/models/MLmodel'")
         return web.Response(text=found.mlmodel, content_type="text/plain")
+
+
+def notification(
+    secret: str, name: str, now: float, **changed: str
+) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of what MLflow sends when an alias moves. changed: headers."""
+    data = {"name": name, "alias": "champion", "version": "2"}
+    moved = {"entity": "model_version_alias", "action": "created", "data": data}
+    body = json.dumps(moved).encode()
+    told = {"X-MLflow-Delivery-Id": "d-1", "X-MLflow-Timestamp": str(int(now))}
+    text = f"{told['X-MLflow-Delivery-Id']}.{told['X-MLflow-Timestamp']}.".encode() + body
+    mac = hmac.new(secret.encode(), text, hashlib.sha256).digest()
+    signature = "v1," + base64.b64encode(mac).decode()
+    return body, {**told, "X-MLflow-Signature": signature, **changed}
 
 
 @asynccontextmanager

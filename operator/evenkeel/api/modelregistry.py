@@ -39,7 +39,8 @@ class ModelRegistrySpec(Model):
         Field(
             description="Secret with what the registry is shown: `token`, or `username` and "
             "`password`; `ca.crt` to trust; `tls.crt` and `tls.key` of the client; `headers`, "
-            "lines of NAME: VALUE.",
+            "lines of NAME: VALUE; and `webhook`, the secret that its notifications are signed "
+            "with.",
         ),
     ] = None
     interval_seconds: Annotated[
