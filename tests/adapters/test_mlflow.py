@@ -50,6 +50,23 @@ async def test_the_version_of_an_alias(server: Registry) -> None:
     assert found == Registered("2", "models:/m-1", PROXIED, "48693ee5", flavors, signed=True)
 
 
+async def test_the_commit_of_its_run(server: Registry) -> None:
+    server.commits["48693ee5"] = "c0ffee"
+    assert (await ask(server, CHAMPION)).commit == "c0ffee"
+
+
+@pytest.mark.parametrize(
+    "run", ["x", "[]", '{"run": {"data": {}}}', '{"run": {"data": {"tags": [1]}}}', "x" * 2**20]
+)
+async def test_a_run_that_tells_nothing_keeps_no_model_from_being_served(
+    server: Registry, run: str
+) -> None:
+    for status in (200, 403, 500):
+        server.fault = answering(status, run, path="runs/get")
+        found = await ask(server, CHAMPION)
+        assert (found.version, found.commit) == ("2", "")
+
+
 async def test_a_version_by_number_that_no_run_made(server: Registry) -> None:
     found = await ask(server, Which("fraud", version="1"))
     assert (found.uri, found.source, found.run_id) == (

@@ -56,7 +56,7 @@ async def test_an_alias_is_resolved_followed_and_lost(mlflow: Trained, client: M
     found: Any = await client(CHAMPION, access(mlflow), None)
     path = f"mlflow-artifacts:/0/models/{first['model']}/artifacts"
     source = f"models:/{first['model']}"
-    assert found == Registered("1", source, path, first["run"], FLAVORS, signed=True)
+    assert found == Registered("1", source, path, first["run"], FLAVORS, True, "c0ffee")
     assert await client(CHAMPION, access(mlflow), found) is found
     mlflow.server.call("POST", "registered-models/alias", name="iris", alias="next", version="2")
     asked = Which("iris", alias="next")

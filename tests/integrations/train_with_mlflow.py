@@ -22,7 +22,7 @@ def main(name: str) -> None:
     features, classes = load_iris(return_X_y=True, as_frame=True)
     told = []
     for strength in (1.0, 0.1):
-        with mlflow.start_run() as run:
+        with mlflow.start_run(tags={"mlflow.source.git.commit": "c0ffee"}) as run:
             model = LogisticRegression(C=strength, max_iter=500).fit(features, classes)
             logged = mlflow.sklearn.log_model(
                 model,

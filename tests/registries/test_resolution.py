@@ -26,7 +26,9 @@ REGISTRY = ModelRegistry.model_validate(
         },
     }
 )
-TWO = Registered("2", "models:/m-2", "s3://m/2", "run-2", ("python_function", "sklearn"), True)
+TWO = Registered(
+    "2", "models:/m-2", "s3://m/2", "run-2", ("python_function", "sklearn"), True, "c0ffee"
+)
 THREE = Registered("3", "models:/m-3", "s3://m/3", "run-3", ("python_function",), True)
 DOWN = Failure("SourceUnavailable", "http://mlflow:5000: cannot connect", NOW)
 
@@ -85,6 +87,7 @@ def test_the_version_of_the_alias_with_all_that_is_shown_of_it() -> None:
         "alias": "champion",
         "version": "2",
         "runID": "run-2",
+        "codeRevision": "c0ffee",
         "source": "models:/m-2",
         "uri": "s3://m/2",
         "format": {"name": "mlflow"},

@@ -61,12 +61,14 @@ def error(status: int, code: str, message: str) -> web.Response:
 
 
 class Registry:
-    """versions: by name and number. aliases: by name and alias. authorization: the header that is
+    """versions: by name and number. aliases: by name and alias. commits: by run, of those
+    that there are. authorization: the header that is
     demanded. fault: an answer instead of the right one."""
 
     def __init__(self) -> None:
         self.versions: dict[str, dict[str, Version]] = {}
         self.aliases: dict[str, dict[str, str]] = {}
+        self.commits: dict[str, str] = {}
         self.authorization = ""
         self.fault: Callable[[web.Request], web.StreamResponse | None] = lambda request: None
         self.requests: list[web.Request] = []
@@ -91,6 +93,7 @@ class Registry:
             f"{API}/registered-models/alias": self._alias,
             f"{API}/model-versions/get": self._version,
             f"{API}/model-versions/get-download-uri": self._uri,
+            f"{API}/runs/get": self._run,
             "/model-versions/get-artifact": self._artifact,
         }.get(request.path)
         if asked is None:
@@ -155,6 +158,14 @@ class Registry:
         if found is None:
             return self._gone(query)
         return web.json_response({"artifact_uri": found.uri})
+
+    def _run(self, query: dict[str, str]) -> web.Response:
+        run_id = query["run_id"]
+        if run_id not in self.commits:
+            return error(404, "RESOURCE_DOES_NOT_EXIST", f"Run with id={run_id} not found")
+        tags = [{"key": "mlflow.user", "value": "ada"}]
+        tags.append({"key": "mlflow.source.git.commit", "value": self.commits[run_id]})
+        return web.json_response({"run": {"info": {"run_id": run_id}, "data": {"tags": tags}}})
 
     def _artifact(self, query: dict[str, str]) -> web.Response:
         found = self._found(query)

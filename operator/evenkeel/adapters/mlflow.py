@@ -22,6 +22,8 @@ from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Tag, Ta
 
 API = "/api/2.0/mlflow"
 WORKSPACE = "X-MLFLOW-WORKSPACE"
+COMMIT = "mlflow.source.git.commit"
+"""A tag of runs."""
 NO_ALIAS = "AliasNotFound"
 NO_VERSION = "RegisteredVersionNotFound"
 NO_MODEL = "RegisteredModelNotFound"
@@ -110,6 +112,7 @@ class Mlflow:
         if reply.status != 200:
             return _missing(reply, access, NO_VERSION)
         uri = _text(_json(reply, access), "artifact_uri", reply)
+        commit = await self._commit(question, access, version.run_id)
         found = MLmodel((), False)
         if question.flavors:
             # The server reads it from wherever its artefacts are.
@@ -119,7 +122,20 @@ class Mlflow:
             if isinstance(read, Missing):
                 return read
             found = read
-        return Registered(version.version, version.source, uri, version.run_id, *found)
+        return Registered(version.version, version.source, uri, version.run_id, *found, commit)
+
+    async def _commit(self, question: Which, access: Access, run_id: str) -> str:
+        """Empty where it cannot be had: a run that is deleted, or too large, is still served."""
+        if not run_id:
+            return ""
+        try:
+            path = f"{API}/runs/get"
+            reply = await self._get(access, question.workspace, path, {"run_id": run_id})
+            tags = _json(reply, access)["run"]["data"]["tags"] if reply.status == 200 else ()
+            told = [tag["value"] for tag in tags if tag["key"] == COMMIT]
+        except (NotUnderstood, AttributeError, TypeError, KeyError):
+            return ""
+        return one_line(str(told[0]), 64) if told else ""
 
     async def _get(
         self, access: Access, workspace: str, path: str, query: Mapping[str, str]

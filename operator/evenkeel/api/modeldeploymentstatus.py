@@ -240,6 +240,9 @@ class ResolvedModel(RegisteredVersion):
     run_id: Annotated[
         str, Field(max_length=2048, alias="runID", description="Run that made it, if any.")
     ] = ""
+    code_revision: Annotated[
+        str, Field(max_length=64, description="Commit that the run was started from, if told.")
+    ] = ""
     source: Annotated[
         str, Field(max_length=2048, description="As it was registered, such as models:/m-ID.")
     ] = ""

@@ -55,7 +55,8 @@ class Registered:
 
     source: as it was registered, such as models:/m-ID. uri: where its artefacts are. run_id: of the
     run that made it, empty if none did. flavors: of its MLmodel, empty where that was not asked
-    for. signed: whether that tells a signature.
+    for. signed: whether that tells a signature. commit: of the code that the run was started from,
+    empty if that is not told.
     """
 
     version: str
@@ -64,6 +65,7 @@ class Registered:
     run_id: str = ""
     flavors: tuple[str, ...] = ()
     signed: bool = False
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ def _answered(
         alias=wanted.alias or "",
         version=answer.version,
         run_id=answer.run_id,
+        code_revision=answer.commit,
         source=answer.source,
         uri=uri,
         format=format_,
