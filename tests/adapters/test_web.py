@@ -135,6 +135,7 @@ async def test_who_shows_nothing_is_told_to(web: Web) -> None:
         ('{"error": "nope"}', "application/json", "nope"),
         ('{"error": 7}', "application/json", '{"error": 7}'),
         ("<html><body>oops", "text/html", "Bad Request"),
+        ("Permission denied", "text/html", "Permission denied"),
         ("", "text/plain", "Bad Request"),
         ("x" * 10**6, "text/plain", "xxx"),
     ],

@@ -20,7 +20,7 @@ class Bad(NamedTuple):
     name: str = "example"
 
 
-MD, RS, TR, MV, SR, CSR = MINIMAL
+MD, RS, TR, MV, SR, CSR, MR = MINIMAL
 STEPS = "analysis: {indicators: [{name: errors}]}\nrollout: "
 GATE = "gates: [{name: g, metric: accuracy, %s}]"
 PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
@@ -30,6 +30,7 @@ CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
+REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
 CHILD = "childMetadata: {service: {%s}}"
 CHILDREN = ("deployment", "service", "route", "autoscaler", "disruptionBudget")
 
@@ -81,7 +82,7 @@ BAD = [
     ),
     Bad("number for a word", MD, "model: {follow: 7}", "must be of type string"),
     # Model source
-    Bad("no source", MD, "model: {}", "exactly one of uri, version (a ModelVersion) or follow"),
+    Bad("no source", MD, "model: {}", "one of uri, version (a ModelVersion), follow (a"),
     Bad("two sources", MD, "model: {follow: a, version: b}", "exactly one of uri, version"),
     Bad(
         "no scheme",
@@ -106,6 +107,39 @@ BAD = [
         "only an MLflow server knows",
     ),
     Bad("schedule that is no name", TR, "schedule: A b", "write a RetrainSchedule's name"),
+    Bad("neither alias nor version", MD, REGISTERED % "", "exactly one of alias or version"),
+    Bad("alias and version", MD, REGISTERED % "alias: a, version: '1'", "exactly one of alias"),
+    Bad("number for a version", MD, REGISTERED % "version: 3", "must be of type string"),
+    Bad("version 0", MD, REGISTERED % "version: '0'", "write the version's number in quotes"),
+    Bad("reserved alias", MD, REGISTERED % "alias: Latest", "MLflow's own words"),
+    Bad("version as alias", MD, REGISTERED % "alias: v7", "name the number as version"),
+    Bad("alias with a slash", MD, REGISTERED % "alias: a/b", "letters, digits, _ and -"),
+    Bad(
+        "registry's URI for a name",
+        MD,
+        "model: {registry: {registry: mlflow, name: 'models:/fraud', alias: a}}",
+        "without / and :",
+    ),
+    Bad(
+        "registry and follow",
+        MD,
+        "model: {follow: a, registry: {registry: mlflow, name: fraud, alias: a}}",
+        "follow (a model name) or registry",
+    ),
+    # Registry
+    Bad("no registry", MR, "mlflow: null", "spec.mlflow: Required value"),
+    Bad("no URL", MR, "mlflow: {url: mlflow:5000}", "url must begin with http:// or https://"),
+    Bad(
+        "password in the URL",
+        MR,
+        "mlflow: {url: 'http://ada:geheim@mlflow'}",
+        "url must have no user or password; name a Secret in secretName",
+    ),
+    Bad("query in the URL", MR, "mlflow: {url: 'http://mlflow/?a=b'}", "without ? and #"),
+    Bad("too often", MR, "intervalSeconds: 1", "greater than or equal to 5"),
+    Bad("no name of a Secret", MR, "secretName: A b", "lower-case letters, digits, hyphens"),
+    Bad("no workspace", MR, "mlflow: {url: 'http://mlflow', workspace: A}", "lower-case"),
+    Bad("name too long for labels", MR, "", "at most 63 characters", name="a" * 64),
     Bad("no format", MD, "model: {uri: 's3://m/x'}", "model.uri needs model.format or a runtime"),
     Bad("format of a version", MD, "model: {version: a, format: {name: onnx}}", "format goes with"),
     Bad(

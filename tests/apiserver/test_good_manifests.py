@@ -47,9 +47,28 @@ DEFAULTS = {
     "ModelVersion": "approval: {mode: Automatic}",
     "ServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",
     "ClusterServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",
+    "ModelRegistry": "{intervalSeconds: 30, writeTags: false}",
 }
 
 GOOD = [
+    (
+        "ModelRegistry",
+        """
+        mlflow: {url: 'https://mlflow.example:8443/base/', workspace: team-a}
+        secretName: mlflow.credentials
+        intervalSeconds: 5
+        """,
+    ),
+    (
+        "ModelDeployment",
+        "model: {registry: {registry: mlflow, name: Fraud model v2.1, alias: champion_EU-1}}",
+    ),
+    (
+        "ModelDeployment",
+        """
+        model: {registry: {registry: mlflow, name: fraud, version: '12'}, format: {name: sklearn}}
+        """,
+    ),
     ("ModelDeployment", CANARY),
     (
         "ModelDeployment",

@@ -21,6 +21,7 @@ from evenkeel.meta.resources import CONFIG_MAP, EVENT, HTTP_ROUTE, LEASE, SECRET
 from tests.chart.conftest import Render
 from tests.support.api_server import ApiServer
 from tests.support.manifests import MINIMAL, manifest
+from tests.support.operating import WATCHED
 from tests.support.resources import BY_KIND
 from tests.support.restoring import OWN
 
@@ -137,12 +138,12 @@ async def test_runs_versions_status_and_events(
 ) -> None:
     rights.client(monkeypatch)
     namespace = rights.watched
-    for kind in ("ModelDeployment", "RetrainSchedule"):
+    for kind in ("ModelDeployment", "RetrainSchedule", "ModelRegistry"):
         rights.server.create(manifest(kind), namespace).raise_for_status()
     async with await Client.from_environment(field_manager="tests") as client:
         for kind in ("TrainingRun", "ModelVersion"):
             await client.create(BY_KIND[kind], namespace, manifest(kind))
-        for kind in ("ModelDeployment", "RetrainSchedule", "TrainingRun", "ModelVersion"):
+        for kind in WATCHED:
             body = {
                 "apiVersion": "evenkeel.dev/v1alpha1",
                 "kind": kind,

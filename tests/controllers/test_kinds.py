@@ -48,6 +48,11 @@ def test_what_is_read_of_a_deployment_is_kept_of_it() -> None:
 
 FOLLOWER = made("ModelDeployment", "follower", model={"follow": "fraud"})
 PINNED = made("ModelDeployment", "pinned", model={"version": "fraud-1"})
+REGISTERED = made(
+    "ModelDeployment",
+    "registered",
+    model={"registry": {"registry": "mlflow", "name": "fraud", "alias": "champion"}},
+)
 OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
 
 
@@ -77,7 +82,11 @@ OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
         ),
         (
             made("ServingRuntime", "sklearn"),
-            {("ModelDeployment", name) for name in ("follower", "pinned", "other")},
+            {("ModelDeployment", name) for name in ("follower", "pinned", "registered", "other")},
+        ),
+        (
+            made("ModelRegistry", "mlflow", mlflow={"url": "http://mlflow"}),
+            {("ModelRegistry", "mlflow"), ("ModelDeployment", "registered")},
         ),
         (made("Deployment", "d", {DEPLOYMENT: "other"}), {("ModelDeployment", "other")}),
         (made("Job", "run-1", {RUN: "run-1", SCHEDULE: "nightly"}), {("TrainingRun", "run-1")}),
@@ -90,7 +99,7 @@ OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
 def test_whom_a_change_concerns(obj: JSON, expected: set[tuple[str, str]]) -> None:
-    assert concerned(obj, FOLLOWER, PINNED, OTHER) == expected
+    assert concerned(obj, FOLLOWER, PINNED, REGISTERED, OTHER) == expected
 
 
 def test_every_kind_of_the_api_has_an_entry() -> None:

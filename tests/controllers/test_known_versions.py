@@ -10,7 +10,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from evenkeel.api.modeldeployment import ModelDeployment, ModelSource
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modelsource import ModelSource
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.record import RECORD
 from evenkeel.api.version_order import age

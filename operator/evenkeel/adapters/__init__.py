@@ -7,13 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from evenkeel.adapters.git.git import Git
+from evenkeel.adapters.mlflow import Mlflow
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.adapters.source import Ask
 from evenkeel.adapters.web import Web
+from evenkeel.outside import mlflow
 
 __all__ = ["SOURCES", "Adapters"]
 
-SOURCES: Mapping[str, Callable[[Web], Ask]] = {"git": lambda web: Git(web).ask}
+SOURCES: Mapping[str, Callable[[Web], Ask]] = {
+    "git": lambda web: Git(web).ask,
+    mlflow.KIND: Mlflow,
+}
 """By a poll's kind what asks its questions."""
 
 

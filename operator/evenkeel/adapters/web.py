@@ -197,4 +197,6 @@ def words(reply: Reply) -> str:
         found = parsed(reply.body)
         named = (found.get(name) for name in ("message", "error", "detail"))
         return one_line(next((one for one in named if isinstance(one, str)), text))
-    return reply.reason if reply.media_type == "text/html" else one_line(text) or reply.reason
+    # Flask calls plain words HTML as well.
+    page = reply.media_type == "text/html" and "<" in text
+    return reply.reason if page else one_line(text) or reply.reason

@@ -8,6 +8,7 @@ from typing import Any
 from evenkeel.api import labels
 from evenkeel.controllers import (
     modeldeployment,
+    modelregistry,
     modelversion,
     retrainschedule,
     servingruntimes,
@@ -26,6 +27,7 @@ KINDS: tuple[Kind, ...] = (
     modelversion.KIND,
     servingruntimes.NAMESPACED,
     servingruntimes.CLUSTER,
+    modelregistry.KIND,
 )
 
 MANAGED = f"{labels.MANAGED_BY}={labels.MANAGER}"

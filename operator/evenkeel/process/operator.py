@@ -49,6 +49,7 @@ from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
 from evenkeel.process.approval_policy import ApprovalPolicy
 from evenkeel.process.health import Health, exposition, health, judged
+from evenkeel.process.hints import Hints
 from evenkeel.process.own_access import own_access
 from evenkeel.process.senders import Senders
 from evenkeel.process.settings import Settings, variable
@@ -208,7 +209,9 @@ class Operator:
             tell=self._tell,
         )
         try:
-            await self._serve(webhook.application(), "webhook_port")
+            app = webhook.application()
+            Hints(self._store, self._by_name, self._polls.hint, lambda: self._leads).add_to(app)
+            await self._serve(app, "webhook_port")
             await self._serve(health(self.health), "http_port")
             await self._serve(exposition(self._refresh), "metrics_port")
         except BaseException:

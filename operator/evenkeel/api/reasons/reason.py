@@ -14,6 +14,8 @@ Carrier = Literal[
     "Validated",
     "Approved",
     "SourcesRead",
+    "RegistryRead",
+    "RegistryTold",
     "rollout",
     "Event",
 ]
