@@ -16,6 +16,7 @@ from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.resources import EVENT
+from evenkeel.meta.times import timestamp
 from evenkeel.versions.plan import VersionSnapshot, plan_version
 
 from bench.cluster import Cluster, Written, cluster
@@ -55,10 +56,10 @@ def _version(number: int, model: str = "fraud") -> JSON:
 
 def _settled(number: int) -> JSON:
     made = _version(number)
-    parsed = ModelVersion.model_validate(
-        {**made, "metadata": {**made["metadata"], "generation": 1}}
-    )
-    plan = plan_version(VersionSnapshot(parsed, (), datetime.now(UTC)))
+    now = datetime.now(UTC)
+    known = {"generation": 1, "creationTimestamp": timestamp(now)}
+    parsed = ModelVersion.model_validate({**made, "metadata": {**made["metadata"], **known}})
+    plan = plan_version(VersionSnapshot(parsed, (), now))
     made["metadata"]["annotations"] = dict(plan.annotations)
     return {**made, "status": plan.status.wire()}
 
