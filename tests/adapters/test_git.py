@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import subprocess
+import sys
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -200,7 +202,7 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
         ("x" * (pack.LARGE + 1), "larger than"),
         (
             "a: &a [x]\nb: &b [*a,*a]\nc: [*b,*b]\nouts:\n- {path: train, md5: 7}\n",
-            "without a hash",
+            "with aliases",
         ),
     ],
 )
@@ -443,6 +445,35 @@ def test_many_deltas_of_one_base_are_bounded() -> None:
         at += len(deltas[-1])
     with pytest.raises(pack.BadPack, match="48 MiB of folders and small files"):
         pack.objects(packed(base, *deltas))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"outs: &outs ["
+        + b"{}," * 60_000
+        + b"]\nstages:\n"
+        + b"".join(b"  s%d: {outs: *outs}\n" % n for n in range(5_000)),
+        b"number: " + b"1:" * 400_000 + b"1\n",
+        b"wdir: " + b"a/" * 250_000 + b"\nouts:\n" + b"- path: x\n" * 10_000,
+    ],
+    ids=["outputs by alias", "a number of base 60", "a long path of each output"],
+)
+@pytest.mark.parametrize("place", ["data.dvc", "dvc.lock"])
+def test_texts_that_would_take_for_ever(text: bytes, place: str) -> None:
+    # A thread would outlive the test: the process is one that can be killed.
+    code = (
+        "import sys; from evenkeel.adapters.git import dvc\n"
+        f"try: dvc.output({place!r}, sys.stdin.buffer.read(), 'data')\n"
+        "except dvc.NotDvc: pass\n"
+    )
+    subprocess.run([sys.executable, "-c", code], input=text, timeout=60, check=True)
+
+
+def test_numbers_are_read_as_far_as_they_are_plain() -> None:
+    lock = b"outs:\n- {path: x, md5: 12345678901234567890123456789012, size: 17, nfiles: 0x1}\n"
+    found = dvc.output("x.dvc", lock, "x")
+    assert found == dvc.Output("md5:12345678901234567890123456789012", 17, None)
 
 
 def test_a_heredoc_in_a_command_is_no_alias() -> None:
