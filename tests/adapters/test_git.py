@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
 import subprocess
 import sys
+import threading
+import weakref
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +22,7 @@ from evenkeel.adapters.access import Access, basic
 from evenkeel.adapters.git import dvc, pack, packets
 from evenkeel.adapters.git import git as module
 from evenkeel.adapters.git.git import Git
+from evenkeel.adapters.git.readers import WAITING, Readers
 from evenkeel.adapters.source import (
     AccessDenied,
     NotFound,
@@ -398,7 +402,7 @@ def test_packs_that_were_damaged_are_refused_or_read(real_pack: bytes, data: st.
     for kind, content in found.values():
         with suppress(pack.BadPack):
             if kind == pack.TREE:
-                pack.entries(content)
+                pack.entries(content, ["data", "train.dvc"])
             elif kind == pack.COMMIT:
                 pack.tree_of(content)
 
@@ -420,6 +424,70 @@ def test_texts_that_are_none_of_dvcs_are_refused_or_say_nothing(text: str, place
 
 def test_a_delta_without_its_base_is_left_out() -> None:
     assert pack.objects(packed(entry(pack.REF_DELTA, b"\1\1\1x", base=bytes(20)))) == {}
+
+
+def test_of_a_folder_only_what_was_asked_for_is_kept() -> None:
+    tree = b"".join(b"100644 %d\0" % n + bytes(20) for n in range(10_000))
+    tree += b"40000 train\0" + b"\1" * 20
+    assert pack.entries(tree, ["train", "train.dvc"]) == [pack.Entry("train", "01" * 20, True)]
+
+
+async def test_many_packets_do_not_hold_the_loop_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = b"".join(packets.packet(f"{n:040x} refs/heads/{n}") for n in range(10_000))
+    threads = []
+
+    def read(body: bytes) -> packets.Advertisement:
+        threads.append(threading.current_thread())
+        return packets.Advertisement(0, {}, {})
+
+    async def speak(request: http.Request) -> http.Response:
+        return http.Response(body=lines, content_type=ADVERTISED)
+
+    monkeypatch.setattr(packets, "advertisement", read)
+    async with other(speak) as (git, url):
+        with pytest.raises(NotFound, match="no branch main"):
+            await git.ask(MAIN, Access(url), None)
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+async def test_large_answers_that_wait_are_bounded_and_freed_when_nobody_waits() -> None:
+    class Data(bytearray):
+        """Bytes that can be watched."""
+
+    readers, go, size = Readers(), threading.Event(), WAITING // 4
+    busy = asyncio.create_task(readers.read(lambda _: go.wait(60), bytes(size)))
+    datas = [Data(size) for _ in range(3)]
+    left = [weakref.ref(data) for data in datas]
+    waiting = [asyncio.create_task(readers.read(len, data)) for data in datas]
+    del datas
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="many large answers"):
+        await readers.read(len, bytes(size))
+    assert await readers.read(len, b"small") == 5
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    del waiting, task
+    gc.collect()
+    assert [one() for one in left] == [None] * 3
+    again = asyncio.create_task(readers.read(len, bytes(size)))
+    go.set()
+    assert await busy
+    assert await again == size
+
+
+async def test_a_servers_words_tell_no_part_of_a_credential() -> None:
+    told = packets.packet("ERR " + "x" * 190 + " hunter2-is-the-password")
+
+    async def speak(request: http.Request) -> http.Response:
+        return http.Response(body=told, content_type=ADVERTISED)
+
+    async with other(speak) as (git, url):
+        shown = Access(url, authorization=basic("me", "hunter2-is-the-password"))
+        with pytest.raises(Unavailable) as raised:
+            await git.ask(MAIN, shown, None)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_many_deltas_of_one_base_are_bounded() -> None:

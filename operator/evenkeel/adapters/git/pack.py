@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -225,15 +226,18 @@ def tree_of(commit: bytes) -> str:
     return first[5:].decode(errors="replace")
 
 
-def entries(tree: bytes) -> list[Entry]:
-    """What is in a folder. Raises BadPack."""
+def entries(tree: bytes, names: Iterable[str]) -> list[Entry]:
+    """Those in a folder that have one of the names, for it may have hundreds of thousands. Raises
+    BadPack."""
+    wanted = {name.encode() for name in names}
     found, at = [], 0
     while at < len(tree):
         space, end = tree.find(b" ", at), tree.find(b"\0", at)
         if not at < space < end or end + 1 + HASH > len(tree):
             raise BadPack("a folder is malformed")
-        name = tree[space + 1 : end].decode(errors="replace")
-        oid = tree[end + 1 : end + 1 + HASH].hex()
-        found.append(Entry(name, oid, tree[at:space] == b"40000"))
+        name = tree[space + 1 : end]
+        if name in wanted:
+            oid = tree[end + 1 : end + 1 + HASH].hex()
+            found.append(Entry(name.decode(), oid, tree[at:space] == b"40000"))
         at = end + 1 + HASH
     return found
