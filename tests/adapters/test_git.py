@@ -117,6 +117,29 @@ async def test_another_commit_with_the_same_data_is_the_same_answer(tmp_path: Pa
         assert third != second
 
 
+async def test_a_head_that_comes_back_has_what_it_had(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.repository.push({"data/train.dvc": tracked(1)})
+        first = last = await w.ask()
+        between = w.repository.push({"README": "more"})
+        last = await w.ask(last=last)
+        heads = [w.repository.push({"README": f"{n}"}) for n in range(3)]
+        last = await w.ask(last=last)
+        newest = w.repository.push({"data/train.dvc": tracked(2)})
+        second = last = await w.ask(last=last)
+        # A mirror lags behind, or somebody takes the push back: by commits without news of data.
+        for head, found in ((heads[-1], first), (newest, second), (between, first)):
+            w.repository.git("push", "-q", "-f", "origin", f"{head}:refs/heads/main")
+            w.backend.asked.clear()
+            last = await w.ask(last=last)
+            assert (last, last.rev, last.head) == (found, found.rev, head)
+            assert len(w.backend.asked) == 2, "the commit is known"
+        for n in range(module.HEADS + 3):
+            w.repository.push({"README": f"again {n}"})
+            last = await w.ask(last=last)
+        assert len(last.before) == module.HEADS
+
+
 async def test_an_output_of_a_pipeline(tmp_path: Path) -> None:
     lock = (
         "schema: '2.0'\nstages:\n  prepare:\n    cmd: x\n    outs:\n"

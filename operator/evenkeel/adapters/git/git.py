@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from evenkeel.adapters.access import Access
@@ -27,6 +28,8 @@ PACK = 12 * 2**20
 """Bytes of a pack."""
 FEW = 2**14
 """Bytes of packets that are read at once; millions of small ones would hold the loop up."""
+HEADS = 32
+"""Commits of a branch of which it is remembered what they have."""
 AGENT = "agent=evenkeel"
 T = TypeVar("T")
 Objects = Mapping[str, tuple[int, bytes]]
@@ -57,13 +60,18 @@ class Git:
         repository = _Repository(self._web, access, self._readers)
         server = await repository.advertisement()
         head = await repository.head(server, question.branch)
-        if last is not None and last.head == head:
+        if last is None:
+            return await self._found(repository, server, head, question.path)
+        if last.head == head:
             return last
-        found = await self._found(repository, server, head, question.path)
-        if last is not None and last.digest == found.digest:
+        found = next((one for one in last.before if one.head == head), None)
+        if found is None:
+            found = await self._found(repository, server, head, question.path)
+        if last.digest == found.digest:
             # Another commit, the same data.
-            return replace(last, head=head)
-        return found
+            found = replace(last, head=head)
+        others = (one for one in (replace(last, before=()), *last.before) if one.head != head)
+        return replace(found, before=tuple(islice(others, HEADS)))
 
     async def _found(
         self, repository: _Repository, server: packets.Advertisement, head: str, path: str
