@@ -176,8 +176,9 @@ def _registered(reply: Reply, access: Access) -> Registered | Missing:
         raise NotUnderstood(f"{reply.url}: {one_line(version, 20)!r} is no number of a version")
     status = found.get("status", "READY")
     if status != "READY":
-        said = one_line(str(found.get("status_message") or status))
-        return Missing(NOT_READY, without(access.confidential, f"version {version}: {said}"))
+        why = str(found.get("status_message") or status)
+        said = one_line(without(access.confidential, why))
+        return Missing(NOT_READY, f"version {version}: {said}")
     run_id = _text(found, "run_id", reply) if found.get("run_id") else ""
     source = _text(found, "source", reply) if found.get("source") else ""
     return Registered(version, source, "", run_id)
