@@ -140,7 +140,7 @@ async def test_who_shows_nothing_is_told_to(web: Web) -> None:
     async with serving(refuse) as url:
         access = Access(url)
         error = refusal(await web.request(access, "GET", "/"), access)
-    assert "401: Unauthorized; name a Secret with credentials" in str(error)
+    assert "401: Unauthorized; name a Secret that holds token, or username" in str(error)
 
 
 @pytest.mark.parametrize(

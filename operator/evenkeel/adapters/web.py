@@ -182,7 +182,9 @@ def refusal(reply: Reply, access: Access) -> SourceError:
         case 401 | 403 if access.authorization or access.headers:
             return AccessDenied(f"{message}; correct the Secret, or what its user may do")
         case 401 | 403:
-            return AccessDenied(f"{message}; name a Secret with credentials")
+            return AccessDenied(
+                f"{message}; name a Secret that holds token, or username and password"
+            )
         case 404 | 410:
             return NotFound(message)
         case _:
