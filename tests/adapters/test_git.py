@@ -14,6 +14,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp import web as http
@@ -376,23 +377,24 @@ def test_packs_that_would_fill_memory_or_lie(data: bytes, says: str) -> None:
         pack.objects(data)
 
 
-def test_objects_that_would_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack, "INFLATED", 2**22)
-    monkeypatch.setattr(pack, "KEPT", 2**20)
+def test_objects_that_would_fill_memory() -> None:
+    limits = pack.Limits(inflated=2**22, kept=2**20)
     large, small = entry(pack.BLOB, bytes(2**21)), entry(pack.TREE, bytes(2**18))
-    assert len(pack.objects(packed(large, large, number=2))) == 0, "large files are not kept"
+    assert len(pack.objects(packed(large, large, number=2), limits)) == 0, (
+        "large files are not kept"
+    )
     with pytest.raises(pack.BadPack, match="4 MiB of objects"):
-        pack.objects(packed(large, large, large))
+        pack.objects(packed(large, large, large), limits)
     with pytest.raises(pack.BadPack, match="1 MiB of folders and small files"):
-        pack.objects(packed(*[small] * 5))
+        pack.objects(packed(*[small] * 5), limits)
 
 
-def test_deltas_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack, "DELTAS", 2**20)
+def test_deltas_together_are_bounded() -> None:
+    limits = pack.Limits(deltas=2**20)
     delta = entry(pack.REF_DELTA, bytes(2**19), base=bytes(20))
-    assert pack.objects(packed(delta, delta)) == {}
+    assert pack.objects(packed(delta, delta), limits) == {}
     with pytest.raises(pack.BadPack, match="1 MiB of deltas"):
-        pack.objects(packed(delta, delta, delta))
+        pack.objects(packed(delta, delta, delta), limits)
 
 
 @pytest.fixture(scope="module")
@@ -474,6 +476,28 @@ async def test_many_packets_do_not_hold_the_loop_up(monkeypatch: pytest.MonkeyPa
     assert threading.main_thread() not in threads
 
 
+async def test_a_small_pack_that_unpacks_to_a_lot_is_read_with_the_large_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    read = pack.objects
+
+    def objects(data: bytes, limits: pack.Limits) -> dict[str, tuple[int, bytes]]:
+        threads.append(threading.current_thread().name.rpartition("_")[0])
+        return read(data, limits)
+
+    monkeypatch.setattr(pack, "objects", objects)
+    async with world(tmp_path, filters=False) as w:
+        w.repository.push({"data/train.dvc": tracked(1)})
+        await w.ask()
+        assert threads == ["git-small"]
+        threads.clear()
+        w.repository.push({"zeros": bytes(pack.QUICK.inflated)})
+        found = await w.ask()
+        assert found.digest == f"md5:{DIGEST}1"
+        assert threads == ["git-small", "git-large"]
+
+
 async def test_large_answers_that_wait_are_bounded_and_freed_when_nobody_waits() -> None:
     class Data(bytearray):
         """Bytes that can be watched."""
@@ -482,7 +506,7 @@ async def test_large_answers_that_wait_are_bounded_and_freed_when_nobody_waits()
     busy = asyncio.create_task(readers.read(lambda _: go.wait(60), bytes(size)))
     datas = [Data(size) for _ in range(3)]
     left = [weakref.ref(data) for data in datas]
-    waiting = [asyncio.create_task(readers.read(len, data)) for data in datas]
+    waiting = [asyncio.create_task(readers.read(len, cast(bytes, data))) for data in datas]
     del datas
     await asyncio.sleep(0)
     with pytest.raises(Unavailable, match="many large answers"):

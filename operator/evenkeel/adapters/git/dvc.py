@@ -13,6 +13,8 @@ import yaml
 
 LONGEST = 2**20
 """Bytes of a file that is read."""
+QUICK = 2**16
+"""Bytes that are read in a tenth of a second or so."""
 ALGORITHMS = ("md5", "etag", "checksum")
 """Fields that may hold a hash, in the order of preference."""
 HASH = 256

@@ -8,6 +8,7 @@ the others out (protocol version 2 with filters, as the large hosts have).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -15,8 +16,9 @@ from typing import NamedTuple, TypeVar
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.git import dvc, pack, packets
+from evenkeel.adapters.git.pack import MOST, QUICK, Limits
 from evenkeel.adapters.git.packets import Mark
-from evenkeel.adapters.git.readers import Readers
+from evenkeel.adapters.git.readers import SMALL, Readers
 from evenkeel.adapters.source import NotFound, NotUnderstood, SourceError, Unavailable
 from evenkeel.adapters.web import Reply, Web, refusal
 from evenkeel.adapters.words import one_line, without
@@ -86,7 +88,8 @@ class Git:
             if oid not in texts:
                 raise NotUnderstood(f"{where}: {place} is larger than {pack.LARGE // 1024} KiB")
             try:
-                out = await self._readers.read(partial(dvc.output, place, path=path), texts[oid])
+                read, text = partial(dvc.output, place, path=path), texts[oid]
+                out = await self._readers.read(read, text, large=len(text) > dvc.QUICK)
             except dvc.NotDvc as error:
                 raise NotUnderstood(f"{where}: {place} is no file of DVC's: {error}") from None
             if out is not None:
@@ -109,18 +112,18 @@ class _Commit(NamedTuple):
     texts: Mapping[str, bytes]
 
 
-def _commit(head: str, path: str, body: bytes) -> _Commit:
+def _commit(head: str, path: str, body: bytes, limits: Limits = MOST) -> _Commit:
     """From the answer to a fetch. Raises Malformed, BadPack and Told."""
-    objects = pack.objects(packets.pack(body))
+    objects = pack.objects(packets.pack(body), limits)
     folders = _Folders(objects, head, (path, *dvc.places(path)))
     places = {place: oid for place in dvc.places(path) if (oid := folders.find(place))}
     itself = folders.find(path, files_only=False)
     return _Commit(places, itself, _texts(objects, places.values()))
 
 
-def _files(oids: Iterable[str], body: bytes) -> dict[str, bytes]:
+def _files(oids: Iterable[str], body: bytes, limits: Limits = MOST) -> dict[str, bytes]:
     """From the answer to a fetch. Raises Malformed, BadPack and Told."""
-    return _texts(pack.objects(packets.pack(body)), oids)
+    return _texts(pack.objects(packets.pack(body), limits), oids)
 
 
 def _texts(objects: Objects, oids: Iterable[str]) -> dict[str, bytes]:
@@ -182,12 +185,19 @@ class _Repository:
                 f"{error}; let the server leave files out (uploadpack.allowFilter), or keep the "
                 "data's .dvc files in a smaller repository"
             ) from None
-        return await self.readers.read(partial(_commit, commit, path), body)
+        return await self._unpacked(partial(_commit, commit, path), body)
 
     async def files(self, oids: Sequence[str]) -> dict[str, bytes]:
         """Contents of the files by name, of those that are not too large."""
         body = await self._fetch([f"want {oid}" for oid in oids])
-        return await self.readers.read(partial(_files, oids), body)
+        return await self._unpacked(partial(_files, oids), body)
+
+    async def _unpacked(self, read: Callable[..., T], body: bytes) -> T:
+        """A few bytes may unpack to a lot: nobody waits for that who has a repository of little."""
+        with suppress(pack.TooMuch):
+            if len(body) <= SMALL:
+                return await self.readers.read(partial(read, limits=QUICK), body)
+        return await self.readers.read(read, body, large=True)
 
     async def _listed(self, read: Callable[[bytes], T], body: bytes) -> T:
         return read(body) if len(body) <= FEW else await self.readers.read(read, body)

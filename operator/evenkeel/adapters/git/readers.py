@@ -27,9 +27,12 @@ class Readers:
         }
         self._waiting: list[tuple[int, Future[Any]]] = []
 
-    async def read(self, work: Callable[[bytes], T], data: bytes) -> T:
-        """What the work makes of the data. Raises what it raises, and Unavailable."""
-        small = len(data) <= SMALL
+    async def read(self, work: Callable[[bytes], T], data: bytes, *, large: bool = False) -> T:
+        """What the work makes of the data. Raises what it raises, and Unavailable.
+
+        large: whether it takes long though the data are small.
+        """
+        small = len(data) <= SMALL and not large
         if not small:
             self._make_room(len(data))
         # Work that is cancelled stays in the thread's queue; its data need not.
