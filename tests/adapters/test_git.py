@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
+import subprocess
+import sys
+import threading
+import weakref
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp import web as http
@@ -17,6 +23,7 @@ from evenkeel.adapters.access import Access, basic
 from evenkeel.adapters.git import dvc, pack, packets
 from evenkeel.adapters.git import git as module
 from evenkeel.adapters.git.git import Git
+from evenkeel.adapters.git.readers import WAITING, Readers
 from evenkeel.adapters.source import (
     AccessDenied,
     NotFound,
@@ -111,6 +118,29 @@ async def test_another_commit_with_the_same_data_is_the_same_answer(tmp_path: Pa
         assert third != second
 
 
+async def test_a_head_that_comes_back_has_what_it_had(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.repository.push({"data/train.dvc": tracked(1)})
+        first = last = await w.ask()
+        between = w.repository.push({"README": "more"})
+        last = await w.ask(last=last)
+        heads = [w.repository.push({"README": f"{n}"}) for n in range(3)]
+        last = await w.ask(last=last)
+        newest = w.repository.push({"data/train.dvc": tracked(2)})
+        second = last = await w.ask(last=last)
+        # A mirror lags behind, or somebody takes the push back: by commits without news of data.
+        for head, found in ((heads[-1], first), (newest, second), (between, first)):
+            w.repository.git("push", "-q", "-f", "origin", f"{head}:refs/heads/main")
+            w.backend.asked.clear()
+            last = await w.ask(last=last)
+            assert (last, last.rev, last.head) == (found, found.rev, head)
+            assert len(w.backend.asked) == 2, "the commit is known"
+        for n in range(module.HEADS + 3):
+            w.repository.push({"README": f"again {n}"})
+            last = await w.ask(last=last)
+        assert len(last.before) == module.HEADS
+
+
 async def test_an_output_of_a_pipeline(tmp_path: Path) -> None:
     lock = (
         "schema: '2.0'\nstages:\n  prepare:\n    cmd: x\n    outs:\n"
@@ -200,7 +230,7 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
         ("x" * (pack.LARGE + 1), "larger than"),
         (
             "a: &a [x]\nb: &b [*a,*a]\nc: [*b,*b]\nouts:\n- {path: train, md5: 7}\n",
-            "without a hash",
+            "with aliases",
         ),
     ],
 )
@@ -347,23 +377,24 @@ def test_packs_that_would_fill_memory_or_lie(data: bytes, says: str) -> None:
         pack.objects(data)
 
 
-def test_objects_that_would_fill_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack, "INFLATED", 2**22)
-    monkeypatch.setattr(pack, "KEPT", 2**20)
+def test_objects_that_would_fill_memory() -> None:
+    limits = pack.Limits(inflated=2**22, kept=2**20)
     large, small = entry(pack.BLOB, bytes(2**21)), entry(pack.TREE, bytes(2**18))
-    assert len(pack.objects(packed(large, large, number=2))) == 0, "large files are not kept"
+    assert len(pack.objects(packed(large, large, number=2), limits)) == 0, (
+        "large files are not kept"
+    )
     with pytest.raises(pack.BadPack, match="4 MiB of objects"):
-        pack.objects(packed(large, large, large))
+        pack.objects(packed(large, large, large), limits)
     with pytest.raises(pack.BadPack, match="1 MiB of folders and small files"):
-        pack.objects(packed(*[small] * 5))
+        pack.objects(packed(*[small] * 5), limits)
 
 
-def test_deltas_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pack, "DELTAS", 2**20)
+def test_deltas_together_are_bounded() -> None:
+    limits = pack.Limits(deltas=2**20)
     delta = entry(pack.REF_DELTA, bytes(2**19), base=bytes(20))
-    assert pack.objects(packed(delta, delta)) == {}
+    assert pack.objects(packed(delta, delta), limits) == {}
     with pytest.raises(pack.BadPack, match="1 MiB of deltas"):
-        pack.objects(packed(delta, delta, delta))
+        pack.objects(packed(delta, delta, delta), limits)
 
 
 @pytest.fixture(scope="module")
@@ -396,7 +427,7 @@ def test_packs_that_were_damaged_are_refused_or_read(real_pack: bytes, data: st.
     for kind, content in found.values():
         with suppress(pack.BadPack):
             if kind == pack.TREE:
-                pack.entries(content)
+                pack.entries(content, ["data", "train.dvc"])
             elif kind == pack.COMMIT:
                 pack.tree_of(content)
 
@@ -418,6 +449,92 @@ def test_texts_that_are_none_of_dvcs_are_refused_or_say_nothing(text: str, place
 
 def test_a_delta_without_its_base_is_left_out() -> None:
     assert pack.objects(packed(entry(pack.REF_DELTA, b"\1\1\1x", base=bytes(20)))) == {}
+
+
+def test_of_a_folder_only_what_was_asked_for_is_kept() -> None:
+    tree = b"".join(b"100644 %d\0" % n + bytes(20) for n in range(10_000))
+    tree += b"40000 train\0" + b"\1" * 20
+    assert pack.entries(tree, ["train", "train.dvc"]) == [pack.Entry("train", "01" * 20, True)]
+
+
+async def test_many_packets_do_not_hold_the_loop_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = b"".join(packets.packet(f"{n:040x} refs/heads/{n}") for n in range(10_000))
+    threads = []
+
+    def read(body: bytes) -> packets.Advertisement:
+        threads.append(threading.current_thread())
+        return packets.Advertisement(0, {}, {})
+
+    async def speak(request: http.Request) -> http.Response:
+        return http.Response(body=lines, content_type=ADVERTISED)
+
+    monkeypatch.setattr(packets, "advertisement", read)
+    async with other(speak) as (git, url):
+        with pytest.raises(NotFound, match="no branch main"):
+            await git.ask(MAIN, Access(url), None)
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+async def test_a_small_pack_that_unpacks_to_a_lot_is_read_with_the_large_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    read = pack.objects
+
+    def objects(data: bytes, limits: pack.Limits) -> dict[str, tuple[int, bytes]]:
+        threads.append(threading.current_thread().name.rpartition("_")[0])
+        return read(data, limits)
+
+    monkeypatch.setattr(pack, "objects", objects)
+    async with world(tmp_path, filters=False) as w:
+        w.repository.push({"data/train.dvc": tracked(1)})
+        await w.ask()
+        assert threads == ["git-small"]
+        threads.clear()
+        w.repository.push({"zeros": bytes(pack.QUICK.inflated)})
+        found = await w.ask()
+        assert found.digest == f"md5:{DIGEST}1"
+        assert threads == ["git-small", "git-large"]
+
+
+async def test_large_answers_that_wait_are_bounded_and_freed_when_nobody_waits() -> None:
+    class Data(bytearray):
+        """Bytes that can be watched."""
+
+    readers, go, size = Readers(), threading.Event(), WAITING // 4
+    busy = asyncio.create_task(readers.read(lambda _: go.wait(60), bytes(size)))
+    datas = [Data(size) for _ in range(3)]
+    left = [weakref.ref(data) for data in datas]
+    waiting = [asyncio.create_task(readers.read(len, cast(bytes, data))) for data in datas]
+    del datas
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="many large answers"):
+        await readers.read(len, bytes(size))
+    assert await readers.read(len, b"small") == 5
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    del waiting, task
+    gc.collect()
+    assert [one() for one in left] == [None] * 3
+    again = asyncio.create_task(readers.read(len, bytes(size)))
+    go.set()
+    assert await busy
+    assert await again == size
+
+
+async def test_a_servers_words_tell_no_part_of_a_credential() -> None:
+    told = packets.packet("ERR " + "x" * 190 + " hunter2-is-the-password")
+
+    async def speak(request: http.Request) -> http.Response:
+        return http.Response(body=told, content_type=ADVERTISED)
+
+    async with other(speak) as (git, url):
+        shown = Access(url, authorization=basic("me", "hunter2-is-the-password"))
+        with pytest.raises(Unavailable) as raised:
+            await git.ask(MAIN, shown, None)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_many_deltas_of_one_base_are_bounded() -> None:
@@ -443,6 +560,35 @@ def test_many_deltas_of_one_base_are_bounded() -> None:
         at += len(deltas[-1])
     with pytest.raises(pack.BadPack, match="48 MiB of folders and small files"):
         pack.objects(packed(base, *deltas))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"outs: &outs ["
+        + b"{}," * 60_000
+        + b"]\nstages:\n"
+        + b"".join(b"  s%d: {outs: *outs}\n" % n for n in range(5_000)),
+        b"number: " + b"1:" * 400_000 + b"1\n",
+        b"wdir: " + b"a/" * 250_000 + b"\nouts:\n" + b"- path: x\n" * 10_000,
+    ],
+    ids=["outputs by alias", "a number of base 60", "a long path of each output"],
+)
+@pytest.mark.parametrize("place", ["data.dvc", "dvc.lock"])
+def test_texts_that_would_take_for_ever(text: bytes, place: str) -> None:
+    # A thread would outlive the test: the process is one that can be killed.
+    code = (
+        "import sys; from evenkeel.adapters.git import dvc\n"
+        f"try: dvc.output({place!r}, sys.stdin.buffer.read(), 'data')\n"
+        "except dvc.NotDvc: pass\n"
+    )
+    subprocess.run([sys.executable, "-c", code], input=text, timeout=60, check=True)
+
+
+def test_numbers_are_read_as_far_as_they_are_plain() -> None:
+    lock = b"outs:\n- {path: x, md5: 12345678901234567890123456789012, size: 17, nfiles: 0x1}\n"
+    found = dvc.output("x.dvc", lock, "x")
+    assert found == dvc.Output("md5:12345678901234567890123456789012", 17, None)
 
 
 def test_a_heredoc_in_a_command_is_no_alias() -> None:

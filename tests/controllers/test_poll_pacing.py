@@ -89,6 +89,20 @@ def test_hosts_that_never_answer_leave_room_for_those_that_do() -> None:
     assert turns([*hung, *fine], 0.0) == fine
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_long_queues_of_others_are_not_waited_for(known: bool) -> None:
+    queue = [
+        inquiry(f"h{i}.{n}", f"n{n}", known=known, due=-100.0) for n in range(4) for i in range(99)
+    ]
+    begun = turns(queue, 0.0)
+    for one in begun:
+        one.begin(0.0)
+    late = inquiry("mine", "mine", known=known, due=-1.0)
+    assert turns([*queue, late], 0.0) == []
+    begun[0].in_hand = False
+    assert turns([*queue, late], 0.0) == [late]
+
+
 def test_of_one_host_the_repositories_that_hang_leave_room_for_the_others() -> None:
     hung = [inquiry("github", f"n{i}", known=False) for i in range(50)]
     for one in turns(hung, 0.0):

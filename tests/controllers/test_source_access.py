@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -17,14 +18,14 @@ class Secrets:
     """One Secret, `git` of namespace ml. read: what was asked for."""
 
     def __init__(self, **values: str) -> None:
-        self.values = {key.replace("_", "."): value for key, value in values.items()}
+        self._values = {key.replace("_", "."): value for key, value in values.items()}
         self.read: set[tuple[str, str]] = set()
 
-    async def value_if_any(self, named: Named) -> str:
+    async def values(self, named: Named, keys: Sequence[str]) -> dict[str, str]:
         self.read.add((named.namespace, named.name))
         if (named.namespace, named.name) != ("ml", "git"):
             raise Unreadable(f"there is no {named}")
-        return self.values.get(named.key, "")
+        return {key: self._values[key] for key in keys if key in self._values}
 
 
 async def of(

@@ -415,3 +415,28 @@ def test_the_time_of_a_change_is_when_it_was_first_seen(world: World) -> None:
     world.settle()
     (run,) = world.runs.values()
     assert run.spec.cause.time == (NOW + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_trigger_that_comes_back_finds_no_news_in_runs_of_its_past() -> None:
+    world = World(DATA, DRIFT, cooldownSeconds=3600, concurrencyPolicy="Queue")
+    for rev, data in (("c1", "a"), ("c2", "b"), ("c3", "c")):
+        world.turn(rev, data)
+        world.pass_time(hours=2)
+    world.edit(triggers=[DRIFT])
+    world.settle()
+    world.reconcile(alerts(1))
+    world.finish_active()
+    last = world.status.last_run
+    world.reconcile(alerts(3, began=world.now))
+    assert world.status.pending is not None, "the cooldown holds them back"
+    world.edit(triggers=[DATA, DRIFT])
+    world.turn("c4", "d")
+    assert world.status.last_run == last
+    assert world.received == world.accounted == 4
+    known = next(t.last_revision for t in world.status.triggers if t.name == "data")
+    assert known is not None
+    assert (known.revision, known.change) == ("c4", 2)
+    world.pass_time(hours=2)
+    world.turn("c5", "e")
+    assert world.trained[-1] == ("c5", "e")
+    assert world.received == world.accounted == 4

@@ -176,8 +176,9 @@ def _registered(reply: Reply, access: Access) -> Registered | Missing:
         raise NotUnderstood(f"{reply.url}: {one_line(version, 20)!r} is no number of a version")
     status = found.get("status", "READY")
     if status != "READY":
-        said = one_line(str(found.get("status_message") or status))
-        return Missing(NOT_READY, without(access.confidential, f"version {version}: {said}"))
+        why = str(found.get("status_message") or status)
+        said = one_line(without(access.confidential, why))
+        return Missing(NOT_READY, f"version {version}: {said}")
     run_id = _text(found, "run_id", reply) if found.get("run_id") else ""
     source = _text(found, "source", reply) if found.get("source") else ""
     return Registered(version, source, "", run_id)
@@ -186,7 +187,7 @@ def _registered(reply: Reply, access: Access) -> Registered | Missing:
 def _mlmodel(reply: Reply, access: Access) -> MLmodel | Missing:
     """Raises SourceError where a server cannot read its own artefacts."""
     if reply.status == 404:
-        return Missing(NO_FLAVORS, without(access.confidential, words(reply)))
+        return Missing(NO_FLAVORS, words(reply, access.confidential))
     if reply.status != 200:
         error = _fault(reply, access)
         raise type(error)(f"{error}; with spec.model.format the MLmodel is not needed")
@@ -202,7 +203,7 @@ def _missing(reply: Reply, access: Access, reason: str) -> Missing:
     reason: of what was asked for.
     """
     code = _code(reply)
-    said = without(access.confidential, words(reply))
+    said = words(reply, access.confidential)
     if code == "INVALID_PARAMETER_VALUE" and reply.status == 400:
         return Missing(reason, said)
     if code == "RESOURCE_DOES_NOT_EXIST" and reply.status == 404:
@@ -230,7 +231,7 @@ def _json(reply: Reply, access: Access) -> dict[str, Any]:
     try:
         found = parsed(reply.body)
     except ValueError:
-        said = without(access.confidential, words(reply))
+        said = words(reply, access.confidential)
         raise NotUnderstood(f"{reply.url} answered 200 without JSON: {said}") from None
     if not isinstance(found, dict):
         raise NotUnderstood(f"{reply.url}: the answer is none of MLflow's")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -154,15 +154,14 @@ async def _exchange(pool: Pool, asked: _Asked, body: Body) -> Reply:
             if not response.content.is_eof():
                 response.close()
     if 300 <= response.status < 400:
-        leads = _redirect(url, response.status, response.headers.get("Location", ""))
-        raise Unavailable(without(access.confidential, leads))
+        location = without(access.confidential, response.headers.get("Location", ""))
+        raise Unavailable(_redirect(url, response.status, location))
     if encoding != "identity":
         raise NotUnderstood(
             f"{url} compressed its answer ({one_line(encoding, 20)}) though asked not to; let "
             "proxies pass Accept-Encoding on"
         )
-    reason = one_line(response.reason or "")
-    return Reply(url, response.status, reason, response.headers, body.octets())
+    return Reply(url, response.status, response.reason or "", response.headers, body.octets())
 
 
 def _redirect(url: str, status: int, location: str) -> str:
@@ -177,26 +176,33 @@ def _redirect(url: str, status: int, location: str) -> str:
 
 def refusal(reply: Reply, access: Access) -> SourceError:
     """The error that an answer other than success stands for, in the server's own words."""
-    said = without(access.confidential, words(reply))
+    said = words(reply, access.confidential)
     message = f"{reply.url} answered {reply.status}: {said}".removesuffix(": ")
     match reply.status:
         case 401 | 403 if access.authorization or access.headers:
             return AccessDenied(f"{message}; correct the Secret, or what its user may do")
         case 401 | 403:
-            return AccessDenied(f"{message}; name a Secret with credentials")
+            return AccessDenied(
+                f"{message}; name a Secret that holds token, or username and password"
+            )
         case 404 | 410:
             return NotFound(message)
         case _:
             return Unavailable(message)
 
 
-def words(reply: Reply) -> str:
-    """What the server says: the message of a JSON answer, the text, or its reason."""
+def words(reply: Reply, secrets: Iterable[str]) -> str:
+    """What the server says, without the secrets: the message of a JSON answer, the text, or its
+    reason."""
+    found = one_line(without(secrets, _said(reply)))
+    return found or one_line(without(secrets, reply.reason))
+
+
+def _said(reply: Reply) -> str:
     text = reply.body.decode(errors="replace")
     with suppress(ValueError, AttributeError):
         found = parsed(reply.body)
         named = (found.get(name) for name in ("message", "error", "detail"))
-        return one_line(next((one for one in named if isinstance(one, str)), text))
+        return next((one for one in named if isinstance(one, str)), text)
     # Flask calls plain words HTML as well.
-    page = reply.media_type == "text/html" and "<" in text
-    return reply.reason if page else one_line(text) or reply.reason
+    return "" if reply.media_type == "text/html" and "<" in text else text

@@ -20,7 +20,8 @@ class TrackedData:
     rev: the commit at which it was found. digest: the algorithm and the data's hash, such as
     `md5:d41d8cd98f00b204e9800998ecf8427e.dir`; `git:` is that of a file or folder in Git itself.
     size: bytes. files: how many, of a folder. head: the branch's newest commit, which may well
-    have the same data.
+    have the same data. before: what was found at other heads of late, the newest first; mirrors
+    that lag behind and forced pushes show them again.
     """
 
     rev: str
@@ -28,3 +29,4 @@ class TrackedData:
     size: int | None = None
     files: int | None = None
     head: str = field(default="", compare=False)
+    before: tuple[TrackedData, ...] = field(default=(), compare=False, repr=False)

@@ -175,8 +175,9 @@ def _unsettled(
         if kind.clock is not None and time is not None and time > book.handled[name]:
             return time if run.metadata.name == own(timestamp(time)) else None
         if poller is not None and (revision := poller.told(cause)) is not None:
+            # A trigger that counts from nothing yet began no run: it had the name once before.
             known = book.revisions.get(name)
-            newer = (cause.change or 0) > (known.change if known else 0)
+            newer = known is not None and (cause.change or 0) > known.change
             return revision if newer and run.metadata.name == own(identity(revision)) else None
     return None
 

@@ -65,7 +65,7 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
     request, presumed_until = _request(book, snapshot)
     blocked = first_block(request)
     due = due_occurrences(book, schedule, blocked, now)
-    due = by_age([*due, *changes(book, schedule, snapshot.sightings, now)])
+    due = by_age([*due, *changes(book, schedule, runs, snapshot.sightings, now)])
     run = decide(book, request, blocked, due, alerts, runs)
     if run is None and blocked is None and not request.active:
         # What was counted long ago and fires still is a cause again.

@@ -15,13 +15,18 @@ def identity(revision: Revision) -> str:
     return f"{revision.name} {revision.digest}"
 
 
-def settled(known: SettledRevision | None, revision: Revision, now: datetime) -> SettledRevision:
-    """The revision as settled after the one that is known; None: it is the first."""
+def settled(
+    known: SettledRevision | None, revision: Revision, now: datetime, *, first: int = 0
+) -> SettledRevision:
+    """The revision as settled after the one that is known; None: it is the first.
+
+    first: the number of its change then.
+    """
     earlier = known.earlier + _mark(known.revision, known.digest) if known else ""
     return SettledRevision(
         revision=revision.name,
         digest=revision.digest,
-        change=known.change + 1 if known else 0,
+        change=known.change + 1 if known else first,
         time=timestamp(now),
         earlier=earlier[-DIGEST * KEPT_REVISION_DIGESTS :],
     )

@@ -7,11 +7,12 @@ after a push that was forced, is not trained again, but the same data in a new r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from evenkeel.api.retrainschedule import RetrainSchedule
+from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.conditions import Observation, find
 from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.retraining.accounts import Book
@@ -42,7 +43,11 @@ def polls(schedule: RetrainSchedule) -> dict[str, Poll]:
 
 
 def changes(
-    book: Book, schedule: RetrainSchedule, sightings: Sightings, now: datetime
+    book: Book,
+    schedule: RetrainSchedule,
+    runs: Iterable[TrainingRun],
+    sightings: Sightings,
+    now: datetime,
 ) -> list[Occurrence]:
     """Those that wait for a run; the newest of each source alone."""
     found: list[Occurrence] = []
@@ -55,7 +60,7 @@ def changes(
         revision = kind.poller.revision(sighting.answer)
         known = book.revisions.get(name)
         if known is None:
-            book.revisions[name] = settled(None, revision, now)
+            book.revisions[name] = settled(None, revision, now, first=_former(runs, name))
         elif revision.digest != known.digest and not was_settled(known, revision):
             facts = kind.poller.facts(spec, sighting.answer)
             since = sighting.since or now
@@ -71,6 +76,15 @@ def changes(
                 )
             )
     return found
+
+
+def _former(runs: Iterable[TrainingRun], trigger: str) -> int:
+    """The newest change that a trigger of that name had before it was removed and came back.
+
+    Its runs would look like news to one that counts from 0.
+    """
+    own = (run.spec.cause for run in runs if run.spec.cause.trigger == trigger)
+    return max((cause.change or 0 for cause in own), default=0)
 
 
 def observations(schedule: RetrainSchedule, sightings: Sightings) -> tuple[Observation, ...]:

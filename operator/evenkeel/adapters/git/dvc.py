@@ -13,13 +13,19 @@ import yaml
 
 LONGEST = 2**20
 """Bytes of a file that is read."""
+QUICK = 2**16
+"""Bytes that are read in a tenth of a second or so."""
 ALGORITHMS = ("md5", "etag", "checksum")
 """Fields that may hold a hash, in the order of preference."""
 HASH = 256
 """Characters of a hash."""
-BIG = 2**62
+PATH = 1024
+"""Characters of an output's path, with that of its folder."""
+DIGITS = 18
+"""Those of a number."""
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Every scalar stays a text: making numbers and merged mappings of them can take for ever.
+_LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 class NotDvc(ValueError):
@@ -51,8 +57,8 @@ def output(place: str, text: bytes, path: str) -> Output | None:
     if len(text) > LONGEST:
         raise NotDvc(f"larger than {LONGEST // 1024} KiB")
     try:
-        # Merging aliases again and again doubles what is in memory each time.
-        if b"<<" in text and any(
+        # With aliases a small file has more outputs than anybody can look through.
+        if b"*" in text and any(
             isinstance(token, yaml.AliasToken) for token in yaml.scan(text, _LOADER)
         ):
             raise NotDvc("with aliases, which DVC does not write")
@@ -64,7 +70,9 @@ def output(place: str, text: bytes, path: str) -> Output | None:
     folder = posixpath.dirname(place)
     for base, out in _outs(found, folder, lock=posixpath.basename(place) == "dvc.lock"):
         named = out.get("path")
-        if isinstance(named, str) and posixpath.normpath(posixpath.join(base, named)) == path:
+        if not isinstance(named, str) or len(base) + len(named) > PATH:
+            continue
+        if posixpath.normpath(posixpath.join(base, named)) == path:
             return _output(out)
     return None
 
@@ -96,4 +104,5 @@ def _output(out: Mapping[str, Any]) -> Output:
 
 
 def _number(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value < BIG else None
+    plain = isinstance(value, str) and value.isascii() and value.isdecimal()
+    return int(value) if plain and len(value) <= DIGITS else None

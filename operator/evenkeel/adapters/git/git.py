@@ -7,42 +7,42 @@ the others out (protocol version 2 with filters, as the large hosts have).
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.git import dvc, pack, packets
+from evenkeel.adapters.git.pack import MOST, QUICK, Limits
 from evenkeel.adapters.git.packets import Mark
+from evenkeel.adapters.git.readers import SMALL, Readers
 from evenkeel.adapters.source import NotFound, NotUnderstood, SourceError, Unavailable
 from evenkeel.adapters.web import Reply, Web, refusal
-from evenkeel.adapters.words import one_line
+from evenkeel.adapters.words import one_line, without
 from evenkeel.outside.git import GitQuestion, TrackedData
 
 ADVERTISEMENT = 4 * 2**20
 """Bytes of a server's beginning; old ones tell all their branches and tags."""
 PACK = 12 * 2**20
 """Bytes of a pack."""
-SMALL = 2**19
-"""Bytes that are read quickly, as those of nearly all repositories."""
+FEW = 2**14
+"""Bytes of packets that are read at once; millions of small ones would hold the loop up."""
+HEADS = 32
+"""Commits of a branch of which it is remembered what they have."""
 AGENT = "agent=evenkeel"
 T = TypeVar("T")
 Objects = Mapping[str, tuple[int, bytes]]
 
 
 class Git:
-    """All repositories. What they send is read in threads: one for all that is small, and one
-    for the rest, so that nobody waits for a stranger's large pack."""
+    """All repositories."""
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        self._threads = {
-            small: ThreadPoolExecutor(1, f"git-{'small' if small else 'large'}")
-            for small in (True, False)
-        }
+        self._readers = Readers()
 
     async def ask(
         self, question: GitQuestion, access: Access, last: TrackedData | None
@@ -51,76 +51,83 @@ class Git:
         try:
             return await self._asked(question, access, last)
         except packets.Told as error:
-            raise Unavailable(f"{access.url}: {one_line(str(error))}") from None
+            said = one_line(without(access.confidential, str(error)))
+            raise Unavailable(f"{access.url}: {said}") from None
         except (packets.Malformed, pack.BadPack) as error:
             raise NotUnderstood(f"{access.url}: {error}") from None
 
     async def _asked(
         self, question: GitQuestion, access: Access, last: TrackedData | None
     ) -> TrackedData:
-        repository = _Repository(self._web, access)
+        repository = _Repository(self._web, access, self._readers)
         server = await repository.advertisement()
         head = await repository.head(server, question.branch)
-        if last is not None and last.head == head:
+        if last is None:
+            return await self._found(repository, server, head, question.path)
+        if last.head == head:
             return last
-        objects = await self._unpacked(await repository.commit(server, head))
-        found = await self._found(repository, server, objects, head, question.path)
-        if last is not None and last.digest == found.digest:
+        found = next((one for one in last.before if one.head == head), None)
+        if found is None:
+            found = await self._found(repository, server, head, question.path)
+        if last.digest == found.digest:
             # Another commit, the same data.
-            return replace(last, head=head)
-        return found
-
-    async def _unpacked(self, data: bytes) -> Objects:
-        return await self._apart(len(data), partial(pack.objects, data))
-
-    async def _apart(self, size: int, work: Callable[[], T]) -> T:
-        thread = self._threads[size <= SMALL]
-        return await asyncio.get_running_loop().run_in_executor(thread, work)
+            found = replace(last, head=head)
+        others = (one for one in (replace(last, before=()), *last.before) if one.head != head)
+        return replace(found, before=tuple(islice(others, HEADS)))
 
     async def _found(
-        self,
-        repository: _Repository,
-        server: packets.Advertisement,
-        objects: Objects,
-        head: str,
-        path: str,
+        self, repository: _Repository, server: packets.Advertisement, head: str, path: str
     ) -> TrackedData:
-        folders = _Folders(objects, head)
         where = f"{repository.access.url} at {head[:12]}"
-        present = {place: oid for place in dvc.places(path) if (oid := folders.find(place))}
-        texts = await self._files(repository, server, objects, present.values())
-        for place, oid in present.items():
+        commit = await repository.commit(server, head, path)
+        texts = dict(commit.texts)
+        missing = set(commit.places.values()) - texts.keys()
+        if missing and repository.filters(server):
+            texts |= await repository.files(sorted(missing))
+        for place, oid in commit.places.items():
             if oid not in texts:
                 raise NotUnderstood(f"{where}: {place} is larger than {pack.LARGE // 1024} KiB")
             try:
-                text = texts[oid]
-                out = await self._apart(len(text), partial(dvc.output, place, text, path))
+                read, text = partial(dvc.output, place, path=path), texts[oid]
+                out = await self._readers.read(read, text, large=len(text) > dvc.QUICK)
             except dvc.NotDvc as error:
                 raise NotUnderstood(f"{where}: {place} is no file of DVC's: {error}") from None
             if out is not None:
                 return TrackedData(head, out.digest, out.size, out.files, head)
-        if oid := folders.find(path, files_only=False):
-            return TrackedData(head, f"git:{oid}", head=head)
+        if commit.itself:
+            return TrackedData(head, f"git:{commit.itself}", head=head)
         raise NotFound(
             f"{where} has no data {path}: neither {path}.dvc, nor an output of a dvc.lock, nor "
             "a file or folder in Git; write the path of the data from the repository's root"
         )
 
-    async def _files(
-        self,
-        repository: _Repository,
-        server: packets.Advertisement,
-        objects: Objects,
-        oids: Iterable[str],
-    ) -> dict[str, bytes]:
-        """Contents by name, of those that are not too large."""
-        wanted = set(oids)
-        missing = wanted - objects.keys()
-        more: Objects = {}
-        if missing and repository.filters(server):
-            more = await self._unpacked(await repository.files(sorted(missing)))
-        both = {**objects, **more}
-        return {oid: both[oid][1] for oid in wanted if oid in both and both[oid][0] == pack.BLOB}
+
+class _Commit(NamedTuple):
+    """What a commit has of some data. places: names of the files that may tell of them. itself: the
+    name of the data's own file or folder in Git; empty without one. texts: contents by name, of the
+    files that came with the commit."""
+
+    places: Mapping[str, str]
+    itself: str
+    texts: Mapping[str, bytes]
+
+
+def _commit(head: str, path: str, body: bytes, limits: Limits = MOST) -> _Commit:
+    """From the answer to a fetch. Raises Malformed, BadPack and Told."""
+    objects = pack.objects(packets.pack(body), limits)
+    folders = _Folders(objects, head, (path, *dvc.places(path)))
+    places = {place: oid for place in dvc.places(path) if (oid := folders.find(place))}
+    itself = folders.find(path, files_only=False)
+    return _Commit(places, itself, _texts(objects, places.values()))
+
+
+def _files(oids: Iterable[str], body: bytes, limits: Limits = MOST) -> dict[str, bytes]:
+    """From the answer to a fetch. Raises Malformed, BadPack and Told."""
+    return _texts(pack.objects(packets.pack(body), limits), oids)
+
+
+def _texts(objects: Objects, oids: Iterable[str]) -> dict[str, bytes]:
+    return {oid: objects[oid][1] for oid in oids if oid in objects and objects[oid][0] == pack.BLOB}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,7 @@ class _Repository:
 
     web: Web
     access: Access
+    readers: Readers
 
     async def advertisement(self) -> packets.Advertisement:
         reply = await self.web.request(
@@ -140,7 +148,7 @@ class _Repository:
             limit=ADVERTISEMENT,
         )
         self._check(reply, "application/x-git-upload-pack-advertisement")
-        found = packets.advertisement(reply.body)
+        found = await self._listed(packets.advertisement, reply.body)
         if found.capabilities.get("object-format", "sha1") != "sha1":
             raise packets.Malformed("repositories with SHA-256 are not supported")
         return found
@@ -150,7 +158,8 @@ class _Repository:
         name = f"refs/heads/{branch}"
         refs = server.refs
         if server.version == 2:
-            refs = packets.refs(await self._post("ls-refs", [f"ref-prefix {name}"]))
+            body = await self._post("ls-refs", [f"ref-prefix {name}"])
+            refs = await self._listed(packets.refs, body)
         if name not in refs:
             raise NotFound(f"{self.access.url} has no branch {branch}; correct the name")
         return refs[name]
@@ -161,24 +170,37 @@ class _Repository:
         fetch = server.capabilities.get("fetch", "").split()
         return server.version == 2 and "filter" in fetch
 
-    async def commit(self, server: packets.Advertisement, commit: str) -> bytes:
-        """The pack with the commit, its folders and, unless they can be left out, its files."""
+    async def commit(self, server: packets.Advertisement, commit: str, path: str) -> _Commit:
+        """The commit with its folders and, unless they can be left out, its files."""
         try:
             if server.version == 2:
                 less = ["filter blob:none"] if self.filters(server) else []
-                return packets.pack(await self._fetch([*less, "deepen 1", f"want {commit}"]))
-            wants = f"want {commit} no-progress ofs-delta side-band-64k shallow {AGENT}"
-            body = packets.joined(wants, "deepen 1", Mark.FLUSH, "done")
-            return packets.pack(await self._send(body, version=0))
+                body = await self._fetch([*less, "deepen 1", f"want {commit}"])
+            else:
+                wants = f"want {commit} no-progress ofs-delta side-band-64k shallow {AGENT}"
+                asked = packets.joined(wants, "deepen 1", Mark.FLUSH, "done")
+                body = await self._send(asked, version=0)
         except NotUnderstood as error:
             raise NotUnderstood(
                 f"{error}; let the server leave files out (uploadpack.allowFilter), or keep the "
                 "data's .dvc files in a smaller repository"
             ) from None
+        return await self._unpacked(partial(_commit, commit, path), body)
 
-    async def files(self, oids: Iterable[str]) -> bytes:
-        """The pack with those files alone."""
-        return packets.pack(await self._fetch([f"want {oid}" for oid in oids]))
+    async def files(self, oids: Sequence[str]) -> dict[str, bytes]:
+        """Contents of the files by name, of those that are not too large."""
+        body = await self._fetch([f"want {oid}" for oid in oids])
+        return await self._unpacked(partial(_files, oids), body)
+
+    async def _unpacked(self, read: Callable[..., T], body: bytes) -> T:
+        """A few bytes may unpack to a lot: nobody waits for that who has a repository of little."""
+        with suppress(pack.TooMuch):
+            if len(body) <= SMALL:
+                return await self.readers.read(partial(read, limits=QUICK), body)
+        return await self.readers.read(read, body, large=True)
+
+    async def _listed(self, read: Callable[[bytes], T], body: bytes) -> T:
+        return read(body) if len(body) <= FEW else await self.readers.read(read, body)
 
     async def _fetch(self, lines: Iterable[str]) -> bytes:
         return await self._post("fetch", ["no-progress", "ofs-delta", *lines, "done"], limit=PACK)
@@ -220,10 +242,11 @@ class _Repository:
 
 
 class _Folders:
-    """The folders of a commit, by path."""
+    """The folders of a commit, by path; of what is in them, as much as paths lead to."""
 
-    def __init__(self, objects: Objects, commit: str) -> None:
+    def __init__(self, objects: Objects, commit: str, paths: Iterable[str]) -> None:
         self._objects = objects
+        self._names = {name for path in paths for name in path.split("/")}
         self._read: dict[str, dict[str, pack.Entry]] = {}
         self._root = pack.tree_of(self._content(commit, pack.COMMIT))
 
@@ -241,7 +264,7 @@ class _Folders:
 
     def _entries(self, oid: str) -> dict[str, pack.Entry]:
         if oid not in self._read:
-            tree = pack.entries(self._content(oid, pack.TREE))
+            tree = pack.entries(self._content(oid, pack.TREE), self._names)
             self._read[oid] = {entry.name: entry for entry in tree}
         return self._read[oid]
 

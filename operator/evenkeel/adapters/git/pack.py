@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,12 +15,6 @@ COMMIT, TREE, BLOB, TAG, OFS_DELTA, REF_DELTA = 1, 2, 3, 4, 6, 7
 NAMES = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob", TAG: b"tag"}
 
 OBJECTS = 50_000
-INFLATED = 192 * 2**20
-"""Bytes of all objects, those included that are not kept."""
-KEPT = 48 * 2**20
-"""Bytes of the objects that are kept, and of those that deltas make."""
-DELTAS = 8 * 2**20
-"""Bytes of all deltas, each of which may take an instruction for every two bytes."""
 LARGE = 2**20
 """Bytes of a blob that is not kept; data that are in Git themselves are not looked into."""
 LARGEST = 16 * 2**20
@@ -28,8 +23,27 @@ STEP = 2**16
 HASH = 20
 
 
+class Limits(NamedTuple):
+    """What a pack may have, in bytes. inflated: all objects, those included that are not kept.
+    kept: the objects that are kept, and what deltas make. deltas: all deltas, each of which may
+    take an instruction for every two bytes."""
+
+    inflated: int = 192 * 2**20
+    kept: int = 48 * 2**20
+    deltas: int = 8 * 2**20
+
+
+MOST = Limits()
+QUICK = Limits(inflated=16 * 2**20, kept=16 * 2**20, deltas=2**19)
+"""What takes less than a tenth of a second, however it was made."""
+
+
 class BadPack(ValueError):
     """It is no pack, or larger than what is taken; the message says which."""
+
+
+class TooMuch(BadPack):
+    """It goes beyond the limits."""
 
 
 class Entry(NamedTuple):
@@ -46,6 +60,7 @@ class _Reader:
     their base, each with its own offset."""
 
     data: bytes
+    limits: Limits
     at: int = 12
     inflated: int = 0
     kept: int = 0
@@ -77,8 +92,7 @@ class _Reader:
             raise BadPack(f"it has an object of the unknown type {kind}")
         if kind not in NAMES:
             self.in_deltas += size
-            if self.in_deltas > DELTAS:
-                raise BadPack(f"it has more than {DELTAS // 2**20} MiB of deltas")
+            self._within(self.in_deltas, self.limits.deltas, "deltas")
         keep = size <= (LARGE if kind == BLOB else LARGEST)
         data = self._inflate(size, keep=keep)
         if not keep:
@@ -114,8 +128,7 @@ class _Reader:
 
     def _inflate(self, size: int, *, keep: bool) -> bytes:
         self.inflated += size
-        if self.inflated > INFLATED:
-            raise BadPack(f"it has more than {INFLATED // 2**20} MiB of objects")
+        self._within(self.inflated, self.limits.inflated, "objects")
         stream, kept, length = zlib.decompressobj(), bytearray(), 0
         step = min(STEP, size + size // 1000 + 64)
         try:
@@ -138,13 +151,16 @@ class _Reader:
 
     def _add(self, offset: int, kind: int, data: bytes) -> str:
         self.kept += len(data)
-        if self.kept > KEPT:
-            raise BadPack(f"it has more than {KEPT // 2**20} MiB of folders and small files")
+        self._within(self.kept, self.limits.kept, "folders and small files")
         head = b"%s %d\0" % (NAMES[kind], len(data))
         oid = hashlib.sha1(head + data, usedforsecurity=False).hexdigest()
         self.found[oid] = kind, data
         self.offsets[offset] = oid
         return oid
+
+    def _within(self, size: int, limit: int, of: str) -> None:
+        if size > limit:
+            raise TooMuch(f"it has more than {limit // 2**20} MiB of {of}")
 
     def _resolve(self) -> None:
         """Makes what deltas make, of those whose base is there."""
@@ -157,9 +173,10 @@ class _Reader:
                     ready.append((at, self._add(at, kind, applied(base, delta))))
 
 
-def objects(pack: bytes) -> dict[str, tuple[int, bytes]]:
-    """Types and contents by name, without large blobs. Raises BadPack."""
-    reader = _Reader(pack)
+def objects(pack: bytes, limits: Limits = MOST) -> dict[str, tuple[int, bytes]]:
+    """Types and contents by name, without large blobs. Raises BadPack, and TooMuch beyond the
+    limits."""
+    reader = _Reader(pack, limits)
     reader.run()
     return reader.found
 
@@ -225,15 +242,18 @@ def tree_of(commit: bytes) -> str:
     return first[5:].decode(errors="replace")
 
 
-def entries(tree: bytes) -> list[Entry]:
-    """What is in a folder. Raises BadPack."""
+def entries(tree: bytes, names: Iterable[str]) -> list[Entry]:
+    """Those in a folder that have one of the names, for it may have hundreds of thousands. Raises
+    BadPack."""
+    wanted = {name.encode() for name in names}
     found, at = [], 0
     while at < len(tree):
         space, end = tree.find(b" ", at), tree.find(b"\0", at)
         if not at < space < end or end + 1 + HASH > len(tree):
             raise BadPack("a folder is malformed")
-        name = tree[space + 1 : end].decode(errors="replace")
-        oid = tree[end + 1 : end + 1 + HASH].hex()
-        found.append(Entry(name, oid, tree[at:space] == b"40000"))
+        name = tree[space + 1 : end]
+        if name in wanted:
+            oid = tree[end + 1 : end + 1 + HASH].hex()
+            found.append(Entry(name.decode(), oid, tree[at:space] == b"40000"))
         at = end + 1 + HASH
     return found

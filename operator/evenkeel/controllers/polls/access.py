@@ -45,11 +45,7 @@ class SourceAccesses:
 
     async def _shown(self, namespace: str, secret: str) -> dict[str, str]:
         """The texts in the Secret by key."""
-        found = {
-            key: await self._by_name.value_if_any(Named(SECRET, namespace, secret, key))
-            for key in KEYS
-        }
-        return {key: text for key, text in found.items() if text}
+        return await self._by_name.values(Named(SECRET, namespace, secret, KEYS[0]), KEYS)
 
 
 def _access(url: str, shown: dict[str, str], *, guarded: bool) -> Access:

@@ -85,12 +85,12 @@ class Inquiry:
 
 
 def turns(inquiries: Iterable[Inquiry], now: float) -> list[Inquiry]:
-    """The questions to ask now of those that are due; those likely to be answered come first."""
+    """The questions to ask now of those that are due."""
     every = list(inquiries)
     taken = Counter(share for one in every if one.in_hand for share, _ in _shares(one))
-    waiting = (one for one in every if not one.in_hand and one.due <= now)
+    waiting = [one for one in every if not one.in_hand and one.due <= now]
     begun: list[Inquiry] = []
-    for one in sorted(waiting, key=lambda w: (w.doubtful, w.due)):
+    for one in _in_order(waiting, every):
         if taken[()] >= AT_ONCE:
             break
         shares = list(_shares(one))
@@ -98,6 +98,18 @@ def turns(inquiries: Iterable[Inquiry], now: float) -> list[Inquiry]:
             taken.update(share for share, _ in shares)
             begun.append(one)
     return begun
+
+
+def _in_order(waiting: Iterable[Inquiry], every: Iterable[Inquiry]) -> list[Inquiry]:
+    """Those likely to be answered first; among equals the namespaces that have fewest in hand, so
+    that a long queue of one is no queue for the others."""
+    ahead = Counter((d, one.namespace) for one in every if one.in_hand for d in (False, True))
+    ordered: list[tuple[bool, int, Inquiry]] = []
+    for one in sorted(waiting, key=lambda w: w.due):
+        place = (one.doubtful, one.namespace)
+        ordered.append((one.doubtful, ahead[place], one))
+        ahead[place] += 1
+    return [one for *_, one in sorted(ordered, key=lambda o: o[:2])]
 
 
 def _shares(one: Inquiry) -> Iterator[tuple[tuple[str, ...], int]]:
