@@ -40,11 +40,15 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 #   unshare --net bash -c 'ip link set lo up && make unit'
 .PHONY: unit
 unit: $(VENV)/.installed ## Tests of pure decisions and single parts, offline, in a minute or two
-	$(RUN) -m pytest tests --ignore=tests/apiserver --ignore=tests/chart
+	$(RUN) -m pytest tests --ignore=tests/apiserver --ignore=tests/chart --ignore=tests/integrations
 
 .PHONY: apiserver
 apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
 	$(RUN) -m pytest tests/apiserver tests/chart
+
+.PHONY: test-integrations
+test-integrations: $(VENV)/.installed ## The tools that teams bring, for real, beside a real API server
+	$(RUN) -m pytest tests/integrations
 
 .PHONY: conditions
 conditions: $(VENV)/.installed ## Rollouts under the conditions of real clusters, each against its bound

@@ -14,7 +14,7 @@ from typing import Any
 from evenkeel.meta.resources import ResourceType
 
 from bench.cluster import Cluster
-from bench.process import free_port
+from bench.process import free_port, until
 from dev.cluster.paths import cache_dir
 
 MODULE = "github.com/argoproj/argo-rollouts"
@@ -61,6 +61,9 @@ def running(made: Cluster) -> Iterator[None]:
     binary, crds = ensure()
     files = [f"--filename={f}" for f in sorted(crds.glob("*-crd.yaml"))]
     made.kubectl("apply", "--server-side", *files)
+    made.kubectl("wait", "--for=condition=Established", "--timeout=60s", *files)
+    # The API server serves them a moment later than it says.
+    until(lambda: _is_served(made), 60)
     ports = [f"--metricsport={free_port()}", f"--healthzPort={free_port()}"]
     with (made.folder / "argo.log").open("w") as log:
         process = subprocess.Popen(
@@ -73,6 +76,14 @@ def running(made: Cluster) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
+
+
+def _is_served(made: Cluster) -> bool:
+    try:
+        made.kubectl("get", f"{ROLLOUT.plural}.{ROLLOUT.group}", "--namespace=default")
+    except subprocess.CalledProcessError:
+        return False
+    return True
 
 
 def rollout(number: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.resources import EVENT
+from evenkeel.meta.times import timestamp
 from evenkeel.versions.plan import VersionSnapshot, plan_version
 
 from bench.cluster import Cluster, Written, cluster
@@ -55,10 +56,11 @@ def _version(number: int, model: str = "fraud") -> JSON:
 
 def _settled(number: int) -> JSON:
     made = _version(number)
-    parsed = ModelVersion.model_validate(
-        {**made, "metadata": {**made["metadata"], "generation": 1}}
-    )
-    plan = plan_version(VersionSnapshot(parsed, (), datetime.now(UTC)))
+    now = datetime.now(UTC)
+    known = {"generation": 1, "creationTimestamp": timestamp(now)}
+    parsed = ModelVersion.model_validate({**made, "metadata": {**made["metadata"], **known}})
+    plan = plan_version(VersionSnapshot(parsed, (), now))
+    made["metadata"]["annotations"] = dict(plan.annotations)
     return {**made, "status": plan.status.wire()}
 
 
@@ -79,7 +81,7 @@ def _store(number: int) -> Store:
 
 
 def _look(store: Store) -> float:
-    context = Context(None, store, None, None, None, None, None)  # type: ignore[arg-type]
+    context = Context(None, store, None, None, None, None, None, None)  # type: ignore[arg-type]
 
     async def look() -> None:
         for n in range(LOOKS):

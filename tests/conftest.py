@@ -12,7 +12,7 @@ from hypothesis import settings
 from dev.cluster.control_plane import ControlPlane
 from tests.support.api_server import ApiServer
 
-NEED_BINARIES = ("apiserver", "chart")
+NEED_BINARIES = ("apiserver", "chart", "integrations")
 
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("evenkeel", deadline=None)
@@ -20,7 +20,7 @@ settings.load_profile("evenkeel")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuses a test outside the `apiserver` target that would build an API server."""
+    """Refuses a test of `make unit` that would build an API server."""
     folder = Path(__file__).parent
     for item in items:
         inside = item.path.is_relative_to(folder)

@@ -45,6 +45,10 @@ SOURCES: dict[str, Source] = {
         name: Source("tools-extra", f"evenkeel.dev/cluster-tools-extra/{name}")
         for name in ("coredns", "hostpath-provisioner", "pause")
     },
+    "trainer-controller-manager": Source(
+        "tools-kubeflow", "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager"
+    ),
+    "jobset": Source("tools-kubeflow", "sigs.k8s.io/jobset"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
 NODE = (
@@ -104,11 +108,11 @@ def client(name: str, say: Callable[[str], None]) -> Path:
     return ensure([name], say)[name]
 
 
-def module_file_dir(module_path: str) -> Path:
-    """The directory of a module that tools-extra/go.mod locks, downloaded when needed."""
+def module_file_dir(module_path: str, lock: str = "tools-extra") -> Path:
+    """The directory of a module that LOCK/go.mod locks, downloaded when needed."""
     out = _go(
         ["mod", "download", "-json", module_path],
-        PACKAGE / "tools-extra",
+        PACKAGE / lock,
         f"cannot download the Go module {module_path}",
     )
     return Path(json.loads(out)["Dir"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from evenkeel.adapters.address import Address, Allowed, never_a_prometheus
+from evenkeel.adapters.address import Address, Allowed, never_elsewhere
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,5 +139,5 @@ def test_wrong_entries_are_refused(entry: str) -> None:
 )
 def test_addresses_that_no_prometheus_has(ip: str, in_pod: bool, elsewhere: bool) -> None:
     found = ipaddress.ip_address(ip)
-    assert never_a_prometheus(found, loopback=True) == in_pod
-    assert never_a_prometheus(found, loopback=False) == elsewhere
+    assert never_elsewhere(found, loopback=True) == in_pod
+    assert never_elsewhere(found, loopback=False) == elsewhere

@@ -20,15 +20,17 @@ class Bad(NamedTuple):
     name: str = "example"
 
 
-MD, RS, TR, MV, SR, CSR = MINIMAL
+MD, RS, TR, MV, SR, CSR, MR = MINIMAL
 STEPS = "analysis: {indicators: [{name: errors}]}\nrollout: "
 GATE = "gates: [{name: g, metric: accuracy, %s}]"
 PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
 HEADER = PROMETHEUS % "headers: [{%s}]"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
+GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
+REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
 CHILD = "childMetadata: {service: {%s}}"
 CHILDREN = ("deployment", "service", "route", "autoscaler", "disruptionBudget")
 
@@ -80,7 +82,7 @@ BAD = [
     ),
     Bad("number for a word", MD, "model: {follow: 7}", "must be of type string"),
     # Model source
-    Bad("no source", MD, "model: {}", "exactly one of uri, version (a ModelVersion) or follow"),
+    Bad("no source", MD, "model: {}", "one of uri, version (a ModelVersion), follow (a"),
     Bad("two sources", MD, "model: {follow: a, version: b}", "exactly one of uri, version"),
     Bad(
         "no scheme",
@@ -105,6 +107,39 @@ BAD = [
         "only an MLflow server knows",
     ),
     Bad("schedule that is no name", TR, "schedule: A b", "write a RetrainSchedule's name"),
+    Bad("neither alias nor version", MD, REGISTERED % "", "exactly one of alias or version"),
+    Bad("alias and version", MD, REGISTERED % "alias: a, version: '1'", "exactly one of alias"),
+    Bad("number for a version", MD, REGISTERED % "version: 3", "must be of type string"),
+    Bad("version 0", MD, REGISTERED % "version: '0'", "write the version's number in quotes"),
+    Bad("reserved alias", MD, REGISTERED % "alias: Latest", "MLflow's own words"),
+    Bad("version as alias", MD, REGISTERED % "alias: v7", "name the number as version"),
+    Bad("alias with a slash", MD, REGISTERED % "alias: a/b", "letters, digits, _ and -"),
+    Bad(
+        "registry's URI for a name",
+        MD,
+        "model: {registry: {registry: mlflow, name: 'models:/fraud', alias: a}}",
+        "without / and :",
+    ),
+    Bad(
+        "registry and follow",
+        MD,
+        "model: {follow: a, registry: {registry: mlflow, name: fraud, alias: a}}",
+        "follow (a model name) or registry",
+    ),
+    # Registry
+    Bad("no registry", MR, "mlflow: null", "spec.mlflow: Required value"),
+    Bad("no URL", MR, "mlflow: {url: mlflow:5000}", "url must begin with http:// or https://"),
+    Bad(
+        "password in the URL",
+        MR,
+        "mlflow: {url: 'http://ada:geheim@mlflow'}",
+        "url must have no user or password; name a Secret in secretName",
+    ),
+    Bad("query in the URL", MR, "mlflow: {url: 'http://mlflow/?a=b'}", "without ? and #"),
+    Bad("too often", MR, "intervalSeconds: 1", "greater than or equal to 5"),
+    Bad("no name of a Secret", MR, "secretName: A b", "lower-case letters, digits, hyphens"),
+    Bad("no workspace", MR, "mlflow: {url: 'http://mlflow', workspace: A}", "lower-case"),
+    Bad("name too long for labels", MR, "", "at most 63 characters", name="a" * 64),
     Bad("no format", MD, "model: {uri: 's3://m/x'}", "model.uri needs model.format or a runtime"),
     Bad("format of a version", MD, "model: {version: a, format: {name: onnx}}", "format goes with"),
     Bad(
@@ -286,6 +321,38 @@ BAD = [
     ),
     # Triggers
     Bad("no triggers", RS, "triggers: []", "at least 1 items"),
+    # Data in Git
+    *(
+        Bad("address", RS, GIT_DATA % f"repo: '{repo}', path: data", message)
+        for repo, message in (
+            ("git@git.example:ml/data.git", "repo must begin with https:// or http://; ssh"),
+            ("ssh://git@git.example/data.git", "ssh, git and file addresses are not supported"),
+            ("file:///etc", "ssh, git and file addresses are not supported"),
+            ("https://u:pw@git.example/r", "name a Secret with them in secretName"),
+            ("https://git.example/r?token=x", "repo must end with its path"),
+            ("https://git.example/../r", "repo must end with its path"),
+        )
+    ),
+    *(
+        Bad("path", RS, GIT_DATA % f"repo: 'https://g/r', path: '{path}'", message)
+        for path, message in (
+            ("/data", "path must be plain, from the repository's root"),
+            ("data/../x", "path must be plain"),
+            ("data/train.dvc", "leave .dvc out"),
+        )
+    ),
+    Bad(
+        "branch",
+        RS,
+        GIT_DATA % "repo: 'https://g/r', path: d, branch: 'a b'",
+        "branch must be a branch's name",
+    ),
+    Bad(
+        "interval",
+        RS,
+        GIT_DATA % "repo: 'https://g/r', path: d, intervalSeconds: 1",
+        "greater than or equal to 10",
+    ),
     Bad("six fields", RS, CRON % "0 0 3 * * *", "schedule needs five fields"),
     Bad("unknown macro", RS, CRON % "@fortnightly", "or @hourly, @daily, @weekly"),
     Bad("every so often", RS, CRON % "@every 30m", "write times, such as '*/30 * * * *'"),
@@ -303,9 +370,9 @@ BAD = [
         RS,
         "triggers: [{name: t, cron: {schedule: 0 3 * * *}, "
         "alert: {matchers: [{name: alertname, value: Drift}]}}]",
-        "exactly one of alert or cron",
+        "exactly one of alert, cron or gitData",
     ),
-    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert or cron"),
+    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert, cron or gitData"),
     Bad(
         "same name twice",
         RS,
@@ -334,6 +401,8 @@ BAD = [
         "backoffSeconds must not exceed maxBackoffSeconds",
     ),
     # Training
+    Bad("no engine", TR, "training: {retries: 1}", "exactly one of podTemplate or trainJob"),
+    Bad("no engine of a schedule", RS, "training: {}", "exactly one of podTemplate or trainJob"),
     Bad(
         "no container", TR, "training: {podTemplate: {spec: {containers: []}}}", "at least 1 items"
     ),

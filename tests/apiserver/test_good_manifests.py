@@ -47,9 +47,28 @@ DEFAULTS = {
     "ModelVersion": "approval: {mode: Automatic}",
     "ServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",
     "ClusterServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",
+    "ModelRegistry": "{intervalSeconds: 30, writeTags: false}",
 }
 
 GOOD = [
+    (
+        "ModelRegistry",
+        """
+        mlflow: {url: 'https://mlflow.example:8443/base/', workspace: team-a}
+        secretName: mlflow.credentials
+        intervalSeconds: 5
+        """,
+    ),
+    (
+        "ModelDeployment",
+        "model: {registry: {registry: mlflow, name: Fraud model v2.1, alias: champion_EU-1}}",
+    ),
+    (
+        "ModelDeployment",
+        """
+        model: {registry: {registry: mlflow, name: fraud, version: '12'}, format: {name: sklearn}}
+        """,
+    ),
     ("ModelDeployment", CANARY),
     (
         "ModelDeployment",
@@ -136,6 +155,9 @@ GOOD = [
         triggers:
         - {name: drift, alert: {matchers: [{name: alertname, value: Drift},
             {name: severity, operator: '!=', value: info}]}}
+        - name: data
+          gitData:
+            {repo: 'https://git.example/ml/data', branch: team/next, path: a/b.csv, secretName: git}
         - {name: workdays, cron: {schedule: '*/30 8-18 * * MON-FRI', timeZone: Europe/Berlin}}
         - {name: monthly, cron: {schedule: '@monthly', timeZone: Europe/Berlin}}
         - {name: last-friday, cron: {schedule: 0 3 * jan-mar 5L, timeZone: Etc/GMT+5}}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from evenkeel.controllers import kinds
 
 from dev.paths import CHART, ROOT
 
@@ -64,6 +65,11 @@ def test_the_schema_is_strict_and_covers_every_value() -> None:
                 compare(value, properties[name], f"{path}.{name}")
 
     compare(yaml.safe_load((CHART / "values.yaml").read_text()), schema, "")
+
+
+def test_every_integration_can_be_switched_on_and_is_off() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["integrations"]
+    assert values == {name: {"enabled": False} for name in kinds.integrations()}
 
 
 def test_the_version_is_the_packages() -> None:

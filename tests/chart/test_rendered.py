@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from evenkeel.api import KINDS
+from evenkeel.controllers import kinds
 from evenkeel.process.operator import LEASE_NAME
 from evenkeel.process.settings import Settings
 from prometheus_client import REGISTRY
@@ -117,11 +118,13 @@ def test_the_operator_understands_its_environment(
         namespace="metadata.namespace",
         identity="metadata.name",
         watch_namespaces=("a", "b"),
+        integrations=kinds.integrations(),
         prometheus_url="http://prometheus.monitoring:9090",
         prometheus_token_file="/etc/evenkeel/prometheus/token",
         prometheus_headers=("X-Scope-OrgID=ml", "X-Team=a=b"),
         prometheus_access_dir="/etc/evenkeel/prometheus-access",
         prometheus_allowed=("https://mimir.example/prom", "team-a=http://10.0.0.1:9090"),
+        sources_allowed=("https://git.example/ml",),
         webhook_token_file="/etc/evenkeel/webhook/token",
         webhook_secrets=("default=evenkeel-alerts", "kube-public=alert-token"),
         webhook_namespace_label="tenant",
@@ -219,6 +222,8 @@ def test_alerts_use_metrics_that_the_operator_exports(render: Render) -> None:
         ("rbac.readByName[0].namespace=a", "at '/rbac/readByName/0'"),
         ("image.repository=evenkeel/operator:1.0", "at '/image/repository'"),
         ("image.digest=sha256:abc", "at '/image/digest'"),
+        ("integrations.trainjob.enabled=true", "additional properties 'trainjob' not allowed"),
+        ("integrations.trainJob.enabled=on", "at '/integrations/trainJob/enabled': got string"),
         ("workers=0", "at '/workers': minimum: got 0, want 1"),
         ("webhook.service.port=http", "at '/webhook/service/port': got string, want integer"),
         ("webhook.namespaces[0].secret=a", "at '/webhook/namespaces/0'"),

@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from evenkeel.controllers import kinds
+from evenkeel.controllers.rights import of_integrations
 from evenkeel.kube.by_name import ByName, Named, Unreadable
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.meta.resources import CONFIG_MAP, EVENT, HTTP_ROUTE, LEASE, SECRET, ResourceType
@@ -19,6 +21,7 @@ from evenkeel.meta.resources import CONFIG_MAP, EVENT, HTTP_ROUTE, LEASE, SECRET
 from tests.chart.conftest import Render
 from tests.support.api_server import ApiServer
 from tests.support.manifests import MINIMAL, manifest
+from tests.support.operating import WATCHED
 from tests.support.resources import BY_KIND
 from tests.support.restoring import OWN
 
@@ -135,12 +138,12 @@ async def test_runs_versions_status_and_events(
 ) -> None:
     rights.client(monkeypatch)
     namespace = rights.watched
-    for kind in ("ModelDeployment", "RetrainSchedule"):
+    for kind in ("ModelDeployment", "RetrainSchedule", "ModelRegistry"):
         rights.server.create(manifest(kind), namespace).raise_for_status()
     async with await Client.from_environment(field_manager="tests") as client:
         for kind in ("TrainingRun", "ModelVersion"):
             await client.create(BY_KIND[kind], namespace, manifest(kind))
-        for kind in ("ModelDeployment", "RetrainSchedule", "TrainingRun", "ModelVersion"):
+        for kind in WATCHED:
             body = {
                 "apiVersion": "evenkeel.dev/v1alpha1",
                 "kind": kind,
@@ -287,6 +290,34 @@ def test_no_secret_is_read_by_default(render: Render) -> None:
     rules = [rule for made in render() for rule in made.get("rules", ())]
     named = {resource for rule in rules for resource in rule["resources"]}
     assert named.isdisjoint({"secrets", "configmaps", "*"})
+
+
+def _of_the_operator(objects: list[JSON], kind: str) -> list[tuple[str, ...]]:
+    """What its role of the kind lists, by group, resource and verbs."""
+    (role,) = [o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, "evenkeel")]
+    return [
+        (*rule["apiGroups"], resource, *rule["verbs"])
+        for rule in role["rules"]
+        for resource in rule["resources"]
+    ]
+
+
+@pytest.mark.parametrize("name", kinds.integrations())
+@pytest.mark.parametrize(
+    ("kind", "values"), [("ClusterRole", ()), ("Role", ("watchNamespaces={team-a}",))]
+)
+def test_an_integration_adds_its_rights_where_it_is_switched_on(
+    render: Render, name: str, kind: str, values: tuple[str, ...]
+) -> None:
+    before = _of_the_operator(render(*values), kind)
+    after = _of_the_operator(render(f"integrations.{name}.enabled=true", *values), kind)
+    assert after[: len(before)] == before
+    assert after[len(before) :] == [
+        (*rule["apiGroups"], resource, *rule["verbs"])
+        for rule in of_integrations()[name]
+        for resource in rule["resources"]
+    ]
+    assert len(after) > len(before)
 
 
 def test_users_roles_are_aggregated(render: Render) -> None:

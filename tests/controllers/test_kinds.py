@@ -10,7 +10,9 @@ from evenkeel.api.labels import DEPLOYMENT, RUN, SCHEDULE
 from evenkeel.controllers import kinds, rights
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
+from evenkeel.meta.resources import OWNED
 from evenkeel.serving.observed import deployment_pods
+from evenkeel.training.engines.trainjob import JOB_SET
 
 JSON = dict[str, Any]
 
@@ -46,6 +48,11 @@ def test_what_is_read_of_a_deployment_is_kept_of_it() -> None:
 
 FOLLOWER = made("ModelDeployment", "follower", model={"follow": "fraud"})
 PINNED = made("ModelDeployment", "pinned", model={"version": "fraud-1"})
+REGISTERED = made(
+    "ModelDeployment",
+    "registered",
+    model={"registry": {"registry": "mlflow", "name": "fraud", "alias": "champion"}},
+)
 OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
 
 
@@ -75,18 +82,24 @@ OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
         ),
         (
             made("ServingRuntime", "sklearn"),
-            {("ModelDeployment", name) for name in ("follower", "pinned", "other")},
+            {("ModelDeployment", name) for name in ("follower", "pinned", "registered", "other")},
+        ),
+        (
+            made("ModelRegistry", "mlflow", mlflow={"url": "http://mlflow"}),
+            {("ModelRegistry", "mlflow"), ("ModelDeployment", "registered")},
         ),
         (made("Deployment", "d", {DEPLOYMENT: "other"}), {("ModelDeployment", "other")}),
         (made("Job", "run-1", {RUN: "run-1", SCHEDULE: "nightly"}), {("TrainingRun", "run-1")}),
         (made("Pod", "p", {RUN: "run-1"}), {("TrainingRun", "run-1")}),
         (made("Pod", "p", {DEPLOYMENT: "other"}), {("ModelDeployment", "other")}),
+        (made("TrainJob", "run-1", {RUN: "run-1"}), {("TrainingRun", "run-1")}),
+        (made("JobSetPod", "p", {JOB_SET: "run-1"}), {("TrainingRun", "run-1")}),
         (made("Service", "somebody-elses"), set()),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
 def test_whom_a_change_concerns(obj: JSON, expected: set[tuple[str, str]]) -> None:
-    assert concerned(obj, FOLLOWER, PINNED, OTHER) == expected
+    assert concerned(obj, FOLLOWER, PINNED, REGISTERED, OTHER) == expected
 
 
 def test_every_kind_of_the_api_has_an_entry() -> None:
@@ -96,9 +109,10 @@ def test_every_kind_of_the_api_has_an_entry() -> None:
 def test_a_type_is_watched_once_and_what_is_watched_may_be_read() -> None:
     watched = [watch.type for watch in kinds.watches()]
     assert len(watched) == len(set(watched))
+    of_integrations = [rule for rules in rights.of_integrations().values() for rule in rules]
     readable = {
         (rule["apiGroups"][0], resource)
-        for rule in (*rights.namespaced(), *rights.clusterwide())
+        for rule in (*rights.namespaced(), *rights.clusterwide(), *of_integrations)
         for resource in rule["resources"]
         if {"get", "list", "watch"} <= set(rule["verbs"])
     }
@@ -106,4 +120,16 @@ def test_a_type_is_watched_once_and_what_is_watched_may_be_read() -> None:
 
 
 def test_reconciles_find_objects_by_indexed_labels() -> None:
-    assert set(kinds.indexed()) == {DEPLOYMENT, SCHEDULE, RUN}
+    assert set(kinds.indexed()) == {DEPLOYMENT, SCHEDULE, RUN, JOB_SET}
+
+
+def test_what_is_switched_on_adds_no_right_that_is_there() -> None:
+    rules = {
+        tuple(rule["resources"]): rule["verbs"] for rule in rights.of_integrations()["trainJob"]
+    }
+    assert rules == {("trainjobs",): list(OWNED)}
+
+
+def test_without_an_integration_nothing_of_it_is_watched() -> None:
+    off = {watch.type.kind for watch in kinds.watches() if not watch.wanted(())}
+    assert off == {"TrainJob", "JobSetPod"}

@@ -10,7 +10,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from evenkeel.api.modeldeployment import ModelDeployment, ModelSource
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modelsource import ModelSource
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.record import RECORD
 from evenkeel.api.version_order import age
@@ -172,7 +173,7 @@ def steps(of: Callable[[], object]) -> int:
 
 def _reconciled(known: Store) -> object:
     key = Key("ModelVersion", "shop", "v0")
-    context = Context(None, known, None, None, None, None, None)  # type: ignore[arg-type]
+    context = Context(None, known, None, None, None, None, None, None)  # type: ignore[arg-type]
     return asyncio.run(modelversion.reconcile(context, key, known.get(key) or {}, None))
 
 

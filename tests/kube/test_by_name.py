@@ -139,3 +139,24 @@ async def test_a_known_value_outlives_an_api_server_that_is_away(
     server.now, server.answer = 2 * FRESH, ApiError(404, "NotFound", "")
     with pytest.raises(Unreadable):
         await by_name.value(TOKEN)
+
+
+async def test_keys_that_may_be_missing_are_read_together(server: Server, by_name: ByName) -> None:
+    keys = ("token", "username", "password")
+    server.answer = secret(username="me", password="one")
+    for server.now in (0.0, ANEW, FRESH - 1):
+        assert await by_name.values(TOKEN, keys) == {"username": "me", "password": "one"}
+    assert len(server.asked) == 1
+    server.answer = secret(username="you", password="two")
+    # One key was read by itself meanwhile; half of both would be neither.
+    with pytest.raises(Unreadable, match="no key 'token'"):
+        await by_name.value(TOKEN)
+    assert await by_name.values(TOKEN, keys) == {"username": "you", "password": "two"}
+    server.now, server.answer = 3 * FRESH, ApiError(0, "NoAnswer", "")
+    assert await by_name.values(TOKEN, keys) == {"username": "you", "password": "two"}
+    server.answer = ApiError(404, "NotFound", "")
+    with pytest.raises(Unreadable, match="there is no Secret"):
+        await by_name.values(TOKEN._replace(name="gone"), keys)
+    server.answer = secret(token=b"\xff")
+    with pytest.raises(Unreadable, match="holds no text"):
+        await by_name.values(TOKEN._replace(name="binary"), keys)

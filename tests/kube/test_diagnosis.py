@@ -8,7 +8,7 @@ import pytest
 from evenkeel.api.resources import OWN
 from evenkeel.kube import diagnosis
 from evenkeel.kube.client import ApiError
-from evenkeel.kube.diagnosis import Repeated, diagnose
+from evenkeel.kube.diagnosis import Repeated, diagnose, refusal
 from evenkeel.meta.resources import POD
 
 SCHEDULE = OWN["RetrainSchedule"]
@@ -20,9 +20,21 @@ def test_a_missing_crd_is_named() -> None:
     assert found.lasts
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "says"),
+    [
+        (404, "404 page not found", "install the CustomResourceDefinition retrainschedules"),
+        (404, 'namespaces "ml" not found', 'namespaces "ml" not found'),
+        (403, "exceeded quota", "exceeded quota"),
+    ],
+)
+def test_what_was_not_created_says_why(status: int, message: str, says: str) -> None:
+    assert says in refusal(SCHEDULE, ApiError(status, "", message))
+
+
 def test_a_missing_right_is_named() -> None:
-    refusal = 'pods is forbidden: User "u" cannot list resource "pods" in API group ""'
-    found = diagnose(POD, ApiError(403, "Forbidden", refusal))
+    said = 'pods is forbidden: User "u" cannot list resource "pods" in API group ""'
+    found = diagnose(POD, ApiError(403, "Forbidden", said))
     assert 'cannot list resource "pods"' in found.message
     assert found.lasts
 

@@ -139,3 +139,10 @@ def test_kinds_with_an_entry_are_cut_down_and_others_kept_whole() -> None:
     store.put("Widget", deployment(1))
     assert store.get(KEY) != deployment(1)
     assert store.get(KEY._replace(kind="Widget")) == deployment(1)
+
+
+def test_what_is_none_of_the_operator_s_is_not_kept() -> None:
+    store = Store(slims={"Deployment": lambda d: d if d["metadata"]["name"] == "fraud-1" else None})
+    assert not store.put("Deployment", deployment(1, name="other"))
+    assert store.put("Deployment", deployment(1))
+    assert store.keys("Deployment") == [KEY]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -93,3 +94,13 @@ def test_what_the_manager_has_applied_is_kept() -> None:
         {"manager": "tests", "operation": "Apply", "fieldsV1": fields}
     ]
     assert trim("Bare", made)[OWNED] == '{"f:metadata": {}, "f:spec": {"f:color": {}}}'
+
+
+def test_equal_texts_of_many_objects_are_one_in_memory() -> None:
+    one, other = (
+        trim(
+            "Other", json.loads('{"metadata": {}, "status": {"conditions": [{"reason": "Fine"}]}}')
+        )
+        for _ in range(2)
+    )
+    assert one["status"]["conditions"][0]["reason"] is other["status"]["conditions"][0]["reason"]

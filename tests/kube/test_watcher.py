@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from evenkeel.kube.client import Client
@@ -47,11 +48,14 @@ class Script:
         self.watcher: Watcher
         self.while_listing: Callable[[], object] = lambda: None
         self.pages: list[list[JSON]] = []
+        self.lacking = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("watch"):
             return await self._watch(request)
         self.asked.append("list")
+        if self.lacking:
+            return web.Response(status=404, text="404 page not found")
         items, version = (self.lists.pop(0) if len(self.lists) > 1 else self.lists[0])()
         self.while_listing()
         meta = {"resourceVersion": str(version)}
@@ -83,7 +87,7 @@ def event(type_: str, obj: JSON) -> bytes:
 
 @asynccontextmanager
 async def watching(
-    script: Script, store: Store, namespace: str = ""
+    script: Script, store: Store, namespace: str = "", **options: bool
 ) -> AsyncIterator[list[tuple[str, str]]]:
     app = web.Application()
     app.router.add_get("/{path:.*}", script.handle)
@@ -97,6 +101,7 @@ async def watching(
             DEPLOYMENT,
             lambda kind, obj: changes.append((kind, obj["metadata"]["name"])),
             namespace=namespace,
+            **options,
         )
         script.watcher = watcher
         task = asyncio.create_task(watcher.run())
@@ -272,3 +277,24 @@ async def test_watches_of_many_namespaces_begin_a_few_at_a_time_and_then_all_wat
             await asyncio.gather(*tasks, return_exceptions=True)
     assert all(w.synced.is_set() for w in watchers)
     assert most == BEGIN_AT_ONCE
+
+
+@pytest.mark.parametrize("asked_for", [True, False])
+async def test_a_kind_that_may_be_lacking_holds_nothing_up_and_is_told_if_it_is_asked_for(
+    asked_for: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("evenkeel.kube.watcher.LOOK_AGAIN", 0.01)
+    script, store = Script(), Store()
+    script.lists = [lambda: ([deployment("a", 1)], 5)]
+    script.lacking = True
+    async with watching(script, store, optional=True, asked_for=asked_for):
+        await eventually(script.watcher.synced.is_set)
+        told = script.watcher.diagnosis
+        assert (told is not None) == asked_for
+        if told is not None:
+            assert "deployments of apps/v1 are not served" in told.message
+            assert not told.lasts
+            assert told.message in caplog.text
+        script.lacking = False
+        await eventually(lambda: known(store) == {"a"})
+        await eventually(lambda: script.watcher.diagnosis is None)

@@ -147,6 +147,8 @@ class Life(RuleBasedStateMachine):
         """With everything in order it comes to rest, and what serves has its pods."""
         self.w.refused = False
         self.w.edit_rollout(paused=False, promote=None, abort=None)
+        if not self.least:
+            self.w.edit(replicas=1)  # A trial waits for pods to go on with.
         for _ in range(60):
             self.w.pass_time(20)
             self.w.pods_gone()

@@ -1,4 +1,7 @@
-"""A training engine is one file: this one, a made-up ExampleJob whose status carries its report."""
+"""A training engine is one file: this one, a made-up ExampleJob whose status carries its report.
+
+Clusters may lack its types, so that it works only once it is switched on.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import pytest
-from evenkeel.api.common import TrainingPodTemplate, TrainingTemplate
+from evenkeel.api.common import TrainingTemplate
 from evenkeel.api.crd import definition
+from evenkeel.api.engine import EngineTemplate
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.controllers import kinds, rights
 from evenkeel.kube.store import Store
 from evenkeel.meta.conditions import Condition
-from evenkeel.meta.model import Model
 from evenkeel.meta.objects import Key, Manifest, Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import JOB, OWNED, READ, ResourceType, Watch
-from evenkeel.meta.times import parse
+from evenkeel.meta.times import parse, timestamp
 from evenkeel.training import engine_of, engines, watches
 from evenkeel.training.engine import Engine, Observed, State, metadata
 from evenkeel.training.engines import run_of
@@ -38,7 +41,7 @@ EXAMPLE_NODE = ResourceType("example.dev", "v1", "examplenodes", "ExampleNode")
 JOB_NAME = "example.dev/job-name"
 
 
-class ExampleJob(Model):
+class ExampleJob(EngineTemplate):
     """An ExampleJob that trains the model."""
 
     runtime: Annotated[str, Field(max_length=63, description="Name of the runtime.")]
@@ -81,23 +84,19 @@ EXAMPLE = Engine(
     field="example_job",
     type=EXAMPLE_JOB,
     watches=(
-        Watch(EXAMPLE_JOB, optional=True),
-        Watch(EXAMPLE_NODE, kept=("role",), selector=JOB_NAME, verbs=READ, optional=True),
+        Watch(EXAMPLE_JOB),
+        Watch(EXAMPLE_NODE, kept=("role",), selector=JOB_NAME, verbs=READ),
     ),
     problem=problem,
     manifest=manifest,
     state=state,
     run_labels={EXAMPLE_NODE.kind: JOB_NAME},
+    integration="exampleJob",
 )
 
 # The proof.
 
-# Beside a second engine the field of the first is no longer required.
-Run = extended(
-    extended(TrainingRun, "spec.training.podTemplate", TrainingPodTemplate),
-    "spec.training.exampleJob",
-    ExampleJob,
-)
+Run = extended(TrainingRun, "spec.training.exampleJob", ExampleJob)
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 REPORT = {"uri": "s3://m/1", "format": {"name": "sklearn"}, "metrics": {"accuracy": 0.9}}
 
@@ -153,8 +152,10 @@ DELETED = (Ref("example.dev/v1", "ExampleJob", "ml", "elec-1a", "e1"),)
 def test_the_crd_has_its_field() -> None:
     (version,) = definition(Run)["spec"]["versions"]
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    field = spec["properties"]["training"]["properties"]["exampleJob"]
-    assert field["properties"]["runtime"]["maxLength"] == 63
+    training = spec["properties"]["training"]
+    assert training["properties"]["exampleJob"]["properties"]["runtime"]["maxLength"] == 63
+    said = [rule["message"] for rule in training["x-kubernetes-validations"]]
+    assert said == ["training needs exactly one of podTemplate, trainJob or exampleJob"]
 
 
 def test_its_object_is_created_for_the_run() -> None:
@@ -230,7 +231,10 @@ def test_its_template_is_checked_before_anything_is_made_and_by_the_api_server()
 def test_a_run_has_exactly_one_engine(training: Json) -> None:
     failed = plan(run(training))
     assert (ready(failed).reason, failed.creates) == ("InvalidTemplate", ())
-    assert "exactly one of training.podTemplate, training.exampleJob" in ready(failed).message
+    assert (
+        "exactly one of training.podTemplate, training.trainJob, training.exampleJob"
+        in ready(failed).message
+    )
 
 
 def test_a_job_is_still_a_job() -> None:
@@ -240,19 +244,64 @@ def test_a_job_is_still_a_job() -> None:
     assert plan(run(TRAINING)).creates[0]["kind"] == "Job"
 
 
-def test_what_it_watches_is_watched() -> None:
-    assert {w.type.kind for w in watches()} == {"Job", "Pod", "ExampleJob", "ExampleNode"}
+def test_what_it_watches_is_watched_once_it_is_switched_on() -> None:
+    assert {"Job", "Pod", "ExampleJob", "ExampleNode"} <= {w.type.kind for w in watches()}
     found = {w.type.kind: w for w in kinds.watches()}
-    assert (found["ExampleJob"].selector, found["ExampleJob"].optional) == (kinds.MANAGED, True)
+    assert found["ExampleJob"].selector == kinds.MANAGED
     assert (found["ExampleNode"].kept, found["ExampleNode"].selector) == (("role",), JOB_NAME)
     assert kinds.types()["ExampleJob"] == EXAMPLE_JOB
+    assert "exampleJob" in kinds.integrations()
+    for kind in ("ExampleJob", "ExampleNode"):
+        assert not found[kind].wanted(("other",))
+        assert found[kind].wanted(("exampleJob",))
+    assert found["Job"].wanted(())
 
 
-def test_the_operator_has_the_rights_for_it() -> None:
-    rules = {tuple(rule["resources"]): rule for rule in rights.namespaced()}
+def test_the_operator_has_the_rights_for_it_once_it_is_switched_on() -> None:
+    always = {resource for rule in rights.namespaced() for resource in rule["resources"]}
+    assert always.isdisjoint({"examplejobs", "examplenodes"})
+    rules = {tuple(rule["resources"]): rule for rule in rights.of_integrations()["exampleJob"]}
+    assert set(rules) == {("examplejobs",), ("examplenodes",)}
     assert rules[("examplejobs",)]["apiGroups"] == ["example.dev"]
     assert rules[("examplejobs",)]["verbs"] == list(OWNED)
     assert rules[("examplenodes",)]["verbs"] == list(READ)
+
+
+def off(subject: TrainingRun, **more: Any) -> Plan:
+    """The plan of an operator in which the engine is switched off, and so not watched."""
+    return plan_run(RunSnapshot(run=subject, now=more.pop("now", NOW), switched_off=True, **more))
+
+
+def test_nothing_is_trained_while_it_is_switched_off_and_it_goes_on_by_itself() -> None:
+    held = off(run())
+    assert (ready(held).status, ready(held).reason) == ("False", "EngineOff")
+    assert "set integrations.exampleJob.enabled to true" in ready(held).message
+    assert "add exampleJob to EVENKEEL_INTEGRATIONS" in ready(held).message
+    assert (held.creates, held.annotations, held.requeue_after) == ((), {}, None)
+    later = NOW + timedelta(days=2)
+    again = off(after(run(), held), now=later)
+    assert again.status == held.status
+    on = plan(after(run(), held), now=later)
+    assert [made["kind"] for made in on.creates] == ["ExampleJob"]
+    assert on.status.start_time == timestamp(later)  # type: ignore[attr-defined]
+
+
+def test_a_training_under_way_is_not_judged_while_it_is_switched_off() -> None:
+    late = NOW + timedelta(days=1)
+    held = off(started(), now=late)
+    assert ready(held).reason == "EngineOff"
+    assert "ExampleJob elec-1a may train meanwhile" in ready(held).message
+    assert held.status.start_time == timestamp(NOW)  # type: ignore[attr-defined]
+    done = plan(after(started(), held), stored(phase="Done", output=json.dumps(REPORT)), late)
+    assert ready(done).reason == "Succeeded"
+
+
+def test_a_run_that_is_replaced_while_it_is_switched_off_is_stopped_later() -> None:
+    replaced = off(started(), replaced_by="elec-2")
+    assert (ready(replaced).reason, replaced.deletes) == ("Replaced", ())
+    ended = after(started(), replaced)
+    assert off(ended).deletes == ()
+    assert plan(ended, stored(phase="Going")).deletes == DELETED
 
 
 def test_its_objects_name_their_run() -> None:

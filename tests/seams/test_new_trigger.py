@@ -1,4 +1,4 @@
-"""A new trigger is one file and its field in the API: a clock and a webhook, both made here."""
+"""A new trigger is one file and its field in the API: a clock, a webhook and a poll, made here."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.model import Model
 from evenkeel.meta.objects import Key
 from evenkeel.meta.times import timestamp
+from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.process.senders import Senders
 from evenkeel.process.webhook import Webhook
 from evenkeel.retraining import triggers
+from evenkeel.retraining.sources import polls
 from evenkeel.retraining.triggers.kind import (
     Batch,
     Clock,
     InvalidTrigger,
     MalformedBody,
+    Poller,
     Receiver,
+    Revision,
     TriggerKind,
 )
 from pydantic import Field, TypeAdapter
@@ -104,18 +108,38 @@ PUSH = TriggerKind(
 )
 
 
+class Shelf(Model):
+    """Fires when a shelf has another book."""
+
+    shelf: Annotated[str, Field(description="The shelf.")]
+
+
+SHELF: TriggerKind[Shelf, None] = TriggerKind(
+    "shelf",
+    check=lambda spec: None,
+    poller=Poller(
+        lambda spec: Poll("library", "https://library.example", spec.shelf, 60.0),
+        lambda book: Revision(book, book.lower()),
+        lambda spec, book: {"message": book},
+        lambda cause: Revision(title, title.lower()) if (title := cause.message[-6:]) else None,
+    ),
+)
+
+
 @pytest.fixture
 def kind(monkeypatch: pytest.MonkeyPatch) -> type[RetrainSchedule]:
-    """The RetrainSchedule with both triggers' fields, while the table has their entries."""
-    monkeypatch.setattr(triggers, "TRIGGERS", (*triggers.TRIGGERS, EVERY, PUSH))
+    """The RetrainSchedule with the triggers' fields, while the table has their entries."""
+    monkeypatch.setattr(triggers, "TRIGGERS", (*triggers.TRIGGERS, EVERY, PUSH, SHELF))
     with_every = extended(RetrainSchedule, "spec.triggers.[].every", Every)
-    return extended(with_every, "spec.triggers.[].push", Push)
+    with_push = extended(with_every, "spec.triggers.[].push", Push)
+    return extended(with_push, "spec.triggers.[].shelf", Shelf)
 
 
 def often(**more: Any) -> dict[str, Any]:
     return {"name": "often", "every": {"seconds": 600, **more}}
 
 
+BOOKS = {"name": "books", "shelf": {"shelf": "new"}}
 MAIN = {"name": "code", "push": {"branch": "main"}}
 
 
@@ -130,27 +154,43 @@ def cluster(kind: type[RetrainSchedule], *triggers: dict[str, Any], **spec: Any)
 
 def test_the_table_has_an_entry_for_each_field_of_the_api() -> None:
     assert tuple(k.field for k in triggers.TRIGGERS) == Trigger.kinds()
-    assert all(k.clock or k.receiver for k in triggers.TRIGGERS)
+    assert all(k.clock or k.receiver or k.poller for k in triggers.TRIGGERS)
     paths = [p for k in triggers.TRIGGERS if k.receiver for p in k.receiver.paths]
     assert len(set(paths)) == len(paths)
-    assert TypeAdapter(CauseType).json_schema()["enum"] == ["Alert", "Cron", "Manual"]
+    assert TypeAdapter(CauseType).json_schema()["enum"] == ["Alert", "Cron", "Data", "Manual"]
 
 
 def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
     kind: type[RetrainSchedule],
 ) -> None:
     item = structural(kind)["properties"]["spec"]["properties"]["triggers"]["items"]
-    assert list(item["properties"]) == ["name", "alert", "cron", "every", "push"]
+    assert list(item["properties"]) == [
+        "name",
+        "alert",
+        "cron",
+        "gitData",
+        "every",
+        "push",
+        "shelf",
+    ]
     assert item["properties"]["every"]["required"] == ["seconds"]
     assert item["x-kubernetes-validations"] == [
         {
-            "rule": "[has(self.alert), has(self.cron), has(self.every), has(self.push)]"
-            ".exists_one(g, g)",
-            "message": "a trigger needs exactly one of alert, cron, every or push",
+            "rule": "[has(self.alert), has(self.cron), has(self.gitData), has(self.every), "
+            "has(self.push), has(self.shelf)].exists_one(g, g)",
+            "message": "a trigger needs exactly one of alert, cron, gitData, every, push or shelf",
         }
     ]
     (trigger,) = cluster(kind, MAIN).schedule.spec.triggers
-    assert cause_types(type(trigger)) == ("Alert", "Cron", "Every", "Push", "Manual")
+    assert cause_types(type(trigger)) == (
+        "Alert",
+        "Cron",
+        "Data",
+        "Every",
+        "Push",
+        "Shelf",
+        "Manual",
+    )
     assert kind.kind == "RetrainSchedule"
 
 
@@ -220,6 +260,21 @@ def test_a_new_trigger_that_cannot_work_stalls_visibly(
     ready = world.status.conditions[0]
     assert (ready.status, ready.reason) == ("False", "InvalidTrigger")
     assert problem in ready.message
+
+
+def test_another_state_of_the_new_source_makes_one_run(kind: type[RetrainSchedule]) -> None:
+    world = cluster(kind, BOOKS, DRIFT)
+    assert polls(world.schedule) == {
+        "books": Poll("library", "https://library.example", "new", 60.0)
+    }
+    for book in ("Middle", "MIDDLE", "Daniel"):
+        world.sightings["books"] = Sighting(book, world.now, world.now)
+        world.settle()
+        world.pass_time(seconds=60)
+    (run,) = world.runs.values()
+    assert (run.spec.cause.type, run.spec.cause.change) == ("Shelf", 1)
+    assert world.status.triggers[0].last_revision is not None
+    assert world.status.triggers[0].last_revision.revision == "Daniel"
 
 
 async def test_the_webhook_serves_the_new_path_and_answers_once_the_run_is_written(

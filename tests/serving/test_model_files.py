@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from evenkeel.api.modeldeployment import Storage
+from evenkeel.api.modelsource import Storage
 from evenkeel.meta.refusal import Refused
 from evenkeel.serving.model_files import ModelFiles, model_files
 

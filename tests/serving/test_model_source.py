@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from evenkeel.api.modeldeployment import ModelSource
+from evenkeel.api.common import ModelFormat
+from evenkeel.api.modeldeploymentstatus import ResolvedModel
+from evenkeel.api.modelsource import ModelSource
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.meta.refusal import Refused
 from evenkeel.serving.model_source import NEW, Past, Target, resolve
@@ -147,3 +149,39 @@ def test_what_was_taken_back_is_not_the_first_to_be_served() -> None:
     versions = version("a", "True"), version("b", "True", age=2)
     assert followed(*versions, past=Past(taken_back={"b"})) == "a"
     assert followed(*versions, past=Past(taken_back={"a", "b"})) == "NoApprovedVersion"
+
+
+REGISTERED = ResolvedModel.model_validate(
+    {
+        "registry": "mlflow",
+        "name": "fraud",
+        "version": "3",
+        "uri": "s3://m/3",
+        "format": {"name": "mlflow"},
+        "time": "2026-01-31T09:00:00Z",
+    }
+)
+
+
+def of_registry(registered: ResolvedModel | Refused, **more: Any) -> Target | Refused:
+    words = {"registry": "mlflow", "name": "fraud", "alias": "champion"}
+    source = ModelSource.model_validate({"registry": words, **more})
+    return resolve(source, [], 0, registered=registered)
+
+
+def test_a_registered_model_is_served_by_its_version_and_format() -> None:
+    target = of_registry(REGISTERED)
+    assert isinstance(target, Target)
+    assert (target.uri, target.version, target.number) == ("s3://m/3", "", "3")
+    assert target.format == ModelFormat(name="mlflow")
+
+
+def test_the_users_format_goes_before_the_registrys() -> None:
+    target = of_registry(REGISTERED, format={"name": "sklearn"})
+    assert isinstance(target, Target)
+    assert target.format == ModelFormat(name="sklearn")
+
+
+def test_what_the_registry_cannot_say_is_refused_in_its_words() -> None:
+    refused = Refused("AliasNotFound", "its words")
+    assert of_registry(refused) is refused

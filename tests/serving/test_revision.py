@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.modeldeploymentstatus import ResolvedModel
+from evenkeel.serving.model_source import Target
 from evenkeel.serving.revision import revision_name
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,3 +107,36 @@ def test_pod_names_keep_the_whole_revision(deployment: str) -> None:
 
 def test_long_names_with_the_same_beginning_are_told_apart() -> None:
     assert name(deployment="a" * 60 + "b") != name(deployment="a" * 60 + "c")
+
+
+def registered(uri: str = "s3://m/3", **more: str) -> Target:
+    found = {
+        "registry": "mlflow",
+        "name": "fraud",
+        "version": "3",
+        "uri": uri,
+        "format": {"name": "mlflow"},
+        "time": "2026-01-31T09:00:00Z",
+        **more,
+    }
+    return Target(uri, registered=ResolvedModel.model_validate(found))
+
+
+@pytest.mark.parametrize(
+    ("change", "new"),
+    [
+        ({"version": "4"}, True),
+        ({"alias": "champion"}, False),
+        ({"time": "2026-02-01T09:00:00Z"}, False),
+        ({"secretName": "other"}, False),
+        ({"workspace": "team-a"}, False),
+    ],
+)
+def test_what_of_a_registered_model_makes_a_new_revision(change: dict[str, str], new: bool) -> None:
+    assert (name(target=registered(**change)) != name(target=registered())) is new
+
+
+@pytest.mark.parametrize("change", [{"secretName": "other"}, {"workspace": "team-a"}])
+def test_how_a_registry_hands_artefacts_out_does_too(change: dict[str, str]) -> None:
+    uri = "mlflow+http://mlflow/api/2.0/mlflow-artifacts/artifacts/1"
+    assert name(target=registered(uri, **change)) != name(target=registered(uri))

@@ -53,6 +53,9 @@ MINIMAL: dict[str, JSON] = {
             containers:
             - {name: model, image: mlserver}
         """,
+        "ModelRegistry": """
+            mlflow: {url: 'http://mlflow:5000'}
+        """,
     }.items()
 }
 

@@ -36,7 +36,7 @@ from tests.support.resources import BY_KIND
 JSON = dict[str, Any]
 A, B, C = "s3://m/a", "s3://m/b", "s3://m/c"
 SECONDS = 30.0
-WATCHED = ("ModelDeployment", "RetrainSchedule", "TrainingRun", "ModelVersion")
+WATCHED = ("ModelDeployment", "RetrainSchedule", "TrainingRun", "ModelVersion", "ModelRegistry")
 CHILDREN = ("Deployment", "Service", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.conditions import Condition
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import parse, timestamp
+from evenkeel.outside.poll import Sighting
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
 from evenkeel.retraining.triggers import MatchedAlert
 from evenkeel.training.plan import plan_run
@@ -96,12 +98,20 @@ class Cluster:
         """Alerts of each run, as last seen in the schedule's status."""
         self.now = now
         self.plan: Plan | None = None
+        self.sightings: dict[str, Sighting[Any]] = {}
+        """What is known of triggers' sources, which a restored cluster asks anew."""
 
     def pass_time(self, **time: float) -> None:
         self.now += timedelta(**time)
 
     def snapshot(self, inbox: Iterable[MatchedAlert] = ()) -> ScheduleSnapshot:
-        return ScheduleSnapshot(self.schedule, tuple(self.runs.values()), tuple(inbox), self.now)
+        return ScheduleSnapshot(
+            self.schedule,
+            tuple(self.runs.values()),
+            tuple(inbox),
+            self.now,
+            sightings=dict(self.sightings),
+        )
 
     def reconcile(
         self, inbox: Iterable[MatchedAlert] = (), *, writes: int | None = None, stale: bool = False
@@ -109,7 +119,7 @@ class Cluster:
         """Carries one plan out; raises Crash after so many writes. `stale`: runs are not seen."""
         snapshot = self.snapshot(inbox)
         if stale:
-            snapshot = ScheduleSnapshot(self.schedule, (), snapshot.alerts, self.now)
+            snapshot = replace(snapshot, runs=())
         plan = self.plan = plan_schedule(snapshot)
         assert plan_schedule(snapshot) == plan
         steps: list[Any] = [

@@ -339,6 +339,18 @@ def test_a_report_becomes_a_model_version_that_nothing_owns() -> None:
     assert status["completionTime"] == timestamp(NOW)
 
 
+@pytest.mark.parametrize(("reported", "kept"), [("", "c2"), ("2026-01-30", "2026-01-30")])
+def test_a_version_knows_its_data_by_the_trainer_else_by_the_cause(
+    reported: str, kept: str
+) -> None:
+    data = {"repo": "https://git.example/r", "rev": "c2", "path": "train", "digest": "md5:b"}
+    subject = started(run(cause={"type": "Data", "trigger": "data", "data": data, "change": 1}))
+    report = json.dumps({**json.loads(REPORT), "dataRevision": reported})
+    (manifest,) = plan(subject, job(COMPLETE), finished_pod(report)).creates
+    assert manifest["spec"]["dataRevision"] == kept
+    assert manifest["spec"]["cause"]["data"] == data
+
+
 def test_a_version_that_exists_is_not_created_again() -> None:
     done = plan(started(), job(COMPLETE), finished_pod(), version_exists=True)
     assert (done.creates, ready(done).reason) == ((), "Succeeded")

@@ -48,7 +48,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-webhook" (include "evenkeel.fullname" .)) .Values.webhook.existingSecret -}}
 {{- end -}}
 
-{{- /* Rules of one purpose: clusterwide, namespaced, view, edit or approve (files/rights.yaml). */ -}}
+{{- /* Rules of one purpose: clusterwide, namespaced, view, edit or approve (files/rights.yaml).
+Those in a namespace have those of the integrations that are switched on. */ -}}
 {{- define "evenkeel.rules" -}}
-{{- get (.root.Files.Get "files/rights.yaml" | fromYaml) .purpose | toYaml -}}
+{{- $rights := .root.Files.Get "files/rights.yaml" | fromYaml -}}
+{{- $rules := get $rights .purpose -}}
+{{- if eq .purpose "namespaced" -}}
+{{- range $name := include "evenkeel.integrations" .root | splitList "," | compact -}}
+{{- $rules = concat $rules (get $rights.integrations $name) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $rules -}}
+{{- end -}}
+
+{{- /* Names of the integrations that are switched on, separated by commas. */ -}}
+{{- define "evenkeel.integrations" -}}
+{{- $names := list -}}
+{{- range $name, $value := .Values.integrations -}}
+{{- if $value.enabled -}}
+{{- $names = append $names $name -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $names -}}
 {{- end -}}

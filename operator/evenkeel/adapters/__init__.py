@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
+from evenkeel.adapters.git.git import Git
+from evenkeel.adapters.mlflow import Mlflow
 from evenkeel.adapters.prometheus import Prometheus
+from evenkeel.adapters.source import Ask
+from evenkeel.adapters.web import Web
+from evenkeel.outside import mlflow
 
-__all__ = ["Adapters"]
+__all__ = ["SOURCES", "Adapters"]
+
+SOURCES: Mapping[str, Callable[[Web], Ask]] = {
+    "git": lambda web: Git(web).ask,
+    mlflow.KIND: Mlflow,
+}
+"""By a poll's kind what asks its questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +27,11 @@ class Adapters:
     """The connections to the outside, opened at the start; each field has a `close`."""
 
     prometheus: Prometheus
+    web: Web
+
+    def asks(self) -> Mapping[str, Ask]:
+        """By a poll's kind how it is asked."""
+        return {kind: source(self.web) for kind, source in SOURCES.items()}
 
     async def close(self) -> None:
         """Closes all."""

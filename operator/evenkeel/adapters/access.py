@@ -1,4 +1,4 @@
-"""How a Prometheus is reached: its address and what it is shown."""
+"""How a server is reached: its address and what it is shown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOT_FREE = frozenset(
 
 
 class AccessError(ValueError):
-    """What a Prometheus is to be shown cannot be had; the message, one line, says what to do."""
+    """What a server is to be shown cannot be had; the message, one line, says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One way to one Prometheus; equal ones share connections, a breaker and bounds.
+    """One way to one server; equal ones share connections, a breaker and bounds.
 
     url: base URL without user information, query and fragment. headers: pairs of name and value.
     authorization: the header's whole value, such as `Bearer <token>`. guarded: whether nobody
-    but a tenant vouches for the address: none that no Prometheus has, such as the cloud's metadata
-    service, and narrower bounds.
+    but a tenant vouches for the address: none that no such server has, such as the cloud's
+    metadata service, and narrower bounds.
     """
 
     url: str

@@ -82,10 +82,7 @@ def _plain(url: str, parts: SplitResult) -> None:
     if parts.scheme not in _PORTS or not parts.netloc:
         raise ValueError("the URL must begin with http:// or https:// and a host")
     if "@" in parts.netloc:
-        raise ValueError(
-            "the URL must have no user or password; give them by Secret, in basicAuth or "
-            "authorization"
-        )
+        raise ValueError("the URL must have no user or password; name a Secret with them")
     if "?" in url or "#" in url:
         raise ValueError(
             "the URL must end with its path, without ? and #; give parameters as headers"
@@ -120,7 +117,7 @@ def _refuse_host() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Addresses that analyses may name. entries: pairs of namespace, empty for all, and address."""
+    """Addresses that specs may name. entries: pairs of namespace, empty for all, and address."""
 
     entries: tuple[tuple[str, Address], ...] = ()
 
@@ -142,8 +139,8 @@ class Allowed:
         return any(where in ("", namespace) and address.within(one) for where, one in self.entries)
 
 
-def never_a_prometheus(ip: IP, *, loopback: bool) -> bool:
-    """Whether it is an address of the machine or the cloud that no Prometheus of others has.
+def never_elsewhere(ip: IP, *, loopback: bool) -> bool:
+    """Whether it is an address of the machine or the cloud that no server of others has.
 
     loopback: whether the process's own addresses count, since in a pod they are its own alone.
     """
@@ -151,7 +148,7 @@ def never_a_prometheus(ip: IP, *, loopback: bool) -> bool:
         inner = ip.ipv4_mapped or ip.sixtofour
         if ip in _NAT64:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None and never_a_prometheus(inner, loopback=loopback):
+        if inner is not None and never_elsewhere(inner, loopback=loopback):
             return True
     if ip.is_loopback or ip.is_unspecified:
         return loopback

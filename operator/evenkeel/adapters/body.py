@@ -65,11 +65,16 @@ class Body:
         self._chunks.clear()
         self._dropped, self.size = True, 0
 
-    def whole(self) -> bytes:
-        """The bytes, once. Raises BodyTooLarge, also if the objects in them would fill memory."""
+    def octets(self) -> bytes:
+        """The bytes, once. Raises BodyTooLarge."""
         self._check()
         whole = b"".join(self._chunks)
         self._chunks.clear()
+        return whole
+
+    def whole(self) -> bytes:
+        """The text of JSON, once. Raises BodyTooLarge, also if its objects would fill memory."""
+        whole = self.octets()
         objects = 220 * whole.count(b"{") + 90 * whole.count(b"[") + 45 * whole.count(b",")
         if objects > OBJECTS * self._limit:
             raise BodyTooLarge("made of more objects than are taken")
@@ -84,19 +89,21 @@ class Body:
 class Bodies:
     """All bodies that are being read. Parsing holds the loop up, so large ones take turns.
 
-    strangers: whether they are of servers that nobody vouches for.
+    strangers: whether they are of servers that nobody vouches for. together: bytes of all; TOGETHER
+    if None.
     """
 
-    def __init__(self, *, strangers: bool) -> None:
+    def __init__(self, *, strangers: bool, together: int | None = None) -> None:
         self._open: set[Body] = set()
+        self._together = together
         self._turn = asyncio.Lock()
         self._limit = STRANGERS_BODY if strangers else BODY
         self._rest = REST if strangers else 0.0
 
     @contextmanager
-    def one(self) -> Iterator[Body]:
-        """A body to read."""
-        body = Body(self, self._limit)
+    def one(self, limit: int | None = None) -> Iterator[Body]:
+        """A body to read, of so many bytes at most."""
+        body = Body(self, self._limit if limit is None else limit)
         self._open.add(body)
         try:
             yield body
@@ -120,7 +127,8 @@ class Bodies:
 
     def make_room(self) -> None:
         """Drops the largest bodies until all together are within their bound."""
-        while sum(one.size for one in self._open) > TOGETHER:
+        together = TOGETHER if self._together is None else self._together
+        while sum(one.size for one in self._open) > together:
             max(self._open, key=lambda one: one.size).drop()
 
 

@@ -1,4 +1,4 @@
-"""Connections to many Prometheus servers: a small pool for each access, bounded in number."""
+"""Connections to many servers: a small pool for each access, bounded in number."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from evenkeel.adapters.access import Access, Tls
-from evenkeel.adapters.address import Address, never_a_prometheus
+from evenkeel.adapters.address import Address, never_elsewhere
 from evenkeel.adapters.answer import AddressRefused, PrometheusError, Unavailable
 from evenkeel.adapters.breaker import Breaker
 from evenkeel.adapters.one_answer import OneAnswerConnector
@@ -43,7 +43,7 @@ PEM = 2**18
 """Characters of a CA bundle, a certificate or a key."""
 
 
-class NeverAPrometheus(OSError):
+class NeverElsewhere(OSError):
     """A name that leads to an address that is refused."""
 
 
@@ -95,12 +95,16 @@ class Pool:
 class Pools:
     """The pools by access; the one that was used least recently is closed when there are too many.
 
-    loopback: whether the process's own addresses are refused where an access is guarded.
+    loopback: whether the process's own addresses are refused where an access is guarded. to: what
+    the servers are, for messages.
     """
 
-    def __init__(self, clock: Callable[[], float], *, loopback: bool) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, loopback: bool, to: str = "a Prometheus"
+    ) -> None:
         self._clock = clock
         self._loopback = loopback
+        self._to = to
         self._pools: OrderedDict[Access, Pool] = OrderedDict()
         # Many tenants have the same bundle of authorities.
         self._contexts: WeakValueDictionary[Tls, ssl.SSLContext] = WeakValueDictionary()
@@ -138,7 +142,7 @@ class Pools:
         for access, pool in self._pools.items():
             if not pool.users:
                 return self._pools.pop(access)
-        raise Unavailable(f"{POOLS} other ways to a Prometheus are in use; it is tried again")
+        raise Unavailable(f"{POOLS} other ways to {self._to} are in use; it is tried again")
 
     def _open(self, access: Access) -> Pool:
         try:
@@ -149,9 +153,9 @@ class Pools:
         proxy = _proxy(address)
         # What a proxy reaches is its own affair, and it may well be beside this process.
         if access.guarded and proxy is None:
-            if address.ip is not None and never_a_prometheus(address.ip, loopback=self._loopback):
-                raise AddressRefused(f"{address} is no address of a Prometheus")
-            resolver = _Guard(self._threads, loopback=self._loopback)
+            if address.ip is not None and never_elsewhere(address.ip, loopback=self._loopback):
+                raise AddressRefused(f"{address} is no address of {self._to}")
+            resolver = _Guard(self._threads, loopback=self._loopback, to=self._to)
         queries = STRANGERS_QUERIES if access.guarded else QUERIES
         connector = OneAnswerConnector(
             limit=queries,
@@ -229,14 +233,15 @@ def _proxy(address: Address) -> str | None:
 
 
 class _Guard(AbstractResolver):
-    """Looks names up, and refuses those that lead where no Prometheus is.
+    """Looks names up, and refuses those that lead where no such server is.
 
     What was looked at is what is connected to, so that no second answer can lead elsewhere.
     """
 
-    def __init__(self, threads: ThreadPoolExecutor, *, loopback: bool) -> None:
+    def __init__(self, threads: ThreadPoolExecutor, *, loopback: bool, to: str) -> None:
         self._threads = threads
         self._loopback = loopback
+        self._to = to
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -248,8 +253,8 @@ class _Guard(AbstractResolver):
         answers: list[ResolveResult] = []
         for answer_family, _, proto, _, (ip, *_) in found:
             address = ipaddress.ip_address(str(ip).partition("%")[0])
-            if never_a_prometheus(address, loopback=self._loopback):
-                raise NeverAPrometheus(f"{host} leads to {address}, no address of a Prometheus")
+            if never_elsewhere(address, loopback=self._loopback):
+                raise NeverElsewhere(f"{host} leads to {address}, no address of {self._to}")
             answers.append(
                 ResolveResult(
                     hostname=host,

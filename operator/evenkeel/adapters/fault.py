@@ -8,14 +8,14 @@ import aiohttp
 
 from evenkeel.adapters.address import Address
 from evenkeel.adapters.answer import AddressRefused, PrometheusError, Unavailable
-from evenkeel.adapters.connections import NeverAPrometheus
+from evenkeel.adapters.connections import NeverElsewhere
 from evenkeel.adapters.words import one_line
 
 
 def told(address: Address, error: Exception) -> PrometheusError:
     """The error to raise instead. Exceptions of libraries may quote URLs and headers."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
-        error.os_error, NeverAPrometheus
+        error.os_error, NeverElsewhere
     ):
         return AddressRefused(f"{address}: {error.os_error}")
     return Unavailable(f"{address}: {_why(error)}")

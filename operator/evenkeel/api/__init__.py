@@ -2,6 +2,7 @@
 
 from evenkeel.api.base import API_VERSION, GROUP, VERSION, Resource
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
@@ -15,6 +16,7 @@ KINDS: tuple[type[Resource], ...] = (
     ModelVersion,
     ServingRuntime,
     ClusterServingRuntime,
+    ModelRegistry,
 )
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "ClusterServingRuntime",
     "Condition",
     "ModelDeployment",
+    "ModelRegistry",
     "ModelVersion",
     "Resource",
     "RetrainSchedule",

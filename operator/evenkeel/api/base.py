@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 from pydantic import Field, model_validator
 
 from evenkeel.api.record import RECORD, recalled
-from evenkeel.meta.model import Model, Rule, cel, says
+from evenkeel.meta.model import Model, Rule, cel, map_list, says
 from evenkeel.meta.objects import ObjectMeta
 
 GROUP = "evenkeel.dev"
@@ -150,5 +150,23 @@ PodsOrPercentage = Annotated[
     ),
 ]
 """A number of pods, or a share of them such as 50%."""
+
+ENVIRONMENT: dict[str, Any] = {
+    "items": {
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 253,
+                "description": "Name of the variable.",
+            }
+        },
+        "x-kubernetes-preserve-unknown-fields": True,
+    },
+    **map_list("name"),
+}
+"""Schema of a list of core/v1 EnvVars, merged by name."""
 
 Resource.model_rebuild()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
+from evenkeel.api.data import DataRevision, data_text
 from evenkeel.api.trigger import Trigger, cause_types
 from evenkeel.meta.model import ATOMIC, Model
 from evenkeel.meta.times import Timestamp
@@ -50,6 +51,11 @@ class Cause(Model):
             json_schema_extra=ATOMIC,
         ),
     ] = ()
+    data: Annotated[DataRevision | None, Field(description="The data that changed.")] = None
+    change: Annotated[
+        int | None,
+        Field(ge=1, description="Which change of its source this was to the trigger, from 1."),
+    ] = None
 
 
 def alert_name(cause: Cause) -> str:
@@ -67,5 +73,8 @@ def cause_text(cause: Cause) -> str:
             return f"alert {alert_name(cause)} ({alerts}{since})"
         case "Manual":
             return f"manual ({cause.message})" if cause.message else "manual"
+        case "Data" if cause.data is not None:
+            also = f", {alerts}" if cause.alert_count else ""
+            return f"data {cause.trigger}: {data_text(cause.data)}{also}"
     extra = f", {alerts}" if cause.alert_count else ""
     return f"{cause.type.lower()} {cause.trigger} ({cause.time or 'unknown time'}{extra})"

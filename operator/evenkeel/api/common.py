@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
 from evenkeel.api.base import Annotations, Decimal, Labels, Name
-from evenkeel.meta.model import Model, OpenObject, Rule, cel, map_list
+from evenkeel.api.engine import EngineTemplate
+from evenkeel.api.trainjob import TrainJobTemplate
+from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list
 
 CONTAINER = {
     "type": "object",
@@ -137,12 +140,19 @@ Approval = Literal["Automatic", "Manual"]
 
 
 class TrainingTemplate(Model):
-    """The Job that trains the model."""
+    """How the model is trained: by the engine whose field is given."""
 
     pod_template: Annotated[
-        TrainingPodTemplate,
-        Field(description="Pod of the training Job. The first container is the trainer."),
-    ]
+        TrainingPodTemplate | None,
+        Field(description="Pod of a training Job. The first container is the trainer."),
+    ] = None
+    train_job: Annotated[
+        TrainJobTemplate | None,
+        Field(
+            description="A TrainJob of Kubeflow Trainer v2; needs the integration trainJob. Its "
+            "runtime says how often it is tried again; retries does not concern it."
+        ),
+    ] = None
     parameters: Annotated[
         dict[str, Annotated[str, Field(max_length=4096)]],
         Field(
@@ -161,16 +171,16 @@ class TrainingTemplate(Model):
     metadata: Annotated[
         ChildMetadata | None,
         Field(
-            description="Labels and annotations of the Job itself, such as "
-            "kueue.x-k8s.io/queue-name. Those of its pods are podTemplate.metadata's. A Job is "
+            description="Labels and annotations of the Job or TrainJob itself, such as "
+            "kueue.x-k8s.io/queue-name. Those of a Job's pods are podTemplate.metadata's. It is "
             "made once: changes concern later runs."
         ),
     ] = None
     suspend: Annotated[
         bool,
         Field(
-            description="The Job starts suspended, until a queue or a person sets its spec.suspend "
-            "to false."
+            description="The Job or TrainJob starts suspended, until a queue or a person sets its "
+            "spec.suspend to false."
         ),
     ] = False
     timeout_seconds: Annotated[
@@ -178,18 +188,35 @@ class TrainingTemplate(Model):
         Field(
             ge=1,
             le=2592000,
-            description="The run fails when it takes longer; a suspended Job's time stands still.",
+            description="The run fails when it takes longer; the time stands still while the "
+            "training is suspended.",
         ),
     ] = 3600
     retries: Annotated[
-        int, Field(ge=0, le=10, description="Further attempts of a failed training pod.")
+        int, Field(ge=0, le=10, description="Further attempts of a Job's failed pod.")
     ] = 2
     ttl_seconds_after_finished: Annotated[
-        int, Field(ge=0, description="The finished Job is deleted after this time.")
+        int, Field(ge=0, description="The finished Job or TrainJob is deleted after this time.")
     ] = 86400
 
+    @classmethod
+    def engines(cls) -> tuple[str, ...]:
+        """The fields of which exactly one is set: those that hold an engine's template."""
+        return tuple(name for name, f in cls.model_fields.items() if _selects(f.annotation))
 
-class TrainingPodTemplate(Model):
+    @classmethod
+    def validations(cls) -> tuple[Rule, ...]:
+        """The rules, and that there is one engine."""
+        return (*cls.rules, exactly_one("training", [to_camel(name) for name in cls.engines()]))
+
+
+def _selects(annotation: Any) -> bool:
+    return any(
+        isinstance(part, type) and issubclass(part, EngineTemplate) for part in get_args(annotation)
+    )
+
+
+class TrainingPodTemplate(EngineTemplate):
     """A pod template whose spec the API server validates when the Job is created."""
 
     metadata: Annotated[

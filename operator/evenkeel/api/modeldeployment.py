@@ -8,58 +8,22 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
-from evenkeel.api.base import Column, Labels, Name, PodsOrPercentage, Resource, Scale
-from evenkeel.api.common import ChildMetadata, ModelFormat
+from evenkeel.api.base import (
+    ENVIRONMENT,
+    Column,
+    Labels,
+    Name,
+    PodsOrPercentage,
+    Resource,
+    Scale,
+)
+from evenkeel.api.common import ChildMetadata
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.modelsource import ModelSource
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.rollout import Rollout
-from evenkeel.api.uri import ModelURI
 from evenkeel.api.warmup import WarmUp
-from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, map_list, says
-
-
-class Storage(Model):
-    """Credentials and resources of the download."""
-
-    secret_name: Annotated[
-        str | None,
-        Field(max_length=253, description="Secret whose keys become the initializer's variables."),
-    ] = None
-    resources: Annotated[
-        OpenObject | None, Field(description="Resources of the initializer container.")
-    ] = None
-
-
-class ModelSource(Model):
-    """Which model is served: by URI, by ModelVersion, or by following a model's versions."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "(has(self.uri) ? 1 : 0) + (has(self.version) ? 1 : 0) + (has(self.follow) ? 1 : 0) "
-            "== 1",
-            "model needs exactly one of uri, version (a ModelVersion) or follow (a model name)",
-        ),
-        Rule(
-            "!has(self.format) || has(self.uri)",
-            "format goes with uri; a ModelVersion brings its own format",
-        ),
-    )
-    uri: Annotated[
-        ModelURI | None,
-        Field(
-            description="The artefact: pvc://CLAIM/PATH, s3://, gs://, http(s)://, hf://, "
-            "oci://IMAGE (an image volume) or file:///PATH (baked into the runtime's image).",
-        ),
-    ] = None
-    version: Annotated[Name | None, Field(description="Name of a ModelVersion.")] = None
-    follow: Annotated[
-        Name | None,
-        Field(description="Name of a model whose newest approved ModelVersion is served."),
-    ] = None
-    format: Annotated[ModelFormat | None, Field(description="Format of the artefact at uri.")] = (
-        None
-    )
-    storage: Annotated[Storage, Field(description="The download.")] = Storage()
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, says
 
 
 class RuntimeRef(Model):
@@ -239,22 +203,7 @@ class ModelDeploymentSpec(Model):
         Field(
             max_length=128,
             description="Environment of the model server's container.",
-            json_schema_extra={
-                "items": {
-                    "type": "object",
-                    "required": ["name"],
-                    "properties": {
-                        "name": {
-                            "type": "string",
-                            "minLength": 1,
-                            "maxLength": 253,
-                            "description": "Name of the variable.",
-                        }
-                    },
-                    "x-kubernetes-preserve-unknown-fields": True,
-                },
-                **map_list("name"),
-            },
+            json_schema_extra=ENVIRONMENT,
         ),
     ] = ()
     service_account_name: Annotated[
@@ -309,10 +258,11 @@ class ModelDeployment(Resource):
         Column("Ready Replicas", ".status.readyReplicas", "integer"),
         Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', wide=True),
         Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+        Column("Registered", ".status.stable.registered.version", wide=True),
         Column("URL", ".status.url", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
-    lasting: ClassVar[frozenset[str]] = frozenset(("stable", "history"))
+    lasting: ClassVar[frozenset[str]] = frozenset(("stable", "history", "registry"))
     spec: Annotated[ModelDeploymentSpec, Field(description="What is to be served, and how.")]
     status: Annotated[ModelDeploymentStatus, Field(description="What is served.")] = (
         ModelDeploymentStatus()

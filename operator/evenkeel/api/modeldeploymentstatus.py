@@ -27,11 +27,23 @@ class RevisionMetrics(Model):
     ] = ()
 
 
+class RegisteredVersion(Model):
+    """A version of a registered model."""
+
+    registry: Annotated[str, Field(max_length=63, description="Name of the ModelRegistry.")]
+    name: Annotated[str, Field(max_length=256, description="Name of the registered model.")]
+    version: Annotated[str, Field(max_length=18, description="Number of the version.")]
+
+
 class RevisionStatus(Model):
     """A revision that serves."""
 
     revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
+    registered: Annotated[
+        RegisteredVersion | None,
+        Field(description="What it is in its registry, if it is of one."),
+    ] = None
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
     digest: Annotated[
@@ -107,6 +119,10 @@ class CanaryStatus(Model):
 
     revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
+    registered: Annotated[
+        RegisteredVersion | None,
+        Field(description="What it is in its registry, if it is of one."),
+    ] = None
     uri: Annotated[str, Field(max_length=2048, description="The artefact.")] = ""
     format: Annotated[ModelFormat | None, Field(description="Format of the artefact.")] = None
     stage: Annotated[CanaryStage, Field(description="Stage of the rollout.")] = "Starting"
@@ -187,6 +203,10 @@ class Outcome(Model):
 
     revision: Annotated[str, Field(max_length=63, description="Name of the revision.")]
     version: Annotated[str, Field(max_length=253, description="ModelVersion, if any.")] = ""
+    registered: Annotated[
+        RegisteredVersion | None,
+        Field(description="What it is in its registry, if it is of one."),
+    ] = None
     outcome: Annotated[
         Literal["Promoted", "RolledBack", "Superseded"], Field(description="How it ended.")
     ]
@@ -213,6 +233,44 @@ class Outcome(Model):
     ] = ()
 
 
+class ResolvedModel(RegisteredVersion):
+    """A version of a registered model, as its registry told of it."""
+
+    alias: Annotated[str, Field(max_length=255, description="The alias, if one is followed.")] = ""
+    run_id: Annotated[
+        str, Field(max_length=2048, alias="runID", description="Run that made it, if any.")
+    ] = ""
+    code_revision: Annotated[
+        str, Field(max_length=64, description="Commit that the run was started from, if told.")
+    ] = ""
+    source: Annotated[
+        str, Field(max_length=2048, description="As it was registered, such as models:/m-ID.")
+    ] = ""
+    uri: Annotated[str, Field(max_length=2048, description="Where its artefacts are fetched.")]
+    format: Annotated[ModelFormat, Field(description="Format of the artefacts.")]
+    flavors: Annotated[
+        tuple[Annotated[str, Field(max_length=128)], ...],
+        Field(max_length=32, description="Flavors that its MLmodel names.", json_schema_extra=SET),
+    ] = ()
+    signed: Annotated[
+        bool | None,
+        Field(description="Whether its MLmodel has a signature; absent if that was not read."),
+    ] = None
+    secret_name: Annotated[
+        str,
+        Field(max_length=253, description="Secret of the registry, for what it hands out itself."),
+    ] = ""
+    workspace: Annotated[
+        str, Field(max_length=63, description="Workspace, if not the default.")
+    ] = ""
+    time: Annotated[Timestamp, Field(description="When that was first told.")]
+
+    @property
+    def identity(self) -> RegisteredVersion:
+        """Which version it is."""
+        return RegisteredVersion(registry=self.registry, name=self.name, version=self.version)
+
+
 class ModelDeploymentStatus(Model):
     """What serves, what is on trial and how earlier rollouts ended."""
 
@@ -225,6 +283,10 @@ class ModelDeploymentStatus(Model):
         str, Field(max_length=253, description="Selects the pods of all revisions, for /scale.")
     ] = ""
     runtime: Annotated[str, Field(max_length=253, description="The runtime in use.")] = ""
+    registry: Annotated[
+        ResolvedModel | None,
+        Field(description="What spec.model.registry means, as far as the registry has told."),
+    ] = None
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None
     old: Annotated[

@@ -11,21 +11,25 @@ from pydantic import Field
 
 from evenkeel.meta.model import Model, Rule, at_most_one, cel, exactly_one, map_list, says
 
-URL_RULES = (
-    Rule("self.matches('^https?://.+')", "url must begin with http:// or https://"),
-    Rule(
-        "!self.matches('^[^/]*//[^/]*@')",
-        "url must have no user or password; name a Secret in basicAuth or authorization",
-    ),
-    Rule(
-        "!self.matches('[?#]')",
-        "url must end with its path, without ? and #; write parameters as headers",
-    ),
-    Rule(
-        r"!self.matches('[[:space:]\\\\%]') && !self.matches('/[.]{1,2}(/|$)')",
-        "url must have a plain path, without spaces, backslashes, %, . and ..",
-    ),
-)
+
+def url_rules(secret: str) -> tuple[Rule, ...]:
+    """Rules of a server's base URL. secret: the fields that name a Secret."""
+    return (
+        Rule("self.matches('^https?://.+')", "url must begin with http:// or https://"),
+        Rule(
+            "!self.matches('^[^/]*//[^/]*@')",
+            f"url must have no user or password; name a Secret in {secret}",
+        ),
+        Rule(
+            "!self.matches('[?#]')",
+            "url must end with its path, without ? and #; write parameters as headers",
+        ),
+        Rule(
+            r"!self.matches('[[:space:]\\\\%]') && !self.matches('/[.]{1,2}(/|$)')",
+            "url must have a plain path, without spaces, backslashes, %, . and ..",
+        ),
+    )
+
 
 ObjectName = Annotated[
     str,
@@ -180,7 +184,7 @@ class Prometheus(Model):
         Field(
             max_length=2048,
             description="Base URL; the operator's setting applies without it.",
-            json_schema_extra=cel(*URL_RULES),
+            json_schema_extra=cel(*url_rules("basicAuth or authorization")),
         ),
     ] = None
     headers: Annotated[

@@ -85,12 +85,17 @@ class RetrainScheduleSpec(Model):
     failure_policy: Annotated[FailurePolicy, Field(description="After failed runs.")] = (
         FailurePolicy()
     )
-    training: Annotated[TrainingTemplate, Field(description="The Job.")]
+    training: Annotated[TrainingTemplate, Field(description="How the model is trained.")]
     gates: Gates = ()
     approval: Annotated[
         Approval, Field(description="Whether a person must approve the new version.")
     ] = "Automatic"
     history: Annotated[History, Field(description="How many finished runs are kept.")] = History()
+
+
+DIGEST = 8
+"""Characters of the digest of an alert, of a delivery or of a revision."""
+KEPT_REVISION_DIGESTS = 64
 
 
 class LastRun(Model):
@@ -115,6 +120,29 @@ class Pending(Model):
     ] = ()
 
 
+class SettledRevision(Model):
+    """A revision of a trigger's source that needs no run any more."""
+
+    revision: Annotated[
+        str, Field(max_length=253, description="What the source calls it, such as a commit.")
+    ]
+    digest: Annotated[
+        str, Field(max_length=256, description="What tells it from others; another one fires.")
+    ]
+    change: Annotated[
+        int, Field(ge=0, description="How many changes had a run, up to this revision.")
+    ] = 0
+    time: Annotated[Timestamp, Field(description="When it was settled.")]
+    earlier: Annotated[
+        str,
+        Field(
+            max_length=DIGEST * KEPT_REVISION_DIGESTS,
+            description="Digests of revisions settled before, eight characters each; if one "
+            "of them comes back, it is not trained again.",
+        ),
+    ] = ""
+
+
 class TriggerStatus(Model):
     """What a trigger saw."""
 
@@ -123,10 +151,15 @@ class TriggerStatus(Model):
     last_schedule_time: Annotated[
         Timestamp | None, Field(description="Cron times up to this one need no run any more.")
     ] = None
+    last_revision: Annotated[
+        SettledRevision | None,
+        Field(description="Revision of the source that was trained on, or found at first."),
+    ] = None
+    failure: Annotated[
+        str, Field(max_length=1024, description="Why the source cannot be read now.")
+    ] = ""
 
 
-DIGEST = 8
-"""Characters of the digest of an alert or of a delivery."""
 KEPT_DELIVERY_DIGESTS = 64
 KEPT_ALERT_DIGESTS = 1024
 

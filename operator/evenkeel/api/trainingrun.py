@@ -42,7 +42,7 @@ class TrainingRunSpec(Model):
         tuple[Annotated[str, Field(max_length=253)], ...],
         Field(max_length=16, description="Runs that this one stops.", json_schema_extra=SET),
     ] = ()
-    training: Annotated[TrainingTemplate, Field(description="The Job.")]
+    training: Annotated[TrainingTemplate, Field(description="How the model is trained.")]
     gates: Gates = ()
     approval: Annotated[Approval, Field(description="Approval of the resulting version.")] = (
         "Automatic"
@@ -89,8 +89,10 @@ class TrainingRunStatus(Model):
         Timestamp | None,
         Field(description="When the run was first created; its object is younger if restored."),
     ] = None
-    job: Annotated[str | None, Field(max_length=253, description="The Job.")] = None
-    start_time: Annotated[Timestamp | None, Field(description="When the Job was started.")] = None
+    job: Annotated[
+        str | None, Field(max_length=253, description="The Job, or the object in its place.")
+    ] = None
+    start_time: Annotated[Timestamp | None, Field(description="When that was created.")] = None
     completion_time: Annotated[Timestamp | None, Field(description="When the run ended.")] = None
     alert_count: Annotated[
         int, Field(description="Alerts that this run answers, including coalesced ones.")

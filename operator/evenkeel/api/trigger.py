@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic.alias_generators import to_camel, to_pascal
 
 from evenkeel.api.base import Name
 from evenkeel.api.cron_syntax import CRON, REMEDIES
+from evenkeel.api.prometheus import ObjectName
 from evenkeel.meta.model import ATOMIC, Model, Rule, cel, exactly_one, says
 
 
@@ -90,12 +92,87 @@ class CronTrigger(Model):
     ] = 3600
 
 
+REPO_RULES = (
+    Rule(
+        "self.matches('^https?://[^/]')",
+        "repo must begin with https:// or http://; ssh, git and file addresses are not supported: "
+        "name a Secret with a token or a password in secretName",
+    ),
+    Rule(
+        "!self.matches('^[^/]*//[^/]*@')",
+        "repo must have no user or password; name a Secret with them in secretName",
+    ),
+    Rule(
+        r"!self.matches('[?#%[:space:]\\\\]') && !self.matches('/[.]{1,2}(/|$)')",
+        "repo must end with its path, without ?, #, %, spaces, backslashes, . and ..",
+    ),
+)
+
+
+class GitDataTrigger(Model):
+    """Fires when data change that a branch of a Git repository tracks, by DVC or itself."""
+
+    repo: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2048,
+            description="Address of the repository, https:// or http://.",
+            json_schema_extra=cel(*REPO_RULES),
+        ),
+    ]
+    branch: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=244,
+            pattern=r"^[^\s~^:?*\[\\]+$",
+            description="The branch.",
+            json_schema_extra=says(
+                "branch must be a branch's name such as main or team/next, without refs/heads/"
+            ),
+        ),
+    ] = "main"
+    path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=512,
+            description="Path of the data from the repository's root, without .dvc.",
+            json_schema_extra=cel(
+                Rule(
+                    "!self.startsWith('/') && !self.endsWith('/') && !self.contains('//') && "
+                    "!self.matches('(^|/)[.]{1,2}(/|$)')",
+                    "path must be plain, from the repository's root, such as data/train",
+                ),
+                Rule(
+                    "!self.endsWith('.dvc')",
+                    "path must be that of the data: leave .dvc out",
+                ),
+            ),
+        ),
+    ]
+    secret_name: Annotated[
+        ObjectName | None,
+        Field(
+            description="Secret with username and password or token, ca.crt, tls.crt and tls.key; "
+            "the operator needs to be granted it by name."
+        ),
+    ] = None
+    interval_seconds: Annotated[
+        int, Field(ge=10, le=86400, description="How often the branch is looked at.")
+    ] = 60
+
+
 class Trigger(Model):
     """One reason to retrain."""
 
     name: Annotated[Name, Field(description="Name of the trigger.")]
     alert: Annotated[AlertTrigger | None, Field(description="Fires on alerts.")] = None
     cron: Annotated[CronTrigger | None, Field(description="Fires at times.")] = None
+    git_data: Annotated[
+        GitDataTrigger | None, Field(description="Fires when data in a Git repository change.")
+    ] = None
 
     @classmethod
     def kinds(cls) -> tuple[str, ...]:
@@ -108,11 +185,15 @@ class Trigger(Model):
         return (*cls.rules, exactly_one("a trigger", [to_camel(field) for field in cls.kinds()]))
 
 
+SHARED_CAUSES: Mapping[str, str] = {"git_data": "Data"}
+"""Types of causes that are not called as the kind of trigger, since several may give them."""
+
+
 def cause_type(field: str) -> str:
     """The type of the causes that a kind of trigger gives, such as Alert for `alert`."""
-    return to_pascal(field)
+    return SHARED_CAUSES.get(field) or to_pascal(field)
 
 
 def cause_types(trigger: type[Trigger]) -> tuple[str, ...]:
     """All types of causes: those of the trigger's kinds, and Manual for a run without a trigger."""
-    return (*(cause_type(field) for field in trigger.kinds()), "Manual")
+    return (*dict.fromkeys(cause_type(field) for field in trigger.kinds()), "Manual")

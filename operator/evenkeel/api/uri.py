@@ -72,3 +72,12 @@ def uri_problem(uri: str) -> str | None:
 
 ModelURI = Annotated[str, Field(min_length=1, max_length=2048, json_schema_extra=cel(*URI_RULES))]
 """The address of an artefact, which is handed on letter by letter."""
+
+PROXIED = "mlflow+"
+"""Before the address of artefacts that a tracking server of MLflow hands out itself. Only the
+status has such addresses."""
+
+
+def is_proxied(uri: str) -> bool:
+    """Whether a tracking server hands the artefacts out itself."""
+    return uri.startswith(PROXIED)

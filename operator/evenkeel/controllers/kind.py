@@ -11,6 +11,7 @@ from evenkeel.api.base import Resource
 from evenkeel.api.resources import OWN
 from evenkeel.controllers.inbox import Inbox
 from evenkeel.controllers.looks.looks import Looks
+from evenkeel.controllers.polls.polls import Polls
 from evenkeel.kube.client import Client
 from evenkeel.kube.index import Index
 from evenkeel.kube.ownership import Ownership
@@ -28,6 +29,8 @@ class Context:
     """What reconciles read from.
 
     looks: what is known of canaries by Prometheus. ownership: whose objects have planned names.
+    polls: what is known of systems outside the cluster.
+    integrations: those that are switched on.
     """
 
     client: Client
@@ -37,6 +40,8 @@ class Context:
     pods: PodSettings
     looks: Looks
     ownership: Ownership
+    polls: Polls
+    integrations: frozenset[str] = frozenset()
 
 
 Reconcile = Callable[[Context, Key, JSON, str | None], Awaitable[Plan]]

@@ -8,6 +8,7 @@ from typing import Any
 from evenkeel.api import labels
 from evenkeel.controllers import (
     modeldeployment,
+    modelregistry,
     modelversion,
     retrainschedule,
     servingruntimes,
@@ -26,6 +27,7 @@ KINDS: tuple[Kind, ...] = (
     modelversion.KIND,
     servingruntimes.NAMESPACED,
     servingruntimes.CLUSTER,
+    modelregistry.KIND,
 )
 
 MANAGED = f"{labels.MANAGED_BY}={labels.MANAGER}"
@@ -42,9 +44,14 @@ def children() -> tuple[Watch, ...]:
 
 
 def watches() -> tuple[Watch, ...]:
-    """All that is watched; the API's own kinds first."""
+    """All that may be watched; the API's own kinds first."""
     own = (Watch(kind.type, verbs=kind.verbs) for kind in KINDS)
     return (*own, *(w._replace(selector=w.selector or MANAGED) for w in children()))
+
+
+def integrations() -> tuple[str, ...]:
+    """What can be switched on."""
+    return tuple(dict.fromkeys(name for w in children() for name in w.integrations))
 
 
 def kept() -> dict[str, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from evenkeel.meta.owners import left_behind
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import READ
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
+from evenkeel.retraining.sources import polls
 
 JSON = dict[str, Any]
 
@@ -32,6 +33,7 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             alerts=context.inbox.take(key),
             now=datetime.now(UTC),
             left_behind=tuple(_left_behind(schedule, runs)),
+            sightings=context.polls.want(key, polls(schedule)),
         )
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from evenkeel.api.base import GROUP
-from evenkeel.controllers.kinds import KINDS, children
+from evenkeel.controllers.kinds import KINDS, children, integrations
 from evenkeel.meta.resources import EVENT, READ
 
 Rule = dict[str, Any]
@@ -26,9 +26,23 @@ def namespaced() -> list[Rule]:
         _rule(GROUP, [f"{plural}/status" for plural in reconciled], ("get", "patch")),
         # Owner references that block the owner's deletion need this where it is enforced.
         _rule(GROUP, [f"{k.type.plural}/finalizers" for k in own if k.owner], ("update",)),
-        *(_rule(w.type.group, [w.type.plural], w.verbs) for w in children()),
+        *(_rule(w.type.group, [w.type.plural], w.verbs) for w in children() if w.wanted(())),
         _rule(EVENT.group, [EVENT.plural], ("list", "create", "patch")),
     ]
+
+
+def of_integrations() -> dict[str, list[Rule]]:
+    """What it needs besides in such a namespace, by integration that is switched on."""
+    given = {(w.type.group, w.type.plural): set(w.verbs) for w in children() if w.wanted(())}
+    return {
+        name: [
+            _rule(w.type.group, [w.type.plural], w.verbs)
+            for w in children()
+            if name in w.integrations
+            and not set(w.verbs) <= given.get((w.type.group, w.type.plural), set())
+        ]
+        for name in integrations()
+    }
 
 
 def clusterwide() -> list[Rule]:
@@ -70,12 +84,13 @@ def _rule(group: str, resources: list[str], verbs: tuple[str, ...]) -> Rule:
 
 def render() -> str:
     """All lists of rules as YAML, by purpose."""
-    rules = {
+    rules: dict[str, Any] = {
         "clusterwide": clusterwide(),
         "namespaced": namespaced(),
         "view": view(),
         "edit": edit(),
         "approve": approve(),
+        "integrations": of_integrations(),
     }
     return yaml.safe_dump(rules, sort_keys=False)
 

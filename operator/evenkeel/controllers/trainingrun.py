@@ -20,7 +20,7 @@ from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import EVENT, READ
 from evenkeel.pods.diagnosis import MOST
 from evenkeel.training import engine_of, run_labels, run_of, watches
-from evenkeel.training.engine import Observed
+from evenkeel.training.engine import Engine, Observed
 from evenkeel.training.plan import plan_run
 from evenkeel.training.run_state import finished
 from evenkeel.training.snapshot import RunSnapshot
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 JSON = dict[str, Any]
 
 REPLACES = "runs that replace a run"
+CREATED = "SuccessfulCreate"
+"""Reason of the Event by which the Job controller tells of a pod."""
 
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
@@ -49,8 +51,15 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             version_exists=bool(versions),
             rejection=invalid,
             champion=champion(promoted_last(store, key.namespace, model), model),
+            switched_off=_switched_off(context, run),
         )
     )
+
+
+def _switched_off(context: Context, run: TrainingRun) -> bool:
+    engine = engine_of(run.spec.training)
+    name = engine.integration if engine is not None else ""
+    return bool(name) and name not in context.integrations
 
 
 async def _observed(context: Context, run: TrainingRun) -> Observed:
@@ -66,24 +75,24 @@ async def _observed(context: Context, run: TrainingRun) -> Observed:
     }
     if main is None or finished(run) or any(others.values()):
         return Observed(main, others)
-    return Observed(main, others, await _refusal(context.client, main))
+    return Observed(main, others, await _refusal(context.client, engine, main))
 
 
-async def _refusal(client: Client, main: JSON) -> str:
+async def _refusal(client: Client, engine: Engine, main: JSON) -> str:
     """Why the object's controller could create nothing, if its last try is told to have failed.
 
     A Job has no condition for it, so that quotas and Pod Security show in Events alone.
     """
-    meta = main["metadata"]
-    wanted = f"involvedObject.uid={meta['uid']}"
+    namespace, found = main["metadata"]["namespace"], []
     try:
-        found, _ = await client.list(EVENT, namespace=meta["namespace"], fields=wanted)
+        for wanted in engine.events(main):
+            found += (await client.list(EVENT, namespace=namespace, fields=wanted))[0]
     except ApiError as error:
-        log.debug("Events of %s/%s: %s", meta["namespace"], meta["name"], error)
+        log.debug("Events of %s/%s: %s", namespace, main["metadata"]["name"], error)
         return ""
-    tries = [e for e in found if e["reason"] in ("FailedCreate", "SuccessfulCreate")]
+    tries = [e for e in found if e["reason"] in (*engine.refusals, CREATED)]
     newest = max(tries, key=lambda e: e.get("lastTimestamp") or "", default=None)
-    if newest is None or newest["reason"] == "SuccessfulCreate":
+    if newest is None or newest["reason"] == CREATED:
         return ""
     return str(newest["message"]).removeprefix("Error creating: ")[:MOST]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from evenkeel.kube.client import JSON, ApiError, Client
@@ -27,6 +27,10 @@ class Unreadable(Exception):
     """There is no such value for the operator; the message, one line, says what to do."""
 
 
+class NoSuchKey(Unreadable):
+    """The object is there, without the key."""
+
+
 class Named(NamedTuple):
     """A key of an object."""
 
@@ -41,9 +45,12 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
+    """value: as text; empty if something is wrong. absent: whether the object has no such key."""
+
     value: str
     wrong: str
-    until: float
+    read: float
+    absent: bool = False
 
 
 class ByName:
@@ -53,46 +60,81 @@ class ByName:
         self._client = client
         self._clock = clock
         self._known: Lru[Named, _Known] = Lru(VALUES)
-        self._asked: dict[Named, asyncio.Task[_Known]] = {}
+        self._asked: dict[tuple[Named, ...], asyncio.Task[tuple[_Known, ...]]] = {}
 
     async def value(self, named: Named) -> str:
         """The value as text. Raises Unreadable."""
         known = self._known.get(named)
-        if known is None or self._clock() >= known.until:
-            # Whoever gives up waiting must not take the answer from others.
-            known = await asyncio.shield(self._ask(named))
+        if known is None or self._clock() >= known.read + (ANEW if known.wrong else FRESH):
+            (known,) = await self._asked_for((named,))
         if known.wrong:
             raise Unreadable(known.wrong)
         return known.value
 
-    def _ask(self, named: Named) -> asyncio.Task[_Known]:
-        task = self._asked.get(named)
-        if task is None:
-            task = self._asked[named] = asyncio.create_task(self._read(named))
-            task.add_done_callback(lambda _: self._asked.pop(named))
-        return task
+    async def values(self, named: Named, keys: Sequence[str]) -> dict[str, str]:
+        """The values of those of the object's keys that it has, all of one reading: credentials
+        that go together are changed together. Raises Unreadable."""
+        wanted = tuple(named._replace(key=key) for key in keys)
+        every = tuple(known for one in wanted if (known := self._known.get(one)) is not None)
+        if not self._fresh(every, len(wanted)):
+            every = await self._asked_for(wanted)
+        for known in every:
+            if known.wrong and not known.absent:
+                raise Unreadable(known.wrong)
+        return {k: known.value for k, known in zip(keys, every, strict=True) if not known.absent}
 
-    async def _read(self, named: Named) -> _Known:
-        before = self._known.get(named)
+    def _fresh(self, every: Sequence[_Known], number: int) -> bool:
+        """Whether so many were read together, and not too long ago."""
+        if len(every) < number or len({known.read for known in every}) > 1:
+            return False
+        wrong = any(known.wrong and not known.absent for known in every)
+        return self._clock() < every[0].read + (ANEW if wrong else FRESH)
+
+    async def _asked_for(self, wanted: tuple[Named, ...]) -> tuple[_Known, ...]:
+        task = self._asked.get(wanted)
+        if task is None:
+            task = self._asked[wanted] = asyncio.create_task(self._read(wanted))
+            task.add_done_callback(lambda _: self._asked.pop(wanted))
+        # Whoever gives up waiting must not take the answer from others.
+        return await asyncio.shield(task)
+
+    async def _read(self, wanted: tuple[Named, ...]) -> tuple[_Known, ...]:
+        """Keys of one object."""
+        of, error = wanted[0], None
+        found: JSON = {}
         try:
             async with asyncio.timeout(TIMEOUT):
-                found = await self._client.get(named.type, named.namespace, named.name)
-            value, wrong = _value(named, found), ""
-        except Unreadable as error:
-            value, wrong = "", str(error)
-        except (ApiError, TimeoutError) as error:
-            value, wrong = "", _why(named, error)
-            if before is not None and not _lasting(error):
-                value, wrong = before.value, before.wrong
-        known = _Known(value, wrong, self._clock() + (ANEW if wrong else FRESH))
-        self._known.put(named, known)
-        return known
+                found = await self._client.get(of.type, of.namespace, of.name)
+        except (ApiError, TimeoutError) as raised:
+            error = raised
+        now = self._clock()
+        every = tuple(
+            _known(named, found, now) if error is None else self._without(named, error, now)
+            for named in wanted
+        )
+        for named, known in zip(wanted, every, strict=True):
+            self._known.put(named, known)
+        return every
+
+    def _without(self, named: Named, error: Exception, now: float) -> _Known:
+        """What is known while the object cannot be read."""
+        before = self._known.get(named)
+        if before is not None and not _lasting(error):
+            return replace(before, read=now)
+        return _Known("", _why(named, error), now)
+
+
+def _known(named: Named, found: JSON, now: float) -> _Known:
+    try:
+        return _Known(_value(named, found), "", now)
+    except Unreadable as error:
+        return _Known("", str(error), now, absent=isinstance(error, NoSuchKey))
 
 
 def _value(named: Named, found: JSON) -> str:
     data = found.get("data") or {}
     if named.key not in data:
-        raise Unreadable(f"{named} has no key {named.key!r}; add it")
+        raise NoSuchKey(f"{named} has no key {named.key!r}; add it")
     text = str(data[named.key])
     try:
         if named.type.kind == "Secret":

@@ -36,6 +36,13 @@ def diagnose(type_: ResourceType, error: ApiError) -> Diagnosis:
     return Diagnosis(f"{type_.plural}: {error}", False)
 
 
+def refusal(type_: ResourceType, error: ApiError) -> str:
+    """Why an object of the type was not created; of a type that is not served the API server only
+    says that there is no such page."""
+    lacks = error.status == 404 and "namespaces" not in error.message
+    return diagnose(type_, error).message if lacks else error.message
+
+
 class Repeated:
     """Logs a fault when it begins and once a minute while it stays the same."""
 

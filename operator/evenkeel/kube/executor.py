@@ -13,6 +13,7 @@ from typing import Any
 
 from evenkeel.kube.applied import covers
 from evenkeel.kube.client import ApiError, Client
+from evenkeel.kube.diagnosis import refusal
 from evenkeel.kube.memory import Contested, Memory
 from evenkeel.kube.ownership import NameTaken, Ownership, key_of
 from evenkeel.kube.store import Store
@@ -119,9 +120,8 @@ class Executor:
             created = await self._client.create(self._types[key.kind], key.namespace, manifest)
         except ApiError as error:
             if error.status != 409 or error.reason != "AlreadyExists":
-                raise NotCreated(
-                    error.status, error.reason, error.message, error.retry_after
-                ) from error
+                said = refusal(self._types[key.kind], error)
+                raise NotCreated(error.status, error.reason, said, error.retry_after) from error
             created = await self._client.get(self._types[key.kind], key.namespace, key.name)
             if not self._ownership.may_write(created, manifest):
                 self._store.put(key.kind, created)

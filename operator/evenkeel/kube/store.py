@@ -116,11 +116,13 @@ class Store:
         same = known is not None and known["metadata"].get("uid") == meta.get("uid")
         if known is not None and same and version_of(known) >= version_of(obj):
             return False
-        obj = self._trim(kind, obj)
-        self._objects[kind].setdefault(namespace, {})[name] = obj
-        self._indices.change(kind, known, obj)
+        kept = self._trim(kind, obj)
+        if kept is None:
+            return False
+        self._objects[kind].setdefault(namespace, {})[name] = kept
+        self._indices.change(kind, known, kept)
         self._echoes.took(kind, meta.get("resourceVersion", ""))
-        return kind not in self._slims or known is None or not _alike(known, obj)
+        return kind not in self._slims or known is None or not _alike(known, kept)
 
     def remove(self, key: Key, uid: str = "", version: int = 0) -> JSON | None:
         """Forgets the object (only the one with that UID, if given) and returns it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,8 +11,8 @@ from evenkeel.kube.applied import owned_fields
 JSON = dict[str, Any]
 Kept = Mapping[str, Iterable[str]]
 """By kind the fields of its spec that are read."""
-Slims = Mapping[str, Callable[[JSON], JSON]]
-"""By kind what is kept of an object, where there are too many for more."""
+Slims = Mapping[str, Callable[[JSON], JSON | None]]
+"""By kind what is kept of an object, where there are too many for more; None: nothing."""
 
 OWNED = "_owned"
 """The fields that the field manager has by server-side apply, so that another writer shows."""
@@ -30,6 +31,11 @@ _META = (
 )
 
 
+SHARED = 128
+"""Characters up to which equal texts are one in memory: conditions and labels say few things, and
+say them in every object."""
+
+
 class Trim:
     """Cuts objects down by kind; a kind without an entry is kept whole.
 
@@ -43,12 +49,13 @@ class Trim:
         self._manager = manager
         self._annotations = tuple(annotations)
 
-    def __call__(self, kind: str, obj: JSON) -> JSON:
+    def __call__(self, kind: str, obj: JSON) -> JSON | None:
         """The object without managed fields; of a kind with an entry identity, status, the kept
-        fields and annotations, and which fields the manager has."""
+        fields and annotations, and which fields the manager has. None: it is not to be kept."""
         meta = obj["metadata"]
         if (slim := self._slims.get(kind)) is not None:
             return slim(obj)
+        _share(obj)
         fields = self._kept.get(kind)
         if fields is None:
             meta.pop("managedFields", None)
@@ -73,3 +80,14 @@ class Trim:
             and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
             for entry in meta.get("managedFields") or ()
         )
+
+
+def _share(node: JSON | list[Any]) -> None:
+    """Makes equal short texts within one the same as everywhere else, in place."""
+    items: Iterable[tuple[Any, Any]] = node.items() if isinstance(node, dict) else enumerate(node)
+    for place, value in items:
+        if type(value) is str:
+            if len(value) <= SHARED:
+                node[place] = sys.intern(value)
+        elif type(value) is dict or type(value) is list:
+            _share(value)

@@ -26,6 +26,8 @@ MAX_WAIT = 30.0
 """Seconds; longest of these pauses, and how long a broken watch has worked if it counts as new."""
 WATCH_SECONDS = (300, 600)
 """How long a watch lasts; each chooses anew, so that hundreds do not end at once."""
+LOOK_AGAIN = 60.0
+"""Seconds after which a kind that the cluster lacks is looked for again."""
 RELIST_ROUNDS = 8
 """Watches after which all is listed again: about an hour."""
 BEGIN_AT_ONCE = 4
@@ -70,7 +72,7 @@ class Watcher:
 
     `synced` is set after the first complete list. A list removes what is gone from the store, so
     that no deletion is missed after a gap. `diagnosis` says what was wrong at the last try, if
-    anything.
+    anything. optional: without the kind all else goes on. asked_for: its lack is told even so.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Watcher:
         selector: str = "",
         namespace: str = "",
         optional: bool = False,
+        asked_for: bool = False,
         fellows: Fellows | None = None,
     ) -> None:
         self._client = client
@@ -92,6 +95,7 @@ class Watcher:
         self._selector = selector
         self._namespace = namespace
         self._optional = optional
+        self._asked_for = asked_for
         self.synced = asyncio.Event()
         self.diagnosis: Diagnosis | None = None
         self._fellows = fellows or Fellows()
@@ -123,9 +127,9 @@ class Watcher:
             except ApiError as error:
                 if error.status == 404 and self._optional:
                     # The kind isn't installed (Gateway API): look again later.
-                    self.diagnosis = None
-                    self.synced.set()
-                    await asyncio.sleep(60)
+                    self._lacks(error)
+                    version = ""
+                    await asyncio.sleep(LOOK_AGAIN)
                     continue
                 if error.status == 410:
                     version = ""
@@ -145,6 +149,13 @@ class Watcher:
             said = self.diagnosis.message if self.diagnosis else cause
             self._fellows.faults.warn(f"watch of {self._type.plural}: {said}; trying again")
             await asyncio.sleep(wait)
+
+    def _lacks(self, error: ApiError) -> None:
+        self.diagnosis = None
+        if self._asked_for:
+            self.diagnosis = diagnose(self._type, error)._replace(lasts=False)
+            self._fellows.faults.warn(self.diagnosis.message)
+        self.synced.set()
 
     async def _list(self) -> str:
         kind, version, seen = self._type.kind, "", set()

@@ -89,6 +89,12 @@ def is_true(conditions: Iterable[Condition], type_: str) -> bool:
     return found is not None and found.status == "True"
 
 
+def is_false(conditions: Iterable[Condition], type_: str) -> bool:
+    """Whether the condition is there and False."""
+    found = find(conditions, type_)
+    return found is not None and found.status == "False"
+
+
 def readiness(
     status: ConditionStatus, reason: str, message: str, *, stalled: bool = False
 ) -> tuple[Observation, ...]:

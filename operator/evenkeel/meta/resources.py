@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 
 class ResourceType(NamedTuple):
-    """Group, version and plural of a kind."""
+    """Group, version and plural of a kind.
+
+    kind: the store keeps objects by it. Objects that are found by a selector of their own have a
+    kind of their own, so that two watches of pods do not take each other's away.
+    """
 
     group: str
     version: str
@@ -46,8 +50,8 @@ LEASE = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 READ = ("get", "list", "watch")
 OWNED = (*READ, "create", "patch", "delete")
 
-Slim = Callable[[dict[str, Any]], dict[str, Any]]
-"""What is kept of an object, metadata included."""
+Slim = Callable[[dict[str, Any]], dict[str, Any] | None]
+"""What is kept of an object, metadata included; None where it is none of the operator's."""
 
 
 class Watch(NamedTuple):
@@ -55,7 +59,8 @@ class Watch(NamedTuple):
 
     kept: the fields of its spec that plans read; the store drops the others. selector: the label
     selector of the watch. optional: whether a cluster may lack the kind. slim: what is kept of
-    each object, instead of `kept`, where there are many of them.
+    each object, instead of `kept`, where there are many of them. integrations: without any of them
+    switched on there is no watch; empty: there always is.
     """
 
     type: ResourceType
@@ -64,6 +69,11 @@ class Watch(NamedTuple):
     verbs: tuple[str, ...] = OWNED
     optional: bool = False
     slim: Slim | None = None
+    integrations: tuple[str, ...] = ()
+
+    def wanted(self, switched_on: Collection[str]) -> bool:
+        """Whether there is to be such a watch while these integrations are switched on."""
+        return not self.integrations or any(name in switched_on for name in self.integrations)
 
     def merged(self, other: Watch) -> Watch:
         """One watch for two purposes.
@@ -78,6 +88,9 @@ class Watch(NamedTuple):
             kept=tuple(dict.fromkeys((*self.kept, *other.kept))),
             verbs=tuple(dict.fromkeys((*self.verbs, *other.verbs))),
             optional=self.optional and other.optional,
+            integrations=self.integrations
+            and other.integrations
+            and tuple(dict.fromkeys((*self.integrations, *other.integrations))),
         )
 
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from evenkeel.adapters import Adapters
 from evenkeel.adapters.address import Allowed
 from evenkeel.adapters.prometheus import Prometheus
+from evenkeel.adapters.web import Web
 from evenkeel.controllers.access import Accesses
 from evenkeel.controllers.identity import EVENT_SOURCE, MARKS
 from evenkeel.controllers.inbox import Inbox
@@ -32,6 +33,8 @@ from evenkeel.controllers.kinds import (
 )
 from evenkeel.controllers.looks.looks import Looked, Looks
 from evenkeel.controllers.looks.processes import processes
+from evenkeel.controllers.polls.access import SourceAccesses
+from evenkeel.controllers.polls.polls import Polled, Polls
 from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile
@@ -46,6 +49,7 @@ from evenkeel.meta.plan import Plan
 from evenkeel.process import metrics
 from evenkeel.process.approval_policy import ApprovalPolicy
 from evenkeel.process.health import Health, exposition, health, judged
+from evenkeel.process.hints import Hints
 from evenkeel.process.own_access import own_access
 from evenkeel.process.senders import Senders
 from evenkeel.process.settings import Settings, variable
@@ -86,8 +90,10 @@ class Operator:
         ownership = Ownership(client, self._store, types(), MARKS)
         self._inbox = Inbox()
         self._by_name = ByName(client, time.monotonic)
-        self._adapters = Adapters(Prometheus(loopback=settings.in_pod()))
+        loopback = settings.in_pod()
+        self._adapters = Adapters(Prometheus(loopback=loopback), Web(loopback=loopback))
         self._looks = Looks(self._looked_at(client, settings))
+        self._polls = Polls(self._polled(settings))
         context = Context(
             client,
             self._store,
@@ -99,6 +105,8 @@ class Operator:
             ),
             self._looks,
             ownership,
+            self._polls,
+            frozenset(settings.integrations),
         )
         reconciles: dict[str, Reconcile] = {
             k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile
@@ -151,9 +159,19 @@ class Operator:
             ),
         )
 
+    def _polled(self, settings: Settings) -> Polled:
+        """How outside systems are asked, and whom their answers are told."""
+        return Polled(
+            self._adapters.asks(),
+            SourceAccesses(self._by_name, Allowed.parse(settings.sources_allowed)).of,
+            lambda key: self._store.get(key) is not None,
+            lambda key: self._controller.queue.add(key),
+        )
+
     def _make_watchers(self) -> list[Watcher]:
         namespaces = self._settings.watch_namespaces or ("",)
-        fellows = {watch.type: Fellows() for watch in watches()}
+        wanted = [watch for watch in watches() if watch.wanted(self._settings.integrations)]
+        fellows = {watch.type: Fellows() for watch in wanted}
         return [
             Watcher(
                 self.client,
@@ -162,10 +180,11 @@ class Operator:
                 self._controller.changed,
                 selector=watch.selector,
                 namespace=namespace,
-                optional=watch.optional,
+                optional=watch.optional or bool(watch.integrations),
+                asked_for=bool(watch.integrations),
                 fellows=fellows[watch.type],
             )
-            for watch in watches()
+            for watch in wanted
             for namespace in (namespaces if watch.type.namespaced else ("",))
         ]
 
@@ -190,7 +209,9 @@ class Operator:
             tell=self._tell,
         )
         try:
-            await self._serve(webhook.application(), "webhook_port")
+            app = webhook.application()
+            Hints(self._store, self._by_name, self._polls.hint, lambda: self._leads).add_to(app)
+            await self._serve(app, "webhook_port")
             await self._serve(health(self.health), "http_port")
             await self._serve(exposition(self._refresh), "metrics_port")
         except BaseException:
@@ -229,7 +250,9 @@ class Operator:
         self._leads_since = time.monotonic()
         self._controller.started = True
         self._workers = self._spawn(
-            self._looks.run(), *(self._controller.work() for _ in range(self._settings.workers))
+            self._looks.run(),
+            self._polls.run(),
+            *(self._controller.work() for _ in range(self._settings.workers)),
         )
         if self._settings.leader_election:
             await self._elector.lost()

@@ -23,6 +23,7 @@ from evenkeel import __version__
 from evenkeel.adapters.access import header
 from evenkeel.adapters.address import Address
 from evenkeel.adapters.address import Allowed as AllowedAddresses
+from evenkeel.controllers import kinds
 from evenkeel.process.service_links import is_service_link
 from evenkeel.retraining.tenancy import Grants, owners
 
@@ -99,6 +100,12 @@ def _grants(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _integrations(value: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := set(value) - set(kinds.integrations()):
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    return value
+
+
 Number = Annotated[
     int, BeforeValidator(_number), Field(ge=1, le=65535), Allowed("a number from 1 to 65535")
 ]
@@ -162,6 +169,23 @@ class Settings(BaseSettings):
         AfterValidator(_addresses),
         Allowed("URL or NAMESPACE=URL, separated by commas", "any, see [Prometheus](#prometheus)"),
     ] = Field((), description="addresses, and what is below them, that analyses may name besides")
+    sources_allowed: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_addresses),
+        Allowed("URL or NAMESPACE=URL, separated by commas", "any, see [Sources](#sources)"),
+    ] = Field(
+        (),
+        description="addresses, and what is below them, of outside systems that specs may name",
+    )
+    integrations: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_names),
+        AfterValidator(_integrations),
+        Allowed(f"of {', '.join(kinds.integrations())}, separated by commas", "none"),
+    ] = Field((), description="what is switched on beside what always works")
     leader_election: Flag = Field(
         True, description="whether replicas take turns, by a Lease named `evenkeel`"
     )

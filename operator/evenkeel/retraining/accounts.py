@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from evenkeel.api import labels
 from evenkeel.api.cause import Alert
-from evenkeel.api.retrainschedule import LastRun, Pending, RetrainSchedule
+from evenkeel.api.retrainschedule import LastRun, Pending, RetrainSchedule, SettledRevision
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.counted import Counted, from_run, note, remember
+from evenkeel.retraining.revisions import identity, settled
 from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
 from evenkeel.retraining.triggers import MatchedAlert, configured
+from evenkeel.retraining.triggers.kind import Revision
 from evenkeel.training.restored import created
 
 KEPT_ALERTS = 10
@@ -24,7 +27,8 @@ KEPT_ALERTS = 10
 class Book:
     """The accounts that one reconcile moves: received = answered by runs + pending + suppressed.
 
-    `received` and `handled` (the newest time of its clock that is settled) are by trigger.
+    `received`, `handled` (the newest time of its clock that is settled) and `revisions` (that of
+    its source) are by trigger.
     """
 
     received: dict[str, int]
@@ -33,6 +37,7 @@ class Book:
     pending: Pending | None
     suppressed: int
     counted: Counted = ()
+    revisions: dict[str, SettledRevision] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
     def receive(self, alerts: Sequence[MatchedAlert], now: datetime) -> tuple[MatchedAlert, ...]:
@@ -53,10 +58,17 @@ class Book:
             alert_count=run.cause.alert_count,
         )
         self.pending = None
-        if run.occurrence is not None:
-            self.handled[run.occurrence.trigger] = run.occurrence.time
+        if (met := run.occurrence) is not None:
+            self.settle(met.trigger, met.revision or met.time, now)
         message = f"TrainingRun {run.name}: {run.cause.message}"
         self.events.append(Event("Normal", "RunCreated", message))
+
+    def settle(self, trigger: str, met: datetime | Revision, now: datetime) -> None:
+        """A time of its clock, or a revision of its source, needs no run any more."""
+        if isinstance(met, Revision):
+            self.revisions[trigger] = settled(self.revisions.get(trigger), met, now)
+        else:
+            self.handled[trigger] = max(met, self.handled.get(trigger, met))
 
     def count_on_last(self, number: int) -> None:
         if self.last is not None and number:
@@ -106,6 +118,12 @@ def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
         pending=status.pending,
         suppressed=status.suppressed,
         counted=status.counted,
+        revisions={
+            name: revision
+            for name, kind, _ in configured(schedule.spec.triggers)
+            if kind.poller is not None
+            and (revision := before[name].last_revision if name in before else None) is not None
+        },
     )
 
 
@@ -116,31 +134,22 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
     """
     by_name = {r.metadata.name: r for r in runs}
     found: list[TrainingRun] = []
-    times: dict[str, datetime] = {}
+    met: dict[str, datetime | Revision] = {}
     last = book.last.name if book.last else ""
     while (run := by_name.pop(alert_run_name(schedule, last), None)) is not None:
         found.append(run)
         last = run.metadata.name
-    kinds = {name: kind for name, kind, _ in configured(schedule.spec.triggers) if kind.clock}
     for run in by_name.values():
-        trigger, kind = run.spec.cause.trigger, kinds.get(run.spec.cause.trigger)
-        time = _cause_time(run)
-        if (
-            kind is not None
-            and time is not None
-            and time > book.handled[trigger]
-            and run.metadata.name
-            == occurrence_run_name(schedule, kind.field, trigger, timestamp(time))
-        ):
+        if (unsettled := _unsettled(book, schedule, run)) is not None:
             found.append(run)
-            times[run.metadata.name] = time
+            met[run.metadata.name] = unsettled
     for run in sorted(found, key=lambda r: (created(r), r.metadata.name)):
         cause = run.spec.cause
         waited = book.pending.alert_count if book.pending else 0
         if cause.trigger in book.received:
             book.received[cause.trigger] += max(0, cause.alert_count - waited)
-        if (settled := times.get(run.metadata.name)) is not None:
-            book.handled[cause.trigger] = max(settled, book.handled[cause.trigger])
+        if (one := met.get(run.metadata.name)) is not None:
+            book.settle(cause.trigger, one, created(run))
         book.pending = None
         noted = from_run(run.metadata.annotations.get(labels.COUNTED, ""))
         if noted is not None:
@@ -151,6 +160,26 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
             time=run.metadata.creation_timestamp,
             alert_count=max(cause.alert_count, waited),
         )
+
+
+def _unsettled(
+    book: Book, schedule: RetrainSchedule, run: TrainingRun
+) -> datetime | Revision | None:
+    """What the run is for, a time or a revision of a source, if that is not settled yet."""
+    cause = run.spec.cause
+    for name, kind, _ in configured(schedule.spec.triggers):
+        if name != cause.trigger:
+            continue
+        own = partial(occurrence_run_name, schedule, kind.field, name)
+        time, poller = _cause_time(run), kind.poller
+        if kind.clock is not None and time is not None and time > book.handled[name]:
+            return time if run.metadata.name == own(timestamp(time)) else None
+        if poller is not None and (revision := poller.told(cause)) is not None:
+            # A trigger that counts from nothing yet began no run: it had the name once before.
+            known = book.revisions.get(name)
+            newer = known is not None and (cause.change or 0) > known.change
+            return revision if newer and run.metadata.name == own(identity(revision)) else None
+    return None
 
 
 def _cause_time(run: TrainingRun) -> datetime | None:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from evenkeel.api.retrainschedule import RetrainSchedule
-from evenkeel.meta.conditions import Condition, Observation, find, is_true, readiness
+from evenkeel.meta.conditions import Condition, Observation, find, is_false, is_true, readiness
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import timestamp
+from evenkeel.retraining import sources
 from evenkeel.retraining.accounts import Book
 from evenkeel.retraining.admission import Blocked, Request, template
 from evenkeel.retraining.admission.concurrency import ACTIVE
 from evenkeel.retraining.admission.suspension import SUSPENDED
 from evenkeel.retraining.occurrences import Upcoming
+from evenkeel.retraining.sources import Sightings
 from evenkeel.retraining.triggers import problems
 
 
 def observations(
-    book: Book, request: Request, blocked: Blocked | None, upcoming: Upcoming | None
+    book: Book,
+    request: Request,
+    blocked: Blocked | None,
+    upcoming: Upcoming | None,
+    sightings: Sightings,
 ) -> tuple[Observation, ...]:
     """What can be said of the schedule after the decision."""
+    ready = _ready(book, request, blocked, upcoming)
+    return (*ready, *sources.observations(request.schedule, sightings))
+
+
+def _ready(
+    book: Book, request: Request, blocked: Blocked | None, upcoming: Upcoming | None
+) -> tuple[Observation, ...]:
     stall = template.blocked(request) or (blocked if blocked and blocked.stalled else None)
     if stall is not None:
         return readiness("False", stall.reason, stall.message, stalled=True)
@@ -50,10 +63,13 @@ def _working(
 
 
 def announcement(schedule: RetrainSchedule, planned: tuple[Condition, ...]) -> tuple[Event, ...]:
-    """An event when the schedule begins to stall, or to stall for another reason."""
-    before, ready = find(schedule.status.conditions, "Ready"), find(planned, "Ready")
-    if ready is None or not is_true(planned, "Stalled"):
-        return ()
-    if before is not None and before.reason == ready.reason:
-        return ()
-    return (Event("Warning", ready.reason, ready.message),)
+    """Events when the schedule begins to stall, or a source cannot be read, or another reason."""
+    told = []
+    for type_, wrong in (
+        ("Ready", is_true(planned, "Stalled")),
+        (sources.CONDITION, is_false(planned, sources.CONDITION)),
+    ):
+        before, found = find(schedule.status.conditions, type_), find(planned, type_)
+        if found is not None and wrong and (before is None or before.reason != found.reason):
+            told.append(Event("Warning", found.reason, found.message))
+    return tuple(told)

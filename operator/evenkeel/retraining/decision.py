@@ -84,7 +84,9 @@ def _cause(
     gathered.wait(alerts, request.now)
     waiting = gathered.pending
     if due is not None:
-        cause = Cause(type=due.kind.cause_type, trigger=due.trigger, time=timestamp(due.time))
+        cause = Cause(
+            type=due.kind.cause_type, trigger=due.trigger, time=timestamp(due.time), **due.facts
+        )
     elif waiting is not None:
         type_ = received_type(request.spec.triggers, waiting.trigger)
         cause = Cause(type=type_, trigger=waiting.trigger, time=waiting.since)

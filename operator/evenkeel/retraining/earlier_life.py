@@ -26,8 +26,10 @@ def record(schedule: RetrainSchedule, status: RetrainScheduleStatus) -> dict[str
     fields = {"last_run", "recent_runs", "triggers", "suppressed"}
     if status.pending is None:
         fields.add("counted")
+    triggers = tuple(t.model_copy(update={"failure": ""}) for t in status.triggers)
+    lasting = status.model_copy(update={"triggers": triggers})
     return annotation(
-        status.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
+        lasting.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -38,23 +39,29 @@ def due_occurrences(
         if time is None:
             continue
         deadline = kind.clock.deadline(spec, time)
-        occurrence = Occurrence(name, kind, timestamp(time), time, deadline)
         if now <= deadline:
-            due.append(occurrence)
+            due.append(Occurrence(name, kind, timestamp(time), time, deadline))
         else:
-            _write_off(book, occurrence, blocked)
-    return sorted(due, key=lambda o: (o.time, o.trigger))
+            _write_off(book, name, time, deadline, blocked)
+    return by_age(due)
 
 
-def _write_off(book: Book, missed: Occurrence, blocked: Blocked | None) -> None:
-    book.handled[missed.trigger] = missed.time
+def by_age(occurrences: Iterable[Occurrence]) -> list[Occurrence]:
+    """The oldest first."""
+    return sorted(occurrences, key=lambda o: (o.time, o.trigger))
+
+
+def _write_off(
+    book: Book, trigger: str, missed: datetime, deadline: datetime, blocked: Blocked | None
+) -> None:
+    book.handled[trigger] = missed
     why = f"{blocked.reason}: {blocked.message}" if blocked else "the operator did not run in time"
     book.events.append(
         Event(
             "Warning",
             "MissedSchedule",
-            f"trigger {missed.trigger} had no run at {timestamp(missed.time)} within "
-            f"startingDeadlineSeconds {(missed.deadline - missed.time).total_seconds():.0f}: {why}",
+            f"trigger {trigger} had no run at {timestamp(missed)} within "
+            f"startingDeadlineSeconds {(deadline - missed).total_seconds():.0f}: {why}",
         )
     )
 

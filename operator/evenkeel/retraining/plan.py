@@ -6,7 +6,7 @@ The inbox is taken whole by one reconcile (group commit), so that a storm of ale
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from evenkeel.api.base import API_VERSION
@@ -30,8 +30,9 @@ from evenkeel.retraining.counted import note, sort
 from evenkeel.retraining.decision import decide
 from evenkeel.retraining.earlier_life import awaited_until, record
 from evenkeel.retraining.history import expired
-from evenkeel.retraining.occurrences import Upcoming, due_occurrences, upcoming
+from evenkeel.retraining.occurrences import Upcoming, by_age, due_occurrences, upcoming
 from evenkeel.retraining.runs import active_runs, known_starts, manifest
+from evenkeel.retraining.sources import Sightings, changes, failure
 from evenkeel.retraining.triggers import MatchedAlert
 from evenkeel.training import template as training_template
 from evenkeel.training.run_state import outcomes
@@ -41,7 +42,8 @@ from evenkeel.training.run_state import outcomes
 class ScheduleSnapshot:
     """`runs`: all with the schedule's label. `alerts`: the whole inbox, in order of arrival.
 
-    left_behind: runs that the schedule created in an earlier life.
+    left_behind: runs that the schedule created in an earlier life. sightings: by trigger what is
+    known of its source.
     """
 
     schedule: RetrainSchedule
@@ -49,6 +51,7 @@ class ScheduleSnapshot:
     alerts: tuple[MatchedAlert, ...]
     now: datetime
     left_behind: tuple[Ref, ...] = ()
+    sightings: Sightings = field(default_factory=dict)
 
 
 def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
@@ -62,6 +65,7 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
     request, presumed_until = _request(book, snapshot)
     blocked = first_block(request)
     due = due_occurrences(book, schedule, blocked, now)
+    due = by_age([*due, *changes(book, schedule, runs, snapshot.sightings, now)])
     run = decide(book, request, blocked, due, alerts, runs)
     if run is None and blocked is None and not request.active:
         # What was counted long ago and fires still is a cause again.
@@ -81,14 +85,14 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
     following = upcoming(schedule, now)
     conditions = merge(
         schedule.status.conditions,
-        observations(book, request, blocked, following),
+        observations(book, request, blocked, following, snapshot.sightings),
         schedule.metadata.generation,
         now,
     )
     moments = [blocked.until if blocked else None, presumed_until]
     moments += [following.time if following else None]
-    moments += [o.deadline + timedelta(seconds=1) for o in due]
-    status = _status(book, request, conditions, following)
+    moments += [o.deadline + timedelta(seconds=1) for o in due if o.deadline is not None]
+    status = _status(book, request, conditions, following, snapshot.sightings)
     return Plan(
         status=status,
         creates=creates,
@@ -155,8 +159,15 @@ def _status(
     request: Request,
     conditions: tuple[Condition, ...],
     following: Upcoming | None,
+    sightings: Sightings,
 ) -> RetrainScheduleStatus:
     spec = request.spec
+    triggers = tuple(
+        _trigger_status(book, t.name).model_copy(
+            update={"failure": failure(request.schedule, t.name, sightings)}
+        )
+        for t in spec.triggers
+    )
     recent = within_window(request.starts, spec.budget, request.now) if spec.budget else {}
     return RetrainScheduleStatus(
         observed_generation=request.schedule.metadata.generation,
@@ -164,7 +175,7 @@ def _status(
         active=tuple(request.active[:64]),
         last_run=book.last,
         pending=book.pending,
-        triggers=tuple(_trigger_status(book, t.name) for t in spec.triggers),
+        triggers=triggers,
         counted=book.counted,
         suppressed=book.suppressed,
         recent_runs=tuple(RecentRun(name=n, time=timestamp(t)) for n, t in recent.items()),
@@ -179,6 +190,7 @@ def _trigger_status(book: Book, name: str) -> TriggerStatus:
         name=name,
         received=book.received[name],
         last_schedule_time=timestamp(handled) if handled else None,
+        last_revision=book.revisions.get(name),
     )
 
 

@@ -50,7 +50,11 @@ def first_revision(state: RolloutState, goal: Goal) -> RolloutState:
     """The first revision serves at once."""
     revision, target = goal
     stable = RevisionStatus(
-        revision=revision, version=target.version, uri=target.uri, format=target.format
+        revision=revision,
+        version=target.version,
+        registered=target.identity,
+        uri=target.uri,
+        format=target.format,
     )
     event = Event("Normal", "FirstRevision", f"revision {revision} with {target.uri}")
     return replace(state, stable=stable, events=(event,))
@@ -87,6 +91,7 @@ def started(
     canary = CanaryStatus(
         revision=revision,
         version=target.version,
+        registered=target.identity,
         uri=target.uri,
         format=target.format,
         start_time=precise(now),
@@ -148,6 +153,7 @@ def ended(
     entry = Outcome(
         revision=canary.revision,
         version=canary.version,
+        registered=canary.registered,
         outcome=outcome,
         reason=reason,
         message=message[:2048],
@@ -184,6 +190,7 @@ def promoted(
         stable=RevisionStatus(
             revision=canary.revision,
             version=canary.version,
+            registered=canary.registered,
             uri=canary.uri,
             format=canary.format,
         ),

@@ -55,7 +55,7 @@ def named(wish: Wish, md: ModelDeployment) -> str | None:
 def automatic(last: Outcome, md: ModelDeployment, now: datetime) -> float | None:
     """Seconds until a followed version is tried again by itself; None if it never is."""
     again = last.outcome == "RolledBack" and last.cause == "Infrastructure"
-    if md.spec.model.follow is None or not again or last.attempts > len(BACK_OFF):
+    if not md.spec.model.followed or not again or last.attempts > len(BACK_OFF):
         return None
     return max(0.0, BACK_OFF[last.attempts - 1] - seconds_since(last.time, now))
 

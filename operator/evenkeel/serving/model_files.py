@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from evenkeel.api.modeldeployment import Storage
+from evenkeel.api.modelsource import Storage
 from evenkeel.meta.refusal import Refused
 from evenkeel.pods.expansion import literal
 

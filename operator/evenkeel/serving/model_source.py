@@ -1,4 +1,5 @@
-"""Which artefact a ModelDeployment serves: by URI, by ModelVersion, or the newest approved one."""
+"""Which artefact a ModelDeployment serves: by URI, by ModelVersion, the newest approved one, or as
+a registry has it."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from evenkeel.api.common import ModelFormat
-from evenkeel.api.modeldeployment import ModelSource
+from evenkeel.api.modeldeploymentstatus import RegisteredVersion, ResolvedModel
+from evenkeel.api.modelsource import ModelSource
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.version_order import age, tied, trained
 from evenkeel.meta.conditions import find, is_true
@@ -18,7 +20,8 @@ class Target(NamedTuple):
     """The model that is to be served, once versions are resolved.
 
     version: name of the ModelVersion, "" for a plain URI. digest: of the artefact, if known.
-    model: the model's name (ModelVersion.spec.model), "" for a plain URI.
+    model: the model's name (ModelVersion.spec.model), "" for a plain URI. registered: what it is in
+    its registry, if it is of one.
     """
 
     uri: str
@@ -26,6 +29,17 @@ class Target(NamedTuple):
     format: ModelFormat | None = None
     digest: str = ""
     model: str = ""
+    registered: ResolvedModel | None = None
+
+    @property
+    def identity(self) -> RegisteredVersion | None:
+        """Which version it is in its registry, if it is of one."""
+        return None if self.registered is None else self.registered.identity
+
+    @property
+    def number(self) -> str:
+        """The number of the version in its registry, "" for a model of none."""
+        return "" if self.registered is None else self.registered.version
 
 
 class Past(NamedTuple):
@@ -44,7 +58,11 @@ NEW = Past()
 
 
 def resolve(
-    source: ModelSource, versions: Sequence[ModelVersion], known: int, past: Past = NEW
+    source: ModelSource,
+    versions: Sequence[ModelVersion],
+    known: int,
+    past: Past = NEW,
+    registered: ResolvedModel | Refused | None = None,
 ) -> Target | Refused:
     """The target of a model source.
 
@@ -53,10 +71,13 @@ def resolve(
     awaits a person. known: how many versions of the followed model there are. Following never goes
     back to a version older than one that has served: a rolled back newest version leaves the stable
     one in place instead of trying its elders again. A version that is not approved is refused, also
-    where it is named.
+    where it is named. registered: what the registry's model is, where the source has one.
     """
     if source.uri is not None:
         return Target(source.uri, format=source.format)
+    if source.registry is not None:
+        assert registered is not None
+        return registered if isinstance(registered, Refused) else _registered(source, registered)
     if source.version is not None:
         found = next((v for v in versions if v.metadata.name == source.version), None)
         if found is None:
@@ -67,6 +88,10 @@ def resolve(
             )
         return _unapproved(found) or _target(found)
     return _newest_approved(source.follow or "", versions, known, past)
+
+
+def _registered(source: ModelSource, found: ResolvedModel) -> Target:
+    return Target(found.uri, format=source.format or found.format, registered=found)
 
 
 def _unapproved(version: ModelVersion) -> Refused | None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from evenkeel.api.labels import DEPLOYMENT, MANAGED_BY, MANAGER, MODEL, REVISION
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.servingruntime import ServingRuntimeSpec
+from evenkeel.api.uri import is_proxied
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.refusal import Refused
 from evenkeel.pods.expansion import literal_env
@@ -17,6 +18,7 @@ from evenkeel.pods.removal import without
 from evenkeel.pods.security import restricted
 from evenkeel.pods.shape import malformed
 from evenkeel.serving import warm_up
+from evenkeel.serving.artifact_download import downloaded
 from evenkeel.serving.model_files import ModelFiles, model_files
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.placeholders import fill, unknown
@@ -108,9 +110,13 @@ def _files(
     runtime: ServingRuntimeSpec,
     settings: PodSettings,
 ) -> ModelFiles | Refused:
+    path = fill(runtime.model_mount_path, placeholder_values(md, revision, target))
+    if target.registered is not None and is_proxied(target.uri):
+        storage = md.spec.model.storage
+        return downloaded(target.uri, path, target.registered, storage, settings.warm_up_image)
     return model_files(
         target.uri,
-        fill(runtime.model_mount_path, placeholder_values(md, revision, target)),
+        path,
         md.spec.model.storage,
         settings.storage_initializer_image,
         dict(settings.storage_initializer_resources),
@@ -250,7 +256,7 @@ def placeholder_values(md: ModelDeployment, revision: str, target: Target) -> di
         "Name": md.metadata.name,
         "Namespace": md.metadata.namespace,
         "Model": target.model or md.metadata.name,
-        "Version": target.version or revision,
+        "Version": target.version or target.number or revision,
     }
 
 
@@ -280,7 +286,7 @@ def _with_model(
     told = {
         "EVENKEEL_MODEL_NAME": md.metadata.name,
         "EVENKEEL_MODEL_PATH": files.path,
-        "EVENKEEL_MODEL_VERSION": target.version,
+        "EVENKEEL_MODEL_VERSION": target.version or target.number,
     }
     served: dict[str, Any] = {
         **container,

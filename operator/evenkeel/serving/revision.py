@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 from evenkeel.api.modeldeployment import ModelDeploymentSpec
+from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.servingruntime import ServingRuntimeSpec
+from evenkeel.api.uri import is_proxied
 from evenkeel.meta.model import Model
 from evenkeel.meta.names import child_name, digest
 from evenkeel.serving.model_source import Target
@@ -57,8 +59,16 @@ def revision_name(
         _written(spec, _SPEC_PARTS),
         _written(spec.model.storage),
     ]
+    if target.registered is not None:
+        parts.append(_registered(target.uri, target.registered))
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return child_name(deployment, digest(text), NAME_LIMIT)
+
+
+def _registered(uri: str, found: ResolvedModel) -> list[str]:
+    """A version is one revision, also where two have the same artefacts: each has a verdict."""
+    shown = [found.secret_name, found.workspace] if is_proxied(uri) else []
+    return [found.version, *shown]
 
 
 def _runtime_parts(spec: ModelDeploymentSpec) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modeldeploymentstatus import ResolvedModel, RevisionStatus
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.refusal import Refused
@@ -47,13 +48,26 @@ def stable_revision(
     if stable is None:
         return None
     target = Target(
-        stable.uri, stable.version, stable.format, stable.digest, md.spec.model.follow or ""
+        stable.uri,
+        stable.version,
+        stable.format,
+        stable.digest,
+        md.spec.model.follow or "",
+        _registered(md, stable),
     )
     version = next((v for v in versions if v.metadata.name == stable.version), None)
     if version is not None:
         target = target._replace(digest=version.spec.digest or "", model=version.spec.model)
     made = wanted_revision(md, target, runtime, pods)
     return None if isinstance(made, Refused) else made
+
+
+def _registered(md: ModelDeployment, stable: RevisionStatus) -> ResolvedModel | None:
+    """What the revision is in its registry, as far as it matters to its pods."""
+    found, known = md.status.registry, stable.registered
+    if found is None or known is None:
+        return None
+    return found.model_copy(update={"name": known.name, "version": known.version})
 
 
 def stable_template(

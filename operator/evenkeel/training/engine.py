@@ -65,6 +65,11 @@ class State(NamedTuple):
     patch: Manifest | None = None
 
 
+def own_events(main: Json) -> tuple[str, ...]:
+    """A field selector of the main object's own Events."""
+    return (f"involvedObject.uid={main['metadata']['uid']}",)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """One way to run a training.
@@ -75,7 +80,9 @@ class Engine:
     the remedy; the API server's own checks come later. manifest: the main object for a run and the
     version in production, with the `metadata` below. state: how the training stands, from what was
     observed of an existing main object. run_labels: by kind, the label whose value is the run's
-    name, where it is not evenkeel.dev/run.
+    name, where it is not evenkeel.dev/run. events: field selectors of the Events that tell of tries
+    to create pods and the like for a main object; refusals: the reasons of those that failed.
+    integration: its name, where it works only once it is switched on; clusters may lack its types.
     """
 
     field: str
@@ -85,6 +92,9 @@ class Engine:
     manifest: Callable[[TrainingRun, ModelVersion | None], Manifest]
     state: Callable[[TrainingRun, Observed, datetime], State]
     run_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    events: Callable[[Json], tuple[str, ...]] = own_events
+    refusals: tuple[str, ...] = ("FailedCreate",)
+    integration: str = ""
 
     @property
     def path(self) -> str:

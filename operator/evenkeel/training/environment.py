@@ -32,6 +32,11 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
         "EVENKEEL_CAUSE": _cause(run.spec.cause),
         "EVENKEEL_PARAMETERS": _compact(run.spec.training.parameters),
     }
+    if (data := run.spec.cause.data) is not None:
+        facts["EVENKEEL_DATA_REPO"] = data.repo
+        facts["EVENKEEL_DATA_REV"] = data.rev
+        facts["EVENKEEL_DATA_PATH"] = data.path
+        facts["EVENKEEL_DATA_DIGEST"] = data.digest
     if champion is not None:
         facts["EVENKEEL_CHAMPION"] = champion.metadata.name
         facts["EVENKEEL_CHAMPION_URI"] = champion.spec.uri
@@ -40,6 +45,14 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
     parameters = {k: v for k, v in run.spec.training.parameters.items() if k not in taken}
     given = {**facts, **parameters}
     return literal_env(given) + kept
+
+
+def extensible(container: Any) -> bool:
+    """Whether a container's EnvVars have the shape that `environment` needs of its own ones."""
+    env = container.get("env") or [] if isinstance(container, dict) else None
+    return isinstance(env, list) and all(
+        isinstance(e, dict) and isinstance(e.get("name"), str) for e in env
+    )
 
 
 def _cause(cause: Cause) -> str:

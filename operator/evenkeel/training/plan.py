@@ -56,6 +56,8 @@ def _next(snapshot: RunSnapshot) -> Plan:
         return _afterwards(snapshot, engine)
     if run.metadata.deletion_timestamp is not None:
         return Plan(status=run.status)
+    if engine is not None and snapshot.switched_off:
+        return _kept(snapshot) or _replaced(snapshot, engine) or _switched_off(snapshot, engine)
     if restored(run) and not snapshot.owned:
         return _restored(snapshot, engine)
     fault = template.problem(run.spec.training)
@@ -85,6 +87,19 @@ def _kept(snapshot: RunSnapshot) -> Plan | None:
     if snapshot.run.status.result is None:
         return None
     return _reported(snapshot, State("Succeeded", ""), ())
+
+
+def _switched_off(snapshot: RunSnapshot, engine: Engine) -> Plan:
+    """Nothing is made or judged: whether its object is there is not known."""
+    kind, name = engine.type.kind, engine.integration
+    message = (
+        f"{engine.path} needs the integration {name}, which is switched off: set "
+        f"integrations.{name}.enabled to true in the chart's values, or add {name} to "
+        "EVENKEEL_INTEGRATIONS and give the operator the rights; the run goes on by itself then"
+    )
+    if snapshot.run.status.start_time is not None:
+        message += f"; {kind} {snapshot.run.metadata.name} may train meanwhile"
+    return Plan(status=status.held(snapshot, "EngineOff", message))
 
 
 def _restored(snapshot: RunSnapshot, engine: Engine | None) -> Plan:

@@ -18,13 +18,13 @@ def version_name(run: TrainingRun) -> str:
 
 def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) -> Manifest:
     """The record; it outlives run and schedule, so it has no owner. trained: RFC 3339."""
-    run, champion = snapshot.run, snapshot.champion
+    run, champion, data = snapshot.run, snapshot.champion, snapshot.run.spec.cause.data
     spec = ModelVersionSpec(
         model=run.spec.model,
         uri=report.uri,
         format=report.format,
         digest=report.digest,
-        data_revision=report.data_revision,
+        data_revision=report.data_revision or (data.rev if data is not None else ""),
         code_revision=report.code_revision,
         parameters=run.spec.training.parameters,
         metrics=report.metrics,

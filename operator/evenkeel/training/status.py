@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evenkeel.api.trainingrun import TrainingResult, TrainingRunStatus
-from evenkeel.meta.conditions import Condition, Observation, merge, readiness
+from evenkeel.meta.conditions import Observation, merge, readiness
 from evenkeel.meta.text import printable
 from evenkeel.meta.times import timestamp
 from evenkeel.training.engine import State
@@ -25,6 +25,12 @@ def progress(snapshot: RunSnapshot, state: State) -> TrainingRunStatus:
     return made.model_copy(update={"last_failure": known, "cut_short": state.cut_short})
 
 
+def held(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
+    """Of a run for which nothing can be done until a person acts; it goes on then."""
+    ready = readiness("False", reason, message, stalled=True)
+    return _kept(snapshot, (*ready, Observation("Succeeded", "Unknown", reason, message)))
+
+
 def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus:
     """Of a run whose report is known, and whose ModelVersion the API server refuses so far."""
     made = unfinished(snapshot, "Running", "the trainer has reported; its ModelVersion comes next")
@@ -44,34 +50,16 @@ def failed(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatu
 
 def restored(snapshot: RunSnapshot) -> TrainingRunStatus:
     """Of a run that had an earlier life, of which it is not known how it ended."""
-    run, generation = snapshot.run, snapshot.run.metadata.generation
-    message = f"the run was first created at {timestamp(created(run))}: {WHAT_TO_DO}"
+    message = f"the run was first created at {timestamp(created(snapshot.run))}: {WHAT_TO_DO}"
     ready = readiness("False", RESTORED, message, stalled=True)
-    end = Observation("Succeeded", "False", RESTORED, message)
-    return run.status.model_copy(
-        update={
-            "observed_generation": generation,
-            "conditions": merge(run.status.conditions, (*ready, end), generation, snapshot.now),
-            "creation_time": timestamp(created(run)),
-            "alert_count": snapshot.alert_count,
-        }
-    )
+    return _kept(snapshot, (*ready, Observation("Succeeded", "False", RESTORED, message)))
 
 
 def afterwards(snapshot: RunSnapshot) -> TrainingRunStatus:
-    """Of a run that has ended: only the count of alerts still moves."""
-    return snapshot.run.status.model_copy(
-        update={
-            "observed_generation": snapshot.run.metadata.generation,
-            "creation_time": timestamp(created(snapshot.run)),
-            "alert_count": snapshot.alert_count,
-            "conditions": _restated(snapshot),
-        }
-    )
+    """Of a run that has ended: only the count of alerts still moves.
 
-
-def _restated(snapshot: RunSnapshot) -> tuple[Condition, ...]:
-    """Ready as the run ended, in place of a refused write that it may have told of since."""
+    Ready tells how it ended, in place of a refused write that it may have told of since.
+    """
     run = snapshot.run
     end = result(run)
     assert end is not None
@@ -79,11 +67,19 @@ def _restated(snapshot: RunSnapshot) -> tuple[Condition, ...]:
     if restored_run(run) and reason != RESTORED:
         reason, message = RESTORED, f"it had ended: {end.reason}: {end.message}; {WHAT_TO_DO}"
     ready = readiness(end.status, reason, message, stalled=end.status == "False")
-    return merge(
-        run.status.conditions,
-        (*ready, Observation("Succeeded", end.status, end.reason, end.message)),
-        run.metadata.generation,
-        snapshot.now,
+    return _kept(snapshot, (*ready, Observation("Succeeded", end.status, end.reason, end.message)))
+
+
+def _kept(snapshot: RunSnapshot, observations: tuple[Observation, ...]) -> TrainingRunStatus:
+    """The status as it stands, with these conditions."""
+    run, generation = snapshot.run, snapshot.run.metadata.generation
+    return run.status.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": merge(run.status.conditions, observations, generation, snapshot.now),
+            "creation_time": timestamp(created(run)),
+            "alert_count": snapshot.alert_count,
+        }
     )
 
 

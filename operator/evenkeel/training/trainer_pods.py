@@ -16,6 +16,7 @@ from evenkeel.pods.diagnosis import disruption, ended, own_excess, pod_diagnosis
 Json = Mapping[str, Any]
 
 _OVER = ("Succeeded", "Failed")
+TAKEN_AWAY = "the pod was taken away, which does not count"
 
 
 def reporting(pods: Iterable[Json], trainer: str) -> Json | None:
@@ -30,7 +31,7 @@ def reporting(pods: Iterable[Json], trainer: str) -> Json | None:
         if _phase(pod) == "Succeeded"
         or (_exit_code(pod, trainer) == 0 and (_message(pod, trainer) or not _taken_away(pod)))
     ]
-    return max(done, key=_age, default=None)
+    return max(done, key=age, default=None)
 
 
 def report(pods: Iterable[Json], trainer: str) -> str | None:
@@ -45,21 +46,24 @@ def last_failure(pods: Iterable[Json], trainer: str) -> str:
     A pod that is deleted, for instance since its Job is suspended, has not failed, unless its node
     or the scheduler took it away; that is said then.
     """
-    failed = [p for p in pods if _failed(p, trainer)]
-    if not failed:
-        return ""
-    pod = max(failed, key=_age)
+    newest = max((p for p in pods if failed(p, trainer)), key=age, default=None)
+    return "" if newest is None else failure(newest, trainer)
+
+
+def failure(pod: Json, trainer: str, taken_away: str = TAKEN_AWAY) -> str:
+    """Exit code and last words of a pod that has failed. taken_away: what that means for it."""
     state, status = _terminated(pod, trainer), pod["status"]
     if own_excess(status):
         return f"{status['reason']}: {status.get('message', '')}"[:1000]
     if (why := _disruption(pod)) is not None:
-        return f"the pod was taken away, which does not count ({why})"
+        return f"{taken_away} ({why})"
     if "exitCode" not in state:
         return str(status.get("message") or status.get("reason") or "the pod failed")[:1000]
     return ended(state)
 
 
-def _failed(pod: Json, trainer: str) -> bool:
+def failed(pod: Json, trainer: str) -> bool:
+    """Whether the pod has, or the scheduler or its node took it away before it had ended."""
     if _disruption(pod) is not None:
         return _phase(pod) == "Failed" or _leaving(pod)
     if _leaving(pod):
@@ -156,6 +160,7 @@ def _terminated(pod: Json, trainer: str) -> Json:
     return {}
 
 
-def _age(pod: Json) -> tuple[str, str]:
+def age(pod: Json) -> tuple[str, str]:
+    """Orders pods, the newest last."""
     meta = pod.get("metadata") or {}
     return str(meta.get("creationTimestamp", "")), str(meta.get("name", ""))

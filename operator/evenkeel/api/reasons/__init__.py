@@ -5,6 +5,7 @@ that is never emitted.
 """
 
 from evenkeel.api.reasons.modeldeployment import MODEL_DEPLOYMENT
+from evenkeel.api.reasons.modelregistry import MODEL_REGISTRY
 from evenkeel.api.reasons.modelversion import MODEL_VERSION
 from evenkeel.api.reasons.reason import Carrier, Reason
 from evenkeel.api.reasons.retrainschedule import RETRAIN_SCHEDULE
@@ -16,6 +17,7 @@ REASONS: dict[str, tuple[Reason, ...]] = {
     "RetrainSchedule": RETRAIN_SCHEDULE,
     "TrainingRun": TRAINING_RUN,
     "ModelVersion": MODEL_VERSION,
+    "ModelRegistry": MODEL_REGISTRY,
 }
 """By kind; a kind without conditions has none."""
 

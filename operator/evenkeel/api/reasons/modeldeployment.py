@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evenkeel.api.reasons.reason import Carrier, Reason
+from evenkeel.api.reasons.source import source_reasons
 
 _REFUSED: tuple[Carrier, ...] = ("Ready", "ModelResolved")
 
@@ -150,6 +151,77 @@ _MODEL = (
     ),
 )
 
+_REGISTRY_REFUSED: tuple[Carrier, ...] = (*_REFUSED, "RegistryRead")
+
+_REGISTRY = (
+    Reason(
+        "RegistryAnswered",
+        ("RegistryRead",),
+        "The registry has told which version is meant; it is in `status.registry`.",
+    ),
+    Reason(
+        "VersionsTagged",
+        ("RegistryTold",),
+        "The versions have tags in the registry that tell how their rollouts went.",
+    ),
+    Reason(
+        "AwaitingRegistry",
+        (*_REGISTRY_REFUSED, "RegistryTold"),
+        "The registry was not asked yet; what serves goes on.",
+    ),
+    Reason(
+        "RegistryNotFound",
+        _REGISTRY_REFUSED,
+        "`model.registry` names a ModelRegistry that the namespace does not have; what serves goes "
+        "on.",
+        "Create it or correct the name.",
+    ),
+    Reason(
+        "AliasNotFound",
+        _REGISTRY_REFUSED,
+        "The registered model has no such alias (any more); what serves goes on.",
+        "Set the alias in the registry, or correct `model.registry.alias`.",
+    ),
+    Reason(
+        "RegisteredModelNotFound",
+        _REGISTRY_REFUSED,
+        "The registry has no model of that name; what serves goes on.",
+        "Register it, or correct `model.registry.name`.",
+    ),
+    Reason(
+        "RegisteredVersionNotFound",
+        (*_REGISTRY_REFUSED, "RegistryTold"),
+        "The registry does not have the version (any more); what serves goes on.",
+        "Correct `model.registry.version`, or move the alias to another version.",
+    ),
+    Reason(
+        "RegisteredVersionNotReady",
+        _REGISTRY_REFUSED,
+        "The version is not ready in the registry, by the registry's own words.",
+        "See there why, or move the alias to another version.",
+    ),
+    Reason(
+        "FlavorsUnknown",
+        _REGISTRY_REFUSED,
+        "The version has no MLmodel that can be read, so its format is not known.",
+        "Log the model by MLflow, or set `model.format`.",
+    ),
+    Reason(
+        "FlavorNotServed",
+        _REGISTRY_REFUSED,
+        "The version's MLmodel has no flavor `python_function`, by which runtimes of the format "
+        "mlflow serve.",
+        "Log it with one, or set `model.format` and a runtime for it.",
+    ),
+    Reason(
+        "ArtifactNotServable",
+        _REGISTRY_REFUSED,
+        "The version's artefacts are where no pod can fetch them; what serves goes on.",
+        "Store them as the message says, and log the model again.",
+    ),
+    *source_reasons(*_REGISTRY_REFUSED, "RegistryTold"),
+)
+
 _SERVER = (
     Reason(
         "NoModelFormat",
@@ -247,4 +319,4 @@ _INDICATORS = (
     ),
 )
 
-MODEL_DEPLOYMENT = _STATE + _MODEL + _SERVER + _INDICATORS
+MODEL_DEPLOYMENT = _STATE + _MODEL + _REGISTRY + _SERVER + _INDICATORS

@@ -13,6 +13,9 @@ Carrier = Literal[
     "Succeeded",
     "Validated",
     "Approved",
+    "SourcesRead",
+    "RegistryRead",
+    "RegistryTold",
     "rollout",
     "Event",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evenkeel.api.reasons.reason import Reason
+from evenkeel.api.reasons.source import source_reasons
 
 RETRAIN_SCHEDULE = (
     Reason("Scheduled", ("Ready",), "The schedule waits for a trigger."),
@@ -51,7 +52,7 @@ RETRAIN_SCHEDULE = (
     Reason(
         "InvalidTemplate",
         ("Ready", "Event"),
-        "`spec.training` cannot make a Job; nothing starts.",
+        "`spec.training` cannot work; nothing starts.",
         "Correct what the message names.",
     ),
     Reason(
@@ -81,4 +82,7 @@ RETRAIN_SCHEDULE = (
         "A cron time had no run within `startingDeadlineSeconds`; the message says why.",
         "Raise the deadline, or look at what held the run back.",
     ),
+    Reason("Read", ("SourcesRead",), "Every source that triggers name was read."),
+    Reason("NotReadYet", ("SourcesRead",), "A source is being read for the first time."),
+    *source_reasons("SourcesRead", "Event"),
 )

@@ -1,4 +1,7 @@
-"""Reasons of a TrainingRun. Every one with Ready=False but ApplyFailed and NameTaken is final."""
+"""Reasons of a TrainingRun.
+
+Every one with Ready=False but ApplyFailed, NameTaken and EngineOff is final.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ _RESULT: tuple[Carrier, ...] = ("Ready", "Succeeded")
 _FAILURE: tuple[Carrier, ...] = ("Ready", "Succeeded", "Event")
 
 TRAINING_RUN = (
-    Reason("Pending", _RESULT, "The Job is being created, or its pod does not run yet."),
+    Reason("Pending", _RESULT, "The Job or TrainJob is being created, or no pod of it runs yet."),
     Reason("Running", _RESULT, "The trainer runs; the message has the attempt."),
     Reason(
         "Suspended",
         _RESULT,
-        "The Job is suspended: by Kueue, whose queue the message names, or by `training.suspend`.",
-        "Look at the queue, or set the Job's `spec.suspend` to false.",
+        "The Job or TrainJob is suspended: by Kueue, whose queue the message names, or by "
+        "`training.suspend`.",
+        "Look at the queue, or set its `spec.suspend` to false.",
     ),
     Reason("JobCreated", ("Event",), "The Job was created."),
+    Reason("TrainJobCreated", ("Event",), "The TrainJob was created."),
     Reason("Succeeded", (*_RESULT, "Event"), "`status.modelVersion` exists."),
     Reason(
         "TrainerFailed",
@@ -27,7 +32,7 @@ TRAINING_RUN = (
     Reason(
         "TimedOut",
         _FAILURE,
-        "All attempts together took longer than `timeoutSeconds`.",
+        "All attempts together took longer than `timeoutSeconds`; a TrainJob is deleted then.",
         "Raise it, or train faster.",
     ),
     Reason(
@@ -55,10 +60,29 @@ TRAINING_RUN = (
         "Delete it, and create another TrainingRun.",
     ),
     Reason(
+        "TrainJobLost",
+        _FAILURE,
+        "The TrainJob was deleted before its result was read; it is not created twice.",
+        "Create another TrainingRun, or wait for the schedule's next trigger.",
+    ),
+    Reason(
+        "TrainJobConflict",
+        _FAILURE,
+        "A TrainJob of the run's name belongs to somebody else.",
+        "Delete it, and create another TrainingRun.",
+    ),
+    Reason(
         "InvalidTemplate",
         _FAILURE,
-        "`spec.training` cannot make a Job, in the API server's words.",
+        "`spec.training` cannot make a Job or TrainJob, in the API server's words.",
         "Correct it in the schedule, or create another TrainingRun.",
+    ),
+    Reason(
+        "EngineOff",
+        _RESULT,
+        "The training needs an integration that is switched off; nothing is trained, and nothing "
+        "is known of what runs already.",
+        "Switch it on by the chart's `integrations`; the run goes on by itself then.",
     ),
     Reason(
         "Replaced",

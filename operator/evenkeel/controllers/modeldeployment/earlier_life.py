@@ -26,15 +26,17 @@ _MESSAGE = 200
 
 def record(md: ModelDeployment, status: ModelDeploymentStatus) -> dict[str, str]:
     """The annotation; empty where spec alone says all: one revision that was never on trial."""
-    stable = status.stable
+    stable, registry = status.stable, status.registry
     tried = status.canary is not None or status.history
-    if stable is None or (md.spec.model.follow is None and not tried):
+    if stable is None or (md.spec.model.follow is None and registry is None and not tried):
         return {}
     told = [o.model_copy(update={"message": o.message[:_MESSAGE]}).wire() for o in status.history]
     serving = stable.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude={"ready_replicas", "metrics"}
     )
-    return annotation({"stable": serving, "history": told})
+    # The registry may be down when the object comes back.
+    resolved = {} if registry is None else {"registry": registry.wire()}
+    return annotation({"stable": serving, "history": told, **resolved})
 
 
 def with_former_rollouts(md: ModelDeployment, versions: Iterable[ModelVersion]) -> ModelDeployment:

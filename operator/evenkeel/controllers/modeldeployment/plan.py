@@ -57,7 +57,17 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     divided = division(rollout, pods, full)
     children = owned(snapshot, wanted, rollout, divided, pods)
     stable_pods = _stable_pods(rollout, pods, children)
-    situation = Situation(md, wanted, rollout, stable_pods, snapshot.children, now, unnamed)
+    situation = Situation(
+        md=md,
+        wanted=wanted,
+        rollout=rollout,
+        pods=stable_pods,
+        children=snapshot.children,
+        now=now,
+        unnamed=unnamed,
+        registry=snapshot.registry,
+        told=snapshot.told,
+    )
     status = _status(snapshot, situation, pods)
     deletes = unwanted(snapshot, rollout)
     return Plan(
@@ -141,6 +151,7 @@ def _status(
         ready_replicas=sum(p.ready for p in pods.values()),
         selector=label_selector(selector(md, None)),
         runtime=md.status.runtime if isinstance(runtime, Refused) else runtime.name,
+        registry=md.status.registry,
         stable=stable,
         canary=canary,
         old=rollout.old,

@@ -10,6 +10,8 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.meta.objects import Taken
 from evenkeel.meta.refusal import Refused
+from evenkeel.registries.resolution import Resolution
+from evenkeel.registries.tags import Telling
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child
 from evenkeel.serving.pod_template import PodSettings
@@ -23,7 +25,8 @@ class DeploymentSnapshot:
 
     present: by revision the pods that have not ended, also of one without a Deployment.
     seen: what Prometheus said of the canary's indicators; empty while none is judged.
-    taken: objects of others that have the names of children.
+    taken: objects of others that have the names of children. registry: what a registry's model is.
+    told: whether the registry knows how rollouts went.
     """
 
     deployment: ModelDeployment
@@ -36,3 +39,5 @@ class DeploymentSnapshot:
     now: datetime
     present: Mapping[str, int] = field(default_factory=dict)
     taken: tuple[Taken, ...] = ()
+    registry: Resolution | None = None
+    told: Telling | None = None

@@ -10,10 +10,11 @@ from evenkeel.api.cause import Alert
 from evenkeel.api.trigger import Trigger
 from evenkeel.retraining.triggers.alert import ALERT
 from evenkeel.retraining.triggers.cron import CRON
+from evenkeel.retraining.triggers.git_data import GIT_DATA
 from evenkeel.retraining.triggers.kind import InvalidTrigger, Receiver, S, TriggerKind
 from evenkeel.retraining.triggers.labelled import Labelled
 
-TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON)
+TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON, GIT_DATA)
 """Every kind; `evenkeel.api.trigger.Trigger` has a field for each."""
 
 

@@ -1,4 +1,4 @@
-"""What a kind of trigger consists of: its field of spec.triggers[], a clock, a receiver.
+"""What a kind of trigger consists of: its field of spec.triggers[], a clock, receiver or poller.
 
 S is the model of the trigger's field, E an event as the receiver reads it.
 """
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from evenkeel.api.cause import Alert
+from evenkeel.api.cause import Alert, Cause
 from evenkeel.api.trigger import Trigger, cause_type
+from evenkeel.outside.poll import Poll
 from evenkeel.retraining.triggers.labelled import Labelled
 
 S = TypeVar("S")
@@ -70,9 +71,32 @@ class Receiver(Generic[S, E]):
     record: Callable[[E], Alert]
 
 
+class Revision(NamedTuple):
+    """A state of a source. name: what the source calls it, such as a commit. digest: what tells
+    it from others; the trigger fires when it becomes another."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poller(Generic[S]):
+    """How a source outside the cluster is looked at, and how its state becomes a cause. Pure.
+
+    poll(spec): the question. revision(answer): the state that the answer to it tells. facts(spec,
+    answer): fields of the Cause that keep it. told(cause): the state that a cause of this kind
+    keeps; None if it keeps none.
+    """
+
+    poll: Callable[[S], Poll]
+    revision: Callable[[Any], Revision]
+    facts: Callable[[S, Any], Mapping[str, Any]]
+    told: Callable[[Cause], Revision | None]
+
+
 @dataclass(frozen=True, slots=True)
 class TriggerKind(Generic[S, E]):
-    """A kind of trigger; it has a clock, a receiver or both.
+    """A kind of trigger; it has a clock, a receiver, a poller or several of them.
 
     field: the attribute of `Trigger` that it reads. check(spec): raises InvalidTrigger for what
     cannot work.
@@ -82,6 +106,7 @@ class TriggerKind(Generic[S, E]):
     check: Callable[[S], None]
     clock: Clock[S] | None = None
     receiver: Receiver[S, E] | None = None
+    poller: Poller[S] | None = None
 
     @property
     def cause_type(self) -> str:
@@ -102,11 +127,15 @@ class TriggerKind(Generic[S, E]):
 class Occurrence(NamedTuple):
     """What happened once and needs one run, such as a time of a trigger's clock.
 
-    identity: which one it was; the run is named after it. deadline: until when it may start.
+    identity: which one it was; the run is named after it. deadline: until when it may start; None:
+    whenever that may be. revision: the state of a source that it is about. facts: fields of the
+    Cause besides.
     """
 
     trigger: str
     kind: TriggerKind[Any, Any]
     identity: str
     time: datetime
-    deadline: datetime
+    deadline: datetime | None
+    revision: Revision | None = None
+    facts: Mapping[str, Any] = {}

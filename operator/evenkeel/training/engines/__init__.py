@@ -9,8 +9,9 @@ from evenkeel.api.common import TrainingTemplate
 from evenkeel.meta.resources import Watch, distinct
 from evenkeel.training.engine import Engine
 from evenkeel.training.engines.job import JOB_ENGINE
+from evenkeel.training.engines.trainjob import TRAIN_JOB_ENGINE
 
-ENGINES: tuple[Engine, ...] = (JOB_ENGINE,)
+ENGINES: tuple[Engine, ...] = (JOB_ENGINE, TRAIN_JOB_ENGINE)
 
 
 def engine_of(training: TrainingTemplate) -> Engine | None:
@@ -34,4 +35,8 @@ def run_labels() -> tuple[str, ...]:
 
 def watches() -> tuple[Watch, ...]:
     """What the engines watch; those that watch objects of one type share the watch."""
-    return distinct(watch for engine in ENGINES for watch in engine.watches)
+    return distinct(
+        watch._replace(integrations=(engine.integration,) if engine.integration else ())
+        for engine in ENGINES
+        for watch in engine.watches
+    )

@@ -16,11 +16,19 @@ from evenkeel.api.trainingrun import CutShort, TrainingRun
 from evenkeel.meta.admission import explained
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import JOB, POD, READ, Watch
-from evenkeel.meta.times import parse
 from evenkeel.pods.security import restricted
 from evenkeel.pods.slim import slim
 from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata
-from evenkeel.training.environment import environment
+from evenkeel.training.environment import environment, extensible
+from evenkeel.training.main_object import (
+    LOOK_AGAIN,
+    LOOK_SOON,
+    conditions,
+    queue,
+    true,
+    why_suspended,
+    without_report,
+)
 from evenkeel.training.trainer_pods import (
     end_time,
     evicted_for_own_excess,
@@ -38,24 +46,18 @@ from evenkeel.training.trainer_pods import (
 
 Json = Mapping[str, Any]
 
-QUEUE = "kueue.x-k8s.io/queue-name"
-"""Kueue's label on a Job that waits for its turn."""
 LEFT_BEHIND_SECONDS = 10.0
 """For so long other containers may run on after the trainer's end."""
-LOOK_SOON = 5.0
-LOOK_AGAIN = 15.0
-"""Seconds after which it is asked again why there is no pod; nothing tells of a change."""
-POD_WAIT_SECONDS = 60
-"""For so long a finished Job's pod may be missing from the snapshot, which can lag behind."""
 
 
 def problem(training: TrainingTemplate) -> str | None:
     """What in the pod template would keep the Job from working; None if nothing does."""
+    assert training.pod_template is not None
     pod = training.pod_template.spec
     containers, init = pod.get("containers"), pod.get("initContainers") or []
     if not isinstance(containers, list) or not containers:
         return "training.podTemplate.spec.containers needs the trainer as its first container"
-    if not isinstance(init, list) or not all(map(_shaped, (*containers, *init))):
+    if not isinstance(init, list) or not all(map(extensible, (*containers, *init))):
         return (
             "training.podTemplate.spec: containers must be objects and their env lists of objects "
             "with a name"
@@ -68,19 +70,13 @@ def problem(training: TrainingTemplate) -> str | None:
     return None
 
 
-def _shaped(container: Any) -> bool:
-    env = container.get("env") or [] if isinstance(container, dict) else None
-    return isinstance(env, list) and all(
-        isinstance(e, dict) and isinstance(e.get("name"), str) for e in env
-    )
-
-
 def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Manifest:
     """The Job; the template must have no `problem`.
 
     It has no time to live of its own: the run deletes it once the result is in its status.
     """
     training, template = run.spec.training, run.spec.training.pod_template
+    assert template is not None
     meta = template.metadata
     spec = copy.deepcopy(template.spec)
     spec["restartPolicy"] = "Never"
@@ -121,21 +117,21 @@ def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     job, trainer = observed.main or {}, _trainer(run)
     pods = [pod for pod in observed.of(POD.kind) if _is_of(job, pod)]
     status = job.get("status") or {}
-    conditions = {c.get("type"): c for c in status.get("conditions") or ()}
-    over = _true(conditions.get("Complete")) or _true(conditions.get("Failed"))
+    told = conditions(job)
+    over = true(told.get("Complete")) or true(told.get("Failed"))
     if (pod := reporting(pods, trainer)) is not None:
         completed = status.get("completionTime") or end_time(pod, trainer)
         return _succeeded(pod, trainer, now, over=over)._replace(completed=completed)
-    if _true(conditions.get("Complete")):
-        return _without_report(conditions["Complete"], now)
+    if true(told.get("Complete")):
+        return without_report(JOB.kind, told["Complete"], now)
     failure = last_failure(pods, trainer) or run.status.last_failure
-    if _true(conditions.get("Failed")):
-        return _failed(conditions["Failed"], failure, observed.refusal)
-    if _true(conditions.get("FailureTarget")):
-        reason = conditions["FailureTarget"].get("reason", "")
+    if true(told.get("Failed")):
+        return _failed(told["Failed"], failure, observed.refusal)
+    if true(told.get("FailureTarget")):
+        reason = told["FailureTarget"].get("reason", "")
         words = f"the Job is ending: {reason}"
         return State("Running", words, failure=failure, cut_short=run.status.cut_short)
-    if (job.get("spec") or {}).get("suspend", _true(conditions.get("Suspended"))):
+    if (job.get("spec") or {}).get("suspend", true(told.get("Suspended"))):
         return _suspended(run, job, pods, failure)
     return _going_on(run, observed, pods, failure, now)
 
@@ -165,13 +161,14 @@ def _suspended(run: TrainingRun, job: Json, pods: Sequence[Json], failure: str) 
     """By a queue or a person; or by `_cut_short`, whose end it is once the pod is gone."""
     attempts = _attempts(run, job, pods)
     told = run.status.cut_short
+    waits = State("Suspended", why_suspended(run, JOB.kind, job), failure=failure, cut_short=told)
     if not attempts.cut_short.pod:
-        return State("Suspended", _why_suspended(run, job), failure=failure, cut_short=told)
+        return waits
     if any(unfinished(pod) for pod in pods):
         words = f"{attempts.text} begins once the pod of the one before has ended: {failure}"
         return State("Pending", words, failure=failure, cut_short=told)
-    if QUEUE in ((job.get("metadata") or {}).get("labels") or {}):
-        return State("Suspended", _why_suspended(run, job), failure=failure, cut_short=told)
+    if queue(job):
+        return waits
     words = f"{attempts.text} begins; the one before: {failure}"
     resumed = {"spec": {"suspend": False}}
     return State("Pending", words, failure=failure, cut_short=told, patch=resumed)
@@ -253,39 +250,12 @@ def _patience(pod: Json, trainer: str, now: datetime) -> float:
     return max(0.0, LEFT_BEHIND_SECONDS - seconds_since_end(pod, trainer, now))
 
 
-def _without_report(condition: Json, now: datetime) -> State:
-    since = condition.get("lastTransitionTime")
-    if since and (now - parse(since)).total_seconds() < POD_WAIT_SECONDS:
-        return State(
-            "Running",
-            "the Job is complete; waiting for its pod's report",
-            requeue_after=float(POD_WAIT_SECONDS),
-        )
-    return State(
-        "ReportLost",
-        "the Job is complete, but its pod was deleted before the report in its termination "
-        "message was read",
-    )
-
-
 def _failed(condition: Json, failure: str, refusal: str) -> State:
     reason = condition.get("reason", "")
     if reason == "DeadlineExceeded":
         words = f"no pod could be created: {explained(refusal)}" if refusal else failure
         return State("TimedOut", words)
     return State("Failed", f"{reason}: {failure or 'no pod is left'}")
-
-
-def _why_suspended(run: TrainingRun, job: Json) -> str:
-    labels = (job.get("metadata") or {}).get("labels") or {}
-    if queue := labels.get(QUEUE):
-        return f"the Job waits in Kueue's queue {queue}"
-    if run.spec.training.suspend:
-        return (
-            "the Job starts suspended, as training.suspend asks; whoever sets its spec.suspend to "
-            "false lets it start"
-        )
-    return "the Job is suspended, for instance by a quota queue"
 
 
 def _is_of(job: Json, pod: Json) -> bool:
@@ -300,11 +270,9 @@ def _uid(pod: Json) -> str:
 
 def _trainer(run: TrainingRun) -> str:
     """Name of the container that trains: the first."""
-    return str(run.spec.training.pod_template.spec["containers"][0].get("name", ""))
-
-
-def _true(condition: Json | None) -> bool:
-    return condition is not None and condition.get("status") == "True"
+    template = run.spec.training.pod_template
+    assert template is not None
+    return str(template.spec["containers"][0].get("name", ""))
 
 
 JOB_ENGINE = Engine(

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from evenkeel.controllers.modeldeployment.conditions.available import available
 from evenkeel.controllers.modeldeployment.conditions.model_resolved import model_resolved
 from evenkeel.controllers.modeldeployment.conditions.ready import ready
+from evenkeel.controllers.modeldeployment.conditions.registry_read import registry_read
+from evenkeel.controllers.modeldeployment.conditions.registry_told import registry_told
 from evenkeel.controllers.modeldeployment.conditions.rollout_healthy import rollout_healthy
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.controllers.modeldeployment.conditions.steering_accepted import (
@@ -19,6 +21,8 @@ __all__ = ["CONDITIONS", "Situation", "observations"]
 CONDITIONS: tuple[Callable[[Situation], tuple[Observation, ...]], ...] = (
     ready,
     model_resolved,
+    registry_read,
+    registry_told,
     available,
     rollout_healthy,
     steering_accepted,

@@ -15,8 +15,14 @@ from evenkeel.traffic import strategy_of
 
 Link = Callable[[Situation], tuple[Observation, ...]]
 
-WAITING = ("NoApprovedVersion", "AwaitingApproval")
-"""Refusals that end by themselves, once a version is approved."""
+WAITING = (
+    "NoApprovedVersion",
+    "AwaitingApproval",
+    "AwaitingRegistry",
+    "SourceUnavailable",
+    "AliasNotFound",
+)
+"""Refusals that end by themselves, once a version is approved or a registry answers."""
 
 
 def ready(situation: Situation) -> tuple[Observation, ...]:
@@ -64,7 +70,7 @@ def rolled_back(situation: Situation) -> tuple[Observation, ...]:
     stable, wanted = situation.rollout.stable, situation.wanted
     assert stable is not None
     assert not isinstance(wanted, Refused)
-    if stable.revision == wanted.name or situation.md.spec.model.follow is not None:
+    if stable.revision == wanted.name or situation.md.spec.model.followed:
         return ()
     last = next(o for o in situation.rollout.history if o.revision == wanted.name)
     next_ = what_follows(last, situation.md, situation.now)

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.refusal import Refused
+from evenkeel.registries.resolution import Resolution
+from evenkeel.registries.tags import Telling
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.wanted import Revision
@@ -16,7 +18,8 @@ from evenkeel.serving.wanted import Revision
 class Situation:
     """wanted: the revision that the spec asks for. pods: those of the stable revision.
 
-    unnamed: why its children cannot have their names, if so.
+    unnamed: why its children cannot have their names, if so. registry: what a registry's model is.
+    told: whether the registry knows how rollouts went.
     """
 
     md: ModelDeployment
@@ -26,6 +29,8 @@ class Situation:
     children: tuple[Child, ...]
     now: datetime
     unnamed: Refused | None = None
+    registry: Resolution | None = None
+    told: Telling | None = None
 
     @property
     def scaled_to_zero(self) -> bool:

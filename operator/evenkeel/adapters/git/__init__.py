@@ -1,0 +1,1 @@
+"""Git repositories over HTTP: which revision of some data a branch has."""

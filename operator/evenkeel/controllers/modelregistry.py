@@ -1,0 +1,49 @@
+"""The reconcile of a ModelRegistry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from evenkeel.api.modelregistry import ModelRegistry
+from evenkeel.controllers.kind import Context, Kind
+from evenkeel.kube.index import Entry, Index
+from evenkeel.kube.store import Store
+from evenkeel.meta.objects import Key
+from evenkeel.meta.plan import Plan
+from evenkeel.registries.plan import plan_registry, question
+
+JSON = dict[str, Any]
+
+SERVED = "deployments with a model of a registry"
+
+
+async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
+    """What to write for the ModelRegistry, which is asked for as long as it is there."""
+    registry = ModelRegistry.model_validate(obj)
+    if registry.metadata.deletion_timestamp is not None:
+        context.polls.want(key, {})
+        return Plan(status=registry.status)
+    seen = context.polls.want(key, {"registry": question(registry)})["registry"]
+    return plan_registry(registry, seen, datetime.now(UTC))
+
+
+def concerns(store: Store, registry: JSON) -> Iterator[Key]:
+    """The ModelDeployments with a model of it."""
+    meta, kind = registry["metadata"], "ModelDeployment"
+    for md in store.found(SERVED, kind, meta["namespace"], meta["name"]):
+        yield Key(kind, meta["namespace"], md["metadata"]["name"])
+
+
+def _by_registry(deployment: JSON) -> Iterator[Entry]:
+    if found := deployment["spec"]["model"].get("registry"):
+        yield Entry(found["registry"])
+
+
+KIND = Kind(
+    ModelRegistry,
+    reconcile=reconcile,
+    concerns=concerns,
+    indices=lambda: (Index(SERVED, "ModelDeployment", _by_registry),),
+)

@@ -1,0 +1,1 @@
+"""Questions to systems outside the cluster, asked beside the reconciles."""

@@ -1,0 +1,76 @@
+"""What a model registry of MLflow 3 is asked, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIND = "mlflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whether the registry answers, and takes the credentials. workspace: empty for the default."""
+
+    workspace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """It does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which version of a registered model an alias means, or what a version is.
+
+    Exactly one of alias and version is given. flavors: whether its MLmodel is to be read.
+    """
+
+    name: str
+    alias: str = ""
+    version: str = ""
+    workspace: str = ""
+    flavors: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A version is to have this tag; what it had under the key is overwritten."""
+
+    name: str
+    version: str
+    key: str
+    value: str
+    workspace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """It has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version of a registered model.
+
+    source: as it was registered, such as models:/m-ID. uri: where its artefacts are. run_id: of the
+    run that made it, empty if none did. flavors: of its MLmodel, empty where that was not asked
+    for. signed: whether that tells a signature. commit: of the code that the run was started from,
+    empty if that is not told.
+    """
+
+    version: str
+    source: str
+    uri: str
+    run_id: str = ""
+    flavors: tuple[str, ...] = ()
+    signed: bool = False
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The registry has no such alias, version or MLmodel; words: its own."""
+
+    reason: str
+    words: str

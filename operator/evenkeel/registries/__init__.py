@@ -1,0 +1,1 @@
+"""Registries of models: whether they can be asked, and what is served of them."""

@@ -1,0 +1,70 @@
+"""The container that downloads a model from a tracking server of MLflow, with its Secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evenkeel.api.modeldeploymentstatus import ResolvedModel
+from evenkeel.api.modelsource import Storage
+from evenkeel.api.uri import PROXIED
+from evenkeel.pods.expansion import literal_env
+from evenkeel.serving.model_files import INITIALIZER, VOLUME, ModelFiles
+
+RESOURCES: Mapping[str, Any] = {
+    "requests": {"cpu": "100m", "memory": "64Mi"},
+    "limits": {"memory": "256Mi"},
+}
+KEYS = {
+    "TOKEN": "token",
+    "USERNAME": "username",
+    "PASSWORD": "password",
+    "CA": "ca.crt",
+    "CERTIFICATE": "tls.crt",
+    "KEY": "tls.key",
+    "HEADERS": "headers",
+}
+"""By variable the key of the Secret, which may be left out."""
+
+
+def downloaded(
+    uri: str, mount_path: str, registered: ResolvedModel, storage: Storage, image: str
+) -> ModelFiles:
+    """The volume, mount and download of artefacts at an address that begins with PROXIED.
+
+    image: with evenkeel.sidecars. storage: its resources, where the user set some.
+    """
+    told = {
+        "MLFLOW_ARTIFACTS": uri.removeprefix(PROXIED),
+        "MLFLOW_DESTINATION": mount_path,
+        "MLFLOW_WORKSPACE": registered.workspace,
+    }
+    container: dict[str, Any] = {
+        "name": INITIALIZER,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-m", "evenkeel.sidecars.mlflow_download"],
+        "env": [*literal_env(told), *_shown(registered.secret_name)],
+        "resources": storage.resources or dict(RESOURCES),
+        "volumeMounts": [{"name": VOLUME, "mountPath": mount_path}],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {"readOnlyRootFilesystem": True},
+    }
+    return ModelFiles(
+        path=mount_path,
+        volumes=[{"name": VOLUME, "emptyDir": {}}],
+        mounts=[{"name": VOLUME, "mountPath": mount_path, "readOnly": True}],
+        init_containers=[container],
+    )
+
+
+def _shown(secret: str) -> list[dict[str, Any]]:
+    if not secret:
+        return []
+    return [
+        {
+            "name": f"MLFLOW_{variable}",
+            "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": True}},
+        }
+        for variable, key in KEYS.items()
+    ]

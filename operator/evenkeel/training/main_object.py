@@ -1,0 +1,65 @@
+"""What the objects that run trainings have in common: conditions, suspension, a late report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.meta.times import parse
+from evenkeel.training.engine import State
+
+Json = Mapping[str, Any]
+
+QUEUE = "kueue.x-k8s.io/queue-name"
+"""Kueue's label on what waits for its turn."""
+LOOK_SOON = 5.0
+LOOK_AGAIN = 15.0
+"""Seconds after which it is asked again why there is no pod; nothing tells of a change."""
+POD_WAIT_SECONDS = 60
+"""For so long a finished training's pod may be missing from the snapshot, which can lag behind."""
+
+
+def conditions(main: Json) -> dict[str, Json]:
+    """The object's conditions by type."""
+    return {c.get("type", ""): c for c in (main.get("status") or {}).get("conditions") or ()}
+
+
+def true(condition: Json | None) -> bool:
+    """Whether the condition is there and True."""
+    return condition is not None and condition.get("status") == "True"
+
+
+def queue(main: Json) -> str:
+    """Kueue's queue that the object is in; empty without one."""
+    labels = (main.get("metadata") or {}).get("labels") or {}
+    return str(labels.get(QUEUE, ""))
+
+
+def why_suspended(run: TrainingRun, kind: str, main: Json) -> str:
+    """By a queue or a person."""
+    if name := queue(main):
+        return f"the {kind} waits in Kueue's queue {name}"
+    if run.spec.training.suspend:
+        return (
+            f"the {kind} starts suspended, as training.suspend asks; whoever sets its spec.suspend "
+            "to false lets it start"
+        )
+    return f"the {kind} is suspended, for instance by a quota queue"
+
+
+def without_report(kind: str, complete: Json, now: datetime) -> State:
+    """Of a training that is complete and whose pod is not there: it is waited for a while."""
+    since = complete.get("lastTransitionTime")
+    if since and (now - parse(since)).total_seconds() < POD_WAIT_SECONDS:
+        return State(
+            "Running",
+            f"the {kind} is complete; waiting for its pod's report",
+            requeue_after=float(POD_WAIT_SECONDS),
+        )
+    return State(
+        "ReportLost",
+        f"the {kind} is complete, but its pod was deleted before the report in its termination "
+        "message was read",
+    )

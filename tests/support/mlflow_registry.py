@@ -1,0 +1,199 @@
+"""A registry that answers as MLflow 3.17 does, as far as the operator asks it.
+
+tests/integrations proves against a real server that these are its answers.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+API = "/api/2.0/mlflow"
+MLMODEL = """\
+artifact_path: mlflow-artifacts:/1/models/m-1/artifacts
+flavors:
+  python_function:
+    env: {conda: conda.yaml, virtualenv: python_env.yaml}
+    loader_module: mlflow.sklearn
+    model_path: model.skops
+  sklearn:
+    pickled_model: model.skops
+    serialization_format: skops
+mlflow_version: 3.17.2
+signature:
+  inputs: '[{"type": "double", "name": "width", "required": true}]'
+  outputs: '[{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]'
+  params: null
+"""
+
+UNAUTHENTICATED = (
+    "You are not authenticated. Please see "
+    "https://www.mlflow.org/docs/latest/auth/index.html#authenticating-to-mlflow "
+    "on how to authenticate."
+)
+
+
+@dataclass
+class Version:
+    """One version. uri: where its artefacts are. mlmodel: None: there is none."""
+
+    uri: str
+    source: str = "models:/m-1"
+    run_id: str = "48693ee5"
+    status: str = "READY"
+    message: str = ""
+    mlmodel: str | None = MLMODEL
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def error(status: int, code: str, message: str) -> web.Response:
+    """An error as MLflow writes it."""
+    return web.json_response({"error_code": code, "message": message}, status=status)
+
+
+class Registry:
+    """versions: by name and number. aliases: by name and alias. commits: by run, of those
+    that there are. authorization: the header that is
+    demanded. fault: an answer instead of the right one."""
+
+    def __init__(self) -> None:
+        self.versions: dict[str, dict[str, Version]] = {}
+        self.aliases: dict[str, dict[str, str]] = {}
+        self.commits: dict[str, str] = {}
+        self.authorization = ""
+        self.fault: Callable[[web.Request], web.StreamResponse | None] = lambda request: None
+        self.requests: list[web.Request] = []
+        self.url = ""
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths that were asked."""
+        return [request.path for request in self.requests]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answers."""
+        self.requests.append(request)
+        if (wrong := self.fault(request)) is not None:
+            return wrong
+        if self.authorization and request.headers.get("Authorization") != self.authorization:
+            return web.Response(status=401, text=UNAUTHENTICATED, content_type="text/html")
+        if (request.method, request.path) == ("POST", f"{API}/model-versions/set-tag"):
+            return await self._set_tag(request)
+        asked = {
+            f"{API}/registered-models/search": self._search,
+            f"{API}/registered-models/alias": self._alias,
+            f"{API}/model-versions/get": self._version,
+            f"{API}/model-versions/get-download-uri": self._uri,
+            f"{API}/runs/get": self._run,
+            "/model-versions/get-artifact": self._artifact,
+        }.get(request.path)
+        if asked is None:
+            text = "<!doctype html>\n<title>404 Not Found</title>\n"
+            return web.Response(status=404, text=text, content_type="text/html")
+        return asked(dict(request.query))
+
+    async def _set_tag(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        found = self._found(told)
+        if found is None:
+            return self._gone(told)
+        found.tags[told["key"]] = told["value"]
+        return web.json_response({})
+
+    def _search(self, query: dict[str, str]) -> web.Response:
+        names = sorted(self.versions)[: int(query["max_results"])]
+        return web.json_response({"registered_models": [{"name": name} for name in names]})
+
+    def _alias(self, query: dict[str, str]) -> web.Response:
+        name, alias = query["name"], query["alias"]
+        if name not in self.versions:
+            missing = f"Registered Model with name={name} not found"
+            return error(404, "RESOURCE_DOES_NOT_EXIST", missing)
+        number = self.aliases.get(name, {}).get(alias)
+        if number is None:
+            return error(
+                400, "INVALID_PARAMETER_VALUE", f"Registered model alias {alias} not found."
+            )
+        return self._version({"name": name, "version": number})
+
+    def _found(self, query: dict[str, str]) -> Version | None:
+        return self.versions.get(query["name"], {}).get(query["version"])
+
+    def _version(self, query: dict[str, str]) -> web.Response:
+        found = self._found(query)
+        if found is None:
+            return self._gone(query)
+        told: dict[str, Any] = {
+            "name": query["name"],
+            "version": query["version"],
+            "creation_timestamp": 1796018762113,
+            "current_stage": "None",
+            "description": "",
+            "source": found.source,
+            "run_id": found.run_id,
+            "status": found.status,
+            "run_link": "",
+        }
+        if found.tags:
+            told["tags"] = [{"key": k, "value": v} for k, v in found.tags.items()]
+        if found.message:
+            told["status_message"] = found.message
+        return web.json_response({"model_version": told})
+
+    def _gone(self, query: dict[str, str]) -> web.Response:
+        which = f"(name={query['name']}, version={query['version']})"
+        return error(404, "RESOURCE_DOES_NOT_EXIST", f"Model Version {which} not found")
+
+    def _uri(self, query: dict[str, str]) -> web.Response:
+        found = self._found(query)
+        if found is None:
+            return self._gone(query)
+        return web.json_response({"artifact_uri": found.uri})
+
+    def _run(self, query: dict[str, str]) -> web.Response:
+        run_id = query["run_id"]
+        if run_id not in self.commits:
+            return error(404, "RESOURCE_DOES_NOT_EXIST", f"Run with id={run_id} not found")
+        tags = [{"key": "mlflow.user", "value": "ada"}]
+        tags.append({"key": "mlflow.source.git.commit", "value": self.commits[run_id]})
+        return web.json_response({"run": {"info": {"run_id": run_id}, "data": {"tags": tags}}})
+
+    def _artifact(self, query: dict[str, str]) -> web.Response:
+        found = self._found(query)
+        if found is None or found.mlmodel is None:
+            return error(404, "RESOURCE_DOES_NOT_EXIST", "No such artifact: '1/models/MLmodel'")
+        return web.Response(text=found.mlmodel, content_type="text/plain")
+
+
+def notification(
+    secret: str, name: str, now: float, **changed: str
+) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of what MLflow sends when an alias moves. changed: headers."""
+    data = {"name": name, "alias": "champion", "version": "2"}
+    moved = {"entity": "model_version_alias", "action": "created", "data": data}
+    body = json.dumps(moved).encode()
+    told = {"X-MLflow-Delivery-Id": "d-1", "X-MLflow-Timestamp": str(int(now))}
+    text = f"{told['X-MLflow-Delivery-Id']}.{told['X-MLflow-Timestamp']}.".encode() + body
+    mac = hmac.new(secret.encode(), text, hashlib.sha256).digest()
+    signature = "v1," + base64.b64encode(mac).decode()
+    return body, {**told, "X-MLflow-Signature": signature, **changed}
+
+
+@asynccontextmanager
+async def registry() -> AsyncIterator[Registry]:
+    """One at a free port, without any model."""
+    found = Registry()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", found.handle)
+    async with TestServer(app) as server:
+        found.url = f"http://127.0.0.1:{server.port}"
+        yield found
