@@ -239,7 +239,7 @@ def rollout(scene: Scene, random: np.random.Generator) -> End:
         good="g",
     )
     analysis = Analysis(indicators=(spec,))
-    tally = Tally.resume(spec, analysis, None, 0.0)
+    tally = Tally.resume(spec, analysis, None, -scene.behind)
     shown: tuple[dict[str, Reading], dict[str, Reading]] = ({}, {})
     begin = idle - scene.ticks(1.0) if scene.prompt else 0
     for tick in range(begin, ticks, max(1, round(1.0 / scene.tick))):
