@@ -58,6 +58,14 @@ async def _shared_incident(trial: Trial) -> None:
         trial.model.incidents.append(Incident(begin, begin + 15, 0.3))
 
 
+async def _incident_at_a_step(trial: Trial) -> None:
+    """Both versions fail for some seconds just as the canary gets a greater share."""
+    if await trial.until(lambda: trial.canary.get("step") == 1, 120):
+        await asyncio.sleep(2 * trial.world.chance.random())
+        begin = time.time()
+        trial.model.incidents.append(Incident(begin, begin + 15, 0.3))
+
+
 async def _bursts(trial: Trial) -> None:
     """Both versions fail for 3 s, again and again."""
     while trial.end() == "Held":
@@ -194,6 +202,21 @@ CONDITIONS = (
         ways=("15s", "30s"),
         seconds=240,
         script=_shared_incident,
+    ),
+    Condition(
+        "incident-step-good",
+        "the same as the canary's share grows from a fifth to a half",
+        GOOD,
+        pair(FINE),
+        ways=("15s", "30s"),
+        seconds=360,
+        replicas=4,
+        spec={
+            "rollout": {
+                "steps": [{"weight": 25, "pauseSeconds": 5}, {"weight": 100, "pauseSeconds": 5}]
+            }
+        },
+        script=_incident_at_a_step,
     ),
     Condition(
         "cold-20-good",
