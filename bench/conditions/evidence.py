@@ -213,7 +213,7 @@ CONDITIONS = (
         replicas=4,
         spec={
             "rollout": {
-                "steps": [{"weight": 25, "pauseSeconds": 5}, {"weight": 100, "pauseSeconds": 5}]
+                "steps": [{"weight": 25, "pauseSeconds": 5}, {"weight": 99, "pauseSeconds": 5}]
             }
         },
         script=_incident_at_a_step,
