@@ -151,6 +151,17 @@ def requests(seen: Any, name: str = "errors") -> int:
     return found.evidence.canary_total
 
 
+async def test_a_new_division_is_known_before_the_next_reconcile(field: Field) -> None:
+    field.want(deployment())
+    await field.run(2)
+    field.want(deployment())
+    field.looks.divided(key(deployment()), 0.5)
+    await field.run(2)
+    shares = field.want(deployment())["errors"].shares
+    assert shares.between(START + 2, START + 2.5).most == 0.5
+    assert shares.between(START, START + 1) is None
+
+
 async def test_a_reconcile_gets_at_once_what_is_known_so_far(field: Field) -> None:
     assert field.want(deployment()) == {}
     assert field.queries == []

@@ -92,6 +92,11 @@ class Looks:
         trial.want(wanted, self._ids, self._looked.clock(), self._looked.wall())
         return trial.seen()
 
+    def divided(self, key: Key, share: float) -> None:
+        """The canary's share of the requests is such from now on, from 0 to 1."""
+        if (trial := self._trials.get(key)) is not None:
+            trial.divided(share, self._looked.wall())
+
     async def run(self) -> None:
         """Takes looks until cancelled."""
         try:

@@ -94,6 +94,11 @@ class Trial:
         self.tallies, self.asking = tallies, asking
         self.looked &= tallies.keys()
 
+    def divided(self, share: float, wall: float) -> None:
+        """Requests are divided so from now on. wall: Unix seconds."""
+        for name, tally in self.tallies.items():
+            self.tallies[name] = tally.divided(share, wall, wall)
+
     def _asking(self, name: str, asked: Asked, ids: Iterator[str], now: float) -> Asking:
         interval = float(self.wanted.analysis.interval_seconds)
         known = self.asking.get(name)

@@ -7,10 +7,12 @@ from typing import Any
 
 from evenkeel.api import labels
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.observe import observe
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
+from evenkeel.controllers.modeldeployment.wanted_looks import canary_share
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import READ
@@ -21,7 +23,12 @@ async def reconcile(context: Context, key: Key, obj: dict[str, Any], invalid: st
     snapshot = await observe(context, ModelDeployment.model_validate(obj))
     plan = plan_deployment(snapshot)
     taken = await context.ownership.taken(plan.applies)
-    return plan_deployment(replace(snapshot, taken=taken)) if taken else plan
+    if taken:
+        plan = plan_deployment(replace(snapshot, taken=taken))
+    if isinstance(plan.status, ModelDeploymentStatus):
+        # Another reconcile may come only after the next look.
+        context.looks.divided(key, canary_share(snapshot.deployment, plan.status))
+    return plan
 
 
 def belongs(kind: str, obj: dict[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Container
 
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.servingruntime import ClusterServingRuntime, MetricQuery, RuntimeMetrics
 from evenkeel.controllers.looks.wanted import Asked, Wanted
 from evenkeel.kube.store import Store
@@ -44,10 +45,18 @@ def wanted_looks(
         analysis=analysis,
         begins=begins(canary, md.spec.rollout.warm_up_seconds),
         asked={spec.name: _asked(spec, sides, platform) for spec in analysis.indicators},
-        share=strategy_of(md.spec.traffic).share(
-            canary.traffic_weight, canary.ready_replicas, stable.ready_replicas
-        ),
+        share=canary_share(md, md.status),
         changed=parse(canary.stage_time).timestamp(),
+    )
+
+
+def canary_share(md: ModelDeployment, status: ModelDeploymentStatus) -> float:
+    """The canary's share of the requests, from 0 to 1, as a status divides them."""
+    canary, stable = status.canary, status.stable
+    if canary is None or stable is None:
+        return 0.0
+    return strategy_of(md.spec.traffic).share(
+        canary.traffic_weight, canary.ready_replicas, stable.ready_replicas
     )
 
 
