@@ -12,6 +12,7 @@ from aiohttp import web as server
 from aiohttp.test_utils import TestServer
 from evenkeel.adapters import web as module
 from evenkeel.adapters.access import Access
+from evenkeel.adapters.exchange import REFUSAL
 from evenkeel.adapters.source import (
     AccessDenied,
     NotAllowed,
@@ -20,7 +21,7 @@ from evenkeel.adapters.source import (
     SourceError,
     Unavailable,
 )
-from evenkeel.adapters.web import ANSWER, REFUSAL, Web, refusal, words
+from evenkeel.adapters.web import ANSWER, Web, refusal, words
 
 Handler = Callable[[server.Request], Awaitable[server.StreamResponse]]
 SHOWN = Access("", (("X-Workspace", "ml-team"),), "Bearer hush-hush")

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 import aiohttp
 
@@ -28,7 +27,8 @@ from evenkeel.adapters.answer import (
 )
 from evenkeel.adapters.body import Bodies, Body, BodyTooLarge, parsed
 from evenkeel.adapters.connections import Pool, Pools, Share
-from evenkeel.adapters.fault import broke, told
+from evenkeel.adapters.exchange import IDENTITY, REFUSAL, Head, Request, compressed, exchange
+from evenkeel.adapters.fault import told
 from evenkeel.adapters.open_queries import OpenQueries
 from evenkeel.adapters.words import one_line, without
 
@@ -36,16 +36,9 @@ __all__ = ["Prometheus", "PrometheusError"]
 
 DEADLINE = 8.0
 """Seconds for a query, from the wait for a connection to the answer's last byte."""
-REFUSAL = 2**14
-"""Bytes that are read of a refusal."""
 TOO_LONG = (413, 414, 431)
 """Answers to a query that is too long, from a proxy often."""
-HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
-
-
-class _Response(NamedTuple):
-    status: int
-    encoding: str
+HEADERS = {"Accept": "application/json"}
 
 
 class _Room:
@@ -105,45 +98,25 @@ class Prometheus:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise told(pool.address, error) from None
 
-    async def _exchange(self, pool: Pool, access: Access, query: str, body: Body) -> _Response:
-        try:
-            response = await self._request(pool, access, query, body)
-        except aiohttp.ClientConnectionError as error:
-            if not broke(error):
-                raise
-            response = await self._request(pool, access, query, body)
-        if response.status in (405, 501) and not pool.by_get:
+    async def _exchange(self, pool: Pool, access: Access, query: str, body: Body) -> Head:
+        head = await exchange(pool, access, _request(pool, query), body, whole=_success)
+        if head.status in (405, 501) and not pool.by_get:
             # Some proxies let nothing but GET through.
             pool.by_get = True
-            response = await self._request(pool, access, query, body)
-        return response
+            request = _request(pool, query)
+            head = await exchange(pool, access, request, body, whole=_success, repeatable=False)
+        return head
 
-    async def _request(self, pool: Pool, access: Access, query: str, body: Body) -> _Response:
-        by_get = pool.by_get
-        headers = [*access.headers, *HEADERS.items()]
-        if access.authorization:
-            headers.append(("Authorization", access.authorization))
-        form = {"query": query}
-        async with pool.session.request(
-            "GET" if by_get else "POST",
-            f"{pool.address}/api/v1/query",
-            params=form if by_get else None,
-            data=None if by_get else form,
-            headers=headers,
-            allow_redirects=False,
-            server_hostname=access.tls.server_name or None,
-        ) as response:
-            encoding = response.headers.get("Content-Encoding", "identity").lower()
-            chunks = response.content.iter_any()
-            try:
-                if response.status == 200 and encoding == "identity":
-                    await body.read(chunks)
-                else:
-                    await body.read_beginning(chunks, REFUSAL)
-            finally:
-                if not response.content.is_eof():
-                    response.close()
-            return _Response(response.status, encoding)
+
+def _request(pool: Pool, query: str) -> Request:
+    path, form = "/api/v1/query", {"query": query}
+    if pool.by_get:
+        return Request("GET", path, HEADERS, params=form)
+    return Request("POST", path, HEADERS, data=form)
+
+
+def _success(response: aiohttp.ClientResponse) -> bool:
+    return response.status == 200
 
 
 @contextmanager
@@ -169,14 +142,11 @@ def _watched(share: Share) -> Iterator[None]:
     breaker.succeeded()
 
 
-def _understood(pool: Pool, access: Access, response: _Response, text: bytes) -> Answer:
+def _understood(pool: Pool, access: Access, response: Head, text: bytes) -> Answer:
     if response.status != 200:
         raise _refusal(pool, access, response, text)
-    if response.encoding != "identity":
-        raise NotUnderstood(
-            f"{pool.address} compressed its answer ({one_line(response.encoding, 20)}) though "
-            "asked not to; let proxies pass Accept-Encoding on"
-        )
+    if response.encoding != IDENTITY:
+        raise NotUnderstood(compressed(pool.address, response.encoding))
     try:
         body = parsed(text)
     except ValueError:
@@ -192,7 +162,7 @@ def _understood(pool: Pool, access: Access, response: _Response, text: bytes) ->
     raise _refusal(pool, access, response, text)
 
 
-def _refusal(pool: Pool, access: Access, response: _Response, text: bytes) -> PrometheusError:
+def _refusal(pool: Pool, access: Access, response: Head, text: bytes) -> PrometheusError:
     """The error that an answer other than success stands for."""
     status = response.status
     if 300 <= status < 400:
@@ -203,7 +173,7 @@ def _refusal(pool: Pool, access: Access, response: _Response, text: bytes) -> Pr
     kind = ""
     with suppress(ValueError, AttributeError):
         kind = str(parsed(text[:REFUSAL]).get("errorType", ""))
-    said = _words(access, text[:REFUSAL]) if response.encoding == "identity" else ""
+    said = _words(access, text[:REFUSAL]) if response.encoding == IDENTITY else ""
     message = f"{pool.address} answered {status}: {said}".removesuffix(": ")
     if status in (401, 403):
         return AccessDenied(message)

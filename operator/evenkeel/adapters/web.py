@@ -19,7 +19,8 @@ from evenkeel.adapters import answer
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.body import Bodies, Body, BodyTooLarge, parsed
 from evenkeel.adapters.connections import Pool, Pools
-from evenkeel.adapters.fault import broke, told
+from evenkeel.adapters.exchange import IDENTITY, Head, Request, compressed, exchange
+from evenkeel.adapters.fault import told
 from evenkeel.adapters.source import (
     AccessDenied,
     NotAllowed,
@@ -36,8 +37,6 @@ ANSWER = 2**19
 """Bytes of an answer, unless its protocol needs more."""
 TOGETHER = 32 * 2**20
 """Bytes of all answers that are being read."""
-REFUSAL = 2**14
-"""Bytes that are read of an answer other than success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,78 +89,45 @@ class Web:
         repeatable: whether it may be sent again after a connection broke without an answer. Raises
         SourceError, also for a redirect and a success that is larger than the limit.
         """
-        sent = {**(headers or {}), "Accept-Encoding": "identity"}
-        asked = _Asked(access, method, path, params, sent, data)
+        request = Request(method, path, headers or {}, params, data)
         try:
             async with self._pools.use(access) as pool:
-                return await self._bounded(pool, asked, limit, repeatable)
+                return await self._bounded(pool, access, request, limit, repeatable)
         except answer.AddressRefused as error:
             raise NotAllowed(str(error)) from None
         except answer.PrometheusError as error:
             raise Unavailable(str(error)) from None
 
-    async def _bounded(self, pool: Pool, asked: _Asked, limit: int, repeatable: bool) -> Reply:
+    async def _bounded(
+        self, pool: Pool, access: Access, request: Request, limit: int, repeatable: bool
+    ) -> Reply:
         try:
             async with asyncio.timeout(DEADLINE), pool.slots:
                 with self._bodies.one(limit) as body:
-                    try:
-                        return await _exchange(pool, asked, body)
-                    except aiohttp.ClientConnectionError as error:
-                        if not (repeatable and broke(error)):
-                            raise
-                        return await _exchange(pool, asked, body)
+                    head = await exchange(
+                        pool, access, request, body, whole=_ok, repeatable=repeatable
+                    )
+                    return _reply(f"{pool.address}{request.path}", access, head, body)
         except TimeoutError:
             raise Unavailable(f"{pool.address} gave no whole answer in {DEADLINE:g} s") from None
         except BodyTooLarge as error:
-            raise NotUnderstood(f"{pool.address}{asked.path}: the answer is {error}") from None
+            raise NotUnderstood(f"{pool.address}{request.path}: the answer is {error}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise told(pool.address, error) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    access: Access
-    method: str
-    path: str
-    params: Mapping[str, str] | None
-    headers: Mapping[str, str]
-    data: bytes | None
+def _ok(response: aiohttp.ClientResponse) -> bool:
+    return response.ok
 
 
-async def _exchange(pool: Pool, asked: _Asked, body: Body) -> Reply:
-    access = asked.access
-    headers = [*access.headers, *asked.headers.items()]
-    if access.authorization:
-        headers.append(("Authorization", access.authorization))
-    url = f"{pool.address}{asked.path}"
-    async with pool.session.request(
-        asked.method,
-        url,
-        params=asked.params,
-        data=asked.data,
-        headers=headers,
-        allow_redirects=False,
-        server_hostname=access.tls.server_name or None,
-    ) as response:
-        encoding = response.headers.get("Content-Encoding", "identity").lower()
-        chunks = response.content.iter_any()
-        try:
-            if response.ok and encoding == "identity":
-                await body.read(chunks)
-            else:
-                await body.read_beginning(chunks, REFUSAL)
-        finally:
-            if not response.content.is_eof():
-                response.close()
-    if 300 <= response.status < 400:
-        location = without(access.confidential, response.headers.get("Location", ""))
-        raise Unavailable(_redirect(url, response.status, location))
-    if encoding != "identity":
-        raise NotUnderstood(
-            f"{url} compressed its answer ({one_line(encoding, 20)}) though asked not to; let "
-            "proxies pass Accept-Encoding on"
-        )
-    return Reply(url, response.status, response.reason or "", response.headers, body.octets())
+def _reply(url: str, access: Access, head: Head, body: Body) -> Reply:
+    """Raises SourceError for a redirect and what is compressed, and BodyTooLarge."""
+    if 300 <= head.status < 400:
+        location = without(access.confidential, head.headers.get("Location", ""))
+        raise Unavailable(_redirect(url, head.status, location))
+    if head.encoding != IDENTITY:
+        raise NotUnderstood(compressed(url, head.encoding))
+    return Reply(url, head.status, head.reason, head.headers, body.octets())
 
 
 def _redirect(url: str, status: int, location: str) -> str:
