@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 _NAME = re.compile(r"^[A-Za-z0-9!#$%&*+.^_|~-]+$")
 _VALUE = re.compile(r"^[!-~]([ -~]*[!-~])?$")
@@ -80,6 +82,35 @@ class Access:
                 both = ""
             values += [both, both.partition(":")[2]]
         return tuple(values)
+
+
+SHOWN = ("username", "password", "ca.crt", "tls.crt", "tls.key", "headers")
+"""What a server can be shown; the names are those of Kubernetes' types of Secrets."""
+
+
+class Shown(NamedTuple):
+    """headers, authorization, tls: as of an Access."""
+
+    headers: tuple[tuple[str, str], ...]
+    authorization: str
+    tls: Tls
+
+
+def shown(texts: Mapping[str, str], within: str = "") -> Shown:
+    """What the texts under the names of SHOWN come to. Raises AccessError.
+
+    within: where they are, for messages.
+    """
+    place = f" in {within}" if within else ""
+    for one, other in (("username", "password"), ("tls.crt", "tls.key")):
+        if (one in texts) != (other in texts):
+            raise AccessError(f"{one} and {other} go together{place}; give both or none")
+    lines = texts.get("headers", "").splitlines()
+    return Shown(
+        tuple(header(line, ":") for line in lines if line.strip()),
+        basic(texts["username"], texts["password"]) if "username" in texts else "",
+        Tls(texts.get("ca.crt", ""), texts.get("tls.crt", ""), texts.get("tls.key", "")),
+    )
 
 
 def basic(username: str, password: str) -> str:

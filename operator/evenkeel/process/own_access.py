@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evenkeel.adapters.access import Access, AccessError, Tls, basic, header
+from evenkeel.adapters.access import SHOWN, Access, AccessError, header, shown
 from evenkeel.process.settings import Settings, SettingsError, variable
-
-FILES = ("username", "password", "ca.crt", "tls.crt", "tls.key", "headers")
-"""What may be in the folder; the names are those of Kubernetes' types of Secrets."""
 
 
 def own_access(settings: Settings) -> Access | None:
@@ -23,21 +20,16 @@ def own_access(settings: Settings) -> Access | None:
     except SettingsError as error:
         raise AccessError(str(error)) from error
     folder = variable("prometheus_access_dir")
-    files = _files(settings.prometheus_access_dir)
-    _together(files, folder, "username", "password")
-    _together(files, folder, "tls.crt", "tls.key")
-    if token and "username" in files:
+    headers, authorization, tls = shown(_files(settings.prometheus_access_dir), folder)
+    if token and authorization:
         raise AccessError(
             f"{variable('prometheus_token_file')} and username in {folder} exclude each other; "
             "remove one"
         )
-    authorization = f"Bearer {token}" if token else ""
-    if "username" in files:
-        authorization = basic(files["username"], files["password"])
-    headers = [header(entry, "=") for entry in settings.prometheus_headers]
-    headers += [header(line, ":") for line in files.get("headers", "").splitlines() if line.strip()]
-    tls = Tls(files.get("ca.crt", ""), files.get("tls.crt", ""), files.get("tls.key", ""))
-    return Access(settings.prometheus_url, tuple(headers), authorization, tls, guarded=False)
+    if token:
+        authorization = f"Bearer {token}"
+    own = tuple(header(entry, "=") for entry in settings.prometheus_headers)
+    return Access(settings.prometheus_url, own + headers, authorization, tls, guarded=False)
 
 
 def _files(folder: str) -> dict[str, str]:
@@ -49,7 +41,7 @@ def _files(folder: str) -> dict[str, str]:
         raise AccessError(
             f"there is no folder {folder}; mount it, or unset {variable('prometheus_access_dir')}"
         )
-    for name in FILES:
+    for name in SHOWN:
         file = Path(folder, name)
         try:
             if file.exists():
@@ -58,8 +50,3 @@ def _files(folder: str) -> dict[str, str]:
             why = getattr(error, "strerror", None) or "it is no text"
             raise AccessError(f"cannot read {file}: {why}; correct it") from None
     return found
-
-
-def _together(files: dict[str, str], folder: str, one: str, other: str) -> None:
-    if (one in files) != (other in files):
-        raise AccessError(f"{one} and {other} go together in {folder}; give both or none")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from evenkeel.adapters.access import Access, AccessError, Tls, basic, check_header, header
+from evenkeel.adapters.access import SHOWN, Access, AccessError, check_header, shown
 from evenkeel.adapters.address import Address, Allowed
 from evenkeel.adapters.source import AccessDenied, NotAllowed
 from evenkeel.kube.by_name import ByName, Named, Unreadable
 from evenkeel.meta.resources import SECRET
 from evenkeel.outside.poll import Poll
 
-KEYS = ("token", "username", "password", "ca.crt", "tls.crt", "tls.key", "headers")
-"""What may be in a Secret; the names are those of Kubernetes' types of Secrets."""
+KEYS = ("token", *SHOWN)
+"""What may be in a Secret."""
 
 
 class SourceAccesses:
@@ -36,36 +36,24 @@ class SourceAccesses:
                 "those who run the operator to add it (the chart's sources.allowed)"
             )
         try:
-            shown = await self._shown(namespace, poll.secret) if poll.secret else {}
-            return _access(str(address), shown, guarded=not self._allowed.entries)
+            texts = await self._texts(namespace, poll.secret) if poll.secret else {}
+            return _access(str(address), texts, guarded=not self._allowed.entries)
         except Unreadable as error:
             raise AccessDenied(str(error)) from None
         except AccessError as error:
             raise AccessDenied(f"Secret {poll.secret!r}: {error}") from None
 
-    async def _shown(self, namespace: str, secret: str) -> dict[str, str]:
+    async def _texts(self, namespace: str, secret: str) -> dict[str, str]:
         """The texts in the Secret by key."""
         return await self._by_name.values(Named(SECRET, namespace, secret, KEYS[0]), KEYS)
 
 
-def _access(url: str, shown: dict[str, str], *, guarded: bool) -> Access:
+def _access(url: str, texts: dict[str, str], *, guarded: bool) -> Access:
     """Raises AccessError."""
-    for one, other in (("username", "password"), ("tls.crt", "tls.key")):
-        if (one in shown) != (other in shown):
-            raise AccessError(f"{one} and {other} go together; give both or none")
-    if "token" in shown and "username" in shown:
-        raise AccessError("token and username exclude each other; remove one")
-    authorization = ""
-    if "token" in shown:
-        check_header("token", shown["token"])
-        authorization = f"Bearer {shown['token']}"
-    elif "username" in shown:
-        authorization = basic(shown["username"], shown["password"])
-    lines = shown.get("headers", "").splitlines()
-    return Access(
-        url,
-        tuple(header(line, ":") for line in lines if line.strip()),
-        authorization,
-        Tls(shown.get("ca.crt", ""), shown.get("tls.crt", ""), shown.get("tls.key", "")),
-        guarded=guarded,
-    )
+    headers, authorization, tls = shown(texts)
+    if "token" in texts:
+        if authorization:
+            raise AccessError("token and username exclude each other; remove one")
+        check_header("token", texts["token"])
+        authorization = f"Bearer {texts['token']}"
+    return Access(url, headers, authorization, tls, guarded=guarded)
