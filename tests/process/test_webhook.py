@@ -16,6 +16,7 @@ from evenkeel.controllers.inbox import Inbox
 from evenkeel.kube.by_name import ByName
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Event, Key
+from evenkeel.process import request_body
 from evenkeel.process import webhook as module
 from evenkeel.process.senders import Senders
 from evenkeel.process.webhook import Webhook
@@ -449,7 +450,7 @@ async def test_a_body_beyond_the_limit_is_refused_while_it_comes(
 
 
 async def test_a_body_that_drips_is_given_up(client: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "READING", 0.05)
+    monkeypatch.setattr(request_body, "READING", 0.05)
     release = asyncio.Event()
 
     async def dripping() -> AsyncIterator[bytes]:

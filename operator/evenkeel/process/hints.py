@@ -6,7 +6,6 @@ lost one some seconds.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from evenkeel.meta.objects import Key
 from evenkeel.meta.resources import SECRET
 from evenkeel.outside.mlflow import KIND, Which
 from evenkeel.outside.poll import Poll
+from evenkeel.process import request_body
 from evenkeel.registries.notification import Malformed, model_named, verified
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ PATH = "/registries/{namespace}/{name}"
 SECRET_KEY = "webhook"
 BODY = 2**16
 """Bytes; MLflow's notifications have some hundred."""
-READING = 10.0
-"""Seconds within which a body must have come."""
 
 Hint = Callable[[Callable[[str, Poll], bool]], int]
 
@@ -53,13 +51,10 @@ class Hints:
         if not self._leads():
             return _answer(503, "this replica does not lead; send again")
         try:
-            async with asyncio.timeout(READING):
-                body = await request.content.read(BODY + 1)
-                while len(body) <= BODY and (more := await request.content.read(BODY)):
-                    body += more
+            body = await request_body.read(request, BODY)
         except TimeoutError:
-            return _answer(408, f"the body did not come within {READING:.0f} s")
-        if len(body) > BODY:
+            return _answer(408, request_body.LATE)
+        except web.HTTPRequestEntityTooLarge:
             return _answer(413, f"more than {BODY // 1024} KiB")
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         registry = self._registry(namespace, name)

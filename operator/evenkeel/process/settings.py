@@ -111,6 +111,9 @@ Number = Annotated[
 ]
 Flag = Annotated[bool, BeforeValidator(_flag), Allowed("true or false")]
 File = Annotated[str, Allowed("a file that can be read")]
+Addresses = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_names), AfterValidator(_addresses)
+]
 NamespaceName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 
 
@@ -163,17 +166,11 @@ class Settings(BaseSettings):
         "and `password`, `ca.crt`, `tls.crt` and `tls.key`, `headers` (lines of `NAME: VALUE`)",
     )
     prometheus_allowed: Annotated[
-        tuple[str, ...],
-        NoDecode,
-        BeforeValidator(_names),
-        AfterValidator(_addresses),
+        Addresses,
         Allowed("URL or NAMESPACE=URL, separated by commas", "any, see [Prometheus](#prometheus)"),
     ] = Field((), description="addresses, and what is below them, that analyses may name besides")
     sources_allowed: Annotated[
-        tuple[str, ...],
-        NoDecode,
-        BeforeValidator(_names),
-        AfterValidator(_addresses),
+        Addresses,
         Allowed("URL or NAMESPACE=URL, separated by commas", "any, see [Sources](#sources)"),
     ] = Field(
         (),

@@ -22,7 +22,7 @@ from evenkeel.api import RetrainSchedule
 from evenkeel.controllers.inbox import Delivery, Inbox
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Event, Key
-from evenkeel.process import metrics
+from evenkeel.process import metrics, request_body
 from evenkeel.process.senders import Senders
 from evenkeel.retraining import triggers
 from evenkeel.retraining.addressing import Addressed, Recipient, Request, Specs, address
@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 MAX_BODY = 32 * 2**20
 LARGE = 2**20
 """Bytes; bodies above, or of unknown size, are read and sorted one after the other."""
-READING = 10.0
-"""Seconds within which a body must have come."""
 PATIENCE = 8.0
 """Seconds within which the cause must be durable; Alertmanager itself waits 10 s by default."""
 TOLD = 20
@@ -113,7 +111,7 @@ class Webhook:
             metrics.WEBHOOK_ALERTS.labels("malformed").inc()
             return _answer(400, str(fault))
         except TimeoutError:
-            return _answer(408, f"the body did not come within {READING:.0f} s")
+            return _answer(408, request_body.LATE)
         except web.HTTPRequestEntityTooLarge:
             metrics.WEBHOOK_ALERTS.labels("malformed").inc()
             log.warning("a notification of more than %d MiB was refused", MAX_BODY >> 20)
@@ -127,8 +125,7 @@ class Webhook:
         self, kind: Kind, receiver: Receiver[Any, Any], about: Request, request: web.Request
     ) -> tuple[Batch[Any], Addressed]:
         """The batch by schedules; read and sorted in a thread, so that the loop goes on."""
-        async with asyncio.timeout(READING):
-            body = await _body(request)
+        body = await request_body.read(request, MAX_BODY)
         recipients = [
             Recipient(
                 o["metadata"]["namespace"], o["metadata"]["name"], partial(self._specs, kind, o)
@@ -216,16 +213,6 @@ class _SpecsOfSchedules:
                 self._known.clear()
             known = self._known[meta["uid"]] = (of, self._model.model_validate(obj))
         return kind.specs(known[1].spec.triggers)
-
-
-async def _body(request: web.Request) -> bytes:
-    """The body; unlike aiohttp's own, it is not kept as long as the request is."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise web.HTTPRequestEntityTooLarge(max_size=MAX_BODY, actual_size=len(body))
-    return bytes(body)
 
 
 def _alerts(deliveries: Iterable[Delivery]) -> int:
