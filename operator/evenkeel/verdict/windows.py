@@ -134,8 +134,8 @@ def _block(
     earlier = _events((p.cut, p.at(first)) for p in stable.values())
     met = begun if before.met is None else before.met
     gap = before.ahead or ahead_of(stable, met)
-    until = ahead_of(stable, last)
-    later = Usual(max(0, until.bad - gap.bad), max(0, until.total - gap.total))
+    counted = ahead_of(stable, last)
+    later = Usual(max(0, counted.bad - gap.bad), max(0, counted.total - gap.total))
     unmatched, excess = 0, 0
     if before.usual is not None:
         unmatched = _beyond(gap, before.usual, later)
@@ -153,7 +153,7 @@ def _block(
         alone=not stable,
     )
     begin = min(p.cut.time for p in (*(canary[k] for k in ends), *stable.values()))
-    until_time = max((p.after(last).time for p in stable.values()), default=last)
+    until = max([last, *(p.after(last).time for p in stable.values())])
     # Where no process of stable has a sample yet, its next one makes up for all of the time.
     met = last if any(p.last.time >= last for p in stable.values()) else met
     return Closed(
@@ -164,7 +164,7 @@ def _block(
         met,
         overdue,
         begin,
-        max(last, until_time),
+        until,
     )
 
 

@@ -95,7 +95,8 @@ class Looks:
     def divided(self, key: Key, share: float) -> None:
         """The canary's share of the requests is such from now on, from 0 to 1."""
         if (trial := self._trials.get(key)) is not None:
-            trial.divided(share, self._looked.wall())
+            now = self._looked.wall()
+            trial.divided(share, now, now)
 
     async def run(self) -> None:
         """Takes looks until cancelled."""

@@ -82,22 +82,24 @@ class Trial:
             known = self.tallies.get(spec.name)
             try:
                 if known is not None and known.spec == spec and same_limits:
-                    tally = known.since(wanted.begins)
+                    tallies[spec.name] = known.since(wanted.begins)
                 else:
-                    tally = Tally.resume(spec, analysis, kept.get(spec.name), wanted.begins)
+                    tallies[spec.name] = Tally.resume(
+                        spec, analysis, kept.get(spec.name), wanted.begins
+                    )
                     self.looked.discard(spec.name)
-                tallies[spec.name] = tally.divided(wanted.share, wall, wanted.changed)
             except ValueError as error:
                 self.unresolved[spec.name] = Unobserved("InvalidIndicator", str(error))
                 continue
             asking[spec.name] = self._asking(spec.name, asked, ids, now)
         self.tallies, self.asking = tallies, asking
         self.looked &= tallies.keys()
+        self.divided(wanted.share, wall, wanted.changed)
 
-    def divided(self, share: float, wall: float) -> None:
-        """Requests are divided so from now on. wall: Unix seconds."""
+    def divided(self, share: float, wall: float, since: float) -> None:
+        """Requests are divided so from now on. wall: Unix seconds; since: as of Shares."""
         for name, tally in self.tallies.items():
-            self.tallies[name] = tally.divided(share, wall, wall)
+            self.tallies[name] = tally.divided(share, wall, since)
 
     def _asking(self, name: str, asked: Asked, ids: Iterator[str], now: float) -> Asking:
         interval = float(self.wanted.analysis.interval_seconds)
