@@ -6,10 +6,10 @@ import contextlib
 from typing import Any
 
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.support.rollout_lives import LIVES, model
 from tests.support.rollout_world import INDICATORS, Crash, World
 
 JSON = dict[str, Any]
@@ -41,7 +41,7 @@ class Life(RuleBasedStateMachine):
     )
     def first(self, steps: list[JSON], undecided: str) -> None:
         self.w.spec = {
-            "model": self.model(GOOD[0]),
+            "model": model(GOOD[0]),
             "replicas": 4,
             "rollout": {
                 "steps": steps,
@@ -52,10 +52,6 @@ class Life(RuleBasedStateMachine):
         }
         self.w.settle()
         self.w.pods_ready()
-
-    @staticmethod
-    def model(uri: str) -> JSON:
-        return {"uri": uri, "format": {"name": "sklearn"}}
 
     def check_write(self, old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> None:
         """What must hold between two statuses that follow each other."""
@@ -124,7 +120,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(uri=st.sampled_from(GOOD + BAD))
     def change_model(self, uri: str) -> None:
-        self.w.edit(model=self.model(uri))
+        self.w.edit(model=model(uri))
 
     @rule(steps=st.sampled_from([*STEPS, []]))
     def change_steps(self, steps: list[JSON]) -> None:
@@ -257,10 +253,5 @@ class Life(RuleBasedStateMachine):
         assert self.w.md.status == ModelDeploymentStatus.model_validate(self.w.md.status.wire())
 
 
-Life.TestCase.settings = settings(
-    max_examples=50,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+Life.TestCase.settings = LIVES
 TestLife = Life.TestCase

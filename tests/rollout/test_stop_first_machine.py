@@ -6,10 +6,10 @@ import contextlib
 from typing import Any
 
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.support.rollout_lives import LIVES, model
 from tests.support.rollout_world import Crash, World
 
 JSON = dict[str, Any]
@@ -34,7 +34,7 @@ class Life(RuleBasedStateMachine):
         if scaled:
             size = {"autoscaling": {"minReplicas": LEAST, "maxReplicas": MOST}}
         self.w.spec = {
-            "model": self.model(MODELS[0]),
+            "model": model(MODELS[0]),
             **size,
             "rollout": {
                 "steps": [],
@@ -46,10 +46,6 @@ class Life(RuleBasedStateMachine):
         self.w.settle()
         self.w.pods_ready()
         self.w.settle()
-
-    @staticmethod
-    def model(uri: str) -> JSON:
-        return {"uri": uri, "format": {"name": "sklearn"}}
 
     @property
     def least(self) -> int:
@@ -79,7 +75,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(uri=st.sampled_from(MODELS))
     def change_model(self, uri: str) -> None:
-        self.w.edit(model=self.model(uri))
+        self.w.edit(model=model(uri))
 
     @rule(stop_first=st.booleans())
     def change_mind(self, stop_first: bool) -> None:
@@ -174,10 +170,5 @@ class Life(RuleBasedStateMachine):
         assert self.w.md.status == ModelDeploymentStatus.model_validate(self.w.md.status.wire())
 
 
-Life.TestCase.settings = settings(
-    max_examples=50,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+Life.TestCase.settings = LIVES
 TestLife = Life.TestCase

@@ -29,6 +29,11 @@ class Condition(Model):
         int, Field(description="Generation of the object that was judged.")
     ] = 0
 
+    @property
+    def observation(self) -> Observation:
+        """What it says, without its book-keeping."""
+        return Observation(self.type, self.status, self.reason, self.message)
+
 
 Conditions = Annotated[
     tuple[Condition, ...],
@@ -122,10 +127,6 @@ def refused_write(
     reason: str = REFUSED,
 ) -> tuple[Condition, ...]:
     """The planned conditions with Ready=False for a write that cannot be done."""
-    others = [
-        Observation(c.type, c.status, c.reason, c.message)
-        for c in planned
-        if c.type not in ("Ready", "Reconciling", "Stalled")
-    ]
+    others = [c.observation for c in planned if c.type not in ("Ready", "Reconciling", "Stalled")]
     ready = readiness("False", reason, message, stalled=True)
     return merge(before, (*ready, *others), generation, now)

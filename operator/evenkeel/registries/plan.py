@@ -47,7 +47,5 @@ def _observations(registry: ModelRegistry, seen: Sighting[object]) -> tuple[Obse
     known = find(registry.status.conditions, "Ready")
     if known is not None and registry.status.observed_generation == registry.metadata.generation:
         # A process that has just begun to lead knows nothing better yet.
-        return tuple(
-            Observation(c.type, c.status, c.reason, c.message) for c in registry.status.conditions
-        )
+        return tuple(c.observation for c in registry.status.conditions)
     return readiness("Unknown", "AwaitingRegistry", "the registry has not answered yet")

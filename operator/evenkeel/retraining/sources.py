@@ -104,7 +104,7 @@ def observations(schedule: RetrainSchedule, sightings: Sightings) -> tuple[Obser
         return (Observation(CONDITION, "True", "Read", "every source was read"),)
     if before is not None:
         # As after a start: what was so is told until it is known to be otherwise.
-        return (Observation(CONDITION, before.status, before.reason, before.message),)
+        return (before.observation,)
     text = f"trigger {', '.join(unread)}: the source was not read yet"
     return (Observation(CONDITION, "Unknown", "NotReadYet", text),)
 

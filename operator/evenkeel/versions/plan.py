@@ -99,7 +99,7 @@ def _recorded(version: ModelVersion) -> Observation | None:
     known = find(version.status.conditions, "Validated")
     if known is None or known.status == "Unknown":
         return None
-    return Observation(known.type, known.status, known.reason, known.message)
+    return known.observation
 
 
 def _judge(

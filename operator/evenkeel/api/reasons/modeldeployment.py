@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenkeel.api.reasons.reason import Carrier, Reason
+from evenkeel.api.reasons.reason import APPLY_FAILED, Carrier, Reason
 from evenkeel.api.reasons.source import source_reasons
 
 _REFUSED: tuple[Carrier, ...] = ("Ready", "ModelResolved")
@@ -37,12 +37,8 @@ _STATE = (
         "The wanted revision was taken back; the message has the verdict with its counts.",
         "Change the model, or name the revision in `rollout.promote`.",
     ),
-    Reason(
-        "ApplyFailed",
-        ("Ready", "Event"),
-        "The API server refuses a write; its answer is the message. An Event tells where it "
-        "refuses the status itself: nothing of the object goes on until it takes it.",
-        "Correct what the answer names, usually in `podTemplate`, a quota or a policy.",
+    APPLY_FAILED._replace(
+        remedy="Correct what the answer names, usually in `podTemplate`, a quota or a policy."
     ),
     Reason(
         "NameTaken",

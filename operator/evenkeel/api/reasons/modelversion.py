@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenkeel.api.reasons.reason import Reason
+from evenkeel.api.reasons.reason import APPLY_FAILED, Reason
 
 MODEL_VERSION = (
     Reason("NoGates", ("Validated",), "The version has no gates to pass."),
@@ -33,11 +33,5 @@ MODEL_VERSION = (
         ("Ready", "Approved", "Event"),
         "A person denied the version; a canary of it ends at once.",
     ),
-    Reason(
-        "ApplyFailed",
-        ("Ready", "Event"),
-        "The API server refuses a write; its answer is the message. An Event tells where it "
-        "refuses the status itself: nothing of the object goes on until it takes it.",
-        "Correct what the answer names.",
-    ),
+    APPLY_FAILED,
 )

@@ -30,3 +30,13 @@ class Reason(NamedTuple):
     carriers: tuple[Carrier, ...]
     meaning: str
     remedy: str = ""
+
+
+APPLY_FAILED = Reason(
+    "ApplyFailed",
+    ("Ready", "Event"),
+    "The API server refuses a write; its answer is the message. An Event tells where it "
+    "refuses the status itself: nothing of the object goes on until it takes it.",
+    "Correct what the answer names.",
+)
+"""What every kind that is reconciled can meet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenkeel.api.reasons.reason import Reason
+from evenkeel.api.reasons.reason import APPLY_FAILED, Reason
 from evenkeel.api.reasons.source import source_reasons
 
 RETRAIN_SCHEDULE = (
@@ -61,13 +61,7 @@ RETRAIN_SCHEDULE = (
         "A TrainingRun of somebody else has the name that is needed; it is left as it is.",
         "Delete it, or give it another name.",
     ),
-    Reason(
-        "ApplyFailed",
-        ("Ready", "Event"),
-        "The API server refuses a write; its answer is the message. An Event tells where it "
-        "refuses the status itself: nothing of the object goes on until it takes it.",
-        "Correct what the answer names.",
-    ),
+    APPLY_FAILED,
     Reason(
         "AlertWithoutNamespace",
         ("Event",),

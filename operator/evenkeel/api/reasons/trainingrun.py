@@ -5,7 +5,7 @@ Every one with Ready=False but ApplyFailed, NameTaken and EngineOff is final.
 
 from __future__ import annotations
 
-from evenkeel.api.reasons.reason import Carrier, Reason
+from evenkeel.api.reasons.reason import APPLY_FAILED, Carrier, Reason
 
 _RESULT: tuple[Carrier, ...] = ("Ready", "Succeeded")
 _FAILURE: tuple[Carrier, ...] = ("Ready", "Succeeded", "Event")
@@ -102,11 +102,5 @@ TRAINING_RUN = (
         "A ModelVersion of somebody else has the name that is needed; it is left as it is.",
         "Delete it, or give it another name.",
     ),
-    Reason(
-        "ApplyFailed",
-        ("Ready", "Event"),
-        "The API server refuses a write; its answer is the message. An Event tells where it "
-        "refuses the status itself: nothing of the object goes on until it takes it.",
-        "Correct what the answer names.",
-    ),
+    APPLY_FAILED,
 )

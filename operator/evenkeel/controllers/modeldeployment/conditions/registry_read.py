@@ -25,7 +25,7 @@ def registry_read(situation: Situation) -> tuple[Observation, ...]:
     known = find(situation.md.status.conditions, TYPE)
     if not found.asked and known is not None:
         # A process that has just begun to lead knows nothing better yet.
-        return (Observation(TYPE, known.status, known.reason, known.message),)
+        return (known.observation,)
     message = f"{_what(model)}, since {model.time}"
     if model.signed is False:
         message += "; it has no signature, by which a server would tell how a request is to be read"

@@ -20,5 +20,5 @@ def registry_told(situation: Situation) -> tuple[Observation, ...]:
     known = find(situation.md.status.conditions, TYPE)
     if known is not None:
         # A process that has just begun to lead knows nothing better yet.
-        return (Observation(TYPE, known.status, known.reason, known.message),)
+        return (known.observation,)
     return (Observation(TYPE, "Unknown", "AwaitingRegistry", "the registry is being told"),)
