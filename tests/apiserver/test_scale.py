@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from evenkeel.controllers import rights
@@ -48,10 +49,14 @@ def scale(w: World) -> JSON:
 
 
 def put(w: World, replicas: int) -> None:
-    """As KEDA and the HorizontalPodAutoscaler write it."""
+    """As KEDA and the HorizontalPodAutoscaler write it: read again where a status came between."""
     path = MD.path(w.ns.name, "x", "scale")
-    body = {**scale(w), "spec": {"replicas": replicas}}
-    w.server.http.put(path, json=body).raise_for_status()
+    for _ in range(20):
+        body = {**scale(w), "spec": {"replicas": replicas}}
+        answer = w.server.http.put(path, json=body)
+        if answer.status_code != httpx.codes.CONFLICT:
+            break
+    answer.raise_for_status()
 
 
 def sizes(w: World) -> dict[str, int]:
