@@ -19,7 +19,7 @@ LARGEST = 2**49
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """tag: what tells its contents from others."""
+    """tag: what tells its contents from others. modified: whole seconds, as AWS has them."""
 
     key: str
     tag: str
@@ -55,7 +55,7 @@ def listed(page: xml.Element, url: str) -> Listing:
 def _object(found: xml.Element, plain: Callable[[str], str]) -> Object:
     """Raises ValueError."""
     modified, size = datetime.fromisoformat(found.get("LastModified")), int(found.get("Size"))
-    modified = modified.replace(tzinfo=modified.tzinfo or UTC).astimezone(UTC)
+    modified = modified.replace(tzinfo=modified.tzinfo or UTC, microsecond=0).astimezone(UTC)
     tag = found.get("ETag").strip('"') or f"{timestamp(modified)} {size}"
     key = plain(found.get("Key"))
     if not key or not 0 <= size < LARGEST:
@@ -63,10 +63,10 @@ def _object(found: xml.Element, plain: Callable[[str], str]) -> Object:
     return Object(key, tag, modified, size)
 
 
-def digest(prefix: str, objects: Iterable[Object]) -> str:
-    """The same for the same contents below another prefix."""
+def digest(prefix: str, objects: Iterable[Object], moment: str = "") -> str:
+    """The same for the same contents below another prefix. moment: what else tells them apart."""
     lines = sorted(f"{one.key.removeprefix(prefix)}\0{one.tag}\n" for one in objects)
-    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256("".join([moment, *lines]).encode(errors="surrogateescape")).hexdigest()
 
 
 def visible(prefix: str) -> Callable[[str], bool]:

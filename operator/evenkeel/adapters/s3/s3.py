@@ -18,7 +18,7 @@ from evenkeel.adapters.s3.store import Store, error_of, refusal
 from evenkeel.adapters.source import NotUnderstood
 from evenkeel.adapters.web import Reply, TooLarge, Web
 from evenkeel.adapters.words import one_line, without
-from evenkeel.meta.times import precise, timestamp
+from evenkeel.meta.times import timestamp
 from evenkeel.outside import s3
 from evenkeel.outside.s3 import Absent, Bucket, Content, Look, ObjectSet, Read
 
@@ -95,7 +95,7 @@ class S3:
         last = [one for one in markers if one.modified == newest]
         folder = max(one.key for one in last).removeprefix(prefix).removesuffix(marker)
         return ObjectSet(
-            f"{precise(newest)} sha256:{digest(prefix, last)}",
+            f"sha256:{digest(prefix, last, timestamp(newest))}",
             timestamp(newest),
             one_line(folder.rstrip("/"), FOLDER),
         )
