@@ -58,7 +58,8 @@ class Access:
     url: base URL without user information, query and fragment. headers: pairs of name and value.
     authorization: the header's whole value, such as `Bearer <token>`. guarded: whether nobody
     but a tenant vouches for the address: none that no such server has, such as the cloud's
-    metadata service, and narrower bounds.
+    metadata service, and narrower bounds. owner: the namespace that asks, which takes turns with
+    others.
     """
 
     url: str
@@ -66,6 +67,7 @@ class Access:
     authorization: str = field(default="", repr=False)
     tls: Tls = Tls()
     guarded: bool = True
+    owner: str = field(default="", compare=False)
 
     @property
     def confidential(self) -> tuple[str, ...]:

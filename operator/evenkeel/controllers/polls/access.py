@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evenkeel.adapters.access import SHOWN, Access, AccessError, check_header, shown
 from evenkeel.adapters.address import Address, Allowed
 from evenkeel.adapters.source import AccessDenied, NotAllowed
@@ -37,7 +39,8 @@ class SourceAccesses:
             )
         try:
             texts = await self._texts(namespace, poll.secret) if poll.secret else {}
-            return _access(str(address), texts, guarded=not self._allowed.entries)
+            found = _access(str(address), texts, guarded=not self._allowed.entries)
+            return replace(found, owner=namespace)
         except Unreadable as error:
             raise AccessDenied(str(error)) from None
         except AccessError as error:
