@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.registration import RegisteredVersion
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import ATOMIC, SET, Model, OpenObject, map_list
@@ -25,14 +26,6 @@ class RevisionMetrics(Model):
             json_schema_extra=map_list("name"),
         ),
     ] = ()
-
-
-class RegisteredVersion(Model):
-    """A version of a registered model."""
-
-    registry: Annotated[str, Field(max_length=63, description="Name of the ModelRegistry.")]
-    name: Annotated[str, Field(max_length=256, description="Name of the registered model.")]
-    version: Annotated[str, Field(max_length=18, description="Number of the version.")]
 
 
 class RevisionStatus(Model):
@@ -264,11 +257,6 @@ class ResolvedModel(RegisteredVersion):
         str, Field(max_length=63, description="Workspace, if not the default.")
     ] = ""
     time: Annotated[Timestamp, Field(description="When that was first told.")]
-
-    @property
-    def identity(self) -> RegisteredVersion:
-        """Which version it is."""
-        return RegisteredVersion(registry=self.registry, name=self.name, version=self.version)
 
 
 class ModelDeploymentStatus(Model):

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from evenkeel.api.base import GROUP
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.api.modeldeploymentstatus import RegisteredVersion
 from evenkeel.api.modelregistry import ModelRegistry
+from evenkeel.api.registration import RegisteredVersion
 from evenkeel.meta.refusal import Refused
 from evenkeel.outside.mlflow import KIND, Missing, Tag
 from evenkeel.outside.poll import Poll, Sighting

@@ -16,6 +16,7 @@ Carrier = Literal[
     "SourcesRead",
     "RegistryRead",
     "RegistryTold",
+    "Registered",
     "rollout",
     "Event",
 ]
