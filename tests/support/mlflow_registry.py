@@ -66,7 +66,7 @@ class Registry:
     """versions: by name and number. aliases: by name and alias. commits: by run, of those
     that there are. authorization: the header that is
     demanded. fault: an answer instead of the right one. lost: one to what it was told, and has
-    done. created: how many versions were."""
+    done. created: how many versions were. moves: of aliases, by requests."""
 
     def __init__(self) -> None:
         self.versions: dict[str, dict[str, Version]] = {}
@@ -76,6 +76,7 @@ class Registry:
         self.fault: Callable[[web.Request], web.StreamResponse | None] = lambda request: None
         self.lost: Callable[[web.Request], web.StreamResponse | None] = lambda request: None
         self.created = 0
+        self.moves: list[str] = []
         self.requests: list[web.Request] = []
         self.url = ""
 
@@ -96,6 +97,7 @@ class Registry:
             ("POST", f"{API}/model-versions/create"): self._create,
             ("DELETE", f"{API}/model-versions/delete"): self._delete,
             ("POST", f"{API}/registered-models/create"): self._create_model,
+            ("POST", f"{API}/registered-models/alias"): self._set_alias,
         }.get((request.method, request.path))
         if told is not None:
             done = told(await request.json())
@@ -123,6 +125,13 @@ class Registry:
             )
         self.versions[name] = {}
         return web.json_response({"registered_model": {"name": name}})
+
+    def _set_alias(self, told: JSON) -> web.Response:
+        if self._found(told) is None:
+            return self._gone(told)
+        self.aliases.setdefault(told["name"], {})[told["alias"]] = told["version"]
+        self.moves.append(f"{told['alias']} {told['version']}")
+        return web.json_response({})
 
     def _create(self, told: JSON) -> web.Response:
         name, source = told["name"], told["source"]

@@ -259,6 +259,13 @@ class ResolvedModel(RegisteredVersion):
     time: Annotated[Timestamp, Field(description="When that was first told.")]
 
 
+class ServedAliasStatus(RegisteredVersion):
+    """The version that spec.servedAlias was set to."""
+
+    alias: Annotated[str, Field(max_length=255, description="The alias.")]
+    time: Annotated[Timestamp, Field(description="Since when it was seen to mean the version.")]
+
+
 class ModelDeploymentStatus(Model):
     """What serves, what is on trial and how earlier rollouts ended."""
 
@@ -274,6 +281,10 @@ class ModelDeploymentStatus(Model):
     registry: Annotated[
         ResolvedModel | None,
         Field(description="What spec.model.registry means, as far as the registry has told."),
+    ] = None
+    served_alias: Annotated[
+        ServedAliasStatus | None,
+        Field(description="What spec.servedAlias means, as it was set last."),
     ] = None
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None

@@ -7,8 +7,28 @@ from typing import Annotated
 from pydantic import Field
 
 from evenkeel.api.base import Name
-from evenkeel.meta.model import Model, says
+from evenkeel.meta.model import Model, Rule, cel, says
 from evenkeel.meta.times import Timestamp
+
+Alias = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        json_schema_extra={
+            **says("an alias has letters, digits, _ and -"),
+            **cel(
+                Rule(
+                    "!self.matches('^([vV][0-9]+|[lL][aA][tT][eE][sS][tT])$')",
+                    "latest and v1 are no aliases but MLflow's own words; set an alias such as "
+                    "champion, or name the number as version",
+                )
+            ),
+        },
+    ),
+]
+"""An alias of a registered model."""
 
 
 class Registration(Model):
@@ -27,6 +47,12 @@ class Registration(Model):
             ),
         ),
     ]
+
+
+class ServedAlias(Registration):
+    """An alias of a registered model that is to mean the version that serves."""
+
+    alias: Annotated[Alias, Field(description="The alias, such as champion.")]
 
 
 class RegisteredVersion(Model):

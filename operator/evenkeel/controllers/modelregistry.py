@@ -17,7 +17,7 @@ from evenkeel.registries.plan import plan_registry, question
 
 JSON = dict[str, Any]
 
-SERVED = "deployments with a model of a registry"
+SERVED = "deployments with a model or an alias of a registry"
 
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
@@ -39,8 +39,9 @@ def concerns(store: Store, registry: JSON) -> Iterator[Key]:
 
 
 def _by_registry(deployment: JSON) -> Iterator[Entry]:
-    if found := deployment["spec"]["model"].get("registry"):
-        yield Entry(found["registry"])
+    spec = deployment["spec"]
+    named = (spec["model"].get("registry"), spec.get("servedAlias"))
+    yield from {Entry(found["registry"]) for found in named if found}
 
 
 KIND = Kind(

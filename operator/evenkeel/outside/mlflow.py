@@ -99,3 +99,24 @@ class Enrolled:
     """It is there. version: its number."""
 
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAlias:
+    """An alias is to mean this version of a registered model.
+
+    settled: it was seen to mean it before, so that whoever moved it elsewhere since is let be.
+    """
+
+    name: str
+    alias: str
+    version: str
+    settled: bool = False
+    workspace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMeans:
+    """The version that an alias means now."""
+
+    version: str

@@ -6,12 +6,13 @@ from collections.abc import Hashable
 from typing import Any
 
 from evenkeel.adapters.access import Access
+from evenkeel.adapters.mlflow.aliases import keep
 from evenkeel.adapters.mlflow.enrolment import enrol
 from evenkeel.adapters.mlflow.resolution import which
 from evenkeel.adapters.mlflow.server import Server
 from evenkeel.adapters.mlflow.tags import tag
 from evenkeel.adapters.web import Web
-from evenkeel.outside.mlflow import Enrolment, Reach, Reached, Tag, Which
+from evenkeel.outside.mlflow import Enrolment, KeptAlias, Reach, Reached, Tag, Which
 
 
 class Mlflow:
@@ -32,6 +33,8 @@ class Mlflow:
                 return await tag(server, question)
             case Enrolment():
                 return await enrol(server, question)
+            case KeptAlias():
+                return await keep(server, question)
             case _:
                 raise TypeError(f"no question for a registry: {type(question).__name__}")
 

@@ -17,6 +17,7 @@ Carrier = Literal[
     "RegistryRead",
     "RegistryTold",
     "Registered",
+    "AliasCurrent",
     "rollout",
     "Event",
 ]
