@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from evenkeel.adapters.access import Access, basic
-from evenkeel.adapters.mlflow import API, Mlflow
+from evenkeel.adapters.mlflow.mlflow import Mlflow
+from evenkeel.adapters.mlflow.server import API
 from evenkeel.adapters.source import (
     AccessDenied,
     NotUnderstood,

@@ -6,7 +6,7 @@ import json
 import tracemalloc
 
 import pytest
-from evenkeel.adapters.mlmodel import EVENTS, MLmodel, mlmodel
+from evenkeel.adapters.mlflow.mlmodel import EVENTS, MLmodel, mlmodel
 
 from tests.support.mlflow_registry import MLMODEL
 

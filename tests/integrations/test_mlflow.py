@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from evenkeel.adapters.access import Access, basic
-from evenkeel.adapters.mlflow import Mlflow
+from evenkeel.adapters.mlflow.mlflow import Mlflow
 from evenkeel.adapters.source import AccessDenied, NotUnderstood
 from evenkeel.adapters.web import Web
 from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Tag, Tagged, Which

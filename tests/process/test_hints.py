@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import ApiError
 from evenkeel.kube.store import Store
-from evenkeel.outside.mlflow import Reach, Which
+from evenkeel.outside.mlflow import KeptAlias, Reach, Which
 from evenkeel.outside.poll import Poll
 from evenkeel.process.hints import BODY, Hints
 
@@ -30,6 +30,7 @@ def poll(question: Any, url: str = URL) -> Poll:
 
 QUESTIONS = {
     "followed": ("shop", poll(Which("fraud", alias="champion"))),
+    "moved": ("shop", poll(KeptAlias("fraud", "champion", "3"))),
     "pinned": ("shop", poll(Which("fraud", version="3"))),
     "other model": ("shop", poll(Which("spam", alias="champion"))),
     "other namespace": ("other", poll(Which("fraud", alias="champion"))),
@@ -82,8 +83,8 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 async def test_the_models_questions_are_asked_at_once(desk: Desk) -> None:
-    assert await desk.post() == (200, {"asked": 2})
-    assert desk.hinted == ["followed", "pinned"]
+    assert await desk.post() == (200, {"asked": 3})
+    assert desk.hinted == ["followed", "moved", "pinned"]
 
 
 @pytest.mark.parametrize("path", ["/registries/shop/other", "/registries/other/mlflow"])

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from evenkeel.api.modeldeploymentstatus import ServedAliasStatus
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.record import RECORD
 from evenkeel.controllers.modeldeployment.registered import with_resolution
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
-from evenkeel.meta.conditions import find
+from evenkeel.meta.conditions import Observation, find
 from evenkeel.meta.refusal import Refused
 from evenkeel.outside.mlflow import Missing, Registered
 from evenkeel.outside.poll import Failure, Sighting
+from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import resolve
 from evenkeel.registries.tags import Telling
 from evenkeel.serving import model_source
@@ -42,6 +44,7 @@ class Followed(World):
     down: bool = False
     asked: bool = True
     told: Telling | None = None
+    alias: Kept | None = None
 
     def snapshot(self) -> DeploymentSnapshot:
         made = super().snapshot()
@@ -60,6 +63,7 @@ class Followed(World):
             target=target,
             registry=found,
             told=self.told,
+            alias=self.alias,
         )
 
     def condition(self, type_: str) -> tuple[str, str]:
@@ -271,6 +275,17 @@ def test_a_lost_status_is_made_good_while_the_registry_is_down() -> None:
         assert world.serves() == "2 s3://m/2"
         assert world.condition("Ready") == ("True", "Serving")
         assert {o.outcome for o in world.md.status.history} == {"Promoted"}
+
+
+def test_the_record_has_what_the_alias_was_set_to() -> None:
+    """So that after a restore it is not set again over what others have moved."""
+    alias = {"registry": "mlflow", "name": "fraud", "alias": "champion", "version": "1"}
+    kept = ServedAliasStatus.model_validate({**alias, "time": "2026-01-31T09:00:00Z"})
+    world = serving()
+    world.alias = Kept(kept, Observation("AliasCurrent", "True", "AliasSet"))
+    world.live()
+    world.restore(children=False)
+    assert world.md.status.served_alias == kept
 
 
 def test_a_first_version_that_was_never_on_trial_is_recorded_too() -> None:

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+JSON = dict[str, Any]
 API = "/api/2.0/mlflow"
 MLMODEL = """\
 artifact_path: mlflow-artifacts:/1/models/m-1/artifacts
@@ -63,7 +65,8 @@ def error(status: int, code: str, message: str) -> web.Response:
 class Registry:
     """versions: by name and number. aliases: by name and alias. commits: by run, of those
     that there are. authorization: the header that is
-    demanded. fault: an answer instead of the right one."""
+    demanded. fault: an answer instead of the right one. lost: one to what it was told, and has
+    done. created: how many versions were. moves: of aliases, by requests."""
 
     def __init__(self) -> None:
         self.versions: dict[str, dict[str, Version]] = {}
@@ -71,6 +74,9 @@ class Registry:
         self.commits: dict[str, str] = {}
         self.authorization = ""
         self.fault: Callable[[web.Request], web.StreamResponse | None] = lambda request: None
+        self.lost: Callable[[web.Request], web.StreamResponse | None] = lambda request: None
+        self.created = 0
+        self.moves: list[str] = []
         self.requests: list[web.Request] = []
         self.url = ""
 
@@ -86,12 +92,22 @@ class Registry:
             return wrong
         if self.authorization and request.headers.get("Authorization") != self.authorization:
             return web.Response(status=401, text=UNAUTHENTICATED, content_type="text/html")
-        if (request.method, request.path) == ("POST", f"{API}/model-versions/set-tag"):
-            return await self._set_tag(request)
+        told = {
+            ("POST", f"{API}/model-versions/set-tag"): self._set_tag,
+            ("POST", f"{API}/model-versions/create"): self._create,
+            ("DELETE", f"{API}/model-versions/delete"): self._delete,
+            ("POST", f"{API}/registered-models/create"): self._create_model,
+            ("POST", f"{API}/registered-models/alias"): self._set_alias,
+        }.get((request.method, request.path))
+        if told is not None:
+            done = told(await request.json())
+            # What it did stands, whether or not the answer arrives.
+            return self.lost(request) or done
         asked = {
             f"{API}/registered-models/search": self._search,
             f"{API}/registered-models/alias": self._alias,
             f"{API}/model-versions/get": self._version,
+            f"{API}/model-versions/search": self._search_versions,
             f"{API}/model-versions/get-download-uri": self._uri,
             f"{API}/runs/get": self._run,
             "/model-versions/get-artifact": self._artifact,
@@ -101,8 +117,63 @@ class Registry:
             return web.Response(status=404, text=text, content_type="text/html")
         return asked(dict(request.query))
 
-    async def _set_tag(self, request: web.Request) -> web.Response:
-        told = await request.json()
+    def _create_model(self, told: JSON) -> web.Response:
+        name = told["name"]
+        if name in self.versions:
+            return error(
+                400, "RESOURCE_ALREADY_EXISTS", f"Registered Model (name={name}) already exists."
+            )
+        self.versions[name] = {}
+        return web.json_response({"registered_model": {"name": name}})
+
+    def _set_alias(self, told: JSON) -> web.Response:
+        if self._found(told) is None:
+            return self._gone(told)
+        self.aliases.setdefault(told["name"], {})[told["alias"]] = told["version"]
+        self.moves.append(f"{told['alias']} {told['version']}")
+        return web.json_response({})
+
+    def _create(self, told: JSON) -> web.Response:
+        name, source = told["name"], told["source"]
+        if name not in self.versions:
+            missing = f"Registered Model with name={name} not found"
+            return error(404, "RESOURCE_DOES_NOT_EXIST", missing)
+        logged = source.startswith("models:/") and source != f"models:/{told.get('model_id')}"
+        if logged or source.startswith("file:"):
+            text = f"Invalid model version source: '{source}'."
+            return error(400, "INVALID_PARAMETER_VALUE", text)
+        known = self.versions[name]
+        number = str(max(map(int, known), default=0) + 1)
+        tags = {tag["key"]: tag["value"] for tag in told.get("tags", ())}
+        known[number] = Version(source, source=source, run_id=told.get("run_id", ""), tags=tags)
+        self.created += 1
+        return self._version({"name": name, "version": number})
+
+    def _delete(self, told: JSON) -> web.Response:
+        if self._found(told) is None:
+            return self._gone(told)
+        del self.versions[told["name"]][told["version"]]
+        return web.json_response({})
+
+    def _search_versions(self, query: dict[str, str]) -> web.Response:
+        """By the two filters that are asked."""
+        asked = re.fullmatch(
+            r"name='(?P<name>[^']*)' and (tag[.]`(?P<tag>[^`]+)`|source_path)"
+            r"=(?P<quote>['\"])(?P<value>.*)(?P=quote)",
+            query["filter"],
+        )
+        assert asked is not None, query
+        found = []
+        for number, version in self.versions.get(asked["name"], {}).items():
+            told = version.tags.get(asked["tag"]) if asked["tag"] else version.source
+            if told == asked["value"]:
+                found.append(self._described({"name": asked["name"], "version": number}, version))
+        newest = sorted(found, key=lambda v: -int(v["version"]))
+        # MLflow leaves an empty list out.
+        shown = newest[: int(query["max_results"])]
+        return web.json_response({"model_versions": shown} if shown else {})
+
+    def _set_tag(self, told: JSON) -> web.Response:
         found = self._found(told)
         if found is None:
             return self._gone(told)
@@ -132,7 +203,10 @@ class Registry:
         found = self._found(query)
         if found is None:
             return self._gone(query)
-        told: dict[str, Any] = {
+        return web.json_response({"model_version": self._described(query, found)})
+
+    def _described(self, query: dict[str, str], found: Version) -> JSON:
+        told: JSON = {
             "name": query["name"],
             "version": query["version"],
             "creation_timestamp": 1796018762113,
@@ -147,7 +221,7 @@ class Registry:
             told["tags"] = [{"key": k, "value": v} for k, v in found.tags.items()]
         if found.message:
             told["status_message"] = found.message
-        return web.json_response({"model_version": told})
+        return told
 
     def _gone(self, query: dict[str, str]) -> web.Response:
         which = f"(name={query['name']}, version={query['version']})"

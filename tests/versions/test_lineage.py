@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evenkeel.api.modelversion import GateResult, ModelVersion, Rollout
+from evenkeel.api.registration import RegisteredVersion
 from evenkeel.versions.champion import champion
 from evenkeel.versions.lineage import lineage
 
@@ -54,9 +55,15 @@ SPEC: dict[str, Any] = {
 }
 
 
-def story(gates: list[GateResult], *rollouts: Rollout, approval: str = "", **spec: Any) -> str:
+def story(
+    gates: list[GateResult],
+    *rollouts: Rollout,
+    approval: str = "",
+    registered: RegisteredVersion | None = None,
+    **spec: Any,
+) -> str:
     parsed = ModelVersion.model_validate({"metadata": {"name": "x"}, "spec": {**SPEC, **spec}})
-    return lineage("elec-2b", parsed.spec, gates, approval, rollouts)
+    return lineage("elec-2b", parsed.spec, gates, approval, registered, rollouts)
 
 
 def test_the_whole_chain() -> None:
@@ -71,9 +78,11 @@ def test_the_whole_chain() -> None:
         [GateResult(name="good", passed=True, message="accuracy 0.9 >= min 0.8")],
         promoted,
         approval="approved by ada",
+        registered=RegisteredVersion(registry="mlflow", name="power", version="7"),
     ) == (
         "alert ElecDrift (10000 alerts since 2026-01-31T08:55:00Z) -> TrainingRun elec-1a "
         "-> ModelVersion elec-2b -> gates 1/1 passed -> approved by ada "
+        "-> ModelRegistry mlflow: version 7 of power "
         "-> ModelDeployment prod: Promoted (canary 3/900 bad, stable 9/2700)"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from evenkeel.adapters.git.git import Git
-from evenkeel.adapters.mlflow import Mlflow
+from evenkeel.adapters.mlflow.mlflow import Mlflow
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.adapters.s3.s3 import S3
 from evenkeel.adapters.source import Ask

@@ -21,6 +21,7 @@ from evenkeel.api.common import ChildMetadata
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.modelsource import ModelSource
 from evenkeel.api.podtemplate import PodTemplate
+from evenkeel.api.registration import ServedAlias
 from evenkeel.api.rollout import Rollout
 from evenkeel.api.warmup import WarmUp
 from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, says
@@ -169,6 +170,15 @@ class ModelDeploymentSpec(Model):
             "replicas: 0 stops the model, autoscaling keeps it running: remove replicas or "
             "autoscaling",
         ),
+        Rule(
+            "!has(self.servedAlias) || !has(self.model.registry) || "
+            "!has(self.model.registry.alias) || "
+            "self.servedAlias.alias != self.model.registry.alias || "
+            "self.servedAlias.name != self.model.registry.name || "
+            "self.servedAlias.registry != self.model.registry.registry",
+            "servedAlias is moved to what serves, so it cannot be the alias that model.registry "
+            "follows: follow another, such as candidate",
+        ),
         # To the default it may go back, since that is how it leaves a manifest.
         Rule(
             "!has(self.autoscaling) || !has(oldSelf.autoscaling) || self.replicas == 1 || "
@@ -228,6 +238,13 @@ class ModelDeploymentSpec(Model):
         WarmUp | None,
         Field(description="Requests that a pod answers before it gets traffic."),
     ] = None
+    served_alias: Annotated[
+        ServedAlias | None,
+        Field(
+            description="Alias that is moved to the registered version that serves: on with each "
+            "promotion, and back."
+        ),
+    ] = None
     traffic: Annotated[Traffic, Field(description="Division of requests.")] = Traffic()
     rollout: Annotated[Rollout, Field(description="How a new revision takes over.")] = Rollout()
     analysis: Annotated[Analysis | None, Field(description="How a canary is judged.")] = None
@@ -262,7 +279,7 @@ class ModelDeployment(Resource):
         Column("URL", ".status.url", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
-    lasting: ClassVar[frozenset[str]] = frozenset(("stable", "history", "registry"))
+    lasting: ClassVar[frozenset[str]] = frozenset(("stable", "history", "registry", "servedAlias"))
     spec: Annotated[ModelDeploymentSpec, Field(description="What is to be served, and how.")]
     status: Annotated[ModelDeploymentStatus, Field(description="What is served.")] = (
         ModelDeploymentStatus()

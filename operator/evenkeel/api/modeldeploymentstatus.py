@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.registration import RegisteredVersion
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import ATOMIC, SET, Model, OpenObject, map_list
@@ -25,14 +26,6 @@ class RevisionMetrics(Model):
             json_schema_extra=map_list("name"),
         ),
     ] = ()
-
-
-class RegisteredVersion(Model):
-    """A version of a registered model."""
-
-    registry: Annotated[str, Field(max_length=63, description="Name of the ModelRegistry.")]
-    name: Annotated[str, Field(max_length=256, description="Name of the registered model.")]
-    version: Annotated[str, Field(max_length=18, description="Number of the version.")]
 
 
 class RevisionStatus(Model):
@@ -265,10 +258,12 @@ class ResolvedModel(RegisteredVersion):
     ] = ""
     time: Annotated[Timestamp, Field(description="When that was first told.")]
 
-    @property
-    def identity(self) -> RegisteredVersion:
-        """Which version it is."""
-        return RegisteredVersion(registry=self.registry, name=self.name, version=self.version)
+
+class ServedAliasStatus(RegisteredVersion):
+    """The version that spec.servedAlias was set to."""
+
+    alias: Annotated[str, Field(max_length=255, description="The alias.")]
+    time: Annotated[Timestamp, Field(description="Since when it was seen to mean the version.")]
 
 
 class ModelDeploymentStatus(Model):
@@ -286,6 +281,10 @@ class ModelDeploymentStatus(Model):
     registry: Annotated[
         ResolvedModel | None,
         Field(description="What spec.model.registry means, as far as the registry has told."),
+    ] = None
+    served_alias: Annotated[
+        ServedAliasStatus | None,
+        Field(description="What spec.servedAlias means, as it was set last."),
     ] = None
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from evenkeel.api.base import Name
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.registration import Alias
 from evenkeel.api.uri import ModelURI
-from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, says
+from evenkeel.meta.model import Model, OpenObject, Rule, exactly_one, says
 
 
 class Storage(Model):
@@ -23,26 +24,6 @@ class Storage(Model):
         OpenObject | None, Field(description="Resources of the initializer container.")
     ] = None
 
-
-Alias = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[A-Za-z0-9_-]+$",
-        json_schema_extra={
-            **says("an alias has letters, digits, _ and -"),
-            **cel(
-                Rule(
-                    "!self.matches('^([vV][0-9]+|[lL][aA][tT][eE][sS][tT])$')",
-                    "latest and v1 are no aliases but MLflow's own words; set an alias such as "
-                    "champion, or name the number as version",
-                )
-            ),
-        },
-    ),
-]
-"""An alias of a registered model."""
 
 VersionNumber = Annotated[
     str,

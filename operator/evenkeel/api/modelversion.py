@@ -9,6 +9,7 @@ from pydantic import Field
 from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices
+from evenkeel.api.registration import RegisteredAs, Registration
 from evenkeel.api.uri import ModelURI
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import Model, Rule, map_list
@@ -43,6 +44,7 @@ _OPTIONAL = (
     "cause",
     "champion",
     "gates",
+    "registration",
 )
 _UNCHANGED = " && ".join(
     [f"self.{name} == oldSelf.{name}" for name in ("model", "uri", "format")]
@@ -107,6 +109,9 @@ class ModelVersionSpec(Model):
         ),
     ] = None
     gates: Gates = ()
+    registration: Annotated[
+        Registration | None, Field(description="Where the version is registered, if anywhere.")
+    ] = None
     approval: Annotated[ApprovalDecision, Field(description="The way to production.")] = (
         ApprovalDecision()
     )
@@ -168,6 +173,9 @@ class ModelVersionStatus(Model):
             json_schema_extra=map_list("deployment"),
         ),
     ] = ()
+    registered: Annotated[
+        RegisteredAs | None, Field(description="What it is in its registry, once it is.")
+    ] = None
     lineage: Annotated[
         str,
         Field(
@@ -188,11 +196,12 @@ class ModelVersion(Resource):
         Column("Validated", '.status.conditions[?(@.type=="Validated")].status'),
         Column("Approved", '.status.conditions[?(@.type=="Approved")].status'),
         Column("Rollout", ".status.rollouts[*].outcome"),
+        Column("Registered", ".status.registered.version", wide=True),
         Column("Cause", ".spec.cause.message", wide=True),
         Column("URI", ".spec.uri", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
-    lasting: ClassVar[frozenset[str]] = frozenset(("trainedTime", "rolledBack"))
+    lasting: ClassVar[frozenset[str]] = frozenset(("trainedTime", "rolledBack", "registered"))
     spec: Annotated[ModelVersionSpec, Field(description="What was trained, from what and why.")]
     status: Annotated[ModelVersionStatus, Field(description="What became of it.")] = (
         ModelVersionStatus()

@@ -9,6 +9,7 @@ from pydantic import Field
 from evenkeel.api.base import Column, Name, Resource
 from evenkeel.api.cause import Alert
 from evenkeel.api.common import Approval, Gates, TrainingTemplate
+from evenkeel.api.registration import Registration
 from evenkeel.api.trigger import Trigger
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import ATOMIC, Model, Rule, map_list
@@ -90,6 +91,10 @@ class RetrainScheduleSpec(Model):
     approval: Annotated[
         Approval, Field(description="Whether a person must approve the new version.")
     ] = "Automatic"
+    registration: Annotated[
+        Registration | None,
+        Field(description="Where the new versions are registered, if anywhere."),
+    ] = None
     history: Annotated[History, Field(description="How many finished runs are kept.")] = History()
 
 

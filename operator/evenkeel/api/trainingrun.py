@@ -9,6 +9,7 @@ from pydantic import Field
 from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices, TrainingTemplate
+from evenkeel.api.registration import Registration
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import SET, Model, Rule, says
 from evenkeel.meta.times import Timestamp
@@ -47,6 +48,10 @@ class TrainingRunSpec(Model):
     approval: Annotated[Approval, Field(description="Approval of the resulting version.")] = (
         "Automatic"
     )
+    registration: Annotated[
+        Registration | None,
+        Field(description="Where the resulting version is registered, if anywhere."),
+    ] = None
 
 
 class TrainingResult(Model):

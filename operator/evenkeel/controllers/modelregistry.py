@@ -8,6 +8,7 @@ from typing import Any
 
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.controllers.kind import Context, Kind
+from evenkeel.controllers.modelversion import UNREGISTERED
 from evenkeel.kube.index import Entry, Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
@@ -16,7 +17,7 @@ from evenkeel.registries.plan import plan_registry, question
 
 JSON = dict[str, Any]
 
-SERVED = "deployments with a model of a registry"
+SERVED = "deployments with a model or an alias of a registry"
 
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
@@ -30,15 +31,17 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
 
 
 def concerns(store: Store, registry: JSON) -> Iterator[Key]:
-    """The ModelDeployments with a model of it."""
-    meta, kind = registry["metadata"], "ModelDeployment"
-    for md in store.found(SERVED, kind, meta["namespace"], meta["name"]):
-        yield Key(kind, meta["namespace"], md["metadata"]["name"])
+    """The ModelDeployments with a model of it, and the versions that it is to have."""
+    meta = registry["metadata"]
+    for index, kind in ((SERVED, "ModelDeployment"), (UNREGISTERED, "ModelVersion")):
+        for obj in store.found(index, kind, meta["namespace"], meta["name"]):
+            yield Key(kind, meta["namespace"], obj["metadata"]["name"])
 
 
 def _by_registry(deployment: JSON) -> Iterator[Entry]:
-    if found := deployment["spec"]["model"].get("registry"):
-        yield Entry(found["registry"])
+    spec = deployment["spec"]
+    named = (spec["model"].get("registry"), spec.get("servedAlias"))
+    yield from {Entry(found["registry"]) for found in named if found}
 
 
 KIND = Kind(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.known_versions import INDICES, promoted_last
@@ -14,12 +15,15 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import READ
+from evenkeel.outside.poll import Sighting
+from evenkeel.registries.registration import TYPE, Found, found, question
 from evenkeel.versions.plan import VersionSnapshot, plan_version
 
 JSON = dict[str, Any]
 
 FOLLOWS = "deployments that follow a model"
 NAMES = "deployments that name a version"
+UNREGISTERED = "versions that a registry is to have"
 
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
@@ -30,7 +34,31 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     named = store.get(Key(key.kind, key.namespace, version.spec.champion or ""))
     if named is not None:
         siblings += (store.parse(ModelVersion, named),)
-    return plan_version(VersionSnapshot(version, siblings, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    found = _registration(context, version, now)
+    return plan_version(
+        VersionSnapshot(
+            version,
+            siblings,
+            now,
+            registered=None if found is None else found.registered,
+            registration=None if found is None else found.observation,
+        )
+    )
+
+
+def _registration(context: Context, version: ModelVersion, now: datetime) -> Found | None:
+    """What it is in its registry, which is asked until it has the version; None without one."""
+    wanted, meta = version.spec.registration, version.metadata
+    key = Key(version.kind, meta.namespace, meta.name)
+    if wanted is None:
+        return None
+    obj = context.store.get(Key(ModelRegistry.kind, meta.namespace, wanted.registry))
+    registry = None if obj is None else context.store.parse(ModelRegistry, obj)
+    known = version.status.registered is not None or meta.deletion_timestamp is not None
+    polls = {} if registry is None or known else {TYPE: question(version, registry)}
+    seen = context.polls.want(key, polls)
+    return found(version, registry, seen.get(TYPE, Sighting()), now)
 
 
 def concerns(store: Store, version: JSON) -> Iterator[Key]:
@@ -52,10 +80,21 @@ def _by_source(name: str, field: str) -> Index:
     return Index(name, "ModelDeployment", entries)
 
 
+def _unregistered(version: JSON) -> Iterator[Entry]:
+    wanted = version["spec"].get("registration")
+    if wanted and not version.get("status", {}).get("registered"):
+        yield Entry(wanted["registry"])
+
+
 KIND = Kind(
     ModelVersion,
     reconcile=reconcile,
     concerns=concerns,
-    indices=lambda: (*INDICES, _by_source(FOLLOWS, "follow"), _by_source(NAMES, "version")),
+    indices=lambda: (
+        *INDICES,
+        Index(UNREGISTERED, ModelVersion.kind, _unregistered),
+        _by_source(FOLLOWS, "follow"),
+        _by_source(NAMES, "version"),
+    ),
     verbs=(*READ, "create", "patch", "record"),
 )

@@ -74,3 +74,49 @@ class Missing:
 
     reason: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A version of a registered model is to be there once, made of `sources[0]` if it is not.
+
+    mark: a tag whose value tells it from all others. sources: all ways in which the registry may
+    call where its artefacts are; one that somebody else registered of them is taken as it. tags:
+    further ones of what is made. run_id: of the run that made it, empty if none is known.
+    """
+
+    name: str
+    mark: tuple[str, str]
+    sources: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...] = ()
+    run_id: str = ""
+    description: str = ""
+    workspace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """It is there. version: its number."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAlias:
+    """An alias is to mean this version of a registered model.
+
+    settled: it was seen to mean it before, so that whoever moved it elsewhere since is let be.
+    """
+
+    name: str
+    alias: str
+    version: str
+    settled: bool = False
+    workspace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMeans:
+    """The version that an alias means now."""
+
+    version: str

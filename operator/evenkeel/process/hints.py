@@ -17,7 +17,7 @@ from evenkeel.kube.by_name import ByName, Named, Unreadable
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.resources import SECRET
-from evenkeel.outside.mlflow import KIND, Which
+from evenkeel.outside.mlflow import KIND, KeptAlias, Which
 from evenkeel.outside.poll import Poll
 from evenkeel.process import request_body
 from evenkeel.registries.notification import Malformed, model_named, verified
@@ -92,7 +92,7 @@ class Hints:
                 KIND,
                 registry.spec.mlflow.url,
             )
-            return same and isinstance(asked, Which) and asked.name == model
+            return same and isinstance(asked, Which | KeptAlias) and asked.name == model
 
         return self._hint(concerns)
 

@@ -5,13 +5,14 @@ It is told beside the rollouts and after them; none waits for it, and none depen
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from evenkeel.api.base import GROUP
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.api.modeldeploymentstatus import RegisteredVersion
 from evenkeel.api.modelregistry import ModelRegistry
+from evenkeel.api.registration import RegisteredVersion
 from evenkeel.meta.refusal import Refused
 from evenkeel.outside.mlflow import KIND, Missing, Tag
 from evenkeel.outside.poll import Poll, Sighting
@@ -20,6 +21,7 @@ TOLD_AGAIN = 3600.0
 """Seconds until it is looked whether a tag is still there."""
 LATEST = 3
 """Ended rollouts whose versions are told of; older ones have been."""
+Known = Mapping[str, RegisteredVersion]
 LONGEST = 1000
 """Characters of a tag's value."""
 
@@ -29,13 +31,18 @@ def key(md: ModelDeployment) -> str:
     return f"{GROUP}/rollout.{md.metadata.namespace}.{md.metadata.name}"
 
 
-def questions(md: ModelDeployment, registry: ModelRegistry) -> dict[str, Poll]:
-    """By version what the registry is to be told; nothing where it is not to be written to."""
+def questions(
+    md: ModelDeployment, registry: ModelRegistry, known: Known = MappingProxyType({})
+) -> dict[str, Poll]:
+    """By version what the registry is to be told; nothing where it is not to be written to.
+
+    known: by ModelVersion what it is in its registry.
+    """
     if not registry.spec.write_tags:
         return {}
     spec = registry.spec
     return {
-        f"tag {version.name} {version.version}": Poll(
+        f"tag {version.registry} {version.name} {version.version}": Poll(
             KIND,
             spec.mlflow.url,
             Tag(
@@ -48,18 +55,20 @@ def questions(md: ModelDeployment, registry: ModelRegistry) -> dict[str, Poll]:
             TOLD_AGAIN,
             spec.secret_name or "",
         )
-        for version, value in _told(md, registry.metadata.name)
+        for version, value in _told(md, registry.metadata.name, known)
     }
 
 
-def _told(md: ModelDeployment, registry: str) -> Iterator[tuple[RegisteredVersion, str]]:
+def _told(
+    md: ModelDeployment, registry: str, known: Known
+) -> Iterator[tuple[RegisteredVersion, str]]:
     """What became of each version here, by the status."""
     found: dict[RegisteredVersion, str] = {}
     status = md.status
     stable, canary = status.stable, status.canary
-    serves = None if stable is None else stable.registered
+    serves = None if stable is None else stable.registered or known.get(stable.version)
     for outcome in reversed(status.history[:LATEST]):
-        version = outcome.registered
+        version = outcome.registered or known.get(outcome.version)
         # Another revision of the version that serves (other resources, say) says nothing of it.
         beside = version == serves and outcome.outcome != "Promoted"
         if version is not None and not beside:
@@ -67,9 +76,9 @@ def _told(md: ModelDeployment, registry: str) -> Iterator[tuple[RegisteredVersio
             found[version] = f"{text}: {outcome.reason}: {outcome.message}"
     if stable is not None and serves is not None:
         found.setdefault(serves, f"Promoted, revision {stable.revision}: it serves")
-    if canary is not None and canary.registered is not None and canary.registered != serves:
-        since = f"Progressing since {canary.start_time}, revision {canary.revision}"
-        found[canary.registered] = since
+    trial = None if canary is None else canary.registered or known.get(canary.version)
+    if canary is not None and trial is not None and trial != serves:
+        found[trial] = f"Progressing since {canary.start_time}, revision {canary.revision}"
     return ((v, text) for v, text in found.items() if v.registry == registry)
 
 

@@ -68,6 +68,7 @@ def manifest(
         training=spec.training,
         gates=spec.gates,
         approval=spec.approval,
+        registration=spec.registration,
     )
     annotations = {COUNTED: counts.model_dump_json(by_alias=True)} if counts else {}
     return {

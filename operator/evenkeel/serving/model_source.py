@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from evenkeel.api.common import ModelFormat
-from evenkeel.api.modeldeploymentstatus import RegisteredVersion, ResolvedModel
+from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.modelsource import ModelSource
 from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.registration import RegisteredVersion
 from evenkeel.api.version_order import age, tied, trained
 from evenkeel.meta.conditions import find, is_true
 from evenkeel.meta.refusal import Refused

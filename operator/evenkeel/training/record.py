@@ -36,6 +36,7 @@ def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) 
         champion=champion.metadata.name if champion is not None else "",
         gates=run.spec.gates,
         approval=ApprovalDecision(mode=run.spec.approval),
+        registration=run.spec.registration,
     )
     return {
         "apiVersion": API_VERSION,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from evenkeel.api.cause import cause_text
 from evenkeel.api.modelversion import GateResult, ModelVersionSpec, Rollout
+from evenkeel.api.registration import RegisteredVersion
 
 LIMIT = 4096
 
@@ -15,6 +16,7 @@ def lineage(
     spec: ModelVersionSpec,
     gates: Sequence[GateResult],
     approval: str,
+    registered: RegisteredVersion | None,
     rollouts: Sequence[Rollout],
 ) -> str:
     """The chain; `approval` is the reason of the Approved condition, "" if it is not known yet."""
@@ -33,6 +35,9 @@ def lineage(
         )
     if approval:
         links.append(approval)
+    if registered is not None:
+        which = f"version {registered.version} of {registered.name}"
+        links.append(f"ModelRegistry {registered.registry}: {which}")
     for rollout in sorted(rollouts, key=lambda r: (r.time, r.deployment)):
         detail = f" ({rollout.message})" if rollout.message else ""
         links.append(f"ModelDeployment {rollout.deployment}: {rollout.outcome}{detail}")

@@ -8,6 +8,7 @@ from datetime import datetime
 from evenkeel.api.common import Gate
 from evenkeel.api.modelversion import GateResult, ModelVersion, ModelVersionStatus, Rollout
 from evenkeel.api.record import annotation
+from evenkeel.api.registration import RegisteredAs
 from evenkeel.meta.conditions import Observation, find, merge
 from evenkeel.meta.objects import Event
 from evenkeel.meta.plan import Plan
@@ -24,11 +25,16 @@ LOOK_AGAIN = 10.0
 
 @dataclass(frozen=True, slots=True)
 class VersionSnapshot:
-    """`siblings`: versions of the model, among them the champion; with or without this one."""
+    """`siblings`: versions of the model, among them the champion; with or without this one.
+
+    registered: what it is in its registry, as far as that has told; registration: whether it is.
+    """
 
     version: ModelVersion
     siblings: tuple[ModelVersion, ...]
     now: datetime
+    registered: RegisteredAs | None = None
+    registration: Observation | None = None
 
 
 def plan_version(snapshot: VersionSnapshot) -> Plan:
@@ -50,7 +56,12 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         # One Event says both: thousands of versions may come at once.
         said = "; ".join([*(event.message for event in told), approved.message])
         told = (Event(told[0].type if told else "Normal", kind, said),)
-    observations = (validated, approved, *ready(validated, approved))
+    observations = [validated, approved, *ready(validated, approved)]
+    if snapshot.registration is not None:
+        observations.append(snapshot.registration)
+    registered = snapshot.registered or status.registered
+    if registered is not None and status.registered is None and snapshot.registration is not None:
+        told = (*told, Event("Normal", "Registered", snapshot.registration.message))
     generation = version.metadata.generation
     planned = ModelVersionStatus(
         observed_generation=generation,
@@ -61,8 +72,14 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         champion=reference,
         gates=gates,
         rolled_back=_rolled_back(status),
+        registered=registered,
         lineage=lineage(
-            version.metadata.name, version.spec, gates, lineage_link(approved), status.rollouts
+            version.metadata.name,
+            version.spec,
+            gates,
+            lineage_link(approved),
+            registered,
+            status.rollouts,
         ),
     )
     return Plan(
@@ -88,7 +105,7 @@ def _rolled_back(status: ModelVersionStatus) -> tuple[Rollout, ...]:
 
 
 def _record(status: ModelVersionStatus) -> dict[str, str]:
-    fields = {"trained_time"} | ({"rolled_back"} if status.rolled_back else set())
+    fields = {"trained_time", "registered"} | ({"rolled_back"} if status.rolled_back else set())
     return annotation(
         status.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
     )

@@ -73,13 +73,13 @@ _STATE = (
     Reason("PodsReady", ("Available",), "The stable revision has a ready pod."),
     Reason(
         "NoReadyPods",
-        ("Available",),
+        ("Available", "AliasCurrent"),
         "No pod of the stable revision is ready.",
         "See the message of Ready.",
     ),
     Reason(
         "NoRevision",
-        ("Available",),
+        ("Available", "AliasCurrent"),
         "No revision serves yet.",
         "See the message of ModelResolved.",
     ),
@@ -161,15 +161,52 @@ _REGISTRY = (
         "The versions have tags in the registry that tell how their rollouts went.",
     ),
     Reason(
+        "AliasSet",
+        ("AliasCurrent",),
+        "The alias in `spec.servedAlias` means the registered version that serves.",
+    ),
+    Reason(
+        "AliasMovedByOthers",
+        ("AliasCurrent",),
+        "Somebody else has moved the alias away from what serves; it is left there until another "
+        "version serves.",
+        "Move it back, or delete it to have it set again.",
+    ),
+    Reason(
+        "AliasLoop",
+        ("AliasCurrent",),
+        "The alias leads back to the one that the ModelDeployment follows, so each promotion would "
+        "be the next one's cause; nothing is moved.",
+        "Name another alias in `servedAlias`.",
+    ),
+    Reason(
+        "AliasTaken",
+        ("AliasCurrent",),
+        "An older ModelDeployment of the namespace moves the alias; nothing is moved from here.",
+        "Name another alias in `servedAlias`, or take it out there.",
+    ),
+    Reason(
+        "NotRegistered",
+        ("AliasCurrent",),
+        "What serves is in no registry, or not yet; the alias stays where it is.",
+        "Set `spec.registration` in the RetrainSchedule, TrainingRun or ModelVersion.",
+    ),
+    Reason(
+        "ServesAnotherModel",
+        ("AliasCurrent",),
+        "What serves is a version of another registered model than `servedAlias` names.",
+        "Correct `servedAlias.name` or `servedAlias.registry`.",
+    ),
+    Reason(
         "AwaitingRegistry",
-        (*_REGISTRY_REFUSED, "RegistryTold"),
+        (*_REGISTRY_REFUSED, "RegistryTold", "AliasCurrent"),
         "The registry was not asked yet; what serves goes on.",
     ),
     Reason(
         "RegistryNotFound",
-        _REGISTRY_REFUSED,
-        "`model.registry` names a ModelRegistry that the namespace does not have; what serves goes "
-        "on.",
+        (*_REGISTRY_REFUSED, "AliasCurrent"),
+        "`model.registry` or `servedAlias` names a ModelRegistry that the namespace does not have; "
+        "what serves goes on.",
         "Create it or correct the name.",
     ),
     Reason(
@@ -180,13 +217,13 @@ _REGISTRY = (
     ),
     Reason(
         "RegisteredModelNotFound",
-        _REGISTRY_REFUSED,
+        (*_REGISTRY_REFUSED, "AliasCurrent"),
         "The registry has no model of that name; what serves goes on.",
         "Register it, or correct `model.registry.name`.",
     ),
     Reason(
         "RegisteredVersionNotFound",
-        (*_REGISTRY_REFUSED, "RegistryTold"),
+        (*_REGISTRY_REFUSED, "RegistryTold", "AliasCurrent"),
         "The registry does not have the version (any more); what serves goes on.",
         "Correct `model.registry.version`, or move the alias to another version.",
     ),
@@ -215,7 +252,7 @@ _REGISTRY = (
         "The version's artefacts are where no pod can fetch them; what serves goes on.",
         "Store them as the message says, and log the model again.",
     ),
-    *source_reasons(*_REGISTRY_REFUSED, "RegistryTold"),
+    *source_reasons(*_REGISTRY_REFUSED, "RegistryTold", "AliasCurrent"),
 )
 
 _SERVER = (

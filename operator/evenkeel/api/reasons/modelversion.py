@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evenkeel.api.reasons.reason import APPLY_FAILED, Reason
+from evenkeel.api.reasons.source import source_reasons
 
 MODEL_VERSION = (
     Reason("NoGates", ("Validated",), "The version has no gates to pass."),
@@ -33,5 +34,24 @@ MODEL_VERSION = (
         ("Ready", "Approved", "Event"),
         "A person denied the version; a canary of it ends at once.",
     ),
+    Reason(
+        "Registered",
+        ("Registered", "Event"),
+        "The registry has the version; it is in `status.registered`.",
+    ),
+    Reason("AwaitingRegistry", ("Registered",), "The registry has not answered yet."),
+    Reason(
+        "RegistryNotFound",
+        ("Registered",),
+        "`spec.registration` names a ModelRegistry that the namespace does not have.",
+        "Create it, and the version is registered.",
+    ),
+    Reason(
+        "RegistrationRefused",
+        ("Registered",),
+        "The registry does not take the version; the message has its own words.",
+        "Have its artefact stored where the registry takes it, and train again.",
+    ),
+    *source_reasons("Registered"),
     APPLY_FAILED,
 )

@@ -16,6 +16,8 @@ Carrier = Literal[
     "SourcesRead",
     "RegistryRead",
     "RegistryTold",
+    "Registered",
+    "AliasCurrent",
     "rollout",
     "Event",
 ]

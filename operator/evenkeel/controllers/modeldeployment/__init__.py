@@ -10,6 +10,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.modeldeployment.children import watches
+from evenkeel.controllers.modeldeployment.claims import INDICES
 from evenkeel.controllers.modeldeployment.observe import observe
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
 from evenkeel.controllers.modeldeployment.wanted_looks import canary_share
@@ -44,5 +45,6 @@ KIND = Kind(
     children=watches,
     belongs=belongs,
     labels=lambda: (labels.DEPLOYMENT,),
+    indices=lambda: INDICES,
     verbs=(*READ, "patch"),
 )

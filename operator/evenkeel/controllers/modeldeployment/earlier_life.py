@@ -27,7 +27,7 @@ _MESSAGE = 200
 def record(md: ModelDeployment, status: ModelDeploymentStatus) -> dict[str, str]:
     """The annotation; empty where spec alone says all: one revision that was never on trial."""
     stable, registry = status.stable, status.registry
-    tried = status.canary is not None or status.history
+    tried = status.canary is not None or status.history or status.served_alias is not None
     if stable is None or (md.spec.model.follow is None and registry is None and not tried):
         return {}
     told = [o.model_copy(update={"message": o.message[:_MESSAGE]}).wire() for o in status.history]
@@ -35,7 +35,8 @@ def record(md: ModelDeployment, status: ModelDeploymentStatus) -> dict[str, str]
         mode="json", by_alias=True, exclude_none=True, exclude={"ready_replicas", "metrics"}
     )
     # The registry may be down when the object comes back.
-    resolved = {} if registry is None else {"registry": registry.wire()}
+    asked = {"registry": registry, "servedAlias": status.served_alias}
+    resolved = {name: found.wire() for name, found in asked.items() if found is not None}
     return annotation({"stable": serving, "history": told, **resolved})
 
 

@@ -16,7 +16,7 @@ from evenkeel.controllers.kind import Context
 from evenkeel.controllers.known_versions import followed, number_of, tried_by
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.earlier_life import with_former_rollouts
-from evenkeel.controllers.modeldeployment.registered import from_registry, with_resolution
+from evenkeel.controllers.modeldeployment.registered import from_registries, with_resolution
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, wanted_looks
 from evenkeel.kube.ownership import controlled_by
@@ -49,8 +49,8 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
     md = with_former_rollouts(md, versions)
-    registered = from_registry(context, md, now)
-    resolution = None if registered is None else registered.resolution
+    registered = from_registries(context, md, versions, now)
+    resolution = registered.resolution
     md = with_resolution(md, resolution)
     number = number_of(store, md.metadata.namespace, md.spec.model.follow or "")
     target = model_source.resolve(
@@ -73,7 +73,8 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         now=now,
         present=_present(store, md, now),
         registry=resolution,
-        told=None if registered is None else registered.told,
+        told=registered.told,
+        alias=registered.alias,
     )
 
 

@@ -67,6 +67,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         unnamed=unnamed,
         registry=snapshot.registry,
         told=snapshot.told,
+        alias=snapshot.alias,
     )
     status = _status(snapshot, situation, pods)
     deletes = unwanted(snapshot, rollout)
@@ -81,7 +82,10 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         annotations=record(md, status),
         events=(*rollout.events, *_steering(md, rollout), *told_once(snapshot)),
         requeue_after=sooner(
-            rollout.requeue_after, children.requeue_after, looked_at_again(snapshot)
+            rollout.requeue_after,
+            children.requeue_after,
+            looked_at_again(snapshot),
+            None if snapshot.alias is None else snapshot.alias.again,
         ),
         # The first revision follows from the spec alone, and serves at once.
         status_last=md.status.stable is None,
@@ -152,6 +156,7 @@ def _status(
         selector=label_selector(selector(md, None)),
         runtime=md.status.runtime if isinstance(runtime, Refused) else runtime.name,
         registry=md.status.registry,
+        served_alias=None if snapshot.alias is None else snapshot.alias.status,
         stable=stable,
         canary=canary,
         old=rollout.old,

@@ -1,45 +1,96 @@
-"""What a ModelDeployment serves of a registry, and tells it, by what polls have brought so far."""
+"""What a ModelDeployment serves of a registry, and tells registries, as far as polls have brought
+it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.modelregistry import ModelRegistry
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.registration import RegisteredVersion, ServedAlias
 from evenkeel.controllers.kind import Context
+from evenkeel.controllers.modeldeployment.claims import claim_refused
+from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
+from evenkeel.meta.refusal import Refused
 from evenkeel.outside.poll import Poll, Sighting
+from evenkeel.registries import aliases
+from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution, question, resolve
 from evenkeel.registries.tags import Telling, questions, telling
 
-MODEL = "model"
+MODEL, ALIAS = "model", "alias"
 UNSEEN: Sighting[object] = Sighting()
 
 
-class FromRegistry(NamedTuple):
-    """resolution: what the registry's model is. told: whether it knows how rollouts went."""
+class FromRegistries(NamedTuple):
+    """resolution: what the registry's model is; None for a model of none. told: whether registries
+    know how rollouts went. alias: what spec.servedAlias means; None without one."""
 
-    resolution: Resolution
+    resolution: Resolution | None
     told: Telling
+    alias: Kept | None
 
 
-def from_registry(context: Context, md: ModelDeployment, now: datetime) -> FromRegistry | None:
-    """None for a model of no registry. The registry is asked and told from now on."""
-    source, namespace = md.spec.model, md.metadata.namespace
+def from_registries(
+    context: Context, md: ModelDeployment, versions: Iterable[ModelVersion], now: datetime
+) -> FromRegistries:
+    """Registries are asked and told from now on. versions: those that the status names."""
+    source, wished = md.spec.model, md.spec.served_alias
+    known = {v.metadata.name: v.status.registered.identity for v in versions if v.status.registered}
+    named = {source.registry.registry} if source.registry is not None else set()
+    named |= {version.registry for version in known.values()}
+    found = _registries(context.store, md, named | ({wished.registry} if wished else set()))
+    registry = found.get(source.registry.registry) if source.registry is not None else None
+    version = None if wished is None else _wanted(context.store, md, wished, found, known)
     polls: dict[str, Poll] = {}
-    registry: ModelRegistry | None = None
-    if source.registry is not None and md.metadata.deletion_timestamp is None:
-        found = context.store.get(Key(ModelRegistry.kind, namespace, source.registry.registry))
-        if found is not None:
-            registry = context.store.parse(ModelRegistry, found)
-            polls = {MODEL: question(source, registry), **questions(md, registry)}
-    seen = context.polls.want(Key(md.kind, namespace, md.metadata.name), polls)
-    if source.registry is None:
-        return None
-    resolved = resolve(source, registry, md.status.registry, seen.get(MODEL, UNSEEN), now)
-    return FromRegistry(resolved, telling(seen[name] for name in polls if name != MODEL))
+    for one in found.values():
+        polls |= questions(md, one, known)
+    tags = tuple(polls)
+    if registry is not None:
+        polls[MODEL] = question(source, registry)
+    if wished is not None and isinstance(version, RegisteredVersion):
+        polls[ALIAS] = aliases.question(md, wished, version, found[wished.registry])
+    seen = context.polls.want(Key(md.kind, md.metadata.namespace, md.metadata.name), polls)
+    resolved = alias = None
+    if source.registry is not None:
+        resolved = resolve(source, registry, md.status.registry, seen.get(MODEL, UNSEEN), now)
+    if wished is not None and version is not None:
+        alias = aliases.kept(md, wished, version, seen.get(ALIAS, UNSEEN), now)
+    return FromRegistries(resolved, telling(seen[name] for name in tags), alias)
+
+
+def _registries(
+    store: Store, md: ModelDeployment, names: Iterable[str]
+) -> dict[str, ModelRegistry]:
+    """Those that there are; none while the ModelDeployment is being deleted."""
+    if md.metadata.deletion_timestamp is not None:
+        return {}
+    keys = (Key(ModelRegistry.kind, md.metadata.namespace, name) for name in sorted(names))
+    objects = ((key.name, store.get(key)) for key in keys)
+    return {name: store.parse(ModelRegistry, obj) for name, obj in objects if obj is not None}
+
+
+def _wanted(
+    store: Store,
+    md: ModelDeployment,
+    alias: ServedAlias,
+    registries: Mapping[str, ModelRegistry],
+    known: Mapping[str, RegisteredVersion],
+) -> RegisteredVersion | Refused:
+    """The version that the alias is to mean, or why it is not moved."""
+    registry = registries.get(alias.registry)
+    if registry is None:
+        return Refused(
+            "RegistryNotFound",
+            f"there is no ModelRegistry {alias.registry!r} in this namespace; create it or correct "
+            "spec.servedAlias.registry",
+        )
+    return claim_refused(store, md, registry) or aliases.wanted(md, alias, known)
 
 
 def with_resolution(md: ModelDeployment, found: Resolution | None) -> ModelDeployment:

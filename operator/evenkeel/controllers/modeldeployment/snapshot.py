@@ -10,6 +10,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.meta.objects import Taken
 from evenkeel.meta.refusal import Refused
+from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
 from evenkeel.serving.model_source import Target
@@ -26,7 +27,7 @@ class DeploymentSnapshot:
     present: by revision the pods that have not ended, also of one without a Deployment.
     seen: what Prometheus said of the canary's indicators; empty while none is judged.
     taken: objects of others that have the names of children. registry: what a registry's model is.
-    told: whether the registry knows how rollouts went.
+    told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     """
 
     deployment: ModelDeployment
@@ -41,3 +42,4 @@ class DeploymentSnapshot:
     taken: tuple[Taken, ...] = ()
     registry: Resolution | None = None
     told: Telling | None = None
+    alias: Kept | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from evenkeel.controllers.modeldeployment.conditions.alias_current import alias_current
 from evenkeel.controllers.modeldeployment.conditions.available import available
 from evenkeel.controllers.modeldeployment.conditions.model_resolved import model_resolved
 from evenkeel.controllers.modeldeployment.conditions.ready import ready
@@ -23,6 +24,7 @@ CONDITIONS: tuple[Callable[[Situation], tuple[Observation, ...]], ...] = (
     model_resolved,
     registry_read,
     registry_told,
+    alias_current,
     available,
     rollout_healthy,
     steering_accepted,

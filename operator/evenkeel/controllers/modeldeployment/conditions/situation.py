@@ -7,6 +7,7 @@ from datetime import datetime
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.refusal import Refused
+from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
 from evenkeel.rollout.state import RolloutState
@@ -19,7 +20,7 @@ class Situation:
     """wanted: the revision that the spec asks for. pods: those of the stable revision.
 
     unnamed: why its children cannot have their names, if so. registry: what a registry's model is.
-    told: whether the registry knows how rollouts went.
+    told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     """
 
     md: ModelDeployment
@@ -31,6 +32,7 @@ class Situation:
     unnamed: Refused | None = None
     registry: Resolution | None = None
     told: Telling | None = None
+    alias: Kept | None = None
 
     @property
     def scaled_to_zero(self) -> bool:
