@@ -401,8 +401,18 @@ BAD = [
         "backoffSeconds must not exceed maxBackoffSeconds",
     ),
     # Training
-    Bad("no engine", TR, "training: {retries: 1}", "exactly one of podTemplate or trainJob"),
-    Bad("no engine of a schedule", RS, "training: {}", "exactly one of podTemplate or trainJob"),
+    Bad(
+        "no engine",
+        TR,
+        "training: {retries: 1}",
+        "exactly one of podTemplate, trainJob, workflow or rayJob",
+    ),
+    Bad(
+        "no engine of a schedule",
+        RS,
+        "training: {}",
+        "exactly one of podTemplate, trainJob, workflow or rayJob",
+    ),
     Bad(
         "no container", TR, "training: {podTemplate: {spec: {containers: []}}}", "at least 1 items"
     ),

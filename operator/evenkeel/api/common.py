@@ -9,7 +9,9 @@ from pydantic.alias_generators import to_camel
 
 from evenkeel.api.base import Annotations, Decimal, Labels, Name
 from evenkeel.api.engine import EngineTemplate
+from evenkeel.api.rayjob import RayJobTemplate
 from evenkeel.api.trainjob import TrainJobTemplate
+from evenkeel.api.workflow import WorkflowTemplate
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list
 
 CONTAINER = {
@@ -153,6 +155,20 @@ class TrainingTemplate(Model):
             "runtime says how often it is tried again; retries does not concern it."
         ),
     ] = None
+    workflow: Annotated[
+        WorkflowTemplate | None,
+        Field(
+            description="A Workflow of Argo Workflows; needs the integration workflow. Its "
+            "templates say how often they are tried again; retries does not concern it."
+        ),
+    ] = None
+    ray_job: Annotated[
+        RayJobTemplate | None,
+        Field(
+            description="A RayJob of KubeRay; needs the integration rayJob, and resultFrom, since "
+            "the trainer has no termination message."
+        ),
+    ] = None
     parameters: Annotated[
         dict[str, Annotated[str, Field(max_length=4096)]],
         Field(
@@ -171,16 +187,16 @@ class TrainingTemplate(Model):
     metadata: Annotated[
         ChildMetadata | None,
         Field(
-            description="Labels and annotations of the Job or TrainJob itself, such as "
-            "kueue.x-k8s.io/queue-name. Those of a Job's pods are podTemplate.metadata's. It is "
-            "made once: changes concern later runs."
+            description="Labels and annotations of the Job itself, or of the object in its "
+            "place, such as kueue.x-k8s.io/queue-name. Those of a Job's pods are "
+            "podTemplate.metadata's. It is made once: changes concern later runs."
         ),
     ] = None
     suspend: Annotated[
         bool,
         Field(
-            description="The Job or TrainJob starts suspended, until a queue or a person sets its "
-            "spec.suspend to false."
+            description="The Job, or the object in its place, starts suspended, until a queue or a "
+            "person sets its spec.suspend to false."
         ),
     ] = False
     timeout_seconds: Annotated[
@@ -193,10 +209,20 @@ class TrainingTemplate(Model):
         ),
     ] = 3600
     retries: Annotated[
-        int, Field(ge=0, le=10, description="Further attempts of a Job's failed pod.")
+        int,
+        Field(
+            ge=0,
+            le=10,
+            description="Further attempts: of a Job's failed pod, or of a RayJob with a new "
+            "cluster.",
+        ),
     ] = 2
     ttl_seconds_after_finished: Annotated[
-        int, Field(ge=0, description="The finished Job or TrainJob is deleted after this time.")
+        int,
+        Field(
+            ge=0,
+            description="The finished Job, or the object in its place, is deleted after this time.",
+        ),
     ] = 86400
 
     @classmethod

@@ -93,6 +93,13 @@ class TrainingRunStatus(Model):
         str | None, Field(max_length=253, description="The Job, or the object in its place.")
     ] = None
     start_time: Annotated[Timestamp | None, Field(description="When that was created.")] = None
+    active_time: Annotated[
+        Timestamp | None,
+        Field(
+            description="Since when it has not been suspended; the operator's own clock for "
+            "timeoutSeconds begins here."
+        ),
+    ] = None
     completion_time: Annotated[Timestamp | None, Field(description="When the run ended.")] = None
     alert_count: Annotated[
         int, Field(description="Alerts that this run answers, including coalesced ones.")

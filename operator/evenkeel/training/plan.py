@@ -32,7 +32,12 @@ from evenkeel.training.snapshot import RunSnapshot
 UNSEEN_SECONDS = 60
 """For so long an object that was just created may be missing from the snapshot."""
 
-_FAILURES = {"TimedOut": "TimedOut", "Failed": "TrainerFailed", "ReportLost": "ReportLost"}
+_FAILURES = {
+    "TimedOut": "TimedOut",
+    "Failed": "TrainerFailed",
+    "InvalidTemplate": "InvalidTemplate",
+    "ReportLost": "ReportLost",
+}
 """Reasons of a run, by the phase of the engine in which it fails."""
 
 
@@ -141,7 +146,7 @@ def _created(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
         return None
     kind, name = engine.type.kind, snapshot.run.metadata.name
     return Plan(
-        status=status.unfinished(snapshot, "Pending", f"{kind} {name} is being created"),
+        status=status.begun(snapshot, f"{kind} {name} is being created"),
         creates=(engine.manifest(snapshot.run, snapshot.champion),),
         events=(Event("Normal", f"{kind}Created", f"{kind} {name}"),),
     )
