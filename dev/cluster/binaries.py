@@ -53,6 +53,7 @@ SOURCES: dict[str, Source] = {
         "tools-argo", "github.com/argoproj/argo-workflows/v4/cmd/workflow-controller"
     ),
     "ray-operator": Source("tools-ray", "github.com/ray-project/kuberay/ray-operator"),
+    "versitygw": Source("tools-versitygw", "github.com/versity/versitygw/cmd/versitygw"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
 NODE = (

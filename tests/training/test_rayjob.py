@@ -38,7 +38,7 @@ SPEC: Json = {
         "workerGroupSpecs": [group()],
     },
 }
-FROM = {"object": {"uri": "s3://m/results/$(EVENKEEL_RUN).json"}}
+FROM = {"object": {"uri": "s3://m/results/$(EVENKEEL_RUN).json", "region": "eu"}}
 DELETED = (Ref("ray.io/v1", "RayJob", "ml", NAME, "w1"),)
 HOUR = NOW + timedelta(hours=1)
 
@@ -117,6 +117,11 @@ def test_what_cannot_be_extended_is_told(spec: Json, words: str) -> None:
     assert words in found
 
 
+def test_it_needs_a_place_for_its_report() -> None:
+    training = engine_runs.run({"rayJob": {"spec": SPEC}}).spec.training
+    assert "needs training.resultFrom" in str(problem(training))
+
+
 # What is kept.
 
 
@@ -155,6 +160,8 @@ def test_what_kuberay_is_refused_is_told() -> None:
 
 
 def test_success_has_no_report_of_its_own() -> None:
+    done = job("Complete", jobStatus="SUCCEEDED")
+    assert said(plan(started(run()), done))[0] == "AwaitingResult"
     at = timestamp(NOW + timedelta(minutes=5))
     done = job("Complete", jobStatus="SUCCEEDED", endTime=at)
     state = ray_job_state(started(run()), Observed(slim_ray_job(done)), NOW)

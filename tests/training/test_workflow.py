@@ -15,7 +15,7 @@ from evenkeel.meta.times import timestamp
 from evenkeel.training.engines.workflow import WORKFLOW_ENGINE, inert, problem
 from evenkeel.training.plan import plan_run
 from evenkeel.training.snapshot import RunSnapshot
-from evenkeel.training.workflow_nodes import REPORT_CHARACTERS, slim_workflow
+from evenkeel.training.workflow_nodes import REPORT_BYTES, slim_workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -255,10 +255,23 @@ def test_nodes_that_argo_hides_are_told_with_the_remedy(status: Json, where: str
     assert "give the parameter the globalName result" in message
 
 
-def test_a_report_that_is_too_large_is_told() -> None:
-    large = outputs("x" * (REPORT_CHARACTERS + 1))
+def test_a_parameter_that_is_no_report_is_told_as_such() -> None:
+    large = outputs('{"uri": "' + "x" * REPORT_BYTES)
     reason, message = said(plan(started(run()), workflow("Succeeded", outputs=large)))
-    assert (reason, "report fewer slices" in message) == ("TrainerFailed", True)
+    assert reason == "InvalidResult"
+    assert message.startswith(f"the output parameter result was cut at {REPORT_BYTES} bytes")
+    message = said(plan(started(run()), workflow("Succeeded", outputs=outputs("no"))))[1]
+    assert "the output parameter result is not JSON" in message
+
+
+def test_with_result_from_its_own_report_is_not_asked_for() -> None:
+    there = {"object": {"uri": "s3://b/$(EVENKEEL_RUN)", "region": "eu"}}
+    subject = run(resultFrom=there)
+    assert {
+        e["name"]: e.get("value", "") for e in made(subject)["templates"][0]["container"]["env"]
+    }["EVENKEEL_RESULT_URI"].startswith("s3:")
+    done = plan(started(subject), workflow("Succeeded", outputs=outputs("no")))
+    assert said(done)[0] == "AwaitingResult"
 
 
 @pytest.mark.parametrize(

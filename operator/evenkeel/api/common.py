@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from evenkeel.api.base import Annotations, Decimal, Labels, Name
 from evenkeel.api.engine import EngineTemplate
 from evenkeel.api.rayjob import RayJobTemplate
+from evenkeel.api.resultfrom import ResultFrom
 from evenkeel.api.trainjob import TrainJobTemplate
 from evenkeel.api.workflow import WorkflowTemplate
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list
@@ -144,6 +145,12 @@ Approval = Literal["Automatic", "Manual"]
 class TrainingTemplate(Model):
     """How the model is trained: by the engine whose field is given."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.rayJob) || has(self.resultFrom)",
+            "rayJob needs resultFrom, since Ray leaves no termination message",
+        ),
+    )
     pod_template: Annotated[
         TrainingPodTemplate | None,
         Field(description="Pod of a training Job. The first container is the trainer."),
@@ -167,6 +174,13 @@ class TrainingTemplate(Model):
         Field(
             description="A RayJob of KubeRay; needs the integration rayJob, and resultFrom, since "
             "the trainer has no termination message."
+        ),
+    ] = None
+    result_from: Annotated[
+        ResultFrom | None,
+        Field(
+            description="Where the trainer's report is read once the training has succeeded; "
+            "without it, from the termination message."
         ),
     ] = None
     parameters: Annotated[

@@ -14,6 +14,7 @@ from evenkeel.api.cause import Cause
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.pods.expansion import literal_env
+from evenkeel.training.results import source_of
 
 Json = dict[str, Any]
 
@@ -21,6 +22,7 @@ CAUSE_BYTES = 16384
 """Alerts carry labels without limit; an environment is limited."""
 
 OPTIONAL = (
+    "EVENKEEL_RESULT_URI",
     "EVENKEEL_CHAMPION",
     "EVENKEEL_CHAMPION_URI",
     "EVENKEEL_DATA_REPO",
@@ -43,6 +45,8 @@ def facts(run: TrainingRun, champion: ModelVersion | None) -> dict[str, str]:
         "EVENKEEL_CAUSE": _cause(run.spec.cause),
         "EVENKEEL_PARAMETERS": _compact(run.spec.training.parameters),
     }
+    if (source := source_of(run.spec.training)) is not None:
+        found |= source.given(run)
     if (data := run.spec.cause.data) is not None:
         found["EVENKEEL_DATA_REPO"] = data.repo
         found["EVENKEEL_DATA_REV"] = data.rev

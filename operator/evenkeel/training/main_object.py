@@ -74,8 +74,11 @@ def of_its_life(main: Json, pods: Iterable[Json]) -> list[Json]:
     return [p for p in pods if str(p["metadata"].get("creationTimestamp", "")) >= born]
 
 
-def without_report(kind: str, complete: Json, now: datetime) -> State:
-    """Of a training that is complete and whose pod is not there: it is waited for a while."""
+def without_report(run: TrainingRun, kind: str, complete: Json, now: datetime) -> State:
+    """Of a training that is complete and whose pod is not there: it is waited for a while, unless
+    the report is elsewhere."""
+    if run.spec.training.result_from is not None:
+        return State("Succeeded", "", completed=complete.get("lastTransitionTime"))
     since = complete.get("lastTransitionTime")
     if since and (now - parse(since)).total_seconds() < POD_WAIT_SECONDS:
         return State(

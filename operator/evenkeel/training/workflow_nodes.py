@@ -15,7 +15,8 @@ NODES = "_nodes"
 why a step has no pod; waits: a step that a person resumes; hidden: where Argo keeps the nodes."""
 RESULT = "result"
 """The output parameter that is the report."""
-REPORT_CHARACTERS = 65536
+REPORT_BYTES = 65536
+"""What is longer is cut here, as the kubelet cuts termination messages."""
 _SPEC = ("suspend", "activeDeadlineSeconds")
 _STATUS = ("phase", "message", "startedAt", "finishedAt", "progress")
 _WORDS = 1000
@@ -42,7 +43,7 @@ def _of_nodes(name: str, status: Json) -> JSON:
     # The entrypoint's node has the Workflow's own name.
     report = _result(status.get("outputs")) or _result((by_id.get(name) or {}).get("outputs"))
     found = {
-        "result": report[: REPORT_CHARACTERS + 1],
+        "result": report.encode()[:REPORT_BYTES].decode(errors="ignore"),
         "failure": _said(sorted(failed, key=lambda n: n.get("finishedAt") or "~")),
         "pending": _first(n.get("message") for n in nodes if n.get("phase") == "Pending"),
         "waits": _first(

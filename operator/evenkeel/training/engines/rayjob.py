@@ -49,6 +49,8 @@ _STATUS = ("jobDeploymentStatus", "jobStatus", "reason", "endTime", "failed", "r
 def problem(training: TrainingTemplate) -> str | None:
     """What would keep the RayJob from taking the run's labels and environment."""
     assert training.ray_job is not None
+    if training.result_from is None:
+        return "training.rayJob needs training.resultFrom: Ray leaves no termination message"
     spec = training.ray_job.spec
     for field, instead in _INSTEAD.items():
         if field in spec:

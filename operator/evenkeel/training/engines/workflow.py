@@ -28,10 +28,11 @@ from evenkeel.training.main_object import (
     why_suspended,
     without_report,
 )
+from evenkeel.training.result import Place
 from evenkeel.training.trainer_pods import last_report, unfinished, waiting
 from evenkeel.training.workflow_nodes import (
     NODES,
-    REPORT_CHARACTERS,
+    REPORT_BYTES,
     RESULT,
     slim_workflow,
 )
@@ -42,6 +43,9 @@ JSON = dict[str, Any]
 WORKFLOW = ResourceType("argoproj.io", "v1alpha1", "workflows", "Workflow")
 MAIN = "main"
 """Argo's name for the container that a template describes."""
+PARAMETER = Place(
+    f"output parameter {RESULT}", "let the entrypoint put one JSON object out", REPORT_BYTES
+)
 GRACE_SECONDS = 30.0
 """For so long after the time is over Argo may need to end the Workflow by itself."""
 _PATH = "training.workflow.spec"
@@ -151,7 +155,7 @@ def workflow_state(run: TrainingRun, observed: Observed, now: datetime) -> State
     spec, told, nodes = (main.get(part) or {} for part in ("spec", "status", NODES))
     pods = of_its_life(main, observed.of(POD.kind))
     if told.get("phase") == "Succeeded":
-        return _succeeded(told, nodes, pods, now)
+        return _succeeded(run, told, nodes, pods, now)
     if told.get("phase") in ("Failed", "Error"):
         return _failed(spec, told, nodes)
     if spec.get("suspend"):
@@ -163,17 +167,18 @@ def workflow_state(run: TrainingRun, observed: Observed, now: datetime) -> State
     return State("TimedOut", going.message if going.phase == "Pending" else "", stop=True)
 
 
-def _succeeded(told: Json, nodes: Json, pods: Sequence[Json], now: datetime) -> State:
+def _succeeded(
+    run: TrainingRun, told: Json, nodes: Json, pods: Sequence[Json], now: datetime
+) -> State:
     ended = told.get("finishedAt")
-    found = str(nodes.get("result") or "") or last_report(pods, MAIN)
-    if len(found) > REPORT_CHARACTERS:
-        return State(
-            "Failed",
-            f"the report has more than {REPORT_CHARACTERS} characters; report fewer slices",
-        )
+    if run.spec.training.result_from is not None:
+        return State("Succeeded", "", completed=ended)
+    if found := str(nodes.get("result") or ""):
+        return State("Succeeded", "", found, completed=ended, place=PARAMETER)
+    found = last_report(pods, MAIN)
     if found:
         return State("Succeeded", "", found, completed=ended)
-    late = without_report(WORKFLOW.kind, {"lastTransitionTime": ended}, now)
+    late = without_report(run, WORKFLOW.kind, {"lastTransitionTime": ended}, now)
     if late.phase == "Running" and not (pods and all(_over(pod) for pod in pods)):
         return late
     if where := nodes.get("hidden"):
