@@ -49,6 +49,10 @@ SOURCES: dict[str, Source] = {
         "tools-kubeflow", "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager"
     ),
     "jobset": Source("tools-kubeflow", "sigs.k8s.io/jobset"),
+    "workflow-controller": Source(
+        "tools-argo", "github.com/argoproj/argo-workflows/v4/cmd/workflow-controller"
+    ),
+    "ray-operator": Source("tools-ray", "github.com/ray-project/kuberay/ray-operator"),
     "versitygw": Source("tools-versitygw", "github.com/versity/versitygw/cmd/versitygw"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")

@@ -31,6 +31,7 @@ GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
 OBJECTS = "triggers: [{name: t, objects: {%s}}]"
 RESULT = "training: {podTemplate: {spec: {containers: [{name: t, image: t}]}}, resultFrom: {%s}}"
 RESULT_OBJECT = RESULT % "object: {%s}"
+HEAD = "{headGroupSpec: {template: {spec: {containers: [{name: ray}]}}}}"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
@@ -439,8 +440,79 @@ BAD = [
         "backoffSeconds must not exceed maxBackoffSeconds",
     ),
     # Training
-    Bad("no engine", TR, "training: {retries: 1}", "exactly one of podTemplate or trainJob"),
-    Bad("no engine of a schedule", RS, "training: {}", "exactly one of podTemplate or trainJob"),
+    Bad(
+        "no engine",
+        TR,
+        "training: {retries: 1}",
+        "exactly one of podTemplate, trainJob, workflow or rayJob",
+    ),
+    Bad(
+        "no engine of a schedule",
+        RS,
+        "training: {}",
+        "exactly one of podTemplate, trainJob, workflow or rayJob",
+    ),
+    *(
+        Bad(
+            f"workflow: {message}",
+            TR,
+            f"training: {{workflow: {{spec: {spec}}}}}",
+            message,
+        )
+        for spec, message in (
+            ("{entrypoint: a}", "needs exactly one of templates or workflowTemplateRef"),
+            ("{templates: [{name: a}]}", "templates need entrypoint"),
+            ("{entrypoint: a, templates: [{}]}", "templates[0].name: Required value"),
+            (
+                "{workflowTemplateRef: {name: a}, activeDeadlineSeconds: 5}",
+                "write training.timeoutSeconds in place of activeDeadlineSeconds",
+            ),
+            (
+                "{workflowTemplateRef: {name: a}, suspend: true}",
+                "write training.suspend in place of suspend",
+            ),
+            (
+                "{workflowTemplateRef: {name: a}, podMetadata: {labels: {a: 1}}}",
+                "podMetadata.labels.a: Invalid value",
+            ),
+        )
+    ),
+    *(
+        Bad(
+            f"rayJob: {message}",
+            TR,
+            f"training: {{resultFrom: {{object: {{uri: s3://abc/$(EVENKEEL_RUN)}}}}, rayJob: "
+            f"{{spec: {spec}}}}}",
+            message,
+        )
+        for spec, message in (
+            ("{rayClusterSpec: " + HEAD + "}", "rayJob.spec.entrypoint: Required value"),
+            ("{entrypoint: a}", "rayJob.spec.rayClusterSpec: Required value"),
+            ("{entrypoint: a, rayClusterSpec: {}}", "headGroupSpec: Required value"),
+            (
+                "{entrypoint: a, rayClusterSpec: {headGroupSpec: {template: {spec: {}}}}}",
+                "template.spec.containers: Required value",
+            ),
+            (
+                "{entrypoint: a, backoffLimit: 1, rayClusterSpec: " + HEAD + "}",
+                "write training.retries in place of backoffLimit",
+            ),
+            (
+                "{entrypoint: a, clusterSelector: {a: b}, rayClusterSpec: " + HEAD + "}",
+                "a Ray cluster and a Ray job of its own",
+            ),
+            (
+                "{entrypoint: a, submissionMode: InteractiveMode, rayClusterSpec: " + HEAD + "}",
+                "supported values",
+            ),
+        )
+    ),
+    Bad(
+        "rayJob without resultFrom",
+        TR,
+        "training: {rayJob: {spec: {entrypoint: a, rayClusterSpec: " + HEAD + "}}}",
+        "rayJob needs resultFrom, since Ray leaves no termination message",
+    ),
     Bad(
         "no container", TR, "training: {podTemplate: {spec: {containers: []}}}", "at least 1 items"
     ),

@@ -118,7 +118,7 @@ def test_the_operator_understands_its_environment(
         namespace="metadata.namespace",
         identity="metadata.name",
         watch_namespaces=("a", "b"),
-        integrations=kinds.integrations(),
+        integrations=tuple(sorted(kinds.integrations())),
         prometheus_url="http://prometheus.monitoring:9090",
         prometheus_token_file="/etc/evenkeel/prometheus/token",
         prometheus_headers=("X-Scope-OrgID=ml", "X-Team=a=b"),

@@ -94,6 +94,8 @@ OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
         (made("Pod", "p", {DEPLOYMENT: "other"}), {("ModelDeployment", "other")}),
         (made("TrainJob", "run-1", {RUN: "run-1"}), {("TrainingRun", "run-1")}),
         (made("JobSetPod", "p", {JOB_SET: "run-1"}), {("TrainingRun", "run-1")}),
+        (made("Workflow", "run-1", {RUN: "run-1"}), {("TrainingRun", "run-1")}),
+        (made("RayJob", "run-1", {RUN: "run-1"}), {("TrainingRun", "run-1")}),
         (made("Service", "somebody-elses"), set()),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
@@ -123,13 +125,15 @@ def test_reconciles_find_objects_by_indexed_labels() -> None:
     assert set(kinds.indexed()) == {DEPLOYMENT, SCHEDULE, RUN, JOB_SET}
 
 
-def test_what_is_switched_on_adds_no_right_that_is_there() -> None:
-    rules = {
-        tuple(rule["resources"]): rule["verbs"] for rule in rights.of_integrations()["trainJob"]
-    }
-    assert rules == {("trainjobs",): list(OWNED)}
+@pytest.mark.parametrize(
+    ("name", "resource"),
+    [("trainJob", "trainjobs"), ("workflow", "workflows"), ("rayJob", "rayjobs")],
+)
+def test_what_is_switched_on_adds_no_right_that_is_there(name: str, resource: str) -> None:
+    rules = {tuple(rule["resources"]): rule["verbs"] for rule in rights.of_integrations()[name]}
+    assert rules == {(resource,): list(OWNED)}
 
 
 def test_without_an_integration_nothing_of_it_is_watched() -> None:
     off = {watch.type.kind for watch in kinds.watches() if not watch.wanted(())}
-    assert off == {"TrainJob", "JobSetPod"}
+    assert off == {"TrainJob", "JobSetPod", "Workflow", "RayJob"}

@@ -41,7 +41,9 @@ def runs(name: str) -> JSON:
 def ended(name: str, code: int, message: str = "") -> JSON:
     """A container that has ended."""
     times = {"startedAt": _now(), "finishedAt": _now()}
-    return status(name, {"terminated": {"exitCode": code, "message": message, **times}})
+    why = "Error" if code else "Completed"
+    told = {"exitCode": code, "reason": why, "message": message, **times}
+    return status(name, {"terminated": told})
 
 
 def status(name: str, state: JSON) -> JSON:

@@ -209,7 +209,8 @@ def test_a_template_is_that_of_one_engine_and_every_engine_has_its_field() -> No
     both = run(podTemplate={"spec": {"containers": [{"name": "a"}]}})
     assert said(plan(both)) == (
         "InvalidTemplate",
-        "training needs exactly one of training.podTemplate, training.trainJob",
+        "training needs exactly one of training.podTemplate, training.trainJob, "
+        "training.workflow, training.rayJob",
     )
 
 
@@ -369,13 +370,29 @@ def test_its_time_is_the_run_s_and_it_is_deleted_when_that_is_over() -> None:
 
 
 def test_its_time_stands_still_while_suspended_and_begins_anew_then() -> None:
-    assert said(plan(started(), job(suspend=True), now=LATE))[0] == "Suspended"
-    resuming = job(condition("Suspended", reason="Suspended"))
-    assert plan(started(), resuming, now=LATE).deletes == (), "Trainer has not seen it yet"
+    waits = plan(started(), job(suspend=True), now=LATE)
+    assert said(waits)[0] == "Suspended"
+    held = after(started(), waits)
+    resumed = job(condition("Suspended", "False", at=LATE, reason="Resumed"))
+    going = after(held, plan(held, resumed, now=LATE))
+    left = plan(going, resumed, pod(0), now=LATE + timedelta(minutes=59))
+    assert (said(left)[0], left.requeue_after) == ("Running", 60)
+    assert plan(going, resumed, now=LATE + timedelta(hours=1)).deletes == DELETED
+
+
+def test_it_begins_anew_too_if_the_operator_was_away_meanwhile() -> None:
     resumed = job(condition("Suspended", "False", at=LATE, reason="Resumed"))
     left = plan(started(), resumed, pod(0), now=LATE + timedelta(minutes=59))
     assert (said(left)[0], left.requeue_after) == ("Running", 60)
-    assert plan(started(), resumed, now=LATE + timedelta(hours=1)).deletes == DELETED
+
+
+def test_its_time_goes_on_though_trainer_never_takes_the_resumption_up() -> None:
+    held = after(started(run(suspend=True)), plan(started(run(suspend=True)), job(suspend=True)))
+    ignored = job(condition("Suspended", reason="Suspended"))
+    going = plan(held, ignored, now=LATE)
+    assert (said(going)[0], going.deletes) == ("Pending", ())
+    over = plan(after(held, going), ignored, now=LATE + timedelta(hours=1))
+    assert (said(over)[0], over.deletes) == ("TimedOut", DELETED)
 
 
 def test_a_crash_before_the_status_leaves_it_its_time() -> None:

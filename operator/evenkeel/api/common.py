@@ -9,8 +9,10 @@ from pydantic.alias_generators import to_camel
 
 from evenkeel.api.base import Annotations, Decimal, Labels, Name
 from evenkeel.api.engine import EngineTemplate
+from evenkeel.api.rayjob import RayJobTemplate
 from evenkeel.api.resultfrom import ResultFrom
 from evenkeel.api.trainjob import TrainJobTemplate
+from evenkeel.api.workflow import WorkflowTemplate
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list
 
 CONTAINER = {
@@ -143,6 +145,12 @@ Approval = Literal["Automatic", "Manual"]
 class TrainingTemplate(Model):
     """How the model is trained: by the engine whose field is given."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.rayJob) || has(self.resultFrom)",
+            "rayJob needs resultFrom, since Ray leaves no termination message",
+        ),
+    )
     pod_template: Annotated[
         TrainingPodTemplate | None,
         Field(description="Pod of a training Job. The first container is the trainer."),
@@ -152,6 +160,20 @@ class TrainingTemplate(Model):
         Field(
             description="A TrainJob of Kubeflow Trainer v2; needs the integration trainJob. Its "
             "runtime says how often it is tried again; retries does not concern it."
+        ),
+    ] = None
+    workflow: Annotated[
+        WorkflowTemplate | None,
+        Field(
+            description="A Workflow of Argo Workflows; needs the integration workflow. Its "
+            "templates say how often they are tried again; retries does not concern it."
+        ),
+    ] = None
+    ray_job: Annotated[
+        RayJobTemplate | None,
+        Field(
+            description="A RayJob of KubeRay; needs the integration rayJob, and resultFrom, since "
+            "the trainer has no termination message."
         ),
     ] = None
     result_from: Annotated[
@@ -179,16 +201,16 @@ class TrainingTemplate(Model):
     metadata: Annotated[
         ChildMetadata | None,
         Field(
-            description="Labels and annotations of the Job or TrainJob itself, such as "
-            "kueue.x-k8s.io/queue-name. Those of a Job's pods are podTemplate.metadata's. It is "
-            "made once: changes concern later runs."
+            description="Labels and annotations of the Job itself, or of the object in its "
+            "place, such as kueue.x-k8s.io/queue-name. Those of a Job's pods are "
+            "podTemplate.metadata's. It is made once: changes concern later runs."
         ),
     ] = None
     suspend: Annotated[
         bool,
         Field(
-            description="The Job or TrainJob starts suspended, until a queue or a person sets its "
-            "spec.suspend to false."
+            description="The Job, or the object in its place, starts suspended, until a queue or a "
+            "person sets its spec.suspend to false."
         ),
     ] = False
     timeout_seconds: Annotated[
@@ -201,10 +223,20 @@ class TrainingTemplate(Model):
         ),
     ] = 3600
     retries: Annotated[
-        int, Field(ge=0, le=10, description="Further attempts of a Job's failed pod.")
+        int,
+        Field(
+            ge=0,
+            le=10,
+            description="Further attempts: of a Job's failed pod, or of a RayJob with a new "
+            "cluster.",
+        ),
     ] = 2
     ttl_seconds_after_finished: Annotated[
-        int, Field(ge=0, description="The finished Job or TrainJob is deleted after this time.")
+        int,
+        Field(
+            ge=0,
+            description="The finished Job, or the object in its place, is deleted after this time.",
+        ),
     ] = 86400
 
     @classmethod

@@ -98,6 +98,13 @@ class TrainingRunStatus(Model):
         str | None, Field(max_length=253, description="The Job, or the object in its place.")
     ] = None
     start_time: Annotated[Timestamp | None, Field(description="When that was created.")] = None
+    active_time: Annotated[
+        Timestamp | None,
+        Field(
+            description="Since when it has not been suspended; the operator's own clock for "
+            "timeoutSeconds begins here."
+        ),
+    ] = None
     trained_time: Annotated[
         Timestamp | None,
         Field(description="When the training succeeded, whose report is read by resultFrom."),

@@ -19,6 +19,7 @@ from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import CutShort, TrainingRun
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import ResourceType, Watch
+from evenkeel.training.result import TERMINATION_MESSAGE, Place
 
 Json = Mapping[str, Any]
 
@@ -43,20 +44,28 @@ class Observed(NamedTuple):
 class State(NamedTuple):
     """How a training stands.
 
-    message: for people, cause before remedy. report: the trainer's, of a training that succeeded.
-    completed: when that was, if it is known (RFC 3339).
-    requeue_after: seconds until it is worth another look, though nothing changes. stop: the main
-    object would go on by itself after this end, and has to be deleted at once. failure: exit code
-    and last words of the newest attempt that failed, kept once its pod is gone. cut_short: what
-    the run's status says of attempts that are ended though they go on. patch: fields of the main
-    object to be changed, as a merge patch.
+    phase: InvalidTemplate: what the template asks for cannot be. message: for people, cause before
+    remedy. report: the trainer's, of a training that succeeded; place: where it was. completed:
+    when that was, if it is known (RFC 3339). requeue_after: seconds until it is worth another
+    look, though nothing changes. stop: the main object would go on by itself after this end, and
+    has to be deleted at once. failure: exit code and last words of the newest attempt that failed,
+    kept once its pod is gone. cut_short: what the run's status says of attempts that are ended
+    though they go on. patch: fields of the main object to be changed, as a merge patch.
     """
 
     phase: Literal[
-        "Pending", "Running", "Suspended", "Succeeded", "TimedOut", "Failed", "ReportLost"
+        "Pending",
+        "Running",
+        "Suspended",
+        "Succeeded",
+        "TimedOut",
+        "Failed",
+        "InvalidTemplate",
+        "ReportLost",
     ]
     message: str
     report: str | None = None
+    place: Place = TERMINATION_MESSAGE
     completed: str | None = None
     requeue_after: float | None = None
     stop: bool = False

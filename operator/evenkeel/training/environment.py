@@ -7,6 +7,7 @@ They come before the container's own, so that those may refer to them. The facts
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from evenkeel.api.cause import Cause
@@ -20,13 +21,24 @@ Json = dict[str, Any]
 CAUSE_BYTES = 16384
 """Alerts carry labels without limit; an environment is limited."""
 
+OPTIONAL = (
+    "EVENKEEL_RESULT_URI",
+    "EVENKEEL_CHAMPION",
+    "EVENKEEL_CHAMPION_URI",
+    "EVENKEEL_DATA_REPO",
+    "EVENKEEL_DATA_REV",
+    "EVENKEEL_DATA_PATH",
+    "EVENKEEL_DATA_DIGEST",
+)
+"""Facts that not every run has."""
 
-def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]) -> list[Json]:
-    """The container's EnvVars with those of the run; `own`: the ones it has.
+
+def facts(run: TrainingRun, champion: ModelVersion | None) -> dict[str, str]:
+    """What a trainer is told of its run, by name; those in OPTIONAL may be missing.
 
     champion: the version in production, for trainers that judge it on the same data.
     """
-    facts = {
+    found = {
         "EVENKEEL_RUN": run.metadata.name,
         "EVENKEEL_MODEL": run.spec.model,
         "EVENKEEL_NAMESPACE": run.metadata.namespace,
@@ -34,23 +46,37 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
         "EVENKEEL_PARAMETERS": _compact(run.spec.training.parameters),
     }
     if (source := source_of(run.spec.training)) is not None:
-        facts |= source.given(run)
+        found |= source.given(run)
     if (data := run.spec.cause.data) is not None:
-        facts["EVENKEEL_DATA_REPO"] = data.repo
-        facts["EVENKEEL_DATA_REV"] = data.rev
-        facts["EVENKEEL_DATA_PATH"] = data.path
-        facts["EVENKEEL_DATA_DIGEST"] = data.digest
+        found["EVENKEEL_DATA_REPO"] = data.repo
+        found["EVENKEEL_DATA_REV"] = data.rev
+        found["EVENKEEL_DATA_PATH"] = data.path
+        found["EVENKEEL_DATA_DIGEST"] = data.digest
     if (objects := run.spec.cause.objects) is not None:
-        facts["EVENKEEL_DATA_URI"] = objects.uri
-        facts["EVENKEEL_DATA_DIGEST"] = objects.digest
-        facts["EVENKEEL_DATA_PARTITION"] = objects.partition
+        found["EVENKEEL_DATA_URI"] = objects.uri
+        found["EVENKEEL_DATA_DIGEST"] = objects.digest
+        found["EVENKEEL_DATA_PARTITION"] = objects.partition
     if champion is not None:
-        facts["EVENKEEL_CHAMPION"] = champion.metadata.name
-        facts["EVENKEEL_CHAMPION_URI"] = champion.spec.uri
-    kept = [e for e in own if e.get("name") not in facts]
+        found["EVENKEEL_CHAMPION"] = champion.metadata.name
+        found["EVENKEEL_CHAMPION_URI"] = champion.spec.uri
+    return found
+
+
+def environment(
+    run: TrainingRun,
+    champion: ModelVersion | None,
+    own: list[Json],
+    spelled: Callable[[str], str] = str,
+) -> list[Json]:
+    """The container's EnvVars with those of the run; `own`: the ones it has.
+
+    spelled: how values are written for what handles them before the kubelet does.
+    """
+    known = facts(run, champion)
+    kept = [e for e in own if e.get("name") not in known]
     taken = {e.get("name") for e in kept}
     parameters = {k: v for k, v in run.spec.training.parameters.items() if k not in taken}
-    given = {**facts, **parameters}
+    given = {name: spelled(value) for name, value in {**known, **parameters}.items()}
     return literal_env(given) + kept
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.meta.objects import Manifest
 from evenkeel.meta.times import parse
 from evenkeel.training.engine import State
 
@@ -19,6 +20,11 @@ LOOK_AGAIN = 15.0
 """Seconds after which it is asked again why there is no pod; nothing tells of a change."""
 POD_WAIT_SECONDS = 60
 """For so long a finished training's pod may be missing from the snapshot, which can lag behind."""
+
+
+def identity(obj: Json) -> Manifest:
+    """The object's metadata without what others note in it."""
+    return {k: v for k, v in obj["metadata"].items() if k not in ("managedFields", "annotations")}
 
 
 def conditions(main: Json) -> dict[str, Json]:
@@ -47,6 +53,25 @@ def why_suspended(run: TrainingRun, kind: str, main: Json) -> str:
             "to false lets it start"
         )
     return f"the {kind} is suspended, for instance by a quota queue"
+
+
+def seconds_left(
+    run: TrainingRun, now: datetime, *, resumed: str | None = None, grace: float = 0.0
+) -> float:
+    """Until timeoutSeconds is over by the run's own clock; it begins anew after a suspension.
+
+    resumed: when that was last, if the object tells; the operator may have been away. grace: for
+    so long it is left to the object's own deadline, should its controller be there.
+    """
+    told = [parse(time) for time in (run.status.active_time, resumed) if time is not None]
+    limit = timedelta(seconds=run.spec.training.timeout_seconds + grace)
+    return (max(told, default=now) + limit - now).total_seconds()
+
+
+def of_its_life(main: Json, pods: Iterable[Json]) -> list[Json]:
+    """The pods that are not those of an earlier object of the same name."""
+    born = str((main.get("metadata") or {}).get("creationTimestamp", ""))
+    return [p for p in pods if str(p["metadata"].get("creationTimestamp", "")) >= born]
 
 
 def without_report(run: TrainingRun, kind: str, complete: Json, now: datetime) -> State:

@@ -34,7 +34,12 @@ from evenkeel.training.snapshot import RunSnapshot
 UNSEEN_SECONDS = 60
 """For so long an object that was just created may be missing from the snapshot."""
 
-_FAILURES = {"TimedOut": "TimedOut", "Failed": "TrainerFailed", "ReportLost": "ReportLost"}
+_FAILURES = {
+    "TimedOut": "TimedOut",
+    "Failed": "TrainerFailed",
+    "InvalidTemplate": "InvalidTemplate",
+    "ReportLost": "ReportLost",
+}
 """Reasons of a run, by the phase of the engine in which it fails."""
 
 
@@ -147,7 +152,7 @@ def _created(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
         return None
     kind, name = engine.type.kind, snapshot.run.metadata.name
     return Plan(
-        status=status.unfinished(snapshot, "Pending", f"{kind} {name} is being created"),
+        status=status.begun(snapshot, f"{kind} {name} is being created"),
         creates=(engine.manifest(snapshot.run, snapshot.champion),),
         events=(Event("Normal", f"{kind}Created", f"{kind} {name}"),),
     )
@@ -227,7 +232,7 @@ def _awaited(snapshot: RunSnapshot, engine: Engine | None, state: State) -> Plan
 
 def _reported(snapshot: RunSnapshot, state: State, deletes: tuple[Ref, ...]) -> Plan:
     try:
-        report = snapshot.run.status.result or parse_result(state.report or "")
+        report = snapshot.run.status.result or parse_result(state.report or "", state.place)
     except InvalidResult as problem:
         failed = _failure(snapshot, "InvalidResult", str(problem), deletes=deletes)
         return replace(failed, requeue_after=_life(snapshot, state))

@@ -18,11 +18,25 @@ def unfinished(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunS
     return _status(snapshot, readiness("Unknown", reason, message))
 
 
+def begun(snapshot: RunSnapshot, message: str) -> TrainingRunStatus:
+    """Of a run whose object is created now."""
+    made = unfinished(snapshot, "Pending", message)
+    active = None if snapshot.run.spec.training.suspend else timestamp(snapshot.now)
+    return made.model_copy(update={"active_time": active})
+
+
 def progress(snapshot: RunSnapshot, state: State) -> TrainingRunStatus:
     """Of a run whose training goes on, with what its engine has to remember."""
     made = unfinished(snapshot, state.phase, state.message)
     known = printable(state.failure)[:2048] or made.last_failure
-    return made.model_copy(update={"last_failure": known, "cut_short": state.cut_short})
+    active = snapshot.run.status.active_time or timestamp(snapshot.now)
+    return made.model_copy(
+        update={
+            "last_failure": known,
+            "cut_short": state.cut_short,
+            "active_time": None if state.phase == "Suspended" else active,
+        }
+    )
 
 
 def held(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
@@ -108,6 +122,7 @@ def _status(
         creation_time=timestamp(created(run)),
         job=None if unborn else run.metadata.name,
         start_time=run.status.start_time or (None if unborn else now),
+        active_time=run.status.active_time,
         trained_time=run.status.trained_time,
         completion_time=now if ended else None,
         alert_count=snapshot.alert_count,

@@ -40,6 +40,16 @@ def report(pods: Iterable[Json], trainer: str) -> str | None:
     return None if pod is None else _message(pod, trainer)
 
 
+def last_report(pods: Iterable[Json], trainer: str) -> str:
+    """The message of the container that ended last with 0 and left one; empty without such a pod.
+
+    Of trainings with several steps, of which one reports.
+    """
+    told = [p for p in pods if _exit_code(p, trainer) == 0 and _message(p, trainer)]
+    last = max(told, key=lambda p: (end_time(p, trainer) or "", age(p)), default=None)
+    return "" if last is None else _message(last, trainer)
+
+
 def last_failure(pods: Iterable[Json], trainer: str) -> str:
     """Exit code and last words of the newest pod that failed; empty without such a pod.
 

@@ -11,13 +11,17 @@ _RESULT: tuple[Carrier, ...] = ("Ready", "Succeeded")
 _FAILURE: tuple[Carrier, ...] = ("Ready", "Succeeded", "Event")
 
 TRAINING_RUN = (
-    Reason("Pending", _RESULT, "The Job or TrainJob is being created, or no pod of it runs yet."),
+    Reason(
+        "Pending",
+        _RESULT,
+        "The Job, or the object in its place, is being created, or no pod of it runs yet.",
+    ),
     Reason("Running", _RESULT, "The trainer runs; the message has the attempt."),
     Reason(
         "Suspended",
         _RESULT,
-        "The Job or TrainJob is suspended: by Kueue, whose queue the message names, or by "
-        "`training.suspend`.",
+        "The Job, or the object in its place, is suspended: by Kueue, whose queue the message "
+        "names, or by `training.suspend`.",
         "Look at the queue, or set its `spec.suspend` to false.",
     ),
     Reason(
@@ -29,6 +33,8 @@ TRAINING_RUN = (
     ),
     Reason("JobCreated", ("Event",), "The Job was created."),
     Reason("TrainJobCreated", ("Event",), "The TrainJob was created."),
+    Reason("WorkflowCreated", ("Event",), "The Workflow was created."),
+    Reason("RayJobCreated", ("Event",), "The RayJob was created."),
     Reason("Succeeded", (*_RESULT, "Event"), "`status.modelVersion` exists."),
     Reason(
         "TrainerFailed",
@@ -39,7 +45,8 @@ TRAINING_RUN = (
     Reason(
         "TimedOut",
         _FAILURE,
-        "All attempts together took longer than `timeoutSeconds`; a TrainJob is deleted then.",
+        "All attempts together took longer than `timeoutSeconds`; a TrainJob is deleted then, "
+        "as is a Workflow or RayJob that does not end by itself.",
         "Raise it, or train faster.",
     ),
     Reason(
@@ -86,9 +93,34 @@ TRAINING_RUN = (
         "Delete it, and create another TrainingRun.",
     ),
     Reason(
+        "WorkflowLost",
+        _FAILURE,
+        "The Workflow was deleted before its result was read; it is not created twice.",
+        "Create another TrainingRun, or wait for the schedule's next trigger.",
+    ),
+    Reason(
+        "WorkflowConflict",
+        _FAILURE,
+        "A Workflow of the run's name belongs to somebody else.",
+        "Delete it, and create another TrainingRun.",
+    ),
+    Reason(
+        "RayJobLost",
+        _FAILURE,
+        "The RayJob was deleted before its result was read; it is not created twice.",
+        "Create another TrainingRun, or wait for the schedule's next trigger.",
+    ),
+    Reason(
+        "RayJobConflict",
+        _FAILURE,
+        "A RayJob of the run's name belongs to somebody else.",
+        "Delete it, and create another TrainingRun.",
+    ),
+    Reason(
         "InvalidTemplate",
         _FAILURE,
-        "`spec.training` cannot make a Job or TrainJob, in the API server's words.",
+        "`spec.training` cannot make a Job or the object in its place, in the words of the API "
+        "server or of what runs it.",
         "Correct it in the schedule, or create another TrainingRun.",
     ),
     Reason(

@@ -8,7 +8,7 @@ complete: until then another rank may fail.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from sys import intern
 from typing import Any
 
@@ -18,7 +18,6 @@ from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.admission import explained
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import POD, READ, ResourceType, Watch
-from evenkeel.meta.times import parse
 from evenkeel.pods.slim import slim
 from evenkeel.training.engine import Engine, Observed, State, metadata, own_events
 from evenkeel.training.environment import environment, extensible
@@ -26,6 +25,8 @@ from evenkeel.training.main_object import (
     LOOK_AGAIN,
     LOOK_SOON,
     conditions,
+    of_its_life,
+    seconds_left,
     true,
     why_suspended,
     without_report,
@@ -103,7 +104,7 @@ def _of_a_run(container: Json) -> bool:
 def train_job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     """How the TrainJob stands: by its conditions, and by the run's clock, since it has none."""
     job = observed.main or {}
-    pods = [pod for pod in observed.of(JOB_SET_POD.kind) if _is_of(job, pod)]
+    pods = of_its_life(job, observed.of(JOB_SET_POD.kind))
     told = conditions(job)
     if true(complete := told.get("Complete")):
         assert complete is not None
@@ -115,7 +116,7 @@ def train_job_state(run: TrainingRun, observed: Observed, now: datetime) -> Stat
         return State("Failed", f"{over.get('reason', '')}: {why}", failure=words)
     if (job.get("spec") or {}).get("suspend"):
         return State("Suspended", why_suspended(run, TRAIN_JOB.kind, job), failure=words)
-    left = _seconds_left(run, told.get("Suspended"), now)
+    left = seconds_left(run, now, resumed=_resumed(told.get("Suspended")))
     if left <= 0:
         refused = f"no pod could be created: {explained(observed.refusal)}"
         return State("TimedOut", refused if observed.refusal else words, stop=True, failure=words)
@@ -132,15 +133,8 @@ def _complete(run: TrainingRun, pods: Sequence[Json], complete: Json, now: datet
     return State("Succeeded", "", found, completed=complete.get("lastTransitionTime"))
 
 
-def _seconds_left(run: TrainingRun, suspended: Json | None, now: datetime) -> float:
-    """Until the time is over, which stands still while it is suspended and begins anew then."""
-    since = now
-    if suspended is not None and not true(suspended):
-        since = parse(suspended["lastTransitionTime"])
-    elif suspended is None and run.status.start_time is not None:
-        since = parse(run.status.start_time)
-    limit = timedelta(seconds=run.spec.training.timeout_seconds)
-    return (since + limit - now).total_seconds()
+def _resumed(suspended: Json | None) -> str | None:
+    return None if suspended is None or true(suspended) else suspended["lastTransitionTime"]
 
 
 def _going_on(pods: Sequence[Json], words: str, refusal: str) -> State:
@@ -182,12 +176,6 @@ def _failed(pods: Iterable[Json]) -> list[Json]:
 
 def _rank(pod: Json) -> str:
     return str(pod["metadata"]["labels"].get(RANK, ""))
-
-
-def _is_of(job: Json, pod: Json) -> bool:
-    """Whether the pod is not that of an earlier TrainJob of the same name."""
-    born: str = pod["metadata"].get("creationTimestamp", "")
-    return born >= str((job.get("metadata") or {}).get("creationTimestamp", ""))
 
 
 def _events(job: Json) -> tuple[str, ...]:
