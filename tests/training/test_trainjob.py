@@ -209,7 +209,8 @@ def test_a_template_is_that_of_one_engine_and_every_engine_has_its_field() -> No
     both = run(podTemplate={"spec": {"containers": [{"name": "a"}]}})
     assert said(plan(both)) == (
         "InvalidTemplate",
-        "training needs exactly one of training.podTemplate, training.trainJob",
+        "training needs exactly one of training.podTemplate, training.trainJob, "
+        "training.pipelineRun",
     )
 
 

@@ -8,16 +8,18 @@ from dataclasses import dataclass, fields
 
 from evenkeel.adapters.git.git import Git
 from evenkeel.adapters.mlflow import Mlflow
+from evenkeel.adapters.pipelines import Pipelines
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.adapters.source import Ask
 from evenkeel.adapters.web import Web
-from evenkeel.outside import mlflow
+from evenkeel.outside import mlflow, pipelines
 
 __all__ = ["SOURCES", "Adapters"]
 
 SOURCES: Mapping[str, Callable[[Web], Ask]] = {
     "git": lambda web: Git(web).ask,
     mlflow.KIND: Mlflow,
+    pipelines.KIND: Pipelines,
 }
 """By a poll's kind what asks its questions."""
 

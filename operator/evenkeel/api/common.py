@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from evenkeel.api.base import Annotations, Decimal, Labels, Name
 from evenkeel.api.engine import EngineTemplate
+from evenkeel.api.pipelinerun import PipelineRunTemplate
 from evenkeel.api.trainjob import TrainJobTemplate
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list
 
@@ -142,6 +143,17 @@ Approval = Literal["Automatic", "Manual"]
 class TrainingTemplate(Model):
     """How the model is trained: by the engine whose field is given."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.pipelineRun) || !self.suspend",
+            "a pipelineRun has no object in the cluster that could be let go again: leave suspend "
+            "out, and let the schedule's trigger wait instead",
+        ),
+        Rule(
+            "!has(self.pipelineRun) || !has(self.metadata)",
+            "a pipelineRun has no object in the cluster to carry metadata; leave it out",
+        ),
+    )
     pod_template: Annotated[
         TrainingPodTemplate | None,
         Field(description="Pod of a training Job. The first container is the trainer."),
@@ -151,6 +163,13 @@ class TrainingTemplate(Model):
         Field(
             description="A TrainJob of Kubeflow Trainer v2; needs the integration trainJob. Its "
             "runtime says how often it is tried again; retries does not concern it."
+        ),
+    ] = None
+    pipeline_run: Annotated[
+        PipelineRunTemplate | None,
+        Field(
+            description="A run of Kubeflow Pipelines, outside the cluster or in it. parameters "
+            "become the pipeline's; retries does not concern it."
         ),
     ] = None
     parameters: Annotated[

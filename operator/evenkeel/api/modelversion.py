@@ -9,6 +9,7 @@ from pydantic import Field
 from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices
+from evenkeel.api.enginerun import EngineRun
 from evenkeel.api.uri import ModelURI
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import Model, Rule, map_list
@@ -40,6 +41,7 @@ _OPTIONAL = (
     "metrics",
     "slices",
     "trainingRun",
+    "run",
     "cause",
     "champion",
     "gates",
@@ -90,6 +92,9 @@ class ModelVersionSpec(Model):
     training_run: Annotated[
         str, Field(max_length=253, description="TrainingRun that produced it.")
     ] = ""
+    run: Annotated[
+        EngineRun | None, Field(description="That of the engine, where it keeps its own runs.")
+    ] = None
     cause: Annotated[Cause | None, Field(description="Why it was trained.")] = None
     trained_time: Annotated[
         Timestamp | None,

@@ -18,10 +18,12 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import EVENT, READ
+from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.pods.diagnosis import MOST
 from evenkeel.training import engine_of, run_labels, run_of, watches
 from evenkeel.training.engine import Engine, Observed
 from evenkeel.training.plan import plan_run
+from evenkeel.training.questions import parting, question
 from evenkeel.training.run_state import finished
 from evenkeel.training.snapshot import RunSnapshot
 from evenkeel.versions.champion import champion
@@ -41,19 +43,28 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     model = run.spec.model
     schedule = store.get(Key("RetrainSchedule", key.namespace, run.spec.schedule))
     versions = store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
+    now, champion_ = datetime.now(UTC), champion(promoted_last(store, key.namespace, model), model)
+    outside = _asked(context, key, question(run, champion_, now), parting(run))
+    observed = await _observed(context, run)
     return plan_run(
         RunSnapshot(
             run=run,
-            now=datetime.now(UTC),
-            observed=await _observed(context, run),
+            now=now,
+            observed=observed._replace(outside=outside),
             schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
             replaced_by=_replaced_by(store, key, run.spec.schedule),
             version_exists=bool(versions),
             rejection=invalid,
-            champion=champion(promoted_last(store, key.namespace, model), model),
+            champion=champion_,
             switched_off=_switched_off(context, run),
         )
     )
+
+
+def _asked(context: Context, key: Key, asked: Poll | None, last: Poll | None) -> Sighting[object]:
+    """What is known of the run outside the cluster. last: what is asked should it be deleted."""
+    seen = context.polls.want(key, {"run": asked} if asked is not None else {}, parting=last)
+    return seen.get("run", Sighting())
 
 
 def _switched_off(context: Context, run: TrainingRun) -> bool:
@@ -65,7 +76,7 @@ def _switched_off(context: Context, run: TrainingRun) -> bool:
 async def _observed(context: Context, run: TrainingRun) -> Observed:
     """What the cluster holds of the training, by what its engine watches."""
     engine, store = engine_of(run.spec.training), context.store
-    if engine is None:
+    if engine is None or engine.type is None:
         return Observed()
     namespace, name = run.metadata.namespace, run.metadata.name
     kinds = {w.type.kind for w in engine.watches} - {engine.type.kind}

@@ -25,6 +25,15 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
 
     champion: the version in production, for trainers that judge it on the same data.
     """
+    given = facts(run, champion)
+    kept = [e for e in own if e.get("name") not in given]
+    taken = {e.get("name") for e in kept}
+    parameters = {k: v for k, v in run.spec.training.parameters.items() if k not in taken}
+    return literal_env({**given, **parameters}) + kept
+
+
+def facts(run: TrainingRun, champion: ModelVersion | None) -> dict[str, str]:
+    """What every trainer may know of its run, by name."""
     facts = {
         "EVENKEEL_RUN": run.metadata.name,
         "EVENKEEL_MODEL": run.spec.model,
@@ -40,11 +49,7 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
     if champion is not None:
         facts["EVENKEEL_CHAMPION"] = champion.metadata.name
         facts["EVENKEEL_CHAMPION_URI"] = champion.spec.uri
-    kept = [e for e in own if e.get("name") not in facts]
-    taken = {e.get("name") for e in kept}
-    parameters = {k: v for k, v in run.spec.training.parameters.items() if k not in taken}
-    given = {**facts, **parameters}
-    return literal_env(given) + kept
+    return facts
 
 
 def extensible(container: Any) -> bool:

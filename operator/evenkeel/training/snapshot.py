@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from evenkeel.api.enginerun import ObservedRun
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.training.engine import Observed
+from evenkeel.training.engines import engine_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,20 @@ class RunSnapshot:
         main = self.observed.main
         owners = (main or {}).get("metadata", {}).get("ownerReferences") or ()
         return any(owner.get("uid") == self.run.metadata.uid for owner in owners)
+
+    @property
+    def outside(self) -> bool:
+        """Whether the training is no object in the cluster."""
+        engine = engine_of(self.run.spec.training)
+        return engine is not None and engine.asks is not None
+
+    @property
+    def known_as(self) -> ObservedRun | None:
+        """What the engine calls the run, as last seen."""
+        engine = engine_of(self.run.spec.training)
+        if engine is None:
+            return self.run.status.run
+        return engine.known_as(self.run, self.observed)
 
     @property
     def alert_count(self) -> int:

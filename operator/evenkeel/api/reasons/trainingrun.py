@@ -6,6 +6,7 @@ Every one with Ready=False but ApplyFailed, NameTaken and EngineOff is final.
 from __future__ import annotations
 
 from evenkeel.api.reasons.reason import APPLY_FAILED, Carrier, Reason
+from evenkeel.api.reasons.source import source_reasons
 
 _RESULT: tuple[Carrier, ...] = ("Ready", "Succeeded")
 _FAILURE: tuple[Carrier, ...] = ("Ready", "Succeeded", "Event")
@@ -22,6 +23,7 @@ TRAINING_RUN = (
     ),
     Reason("JobCreated", ("Event",), "The Job was created."),
     Reason("TrainJobCreated", ("Event",), "The TrainJob was created."),
+    Reason("PipelineRunCreated", ("Event",), "The run in Kubeflow Pipelines is there."),
     Reason("Succeeded", (*_RESULT, "Event"), "`status.modelVersion` exists."),
     Reason(
         "TrainerFailed",
@@ -32,7 +34,8 @@ TRAINING_RUN = (
     Reason(
         "TimedOut",
         _FAILURE,
-        "All attempts together took longer than `timeoutSeconds`; a TrainJob is deleted then.",
+        "All attempts took longer than `timeoutSeconds`; a TrainJob is deleted then, and a run "
+        "in Kubeflow Pipelines is terminated.",
         "Raise it, or train faster.",
     ),
     Reason(
@@ -72,9 +75,16 @@ TRAINING_RUN = (
         "Delete it, and create another TrainingRun.",
     ),
     Reason(
+        "PipelineRunLost",
+        _FAILURE,
+        "The run in Kubeflow Pipelines was deleted before its end was seen; it is not made twice.",
+        "Create another TrainingRun, or wait for the schedule's next trigger.",
+    ),
+    Reason(
         "InvalidTemplate",
         _FAILURE,
-        "`spec.training` cannot make a Job or TrainJob, in the API server's words.",
+        "`spec.training` cannot make a Job, a TrainJob or a run in Kubeflow Pipelines, in the "
+        "words of whoever refuses it.",
         "Correct it in the schedule, or create another TrainingRun.",
     ),
     Reason(
@@ -102,5 +112,6 @@ TRAINING_RUN = (
         "A ModelVersion of somebody else has the name that is needed; it is left as it is.",
         "Delete it, or give it another name.",
     ),
+    *source_reasons(*_RESULT),
     APPLY_FAILED,
 )
