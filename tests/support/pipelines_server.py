@@ -121,7 +121,7 @@ class Pipelines:
 
     users: by token the namespaces that its user may touch, where there are several users. fault: an
     answer instead of the right one. lose: whether an answer is lost once all is done. quota: words
-    of a refusal by the cluster.
+    of a refusal by the cluster. bodies: what runs were to be made of.
     """
 
     users: dict[str, set[str]] | None = None
@@ -133,6 +133,7 @@ class Pipelines:
     experiments: dict[str, JSON] = field(default_factory=dict)
     runs: dict[str, JSON] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    bodies: list[JSON] = field(default_factory=list)
     terminated: list[str] = field(default_factory=list)
     url: str = ""
     _seconds: int = 0
@@ -235,7 +236,8 @@ class Pipelines:
             case "GET", ["healthz"]:
                 return {"multi_user": True} if self.users is not None else {}
             case "POST", ["runs"]:
-                return self._create(await request.json(), user)
+                self.bodies.append(await request.json())
+                return self._create(self.bodies[-1], user)
             case "GET", ["runs"]:
                 return self._list_runs(query, user)
             case "GET", ["runs", run_id]:
@@ -248,6 +250,10 @@ class Pipelines:
             case "GET", ["experiments"]:
                 self._may(user, query.get("namespace", ""))
                 return self._page("experiments", self.experiments, query)
+            case "POST", ["experiments"]:
+                body = await request.json()
+                made = self.experiment(body["display_name"], body.get("namespace", ""))
+                return self.experiments[made]
             case "GET", ["experiments", one]:
                 return self._one("Experiment", self.experiments, one)
             case "GET", ["pipelines"]:
