@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,16 +25,19 @@ from evenkeel.outside.pipelines import (
     Stop,
 )
 from evenkeel.outside.poll import Failure, Poll, Sighting
+from evenkeel.outside.s3 import Content
+from evenkeel.training.asking import TRIED, parting, question
+from evenkeel.training.awaiting import question as report_question
 from evenkeel.training.engine import Observed
 from evenkeel.training.engines.pipelinerun import PIPELINE_RUN_ENGINE, problem
 from evenkeel.training.plan import plan_run
-from evenkeel.training.questions import TRIED, parting, question
 from evenkeel.training.snapshot import RunSnapshot
 
 Json = dict[str, Any]
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
 NAME = "elec-1 u1"
 URL = "https://kubeflow.example/pipeline"
+RESULT = {"object": {"uri": "s3://results/$(EVENKEEL_RUN).json"}}
 UNSEEN: Sighting[object] = Sighting()
 
 
@@ -48,7 +52,10 @@ def run(pipeline: Json | None = None, **training: Any) -> TrainingRun:
                 "generation": 1,
                 "creationTimestamp": timestamp(NOW),
             },
-            "spec": {"model": "elec", "training": {"pipelineRun": chosen, **training}},
+            "spec": {
+                "model": "elec",
+                "training": {"pipelineRun": chosen, "resultFrom": RESULT, **training},
+            },
         }
     )
 
@@ -140,6 +147,7 @@ def test_the_question_has_all_that_makes_the_run() -> None:
     )
     facts = dict(wanted.run.facts)
     assert facts["evenkeel_run"] == "elec-1"
+    assert facts["evenkeel_result_uri"] == "s3://results/elec-1.json"
     assert facts["evenkeel_champion_uri"] == "s3://m/0"
     assert facts["evenkeel_parameters"] == '{"c":"0.5","epochs":"20"}'
 
@@ -309,10 +317,41 @@ def test_one_that_was_never_reached_times_out_with_the_cause() -> None:
     assert asked(after(started(), over), late) == Stop(NAME, Place()), "it may have been made"
 
 
+REPORT = '{"uri": "s3://m/1", "format": {"name": "sklearn"}, "metrics": {"accuracy": 0.9}}'
+AT = "2026-01-31T09:05:00Z"
+
+
+def test_its_result_is_read_once_it_has_succeeded_and_the_version_links_to_it() -> None:
+    done = plan(known(), answered(Stands("r1", "SUCCEEDED", finished=AT)))
+    assert said(done)[0] == "AwaitingResult"
+    assert done.status.trained_time == AT  # type: ignore[attr-defined]
+    subject = after(known(), done)
+    assert asked(subject) is None, "it stays as it is"
+    waits = RunSnapshot(run=subject, now=NOW)
+    report = report_question(waits)
+    assert isinstance(report, Poll)
+    assert report.kind == "s3"
+    made = plan_run(replace(waits, sighting=answered(Content(REPORT, AT))))
+    (version,) = made.creates
+    assert version["spec"]["run"] == {
+        "engine": "pipelineRun",
+        "name": "r1",
+        "url": f"{URL}/#/runs/details/r1",
+    }
+    assert version["spec"]["trainedTime"] == AT
+
+
+def test_its_result_is_asked_for_as_soon_as_it_is_seen_to_have_succeeded() -> None:
+    seen = Observed(outside=answered(Stands("r1", "SUCCEEDED")))
+    assert isinstance(report_question(RunSnapshot(run=known(), now=NOW, observed=seen)), Poll)
+    seen = Observed(outside=answered(Stands("r1", "RUNNING")))
+    assert report_question(RunSnapshot(run=known(), now=NOW, observed=seen)) is None
+
+
 def test_one_that_succeeded_at_the_last_moment_has_succeeded() -> None:
     late = NOW + timedelta(hours=2)
     done = plan(known(), answered(Stands("r1", "SUCCEEDED")), late)
-    assert ready(done).reason != "TimedOut"
+    assert ready(done).reason == "AwaitingResult"
 
 
 def test_a_run_that_is_replaced_is_ended_there() -> None:

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from evenkeel.api.base import Annotations, Decimal, Labels, Name
 from evenkeel.api.engine import EngineTemplate
 from evenkeel.api.pipelinerun import PipelineRunTemplate
+from evenkeel.api.resultfrom import ResultFrom
 from evenkeel.api.trainjob import TrainJobTemplate
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list
 
@@ -153,6 +154,11 @@ class TrainingTemplate(Model):
             "!has(self.pipelineRun) || !has(self.metadata)",
             "a pipelineRun has no object in the cluster to carry metadata; leave it out",
         ),
+        Rule(
+            "!has(self.pipelineRun) || has(self.resultFrom)",
+            "a pipelineRun leaves no termination message; name in resultFrom where its last step "
+            "writes the report",
+        ),
     )
     pod_template: Annotated[
         TrainingPodTemplate | None,
@@ -170,6 +176,13 @@ class TrainingTemplate(Model):
         Field(
             description="A run of Kubeflow Pipelines, outside the cluster or in it. parameters "
             "become the pipeline's; retries does not concern it."
+        ),
+    ] = None
+    result_from: Annotated[
+        ResultFrom | None,
+        Field(
+            description="Where the trainer's report is read once the training has succeeded; "
+            "without it, from the termination message."
         ),
     ] = None
     parameters: Annotated[

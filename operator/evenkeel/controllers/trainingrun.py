@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,10 +21,9 @@ from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import EVENT, READ
 from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.pods.diagnosis import MOST
-from evenkeel.training import engine_of, run_labels, run_of, watches
+from evenkeel.training import asking, awaiting, engine_of, run_labels, run_of, watches
 from evenkeel.training.engine import Engine, Observed
 from evenkeel.training.plan import plan_run
-from evenkeel.training.questions import parting, question
 from evenkeel.training.run_state import finished
 from evenkeel.training.snapshot import RunSnapshot
 from evenkeel.versions.champion import champion
@@ -43,28 +43,36 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     model = run.spec.model
     schedule = store.get(Key("RetrainSchedule", key.namespace, run.spec.schedule))
     versions = store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
-    now, champion_ = datetime.now(UTC), champion(promoted_last(store, key.namespace, model), model)
-    outside = _asked(context, key, question(run, champion_, now), parting(run))
-    observed = await _observed(context, run)
-    return plan_run(
-        RunSnapshot(
-            run=run,
-            now=now,
-            observed=observed._replace(outside=outside),
-            schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
-            replaced_by=_replaced_by(store, key, run.spec.schedule),
-            version_exists=bool(versions),
-            rejection=invalid,
-            champion=champion_,
-            switched_off=_switched_off(context, run),
-        )
+    now, best = datetime.now(UTC), champion(promoted_last(store, key.namespace, model), model)
+    asked, observed = asking.question(run, best, now), await _observed(context, run)
+    if asked is not None:
+        observed = observed._replace(outside=context.polls.known(key.namespace, asked))
+    snapshot = RunSnapshot(
+        run=run,
+        now=now,
+        observed=observed,
+        schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
+        replaced_by=_replaced_by(store, key, run.spec.schedule),
+        version_exists=bool(versions),
+        rejection=invalid,
+        champion=best,
+        switched_off=_switched_off(context, run),
+        named=lambda kind, name: store.get(Key(kind, key.namespace, name)),
     )
+    return plan_run(replace(snapshot, sighting=_sighting(context, key, snapshot, asked)))
 
 
-def _asked(context: Context, key: Key, asked: Poll | None, last: Poll | None) -> Sighting[object]:
-    """What is known of the run outside the cluster. last: what is asked should it be deleted."""
-    seen = context.polls.want(key, {"run": asked} if asked is not None else {}, parting=last)
-    return seen.get("run", Sighting())
+def _sighting(
+    context: Context, key: Key, snapshot: RunSnapshot, training: Poll | None
+) -> Sighting[Any]:
+    """What is known of the run's report, which is asked for from now on if it has to be.
+
+    training: what is asked beside it, of a training outside the cluster.
+    """
+    wanted = {"training": training, "report": awaiting.question(snapshot)}
+    polls = {name: poll for name, poll in wanted.items() if isinstance(poll, Poll)}
+    last = asking.parting(snapshot.run)
+    return context.polls.want(key, polls, parting=last).get("report", Sighting())
 
 
 def _switched_off(context: Context, run: TrainingRun) -> bool:

@@ -20,7 +20,7 @@ from functools import partial
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.source import Ask, SourceError, Unavailable
 from evenkeel.adapters.words import one_line, without
-from evenkeel.controllers.polls.pacing import Inquiry, turns
+from evenkeel.controllers.polls.pacing import UNSEEN, Inquiry, turns
 from evenkeel.meta.objects import Key
 from evenkeel.outside.poll import Failure, Poll, Sighting
 
@@ -88,6 +88,11 @@ class Polls:
         else:
             self._wanted.pop(key, None)
         return {name: self._inquiries[key.namespace, poll].seen for name, poll in polls.items()}
+
+    def known(self, namespace: str, poll: Poll) -> Sighting[object]:
+        """What is known of a question, whether or not it is asked."""
+        inquiry = self._inquiries.get((namespace, poll))
+        return UNSEEN if inquiry is None else inquiry.seen
 
     def hint(self, concerns: Callable[[str, Poll], bool]) -> int:
         """Has questions asked soon that may have another answer; tells how many those are.
