@@ -63,8 +63,9 @@ def main() -> None:
                 "total": listed.total_size,
                 "gone": error(client.get_run, "not-there"),
             }
-        case "run", [experiment, pipeline, parameters]:
-            asked = {"pipeline_id": pipeline, "params": json.loads(parameters)}
+        case "run", [experiment, pipeline, version, parameters]:
+            asked = {"pipeline_id": pipeline, "version_id": version}
+            asked["params"] = json.loads(parameters)
             run = client.run_pipeline(experiment, "by hand", **asked)
             wrong = {**asked, "params": {**asked["params"], "colour": "red"}}
             told = {

@@ -151,15 +151,15 @@ async def test_the_operator_sends_what_the_released_client_sends(
     server: Server, ours: Pipelines, package: Path
 ) -> None:
     told = await client(server, package.parent, "upload", package, "iris-train")
-    await ours(Begin(NAME, PLACE, WANTED), Access(server.url), None)
+    found: Any = await ours(Begin(NAME, PLACE, WANTED), Access(server.url), None)
     parameters = json.dumps({"c": 0.7, **dict(FACTS[:1]), **dict((RESULT,))})
-    by_hand = await client(
-        server, package.parent, "run", told["experiment"], told["pipeline"], parameters
-    )
+    step = ("run", told["experiment"], told["pipeline"], found.version, parameters)
+    by_hand = await client(server, package.parent, *step)
     mine, theirs, _ = server.bodies
     assert mine["runtime_config"].pop("pipeline_root") == WANTED.root
     assert mine["runtime_config"] == theirs["runtime_config"]
-    assert mine["experiment_id"] == theirs["experiment_id"]
+    for field in ("experiment_id", "pipeline_version_reference"):
+        assert mine[field] == theirs[field]
     assert set(mine) - set(theirs) == {"description"}
     assert set(theirs) <= set(mine)
     refused = by_hand["refused"]

@@ -259,7 +259,12 @@ class Pipelines:
             case "GET", ["pipelines"]:
                 return self._page("pipelines", self.pipelines, query)
             case "POST", ["pipelines", "upload"]:
-                return await self._upload(request, query)
+                made = self.upload(query["name"], await _uploaded(request))
+                return self.pipelines[made["pipeline_id"]]
+            case "POST", ["pipelines", "upload_version"]:
+                pipeline = self._one("Pipeline", self.pipelines, query["pipelineid"])
+                of = pipeline["display_name"]
+                return self.upload(of, await _uploaded(request), query["name"])
             case "GET", ["pipelines", one]:
                 return self._one("Pipeline", self.pipelines, one)
             case "GET", ["pipelines", one, "versions"]:
@@ -268,17 +273,6 @@ class Pipelines:
             case "GET", ["pipelines", _, "versions", one]:
                 return self._one("PipelineVersion", self.versions, one)
         raise Problem(5, "Not Found", "Not Found")
-
-    async def _upload(self, request: web.Request, query: dict[str, str]) -> JSON:
-        posted = await request.post()
-        file = posted["uploadfile"]
-        assert isinstance(file, web.FileField)
-        documents = [*yaml.safe_load_all(file.file.read())]
-        compiled = documents[0]
-        if len(documents) > 1:
-            compiled = {"pipeline_spec": documents[0], "platform_spec": documents[1]}
-        made = self.upload(query["name"], compiled)
-        return self.pipelines[made["pipeline_id"]]
 
     def _may(self, user: set[str], namespace: str) -> None:
         if self.users is None:
@@ -399,6 +393,16 @@ class Pipelines:
             run.pop("runtime_config", None)
         self.runs[run_id] = run
         return run
+
+
+async def _uploaded(request: web.Request) -> JSON:
+    """The compiled pipeline, as versions tell it: with settings for Kubernetes both are within."""
+    file = (await request.post())["uploadfile"]
+    assert isinstance(file, web.FileField)
+    documents = [*yaml.safe_load_all(file.file.read())]
+    if len(documents) == 1:
+        return dict(documents[0])
+    return {"pipeline_spec": documents[0], "platform_spec": documents[1]}
 
 
 def _check(compiled: JSON, given: JSON) -> None:

@@ -344,6 +344,7 @@ def test_its_result_is_read_once_it_has_succeeded_and_the_version_links_to_it() 
 def test_its_result_is_asked_for_as_soon_as_it_is_seen_to_have_succeeded() -> None:
     seen = Observed(outside=answered(Stands("r1", "SUCCEEDED")))
     assert isinstance(report_question(RunSnapshot(run=known(), now=NOW, observed=seen)), Poll)
+    assert report_question(RunSnapshot(run=run(), now=NOW)) is None, "it has not begun"
     seen = Observed(outside=answered(Stands("r1", "RUNNING")))
     assert report_question(RunSnapshot(run=known(), now=NOW, observed=seen)) is None
 

@@ -13,6 +13,7 @@ from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.outside.poll import Sighting
 from evenkeel.training.engine import Observed
 from evenkeel.training.engines import engine_of
+from evenkeel.training.restored import restored
 from evenkeel.training.results.kind import Json, Named
 
 UNSEEN: Sighting[Any] = Sighting()
@@ -58,6 +59,13 @@ class RunSnapshot:
         """Whether the training is no object in the cluster."""
         engine = engine_of(self.run.spec.training)
         return engine is not None and engine.asks is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a training of the run's to tell of, in the cluster or outside."""
+        if not self.outside:
+            return self.owned
+        return self.run.status.start_time is not None and not restored(self.run)
 
     @property
     def known_as(self) -> ObservedRun | None:
