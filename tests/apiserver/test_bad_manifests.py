@@ -26,6 +26,11 @@ GATE = "gates: [{name: g, metric: accuracy, %s}]"
 PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
 HEADER = PROMETHEUS % "headers: [{%s}]"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
+PIPELINE = (
+    "training: {pipelineRun: {url: 'http://kfp:8888', %s}, "
+    "resultFrom: {object: {uri: 's3://bucket/$(EVENKEEL_RUN)'}}}"
+)
+ENGINES = "exactly one of podTemplate, trainJob, workflow, rayJob or pipelineRun"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
 OBJECTS = "triggers: [{name: t, objects: {%s}}]"
@@ -323,6 +328,42 @@ BAD = [
         INDICATOR % "source: Istio",
         "indicators from a gateway need traffic.gateway",
     ),
+    # Runs of Kubeflow Pipelines
+    *(
+        Bad(f"pipelineRun {name}", TR, PIPELINE % fields, message)
+        for name, fields, message in (
+            ("without a pipeline", "secretName: s", "exactly one of pipelineId or pipelineName"),
+            ("of two", "pipelineId: a, pipelineName: b", "exactly one of pipelineId or"),
+            ("version without ID", "pipelineName: a, pipelineVersionId: v", "goes with pipelineId"),
+            ("version by name", "pipelineId: a, versionName: v", "goes with pipelineName"),
+            (
+                "in two experiments",
+                "pipelineId: a, experimentId: e, experimentName: n",
+                "at most one of experimentId or experimentName",
+            ),
+            ("page", "pipelineId: a, uiUrl: 'https://me@host/'", "write http(s)://HOST/PATH"),
+        )
+    ),
+    Bad(
+        "pipelineRun without a result",
+        TR,
+        "training: {pipelineRun: {url: 'http://kfp', pipelineId: a}}",
+        "name in resultFrom where its last step writes the report",
+    ),
+    Bad(
+        "pipelineRun suspended",
+        TR,
+        (PIPELINE % "pipelineId: a").replace("resultFrom", "suspend: true, resultFrom"),
+        "leave suspend out",
+    ),
+    Bad(
+        "pipelineRun with metadata",
+        RS,
+        (PIPELINE % "pipelineId: a").replace(
+            "resultFrom", "metadata: {labels: {a: b}}, resultFrom"
+        ),
+        "has no object in the cluster to carry metadata",
+    ),
     # Triggers
     Bad("no triggers", RS, "triggers: []", "at least 1 items"),
     # Reports in object stores
@@ -440,18 +481,8 @@ BAD = [
         "backoffSeconds must not exceed maxBackoffSeconds",
     ),
     # Training
-    Bad(
-        "no engine",
-        TR,
-        "training: {retries: 1}",
-        "exactly one of podTemplate, trainJob, workflow or rayJob",
-    ),
-    Bad(
-        "no engine of a schedule",
-        RS,
-        "training: {}",
-        "exactly one of podTemplate, trainJob, workflow or rayJob",
-    ),
+    Bad("no engine", TR, "training: {retries: 1}", ENGINES),
+    Bad("no engine of a schedule", RS, "training: {}", ENGINES),
     *(
         Bad(
             f"workflow: {message}",

@@ -264,3 +264,59 @@ async def test_the_runner_asks_and_ends_with_what_is_in_hand(world: World) -> No
     await asyncio.gather(runner, return_exceptions=True)
     await asyncio.sleep(0)
     assert gate.cancelled()
+
+
+LAST = poll("git.example", "end it")
+
+
+def parts(world: World, parting: Poll | None = LAST) -> None:
+    """The object is gone, and had this to ask."""
+    world.polls.want(ELEC, {"data": poll()}, parting=parting)
+    world.gone.add(ELEC)
+
+
+async def test_what_an_object_last_asks_is_asked_once_it_is_gone(world: World) -> None:
+    world.polls.want(ELEC, {"data": poll()}, parting=LAST)
+    await world.run()
+    assert len(world.asked) == 1, "not while it is there"
+    world.gone.add(ELEC)
+    await world.run(300)
+    assert [last for _, last in world.asked] == [None, None], "answered, it is not asked again"
+    assert not world.polls._inquiries
+
+
+async def test_it_is_asked_again_until_it_is_answered_or_an_hour_is_over(world: World) -> None:
+    world.answers["git.example"] = Unavailable("down")
+    parts(world)
+    await world.run(600)
+    assert len(world.asked) > 2
+    world.answers["git.example"] = "ended"
+    await world.run(module.PARTING)
+    asked = len(world.asked)
+    await world.run(module.PARTING)
+    assert len(world.asked) == asked
+
+    world.answers["git.example"] = Unavailable("down")
+    world.gone.clear()
+    parts(world)
+    await world.run(module.PARTING)
+    asked = len(world.asked)
+    await world.run(module.PARTING)
+    assert len(world.asked) == asked
+    assert not world.polls._inquiries
+
+
+async def test_an_object_that_has_nothing_more_to_ask_asks_nothing_when_it_goes(
+    world: World,
+) -> None:
+    world.polls.want(ELEC, {"data": poll()}, parting=LAST)
+    parts(world, None)
+    await world.run(60)
+    assert world.asked == []
+
+
+async def test_who_asks_only_when_it_is_gone_is_noticed_too(world: World) -> None:
+    world.polls.want(ELEC, {}, parting=LAST)
+    world.gone.add(ELEC)
+    await world.run()
+    assert len(world.asked) == 1

@@ -155,9 +155,11 @@ def test_the_crd_has_its_field() -> None:
     training = spec["properties"]["training"]
     assert training["properties"]["exampleJob"]["properties"]["runtime"]["maxLength"] == 63
     said = [rule["message"] for rule in training["x-kubernetes-validations"]]
-    assert said[-1:] == [
-        "training needs exactly one of podTemplate, trainJob, workflow, rayJob or exampleJob"
-    ]
+    one = (
+        "training needs exactly one of podTemplate, trainJob, workflow, rayJob, pipelineRun or "
+        "exampleJob"
+    )
+    assert said[-1] == one
 
 
 def test_its_object_is_created_for_the_run() -> None:
@@ -235,7 +237,7 @@ def test_a_run_has_exactly_one_engine(training: Json) -> None:
     assert (ready(failed).reason, failed.creates) == ("InvalidTemplate", ())
     assert (
         "exactly one of training.podTemplate, training.trainJob, training.workflow, "
-        "training.rayJob, training.exampleJob" in ready(failed).message
+        "training.rayJob, training.pipelineRun, training.exampleJob" in ready(failed).message
     )
 
 

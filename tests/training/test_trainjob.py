@@ -210,7 +210,7 @@ def test_a_template_is_that_of_one_engine_and_every_engine_has_its_field() -> No
     assert said(plan(both)) == (
         "InvalidTemplate",
         "training needs exactly one of training.podTemplate, training.trainJob, "
-        "training.workflow, training.rayJob",
+        "training.workflow, training.rayJob, training.pipelineRun",
     )
 
 

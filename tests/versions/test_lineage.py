@@ -102,6 +102,12 @@ def test_other_causes() -> None:
     assert story([], cause=None, trainingRun="") == "ModelVersion elec-2b"
 
 
+def test_the_engine_s_own_run_is_named_with_its_page() -> None:
+    page = "https://kubeflow.example/#/runs/details/r1"
+    run = {"engine": "pipelineRun", "name": "r1", "url": page}
+    assert f"-> TrainingRun elec-1a (pipelineRun r1 {page}) -> ModelVersion" in story([], run=run)
+
+
 def test_a_long_story_fits_the_status() -> None:
     long = [GateResult(name=f"g{i}", passed=False, message="x" * 1000) for i in range(9)]
     assert len(story(long)) == 4096

@@ -8,17 +8,19 @@ from dataclasses import dataclass, fields
 
 from evenkeel.adapters.git.git import Git
 from evenkeel.adapters.mlflow.mlflow import Mlflow
+from evenkeel.adapters.pipelines import Pipelines
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.adapters.s3.s3 import S3
 from evenkeel.adapters.source import Ask
 from evenkeel.adapters.web import Web
-from evenkeel.outside import mlflow, s3
+from evenkeel.outside import mlflow, pipelines, s3
 
 __all__ = ["SOURCES", "Adapters"]
 
 SOURCES: Mapping[str, Callable[[Web], Ask]] = {
     "git": lambda web: Git(web).ask,
     mlflow.KIND: Mlflow,
+    pipelines.KIND: Pipelines,
     s3.KIND: S3,
 }
 """By a poll's kind what asks its questions."""

@@ -79,9 +79,7 @@ class Body:
     def whole(self) -> bytes:
         """The text of JSON, once. Raises BodyTooLarge, also if its objects would fill memory."""
         whole = self.octets()
-        objects = 220 * whole.count(b"{") + 90 * whole.count(b"[") + 45 * whole.count(b",")
-        if objects > OBJECTS * self._limit:
-            raise BodyTooLarge("made of more objects than are taken")
+        check_objects(whole, self._limit)
         return whole
 
     def _check(self) -> None:
@@ -134,6 +132,13 @@ class Bodies:
         together = TOGETHER if self._together is None else self._together
         while sum(one.size for one in self._open) > together:
             max(self._open, key=lambda one: one.size).drop()
+
+
+def check_objects(body: bytes, limit: int) -> None:
+    """Raises BodyTooLarge if its JSON would take far more than an honest body of the limit."""
+    objects = 220 * body.count(b"{") + 90 * body.count(b"[") + 45 * body.count(b",")
+    if objects > OBJECTS * limit:
+        raise BodyTooLarge("made of more objects than are taken")
 
 
 def parsed(body: bytes) -> Any:

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from evenkeel.api.base import Annotations, Decimal, Labels, Name
 from evenkeel.api.engine import EngineTemplate
+from evenkeel.api.pipelinerun import PipelineRunTemplate
 from evenkeel.api.rayjob import RayJobTemplate
 from evenkeel.api.resultfrom import ResultFrom
 from evenkeel.api.trainjob import TrainJobTemplate
@@ -150,6 +151,20 @@ class TrainingTemplate(Model):
             "!has(self.rayJob) || has(self.resultFrom)",
             "rayJob needs resultFrom, since Ray leaves no termination message",
         ),
+        Rule(
+            "!has(self.pipelineRun) || !self.suspend",
+            "a pipelineRun has no object in the cluster that could be let go again: leave suspend "
+            "out, and let the schedule's trigger wait instead",
+        ),
+        Rule(
+            "!has(self.pipelineRun) || !has(self.metadata)",
+            "a pipelineRun has no object in the cluster to carry metadata; leave it out",
+        ),
+        Rule(
+            "!has(self.pipelineRun) || has(self.resultFrom)",
+            "a pipelineRun leaves no termination message; name in resultFrom where its last step "
+            "writes the report",
+        ),
     )
     pod_template: Annotated[
         TrainingPodTemplate | None,
@@ -174,6 +189,13 @@ class TrainingTemplate(Model):
         Field(
             description="A RayJob of KubeRay; needs the integration rayJob, and resultFrom, since "
             "the trainer has no termination message."
+        ),
+    ] = None
+    pipeline_run: Annotated[
+        PipelineRunTemplate | None,
+        Field(
+            description="A run of Kubeflow Pipelines, outside the cluster or in it. parameters "
+            "become the pipeline's; retries does not concern it."
         ),
     ] = None
     result_from: Annotated[

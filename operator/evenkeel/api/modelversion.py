@@ -9,6 +9,7 @@ from pydantic import Field
 from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices
+from evenkeel.api.enginerun import EngineRun
 from evenkeel.api.registration import RegisteredAs, Registration
 from evenkeel.api.uri import ModelURI
 from evenkeel.meta.conditions import Conditions
@@ -41,6 +42,7 @@ _OPTIONAL = (
     "metrics",
     "slices",
     "trainingRun",
+    "run",
     "cause",
     "champion",
     "gates",
@@ -92,6 +94,9 @@ class ModelVersionSpec(Model):
     training_run: Annotated[
         str, Field(max_length=253, description="TrainingRun that produced it.")
     ] = ""
+    run: Annotated[
+        EngineRun | None, Field(description="That of the engine, where it keeps its own runs.")
+    ] = None
     cause: Annotated[Cause | None, Field(description="Why it was trained.")] = None
     trained_time: Annotated[
         Timestamp | None,

@@ -9,6 +9,7 @@ from pydantic import Field
 from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices, TrainingTemplate
+from evenkeel.api.enginerun import ObservedRun
 from evenkeel.api.registration import Registration
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import SET, Model, Rule, says
@@ -97,7 +98,13 @@ class TrainingRunStatus(Model):
     job: Annotated[
         str | None, Field(max_length=253, description="The Job, or the object in its place.")
     ] = None
-    start_time: Annotated[Timestamp | None, Field(description="When that was created.")] = None
+    run: Annotated[
+        ObservedRun | None,
+        Field(description="The run in an engine that is no object in the cluster."),
+    ] = None
+    start_time: Annotated[
+        Timestamp | None, Field(description="When that was created, or asked for.")
+    ] = None
     active_time: Annotated[
         Timestamp | None,
         Field(

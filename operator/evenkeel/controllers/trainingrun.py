@@ -21,8 +21,7 @@ from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import EVENT, READ
 from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.pods.diagnosis import MOST
-from evenkeel.training import engine_of, run_labels, run_of, watches
-from evenkeel.training.awaiting import question
+from evenkeel.training import asking, awaiting, engine_of, run_labels, run_of, watches
 from evenkeel.training.engine import Engine, Observed
 from evenkeel.training.plan import plan_run
 from evenkeel.training.run_state import finished
@@ -44,26 +43,36 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     model = run.spec.model
     schedule = store.get(Key("RetrainSchedule", key.namespace, run.spec.schedule))
     versions = store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
+    now, best = datetime.now(UTC), champion(promoted_last(store, key.namespace, model), model)
+    asked, observed = asking.question(run, best, now), await _observed(context, run)
+    if asked is not None:
+        observed = observed._replace(outside=context.polls.known(key.namespace, asked))
     snapshot = RunSnapshot(
         run=run,
-        now=datetime.now(UTC),
-        observed=await _observed(context, run),
+        now=now,
+        observed=observed,
         schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
         replaced_by=_replaced_by(store, key, run.spec.schedule),
         version_exists=bool(versions),
         rejection=invalid,
-        champion=champion(promoted_last(store, key.namespace, model), model),
+        champion=best,
         switched_off=_switched_off(context, run),
         named=lambda kind, name: store.get(Key(kind, key.namespace, name)),
     )
-    return plan_run(replace(snapshot, sighting=_sighting(context, key, snapshot)))
+    return plan_run(replace(snapshot, sighting=_sighting(context, key, snapshot, asked)))
 
 
-def _sighting(context: Context, key: Key, snapshot: RunSnapshot) -> Sighting[Any]:
-    """What is known of the run's report, which is asked for from now on if it has to be."""
-    asked = question(snapshot)
-    polls = {"report": asked} if isinstance(asked, Poll) else {}
-    return context.polls.want(key, polls).get("report", Sighting())
+def _sighting(
+    context: Context, key: Key, snapshot: RunSnapshot, training: Poll | None
+) -> Sighting[Any]:
+    """What is known of the run's report, which is asked for from now on if it has to be.
+
+    training: what is asked beside it, of a training outside the cluster.
+    """
+    wanted = {"training": training, "report": awaiting.question(snapshot)}
+    polls = {name: poll for name, poll in wanted.items() if isinstance(poll, Poll)}
+    last = asking.parting(snapshot.run)
+    return context.polls.want(key, polls, parting=last).get("report", Sighting())
 
 
 def _switched_off(context: Context, run: TrainingRun) -> bool:
@@ -75,7 +84,7 @@ def _switched_off(context: Context, run: TrainingRun) -> bool:
 async def _observed(context: Context, run: TrainingRun) -> Observed:
     """What the cluster holds of the training, by what its engine watches."""
     engine, store = engine_of(run.spec.training), context.store
-    if engine is None:
+    if engine is None or engine.type is None:
         return Observed()
     namespace, name = run.metadata.namespace, run.metadata.name
     kinds = {w.type.kind for w in engine.watches} - {engine.type.kind}

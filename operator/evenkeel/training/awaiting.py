@@ -42,7 +42,7 @@ def trained(snapshot: RunSnapshot) -> bool:
     run, engine = snapshot.run, engine_of(snapshot.run.spec.training)
     if run.status.trained_time is not None:
         return True
-    if engine is None or snapshot.switched_off or not snapshot.owned:
+    if engine is None or snapshot.switched_off or not snapshot.begun:
         return False
     return engine.state(run, snapshot.observed, snapshot.now).phase == "Succeeded"
 

@@ -21,9 +21,11 @@ from evenkeel.meta.owners import left_behind
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.training import awaiting, status, template
+from evenkeel.training.asking import question
 from evenkeel.training.awaiting import Missing, Wait
 from evenkeel.training.engine import Engine, State
 from evenkeel.training.engines import engine_of
+from evenkeel.training.main_object import LOOK_AGAIN
 from evenkeel.training.record import version_name, version_record
 from evenkeel.training.restored import record, restored
 from evenkeel.training.result import InvalidResult, parse_result
@@ -73,6 +75,8 @@ def _next(snapshot: RunSnapshot) -> Plan:
     fault = template.problem(run.spec.training)
     if engine is None or fault is not None:
         return _failure(snapshot, "InvalidTemplate", str(fault))
+    if engine.asks is not None:
+        return _outside(snapshot, engine)
     if snapshot.observed.main is None:
         return (
             _kept(snapshot)
@@ -92,6 +96,34 @@ def _next(snapshot: RunSnapshot) -> Plan:
     )
 
 
+def _outside(snapshot: RunSnapshot, engine: Engine) -> Plan:
+    """The step of a training that is no object in the cluster: it is asked for once the status
+    says so, by asking.py, and stands as the last answer says."""
+    if snapshot.run.status.start_time is None:
+        return _replaced(snapshot, engine) or _begun(snapshot, engine)
+    state = engine.state(snapshot.run, snapshot.observed, snapshot.now)
+    return (
+        _outcome(snapshot, engine, state)
+        or _replaced(snapshot, engine)
+        or _told(snapshot, engine, state)
+    )
+
+
+def _begun(snapshot: RunSnapshot, engine: Engine) -> Plan:
+    """The question follows at once."""
+    message = f"a {engine.kind} is being asked for"
+    return Plan(status=status.unfinished(snapshot, "Pending", message), requeue_after=0.0)
+
+
+def _told(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan:
+    plan, known = _progress(snapshot, state), snapshot.known_as
+    if known is None or snapshot.run.status.run is not None:
+        return plan
+    event = Event("Normal", f"{engine.kind}Created", f"{engine.kind} {known.name}: {known.url}")
+    # From now on that one is followed, and none made in its place.
+    return replace(plan, events=(event,), requeue_after=0.0)
+
+
 def _kept(snapshot: RunSnapshot) -> Plan | None:
     """A report that was read counts, whatever has become of the object since."""
     if snapshot.run.status.result is None:
@@ -102,7 +134,7 @@ def _kept(snapshot: RunSnapshot) -> Plan | None:
 
 def _switched_off(snapshot: RunSnapshot, engine: Engine) -> Plan:
     """Nothing is made or judged: whether its object is there is not known."""
-    kind, name = engine.type.kind, engine.integration
+    kind, name = engine.kind, engine.integration
     message = (
         f"{engine.path} needs the integration {name}, which is switched off: set "
         f"integrations.{name}.enabled to true in the chart's values, or add {name} to "
@@ -142,15 +174,15 @@ def _rejected(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
     return _failure(
         snapshot,
         "InvalidTemplate",
-        f"the API server refused the {engine.type.kind}: {snapshot.rejection}; "
-        f"correct {engine.path}",
+        f"the API server refused the {engine.kind}: {snapshot.rejection}; correct {engine.path}",
     )
 
 
 def _created(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
     if snapshot.run.status.start_time is not None:
         return None
-    kind, name = engine.type.kind, snapshot.run.metadata.name
+    assert engine.manifest is not None
+    kind, name = engine.kind, snapshot.run.metadata.name
     return Plan(
         status=status.begun(snapshot, f"{kind} {name} is being created"),
         creates=(engine.manifest(snapshot.run, snapshot.champion),),
@@ -163,7 +195,7 @@ def _unseen(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
     seen_by = parse(str(run.status.start_time)) + timedelta(seconds=UNSEEN_SECONDS)
     if snapshot.now >= seen_by:
         return None
-    message = f"{engine.type.kind} {run.metadata.name} was created"
+    message = f"{engine.kind} {run.metadata.name} was created"
     return Plan(
         status=status.unfinished(snapshot, "Pending", message),
         requeue_after=(seen_by - snapshot.now).total_seconds(),
@@ -173,14 +205,14 @@ def _unseen(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
 def _lost(snapshot: RunSnapshot, engine: Engine) -> Plan:
     return _failure(
         snapshot,
-        f"{engine.type.kind}Lost",
-        f"{engine.type.kind} {snapshot.run.metadata.name} was deleted before its result was read; "
+        f"{engine.kind}Lost",
+        f"{engine.kind} {snapshot.run.metadata.name} was deleted before its result was read; "
         "create another TrainingRun, or let the schedule's next trigger do so",
     )
 
 
 def _conflict(snapshot: RunSnapshot, engine: Engine) -> Plan:
-    kind, name = engine.type.kind, snapshot.run.metadata.name
+    kind, name = engine.kind, snapshot.run.metadata.name
     return _failure(
         snapshot,
         f"{kind}Conflict",
@@ -203,7 +235,8 @@ def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None
         limit = snapshot.run.spec.training.timeout_seconds
         text = f"the training took longer than timeoutSeconds {limit}"
         message = f"{text}: {message}" if message else text
-    return _failure(snapshot, _FAILURES[state.phase], message, deletes=deletes)
+    reason = state.reason or _FAILURES[state.phase]
+    return _failure(snapshot, reason, message, deletes=deletes)
 
 
 def _awaited(snapshot: RunSnapshot, engine: Engine | None, state: State) -> Plan:
@@ -293,6 +326,8 @@ def _afterwards(snapshot: RunSnapshot, engine: Engine | None) -> Plan:
         life = timedelta(seconds=run.spec.training.ttl_seconds_after_finished)
         left = (ended(run) + life - snapshot.now).total_seconds()
         left = min(left, _until_stopped(snapshot, engine))
+    if question(run, None, snapshot.now) is not None:
+        return Plan(status=status.afterwards(snapshot), requeue_after=LOOK_AGAIN)
     over = left <= 0
     return Plan(
         status=status.afterwards(snapshot),
@@ -328,4 +363,5 @@ def _main(snapshot: RunSnapshot) -> tuple[Ref, ...]:
 
 def _ref(snapshot: RunSnapshot, engine: Engine, meta: Mapping[str, Any]) -> Ref:
     type_, namespace = engine.type, snapshot.run.metadata.namespace
+    assert type_ is not None
     return Ref(type_.api_version, type_.kind, namespace, meta["name"], meta["uid"])

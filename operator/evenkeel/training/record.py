@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.cause import Cause
+from evenkeel.api.enginerun import EngineRun
 from evenkeel.api.modelversion import ApprovalDecision, ModelVersion, ModelVersionSpec
 from evenkeel.api.trainingrun import TrainingResult, TrainingRun
 from evenkeel.meta.names import child_name, digest
@@ -31,6 +32,7 @@ def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) 
         metrics=report.metrics,
         slices=report.slices,
         training_run=run.metadata.name,
+        run=_engine_run(snapshot),
         cause=run.spec.cause.model_copy(update={"alert_count": snapshot.alert_count}),
         trained_time=trained,
         champion=champion.metadata.name if champion is not None else "",
@@ -55,3 +57,8 @@ def _data_revision(cause: Cause) -> str:
     if cause.data is not None:
         return cause.data.rev
     return cause.objects.digest if cause.objects is not None else ""
+
+
+def _engine_run(snapshot: RunSnapshot) -> EngineRun | None:
+    known = snapshot.known_as
+    return None if known is None else EngineRun(engine=known.engine, name=known.name, url=known.url)

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from evenkeel.api.enginerun import ObservedRun
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.outside.poll import Sighting
 from evenkeel.training.engine import Observed
+from evenkeel.training.engines import engine_of
+from evenkeel.training.restored import restored
 from evenkeel.training.results.kind import Json, Named
 
 UNSEEN: Sighting[Any] = Sighting()
@@ -50,6 +53,27 @@ class RunSnapshot:
         main = self.observed.main
         owners = (main or {}).get("metadata", {}).get("ownerReferences") or ()
         return any(owner.get("uid") == self.run.metadata.uid for owner in owners)
+
+    @property
+    def outside(self) -> bool:
+        """Whether the training is no object in the cluster."""
+        engine = engine_of(self.run.spec.training)
+        return engine is not None and engine.asks is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a training of the run's to tell of, in the cluster or outside."""
+        if not self.outside:
+            return self.owned
+        return self.run.status.start_time is not None and not restored(self.run)
+
+    @property
+    def known_as(self) -> ObservedRun | None:
+        """What the engine calls the run, as last seen."""
+        engine = engine_of(self.run.spec.training)
+        if engine is None:
+            return self.run.status.run
+        return engine.known_as(self.run, self.observed)
 
     @property
     def alert_count(self) -> int:

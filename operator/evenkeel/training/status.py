@@ -27,7 +27,7 @@ def begun(snapshot: RunSnapshot, message: str) -> TrainingRunStatus:
 
 def progress(snapshot: RunSnapshot, state: State) -> TrainingRunStatus:
     """Of a run whose training goes on, with what its engine has to remember."""
-    made = unfinished(snapshot, state.phase, state.message)
+    made = unfinished(snapshot, state.reason or state.phase, state.message)
     known = printable(state.failure)[:2048] or made.last_failure
     active = snapshot.run.status.active_time or timestamp(snapshot.now)
     return made.model_copy(
@@ -99,6 +99,7 @@ def _kept(snapshot: RunSnapshot, observations: tuple[Observation, ...]) -> Train
             "conditions": merge(run.status.conditions, observations, generation, snapshot.now),
             "creation_time": timestamp(created(run)),
             "alert_count": snapshot.alert_count,
+            "run": snapshot.known_as,
         }
     )
 
@@ -114,13 +115,14 @@ def _status(
     run, generation = snapshot.run, snapshot.run.metadata.generation
     ready = observations[0]
     record = Observation("Succeeded", ready.status, ready.reason, ready.message)
-    unborn = snapshot.observed.main is None and run.status.job is None and ended
+    unborn = snapshot.observed.main is None and run.status.start_time is None and ended
     now = timestamp(snapshot.now)
     return TrainingRunStatus(
         observed_generation=generation,
         conditions=merge(run.status.conditions, (*observations, record), generation, snapshot.now),
         creation_time=timestamp(created(run)),
-        job=None if unborn else run.metadata.name,
+        job=None if unborn or snapshot.outside else run.metadata.name,
+        run=snapshot.known_as,
         start_time=run.status.start_time or (None if unborn else now),
         active_time=run.status.active_time,
         trained_time=run.status.trained_time,

@@ -24,7 +24,8 @@ def lineage(
     if spec.cause is not None:
         links.append(cause_text(spec.cause))
     if spec.training_run:
-        links.append(f"TrainingRun {spec.training_run}")
+        where = f" ({spec.run.engine} {spec.run.name} {spec.run.url})" if spec.run else ""
+        links.append(f"TrainingRun {spec.training_run}{where}")
     links.append(f"ModelVersion {name}")
     if gates:
         failed = [g for g in gates if not g.passed]

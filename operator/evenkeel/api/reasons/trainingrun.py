@@ -6,6 +6,7 @@ Every one with Ready=False but ApplyFailed, NameTaken and EngineOff is final.
 from __future__ import annotations
 
 from evenkeel.api.reasons.reason import APPLY_FAILED, Carrier, Reason
+from evenkeel.api.reasons.source import source_reasons
 
 _RESULT: tuple[Carrier, ...] = ("Ready", "Succeeded")
 _FAILURE: tuple[Carrier, ...] = ("Ready", "Succeeded", "Event")
@@ -35,6 +36,7 @@ TRAINING_RUN = (
     Reason("TrainJobCreated", ("Event",), "The TrainJob was created."),
     Reason("WorkflowCreated", ("Event",), "The Workflow was created."),
     Reason("RayJobCreated", ("Event",), "The RayJob was created."),
+    Reason("PipelineRunCreated", ("Event",), "The run in Kubeflow Pipelines is there."),
     Reason("Succeeded", (*_RESULT, "Event"), "`status.modelVersion` exists."),
     Reason(
         "TrainerFailed",
@@ -46,7 +48,8 @@ TRAINING_RUN = (
         "TimedOut",
         _FAILURE,
         "All attempts together took longer than `timeoutSeconds`; a TrainJob is deleted then, "
-        "as is a Workflow or RayJob that does not end by itself.",
+        "as is a Workflow or RayJob that does not end by itself, and a run in Kubeflow Pipelines "
+        "is terminated.",
         "Raise it, or train faster.",
     ),
     Reason(
@@ -117,6 +120,12 @@ TRAINING_RUN = (
         "Delete it, and create another TrainingRun.",
     ),
     Reason(
+        "PipelineRunLost",
+        _FAILURE,
+        "The run in Kubeflow Pipelines was deleted before its end was seen; it is not made twice.",
+        "Create another TrainingRun, or wait for the schedule's next trigger.",
+    ),
+    Reason(
         "InvalidTemplate",
         _FAILURE,
         "`spec.training` cannot make a Job or the object in its place, in the words of the API "
@@ -148,5 +157,6 @@ TRAINING_RUN = (
         "A ModelVersion of somebody else has the name that is needed; it is left as it is.",
         "Delete it, or give it another name.",
     ),
+    *source_reasons(*_RESULT),
     APPLY_FAILED,
 )

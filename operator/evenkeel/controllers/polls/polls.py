@@ -20,7 +20,7 @@ from functools import partial
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.source import Ask, SourceError, Unavailable
 from evenkeel.adapters.words import one_line, without
-from evenkeel.controllers.polls.pacing import Inquiry, turns
+from evenkeel.controllers.polls.pacing import UNSEEN, Inquiry, turns
 from evenkeel.meta.objects import Key
 from evenkeel.outside.poll import Failure, Poll, Sighting
 
@@ -32,6 +32,8 @@ DEADLINE = 30.0
 """Seconds for a question, with the Secret that it takes and all that the answer takes."""
 MESSAGE = 512
 """Characters of a failure's message."""
+PARTING = 3600.0
+"""Seconds for which an object's last question is asked, unless it is answered before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +61,38 @@ class Polls:
         self._polled = polled
         self._inquiries: dict[tuple[str, Poll], Inquiry] = {}
         self._wanted: dict[Key, frozenset[Poll]] = {}
+        self._partings: dict[Key, Poll] = {}
+        self._parted: dict[tuple[Key, Poll], float] = {}
         self._wake = asyncio.Event()
         self._tasks: dict[Inquiry, asyncio.Task[None]] = {}
 
-    def want(self, key: Key, polls: Mapping[str, Poll]) -> Mapping[str, Sighting[object]]:
+    def want(
+        self, key: Key, polls: Mapping[str, Poll], *, parting: Poll | None = None
+    ) -> Mapping[str, Sighting[object]]:
         """What is known of each; the object asks these and no others from now on.
 
-        It is queued when an answer changes, and when a failure begins, changes or ends.
+        It is queued when an answer changes, and when a failure begins, changes or ends. parting:
+        what is asked once it is gone, until that is answered or the process ends.
         """
+        if parting is None:
+            self._partings.pop(key, None)
+        else:
+            self._partings[key] = parting
         wanted = frozenset(polls.values())
         for poll in self._wanted.get(key, frozenset()) - wanted:
             self._leave(key, poll)
         for poll in wanted:
-            inquiry = self._inquiries.get((key.namespace, poll))
-            if inquiry is None:
-                inquiry = Inquiry(key.namespace, poll, due=self._polled.clock())
-                self._inquiries[key.namespace, poll] = inquiry
-                self._wake.set()
-            inquiry.askers.add(key)
+            self._join(key, poll)
         if wanted:
             self._wanted[key] = wanted
         else:
             self._wanted.pop(key, None)
         return {name: self._inquiries[key.namespace, poll].seen for name, poll in polls.items()}
+
+    def known(self, namespace: str, poll: Poll) -> Sighting[object]:
+        """What is known of a question, whether or not it is asked."""
+        inquiry = self._inquiries.get((namespace, poll))
+        return UNSEEN if inquiry is None else inquiry.seen
 
     def hint(self, concerns: Callable[[str, Poll], bool]) -> int:
         """Has questions asked soon that may have another answer; tells how many those are.
@@ -112,13 +123,35 @@ class Polls:
 
     def tick(self) -> None:
         """Begins what is due, and forgets what objects that are gone wanted to know."""
-        for key in [key for key in self._wanted if not self._polled.exists(key)]:
-            self.want(key, {})
         now = self._polled.clock()
+        for key in {*self._wanted, *self._partings}:
+            if not self._polled.exists(key):
+                self._part(key, now)
+        for (key, poll), until in [*self._parted.items()]:
+            answered = self._inquiries[key.namespace, poll].seen.answer is not None
+            if answered or now >= until:
+                del self._parted[key, poll]
+                self._leave(key, poll)
         for inquiry in turns(self._inquiries.values(), now):
             inquiry.begin(now)
             task = self._tasks[inquiry] = asyncio.create_task(self._ask(inquiry))
             task.add_done_callback(partial(self._ended, inquiry))
+
+    def _part(self, key: Key, now: float) -> None:
+        """The object is gone; what it last asks is asked for its own sake."""
+        last = self._partings.get(key)
+        self.want(key, {})
+        if last is not None:
+            self._join(key, last)
+            self._parted[key, last] = now + PARTING
+
+    def _join(self, key: Key, poll: Poll) -> None:
+        inquiry = self._inquiries.get((key.namespace, poll))
+        if inquiry is None:
+            inquiry = Inquiry(key.namespace, poll, due=self._polled.clock())
+            self._inquiries[key.namespace, poll] = inquiry
+            self._wake.set()
+        inquiry.askers.add(key)
 
     def _leave(self, key: Key, poll: Poll) -> None:
         inquiry = self._inquiries[key.namespace, poll]

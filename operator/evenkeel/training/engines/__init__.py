@@ -9,11 +9,18 @@ from evenkeel.api.common import TrainingTemplate
 from evenkeel.meta.resources import Watch, distinct
 from evenkeel.training.engine import Engine
 from evenkeel.training.engines.job import JOB_ENGINE
+from evenkeel.training.engines.pipelinerun import PIPELINE_RUN_ENGINE
 from evenkeel.training.engines.rayjob import RAY_JOB_ENGINE
 from evenkeel.training.engines.trainjob import TRAIN_JOB_ENGINE
 from evenkeel.training.engines.workflow import WORKFLOW_ENGINE
 
-ENGINES: tuple[Engine, ...] = (JOB_ENGINE, TRAIN_JOB_ENGINE, WORKFLOW_ENGINE, RAY_JOB_ENGINE)
+ENGINES: tuple[Engine, ...] = (
+    JOB_ENGINE,
+    TRAIN_JOB_ENGINE,
+    WORKFLOW_ENGINE,
+    RAY_JOB_ENGINE,
+    PIPELINE_RUN_ENGINE,
+)
 
 
 def engine_of(training: TrainingTemplate) -> Engine | None:
