@@ -33,6 +33,7 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	MYPYPATH=operator:. $(VENV)/bin/mypy operator/evenkeel
+	MYPYPATH=operator:. $(VENV)/bin/mypy --python-version 3.10 operator/evenkeel/trainer
 	MYPYPATH=operator:. $(VENV)/bin/mypy -p dev -p demo -p bench -p e2e
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
 

@@ -27,6 +27,7 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
     """
     facts = {
         "EVENKEEL_RUN": run.metadata.name,
+        "EVENKEEL_RUN_UID": run.metadata.uid,
         "EVENKEEL_MODEL": run.spec.model,
         "EVENKEEL_NAMESPACE": run.metadata.namespace,
         "EVENKEEL_CAUSE": _cause(run.spec.cause),
