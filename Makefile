@@ -33,6 +33,7 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	MYPYPATH=operator:. $(VENV)/bin/mypy operator/evenkeel
+	MYPYPATH=operator:. $(VENV)/bin/mypy --python-version 3.10 operator/evenkeel/trainer
 	MYPYPATH=operator:. $(VENV)/bin/mypy -p dev -p demo -p bench -p e2e
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
 
@@ -80,9 +81,11 @@ release: $(VENV)/.installed ## A dry run: all files of a release into dist/; pub
 
 .PHONY: lock
 lock: $(VENV)/.installed ## Compiles the requirements files with hashes
-	cd requirements && for f in *.in; do \
+	cd requirements && for f in $$(ls *.in | grep -vx tfx.in); do \
 	  ../$(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $$f -o $${f%.in}.txt; done
+	"$$($(RUN) -m dev.environment uv)/uv" pip compile --quiet --python-version 3.10 --generate-hashes \
+	  --no-header --no-emit-index-url requirements/tfx.in -o requirements/tfx.txt
 
 .PHONY: stop
 stop: $(VENV)/.installed ## Stops the cluster; a later start takes seconds

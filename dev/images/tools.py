@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -12,12 +12,12 @@ class BuildError(Exception):
     """An image cannot be built; the message says why and what to do."""
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> str:
+def run(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
     """Standard output of a command; raises BuildError with its last lines when it fails."""
     words = [str(word) for word in command]
     if shutil.which(words[0]) is None:
         raise BuildError(f"{words[0]} is not installed: install the Debian package of that name")
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
         raise BuildError(f"{' '.join(words[:4])} ... failed:\n{tail}")

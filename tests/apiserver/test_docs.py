@@ -1,4 +1,4 @@
-"""Every example of the README and of docs/ is accepted by a real API server as it stands."""
+"""Every example of the README, of docs/ and of examples/ is accepted by a real API server."""
 
 from __future__ import annotations
 
@@ -11,15 +11,25 @@ import yaml
 from dev.paths import ROOT
 from tests.support.api_server import ApiServer
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "integrations").glob("*.md")),
+]
+MANIFESTS = sorted((ROOT / "examples").glob("**/*.yaml"))
 OURS = "evenkeel.dev/v1alpha1"
 
 
 def examples() -> list[Any]:
-    return [
-        pytest.param(document, id=f"{page.stem}-{document['kind']}-{number}")
+    blocks = [
+        (page.stem, number, block)
         for page in PAGES
         for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.S))
+    ]
+    files = [(file.parent.name, 0, file.read_text()) for file in MANIFESTS]
+    return [
+        pytest.param(document, id=f"{name}-{document['kind']}-{number}")
+        for name, number, block in blocks + files
         for document in yaml.safe_load_all(block)
         if isinstance(document, dict) and document.get("apiVersion") == OURS
     ]

@@ -55,12 +55,13 @@ class State(NamedTuple):
     """How a training stands.
 
     phase: InvalidTemplate: what the template asks for cannot be. message: for people, cause before
-    remedy. reason: of the conditions, where the phase says less. report: the trainer's, of a training that succeeded; place: where it was. completed:
-    when that was, if it is known (RFC 3339). requeue_after: seconds until it is worth another
-    look, though nothing changes. stop: the main object would go on by itself after this end, and
-    has to be deleted at once. failure: exit code and last words of the newest attempt that failed,
-    kept once its pod is gone. cut_short: what the run's status says of attempts that are ended
-    though they go on. patch: fields of the main object to be changed, as a merge patch.
+    remedy. reason: of the conditions, where the phase says less. report: the trainer's, of a
+    training that succeeded; place: where it was. completed: when that was, if it is known (RFC
+    3339). requeue_after: seconds until it is worth another look, though nothing changes. stop: the
+    main object would go on by itself after this end, and has to be deleted at once. failure: exit
+    code and last words of the newest attempt that failed, kept once its pod is gone. cut_short:
+    what the run's status says of attempts that are ended though they go on. patch: fields of the
+    main object to be changed, as a merge patch.
     """
 
     phase: Literal[

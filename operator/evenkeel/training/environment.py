@@ -40,6 +40,7 @@ def facts(run: TrainingRun, champion: ModelVersion | None) -> dict[str, str]:
     """
     found = {
         "EVENKEEL_RUN": run.metadata.name,
+        "EVENKEEL_RUN_UID": run.metadata.uid,
         "EVENKEEL_MODEL": run.spec.model,
         "EVENKEEL_NAMESPACE": run.metadata.namespace,
         "EVENKEEL_CAUSE": _cause(run.spec.cause),

@@ -1,0 +1,65 @@
+"""What a run is told: the variables EVENKEEL_* of its container as one frozen value."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data whose change caused the run: commit `rev` of `repo` gave `path` this digest."""
+
+    repo: str
+    rev: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version in production, to be judged on the same data: its name and its artefact."""
+
+    name: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """Outside a run, as on a laptop, all is empty.
+
+    uid: of the TrainingRun, the same in all of its attempts and never used again. cause: what the
+    TrainingRun says in spec.cause.
+    """
+
+    name: str
+    uid: str
+    model: str
+    namespace: str
+    cause: Mapping[str, Any]
+    parameters: Mapping[str, str]
+    data: Data | None
+    champion: Champion | None
+
+
+def this_run(environ: Mapping[str, str] = os.environ) -> Run:
+    """The run that this process is part of. Raises ValueError for variables that are no JSON."""
+
+    def told(name: str) -> str:
+        return environ.get(f"EVENKEEL_{name}", "")
+
+    data = Data(*(told(f"DATA_{name}") for name in ("REPO", "REV", "PATH", "DIGEST")))
+    champion = Champion(told("CHAMPION"), told("CHAMPION_URI"))
+    return Run(
+        name=told("RUN"),
+        uid=told("RUN_UID"),
+        model=told("MODEL"),
+        namespace=told("NAMESPACE"),
+        cause=json.loads(told("CAUSE") or "{}"),
+        parameters=json.loads(told("PARAMETERS") or "{}"),
+        data=data if data.digest else None,
+        champion=champion if champion.uri else None,
+    )
