@@ -31,7 +31,12 @@ from evenkeel.retraining.decision import decide
 from evenkeel.retraining.earlier_life import awaited_until, record
 from evenkeel.retraining.history import expired
 from evenkeel.retraining.occurrences import Upcoming, by_age, due_occurrences, upcoming
-from evenkeel.retraining.runs import active_runs, known_starts, manifest
+from evenkeel.retraining.runs import (
+    active_runs,
+    known_starts,
+    manifest,
+    revisions_in_training,
+)
 from evenkeel.retraining.sources import Sightings, changes, failure
 from evenkeel.retraining.triggers import MatchedAlert
 from evenkeel.training import template as training_template
@@ -141,16 +146,20 @@ def _request(book: Book, snapshot: ScheduleSnapshot) -> tuple[Request, datetime 
         unusable=training_template.problem(schedule.spec.training),
         now=now,
         restored_until=None if last_is_back else awaited_until(book.last, schedule),
+        revisions=revisions_in_training(active, book.last, schedule, runs),
     )
     return request, presumed_until
 
 
 def _after(request: Request, started: str, book: Book, snapshot: ScheduleSnapshot) -> Request:
     """The request for the run after the one that has just been entered."""
+    schedule, runs = snapshot.schedule, snapshot.runs
+    active = sorted({*request.active, started})
     return replace(
         request,
-        starts=known_starts(book.last, snapshot.schedule, snapshot.runs),
-        active=sorted({*request.active, started}),
+        starts=known_starts(book.last, schedule, runs),
+        active=active,
+        revisions=revisions_in_training(active, book.last, schedule, runs),
     )
 
 
