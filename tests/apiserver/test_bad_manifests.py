@@ -28,6 +28,7 @@ HEADER = PROMETHEUS % "headers: [{%s}]"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
+VERSION_AGE = "triggers: [{name: t, versionAge: {%s}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
@@ -370,9 +371,11 @@ BAD = [
         RS,
         "triggers: [{name: t, cron: {schedule: 0 3 * * *}, "
         "alert: {matchers: [{name: alertname, value: Drift}]}}]",
-        "exactly one of alert, cron or gitData",
+        "exactly one of alert, cron, gitData",
     ),
-    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert, cron or gitData"),
+    Bad("no age", RS, VERSION_AGE % "", "an age needs exactly one of maxAgeDays or maxAgeSeconds"),
+    Bad("two ages", RS, VERSION_AGE % "maxAgeDays: 1, maxAgeSeconds: 60", "exactly one of"),
+    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert, cron, gitData"),
     Bad(
         "same name twice",
         RS,

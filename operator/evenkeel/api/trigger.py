@@ -164,6 +164,19 @@ class GitDataTrigger(Model):
     ] = 60
 
 
+class VersionAgeTrigger(Model):
+    """Fires when the version in production was trained longer ago than this."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("an age", ("maxAgeDays", "maxAgeSeconds")),)
+    max_age_days: Annotated[
+        int | None, Field(ge=1, le=3650, description="How old the version may become, in days.")
+    ] = None
+    max_age_seconds: Annotated[
+        int | None,
+        Field(ge=60, le=315360000, description="How old the version may become, in seconds."),
+    ] = None
+
+
 class Trigger(Model):
     """One reason to retrain."""
 
@@ -172,6 +185,10 @@ class Trigger(Model):
     cron: Annotated[CronTrigger | None, Field(description="Fires at times.")] = None
     git_data: Annotated[
         GitDataTrigger | None, Field(description="Fires when data in a Git repository change.")
+    ] = None
+    version_age: Annotated[
+        VersionAgeTrigger | None,
+        Field(description="Fires when the version in production has become too old."),
     ] = None
 
     @classmethod

@@ -121,7 +121,8 @@ def revisions_in_training(
     found = set()
     for name in active:
         if (cause := causes.get(name)) is not None:
-            found |= {cause.trigger} if cause.change is not None else set()
+            of_source = cause.change is not None and cause.champion is None
+            found |= {cause.trigger} if of_source else set()
         elif last is not None and last.name == name:
             found |= {last.trigger} & pollers
     return tuple(sorted(found))
