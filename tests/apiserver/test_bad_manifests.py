@@ -37,6 +37,7 @@ OBJECTS = "triggers: [{name: t, objects: {%s}}]"
 RESULT = "training: {podTemplate: {spec: {containers: [{name: t, image: t}]}}, resultFrom: {%s}}"
 RESULT_OBJECT = RESULT % "object: {%s}"
 HEAD = "{headGroupSpec: {template: {spec: {containers: [{name: ray}]}}}}"
+VERSION_AGE = "triggers: [{name: t, versionAge: {%s}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
@@ -448,11 +449,11 @@ BAD = [
         RS,
         "triggers: [{name: t, cron: {schedule: 0 3 * * *}, "
         "alert: {matchers: [{name: alertname, value: Drift}]}}]",
-        "a trigger needs exactly one of alert, cron,",
+        "exactly one of alert, cron,",
     ),
-    Bad(
-        "empty trigger", RS, "triggers: [{name: t}]", "a trigger needs exactly one of alert, cron,"
-    ),
+    Bad("no age", RS, VERSION_AGE % "", "an age needs exactly one of maxAgeDays or maxAgeSeconds"),
+    Bad("two ages", RS, VERSION_AGE % "maxAgeDays: 1, maxAgeSeconds: 60", "exactly one of"),
+    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert, cron,"),
     Bad(
         "same name twice",
         RS,

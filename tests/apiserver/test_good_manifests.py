@@ -160,6 +160,7 @@ GOOD = [
             {repo: 'https://git.example/ml/data', branch: team/next, path: a/b.csv, secretName: git}
         - {name: workdays, cron: {schedule: '*/30 8-18 * * MON-FRI', timeZone: Europe/Berlin}}
         - {name: monthly, cron: {schedule: '@monthly', timeZone: Europe/Berlin}}
+        - {name: aged, versionAge: {maxAgeDays: 30}}
         - {name: last-friday, cron: {schedule: 0 3 * jan-mar 5L, timeZone: Etc/GMT+5}}
         budget: {runs: 4}
         concurrencyPolicy: Queue

@@ -189,6 +189,82 @@ def test_replace_stops_the_run_for_data_that_are_no_more() -> None:
     assert world.runs[second].spec.replaces == (first,)
 
 
+MORE = {"name": "more", "gitData": {"repo": REPO, "path": "data/more"}}
+
+
+def two_sources(*others: dict[str, Any]) -> World:
+    """Under Replace, with a change of both sources; the first has its run."""
+    world = World(DATA, MORE, *others, concurrencyPolicy="Replace")
+    for rev, data in (("c1", "a"), ("c2", "b")):
+        world.pass_time(minutes=5)
+        world.see(rev, data)
+        world.sightings["more"] = Sighting(found(rev, f"more-{data}"), world.now, world.now)
+        world.settle()
+    assert world.trained == [("c2", "b")]
+    return world
+
+
+def test_replace_never_stops_a_run_for_the_data_of_another_source() -> None:
+    world = two_sources()
+    (ready, *_) = world.status.conditions
+    assert ready.reason == "Active"
+    more = world.status.triggers[1].last_revision
+    assert more is not None
+    assert more.digest == "md5:more-a", "it waits and is not settled"
+    world.finish_active()
+    world.settle()
+    assert world.trained == [("c2", "b"), ("c2", "more-b")]
+    assert all(not run.spec.replaces for run in world.runs.values())
+
+
+def test_replace_stops_it_for_newer_data_of_its_own_source_while_another_waits() -> None:
+    world = two_sources()
+    world.see("c3", "c")
+    world.settle()
+    assert world.trained == [("c2", "b"), ("c3", "c")]
+    assert world.runs[world.started[1]].spec.replaces == (world.started[0],)
+    world.finish_active()
+    world.settle()
+    assert world.trained[2:] == [("c2", "more-b")]
+
+
+def test_replace_stops_it_neither_for_alerts_nor_for_a_time() -> None:
+    world = two_sources(DRIFT, nightly("10 9 * * *"))
+    world.pass_time(minutes=5)
+    world.reconcile(alerts(2, world.now))
+    assert len(world.started) == 1
+    assert world.received == world.accounted == 2
+    world.finish_active()
+    for _ in range(2):
+        world.settle()
+        world.finish_active()
+    causes = [world.runs[name].spec.cause.type for name in world.started]
+    assert sorted(causes) == ["Cron", "Data", "Data"]
+
+
+def test_a_time_that_a_run_for_data_held_back_too_long_is_told_why() -> None:
+    world = two_sources(nightly("10 9 * * *", startingDeadlineSeconds=60))
+    world.pass_time(minutes=5)
+    plan = world.reconcile()
+    (missed,) = (e for e in plan.events if e.reason == "MissedSchedule")
+    assert "is active for a revision of trigger data" in missed.message
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2])
+def test_a_crash_between_two_sources_under_replace_loses_neither(writes: int) -> None:
+    world = World(DATA, MORE, concurrencyPolicy="Replace")
+    for data in ("a", "b"):
+        world.see(data, data)
+        world.sightings["more"] = Sighting(found(data, f"more-{data}"), world.now, world.now)
+        with suppress(Crash):
+            world.reconcile(writes=writes if data == "b" else None)
+    for _ in range(3):
+        world.settle()
+        world.finish_active()
+    assert sorted(world.trained) == [("b", "b"), ("b", "more-b")]
+    assert all(not run.spec.replaces for run in world.runs.values())
+
+
 def test_alerts_and_a_change_that_meet_share_a_run() -> None:
     world = World(DATA, DRIFT)
     world.turn("c1", "a")

@@ -154,10 +154,16 @@ def cluster(kind: type[RetrainSchedule], *triggers: dict[str, Any], **spec: Any)
 
 def test_the_table_has_an_entry_for_each_field_of_the_api() -> None:
     assert tuple(k.field for k in triggers.TRIGGERS) == Trigger.kinds()
-    assert all(k.clock or k.receiver or k.poller for k in triggers.TRIGGERS)
+    assert all(k.clock or k.receiver or k.poller or k.overseer for k in triggers.TRIGGERS)
     paths = [p for k in triggers.TRIGGERS if k.receiver for p in k.receiver.paths]
     assert len(set(paths)) == len(paths)
-    assert TypeAdapter(CauseType).json_schema()["enum"] == ["Alert", "Cron", "Data", "Manual"]
+    assert TypeAdapter(CauseType).json_schema()["enum"] == [
+        "Alert",
+        "Cron",
+        "Data",
+        "VersionAge",
+        "Manual",
+    ]
 
 
 def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
@@ -170,6 +176,7 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         "cron",
         "gitData",
         "objects",
+        "versionAge",
         "every",
         "push",
         "shelf",
@@ -178,9 +185,10 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
     assert item["x-kubernetes-validations"] == [
         {
             "rule": "[has(self.alert), has(self.cron), has(self.gitData), has(self.objects), "
-            "has(self.every), has(self.push), has(self.shelf)].exists_one(g, g)",
-            "message": "a trigger needs exactly one of alert, cron, gitData, objects, every, push "
-            "or shelf",
+            "has(self.versionAge), has(self.every), has(self.push), has(self.shelf)]"
+            ".exists_one(g, g)",
+            "message": "a trigger needs exactly one of alert, cron, gitData, objects, versionAge, "
+            "every, push or shelf",
         }
     ]
     (trigger,) = cluster(kind, MAIN).schedule.spec.triggers
@@ -188,6 +196,7 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         "Alert",
         "Cron",
         "Data",
+        "VersionAge",
         "Every",
         "Push",
         "Shelf",

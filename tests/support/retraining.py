@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evenkeel.api.cause import Alert
+from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule, RetrainScheduleStatus
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.conditions import Condition
@@ -100,6 +101,7 @@ class Cluster:
         self.plan: Plan | None = None
         self.sightings: dict[str, Sighting[Any]] = {}
         """What is known of triggers' sources, which a restored cluster asks anew."""
+        self.champion: ModelVersion | None = None
 
     def pass_time(self, **time: float) -> None:
         self.now += timedelta(**time)
@@ -111,6 +113,7 @@ class Cluster:
             tuple(inbox),
             self.now,
             sightings=dict(self.sightings),
+            champion=self.champion,
         )
 
     def reconcile(

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema
 
 from evenkeel.api.data import DataObjects, DataRevision, data_text, objects_text
+from evenkeel.api.outgoing import OutgoingVersion, outgoing_text
 from evenkeel.api.trigger import Trigger, cause_types
 from evenkeel.meta.model import ATOMIC, Model
 from evenkeel.meta.times import Timestamp
@@ -57,6 +58,10 @@ class Cause(Model):
     objects: Annotated[
         DataObjects | None, Field(description="The objects that changed, or are complete.")
     ] = None
+    champion: Annotated[
+        OutgoingVersion | None,
+        Field(description="The version in production that needs a successor."),
+    ] = None
     change: Annotated[
         int | None,
         Field(ge=1, description="Which change of its source this was to the trigger, from 1."),
@@ -84,5 +89,8 @@ def cause_text(cause: Cause) -> str:
         case "Data" if cause.objects is not None:
             also = f", {alerts}" if cause.alert_count else ""
             return f"data {cause.trigger}: {objects_text(cause.objects)}{also}"
+        case "VersionAge" if cause.champion is not None:
+            also = f", {alerts}" if cause.alert_count else ""
+            return f"version age {cause.trigger}: {outgoing_text(cause.champion)}{also}"
     extra = f", {alerts}" if cause.alert_count else ""
     return f"{cause.type.lower()} {cause.trigger} ({cause.time or 'unknown time'}{extra})"

@@ -126,13 +126,19 @@ class Pending(Model):
 
 
 class SettledRevision(Model):
-    """A revision of a trigger's source that needs no run any more."""
+    """A revision of a trigger's source, or a version in production, that needs no run any more."""
 
     revision: Annotated[
-        str, Field(max_length=253, description="What the source calls it, such as a commit.")
+        str,
+        Field(max_length=253, description="What the source calls it, such as a commit."),
     ]
     digest: Annotated[
-        str, Field(max_length=256, description="What tells it from others; another one fires.")
+        str,
+        Field(
+            max_length=256,
+            description="What tells it from others; another one fires. Of a version the number of "
+            "the occasion and of the runs for it that failed, such as 1.0.",
+        ),
     ]
     change: Annotated[
         int, Field(ge=0, description="How many changes had a run, up to this revision.")
@@ -146,6 +152,9 @@ class SettledRevision(Model):
             "of them comes back, it is not trained again.",
         ),
     ] = ""
+    failed: Annotated[
+        bool | None, Field(description="Whether its run failed, so that there will be another.")
+    ] = None
 
 
 class TriggerStatus(Model):
@@ -158,7 +167,10 @@ class TriggerStatus(Model):
     ] = None
     last_revision: Annotated[
         SettledRevision | None,
-        Field(description="Revision of the source that was trained on, or found at first."),
+        Field(
+            description="Revision of the source that was trained on, or found at first; or the "
+            "version in production that had a run."
+        ),
     ] = None
     failure: Annotated[
         str, Field(max_length=1024, description="Why the source cannot be read now.")
@@ -233,7 +245,9 @@ class RetrainScheduleStatus(Model):
     consecutive_failures: Annotated[
         int, Field(description="Failed runs since the last that succeeded.")
     ] = 0
-    next_schedule_time: Annotated[Timestamp | None, Field(description="Next cron time.")] = None
+    next_schedule_time: Annotated[Timestamp | None, Field(description="Next time of a clock.")] = (
+        None
+    )
 
 
 class RetrainSchedule(Resource):

@@ -165,6 +165,19 @@ class GitDataTrigger(Model):
     ] = 60
 
 
+class VersionAgeTrigger(Model):
+    """Fires when the version in production was trained longer ago than this."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("an age", ("maxAgeDays", "maxAgeSeconds")),)
+    max_age_days: Annotated[
+        int | None, Field(ge=1, le=3650, description="How old the version may become, in days.")
+    ] = None
+    max_age_seconds: Annotated[
+        int | None,
+        Field(ge=60, le=315360000, description="How old the version may become, in seconds."),
+    ] = None
+
+
 class Trigger(Model):
     """One reason to retrain."""
 
@@ -176,6 +189,10 @@ class Trigger(Model):
     ] = None
     objects: Annotated[
         ObjectsTrigger | None, Field(description="Fires when objects of a store change.")
+    ] = None
+    version_age: Annotated[
+        VersionAgeTrigger | None,
+        Field(description="Fires when the version in production has become too old."),
     ] = None
 
     @classmethod

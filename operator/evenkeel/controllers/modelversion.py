@@ -8,8 +8,10 @@ from typing import Any
 
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.known_versions import INDICES, promoted_last
+from evenkeel.controllers.retrainschedule import OVERSEES
 from evenkeel.kube.index import Entry, Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
@@ -62,7 +64,8 @@ def _registration(context: Context, version: ModelVersion, now: datetime) -> Fou
 
 
 def concerns(store: Store, version: JSON) -> Iterator[Key]:
-    """The ModelDeployments that may serve it, and the run that made it."""
+    """The ModelDeployments that may serve it, the run that made it, and the schedules that look at
+    the version in production."""
     meta, spec = version["metadata"], version["spec"]
     namespace, kind = meta["namespace"], "ModelDeployment"
     followers = store.found(FOLLOWS, kind, namespace, spec["model"])
@@ -70,6 +73,8 @@ def concerns(store: Store, version: JSON) -> Iterator[Key]:
         yield Key(kind, namespace, md["metadata"]["name"])
     if run := spec.get("trainingRun"):
         yield Key("TrainingRun", namespace, run)
+    for schedule in store.found(OVERSEES, RetrainSchedule.kind, namespace, spec["model"]):
+        yield Key(RetrainSchedule.kind, namespace, schedule["metadata"]["name"])
 
 
 def _by_source(name: str, field: str) -> Index:

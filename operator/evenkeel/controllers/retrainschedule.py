@@ -6,20 +6,30 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from evenkeel.api import labels
 from evenkeel.api.base import API_VERSION
+from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.controllers.kind import Context, Kind
+from evenkeel.controllers.known_versions import promoted_last
+from evenkeel.kube.index import Entry, Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key, Ref
 from evenkeel.meta.owners import left_behind
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import READ
+from evenkeel.retraining import triggers
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
+from evenkeel.retraining.production import oversees
 from evenkeel.retraining.sources import polls
+from evenkeel.versions.champion import champion
 
 JSON = dict[str, Any]
+
+OVERSEES = "schedules that look at a model's version in production"
 
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
@@ -34,8 +44,17 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             now=datetime.now(UTC),
             left_behind=tuple(_left_behind(schedule, runs)),
             sightings=context.polls.want(key, polls(schedule)),
+            champion=_champion(store, schedule),
         )
     )
+
+
+def _champion(store: Store, schedule: RetrainSchedule) -> ModelVersion | None:
+    """The version in production, if a trigger looks at it."""
+    if not oversees(schedule):
+        return None
+    namespace, model = schedule.metadata.namespace, schedule.spec.model
+    return champion(promoted_last(store, namespace, model), model)
 
 
 def _left_behind(schedule: RetrainSchedule, runs: list[JSON]) -> Iterator[Ref]:
@@ -56,11 +75,20 @@ def concerns(store: Store, schedule: JSON) -> Iterator[Key]:
         yield Key("TrainingRun", schedule["metadata"]["namespace"], name)
 
 
+def _overseen(schedule: JSON) -> Iterator[Entry]:
+    """By the model whose version in production one of its triggers looks at."""
+    fields = [to_camel(k.field) for k in triggers.TRIGGERS if k.overseer is not None]
+    spec = schedule["spec"]
+    if any(trigger.get(field) for trigger in spec["triggers"] for field in fields):
+        yield Entry(spec["model"])
+
+
 KIND = Kind(
     RetrainSchedule,
     reconcile=reconcile,
     owner=True,
     labels=lambda: (labels.SCHEDULE,),
+    indices=lambda: (Index(OVERSEES, RetrainSchedule.kind, _overseen),),
     concerns=concerns,
     verbs=(*READ, "patch"),
 )

@@ -28,7 +28,7 @@ class Book:
     """The accounts that one reconcile moves: received = answered by runs + pending + suppressed.
 
     `received`, `handled` (the newest time of its clock that is settled) and `revisions` (that of
-    its source) are by trigger.
+    its source, or of the version in production) are by trigger.
     """
 
     received: dict[str, int]
@@ -121,7 +121,7 @@ def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
         revisions={
             name: revision
             for name, kind, _ in configured(schedule.spec.triggers)
-            if kind.poller is not None
+            if kind.by_revision
             and (revision := before[name].last_revision if name in before else None) is not None
         },
     )
@@ -171,10 +171,10 @@ def _unsettled(
         if name != cause.trigger:
             continue
         own = partial(occurrence_run_name, schedule, kind.field, name)
-        time, poller = _cause_time(run), kind.poller
+        time = _cause_time(run)
         if kind.clock is not None and time is not None and time > book.handled[name]:
             return time if run.metadata.name == own(timestamp(time)) else None
-        if poller is not None and (revision := poller.told(cause)) is not None:
+        if (revision := kind.told(cause)) is not None:
             # A trigger that counts from nothing yet began no run: it had the name once before.
             known = book.revisions.get(name)
             newer = known is not None and (cause.change or 0) > known.change

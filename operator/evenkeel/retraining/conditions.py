@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic.alias_generators import to_camel
+
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.meta.conditions import Condition, Observation, find, is_false, is_true, readiness
 from evenkeel.meta.objects import Event
@@ -58,7 +60,7 @@ def _working(
     if counted:
         parts.append(f"{counted} alert{'' if counted == 1 else 's'} counted")
     if upcoming is not None:
-        parts.append(f"next {upcoming.field} time {timestamp(upcoming.time)}")
+        parts.append(f"next {to_camel(upcoming.field)} time {timestamp(upcoming.time)}")
     return readiness("True", reason, "; ".join(parts))
 
 

@@ -28,6 +28,9 @@ def decide(
 ) -> NewRun | None:
     """The new run, which takes everything that waits; or None, with each alert put to the active
     run, to those that wait or to the suppressed ones."""
+    if blocked is not None and blocked.but_for:
+        due = tuple(o for o in due if o.revision is not None and o.trigger == blocked.but_for)
+        blocked = None if due else blocked
     last = book.last
     running = last if last is not None and last.name in request.active else None
     fresh = alerts

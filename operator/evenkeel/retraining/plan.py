@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from evenkeel.api.base import API_VERSION
+from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import (
     RecentRun,
     RetrainSchedule,
@@ -21,6 +22,7 @@ from evenkeel.meta.conditions import Condition, merge
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import timestamp
+from evenkeel.retraining import production
 from evenkeel.retraining.accounts import Book, adopt, open_book
 from evenkeel.retraining.admission import Request, first_block
 from evenkeel.retraining.admission.budget import within_window
@@ -31,7 +33,12 @@ from evenkeel.retraining.decision import decide
 from evenkeel.retraining.earlier_life import awaited_until, record
 from evenkeel.retraining.history import expired
 from evenkeel.retraining.occurrences import Upcoming, by_age, due_occurrences, upcoming
-from evenkeel.retraining.runs import active_runs, known_starts, manifest
+from evenkeel.retraining.runs import (
+    active_runs,
+    known_starts,
+    manifest,
+    revisions_in_training,
+)
 from evenkeel.retraining.sources import Sightings, changes, failure
 from evenkeel.retraining.triggers import MatchedAlert
 from evenkeel.training import template as training_template
@@ -43,7 +50,7 @@ class ScheduleSnapshot:
     """`runs`: all with the schedule's label. `alerts`: the whole inbox, in order of arrival.
 
     left_behind: runs that the schedule created in an earlier life. sightings: by trigger what is
-    known of its source.
+    known of its source. champion: the version in production.
     """
 
     schedule: RetrainSchedule
@@ -52,6 +59,7 @@ class ScheduleSnapshot:
     now: datetime
     left_behind: tuple[Ref, ...] = ()
     sightings: Sightings = field(default_factory=dict)
+    champion: ModelVersion | None = None
 
 
 def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
@@ -65,7 +73,8 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
     request, presumed_until = _request(book, snapshot)
     blocked = first_block(request)
     due = due_occurrences(book, schedule, blocked, now)
-    due = by_age([*due, *changes(book, schedule, runs, snapshot.sightings, now)])
+    due += changes(book, schedule, runs, snapshot.sightings, now)
+    due = by_age([*due, *production.occasions(book, schedule, runs, snapshot.champion, now)])
     run = decide(book, request, blocked, due, alerts, runs)
     if run is None and blocked is None and not request.active:
         # What was counted long ago and fires still is a cause again.
@@ -82,7 +91,8 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
         request = _after(request, run.name, book, snapshot)
         blocked = first_block(request)
 
-    following = upcoming(schedule, now)
+    coming = (upcoming(schedule, now), production.upcoming(schedule, snapshot.champion, now))
+    following = min(filter(None, coming), default=None)
     conditions = merge(
         schedule.status.conditions,
         observations(book, request, blocked, following, snapshot.sightings),
@@ -141,16 +151,20 @@ def _request(book: Book, snapshot: ScheduleSnapshot) -> tuple[Request, datetime 
         unusable=training_template.problem(schedule.spec.training),
         now=now,
         restored_until=None if last_is_back else awaited_until(book.last, schedule),
+        revisions=revisions_in_training(active, book.last, schedule, runs),
     )
     return request, presumed_until
 
 
 def _after(request: Request, started: str, book: Book, snapshot: ScheduleSnapshot) -> Request:
     """The request for the run after the one that has just been entered."""
+    schedule, runs = snapshot.schedule, snapshot.runs
+    active = sorted({*request.active, started})
     return replace(
         request,
-        starts=known_starts(book.last, snapshot.schedule, snapshot.runs),
-        active=sorted({*request.active, started}),
+        starts=known_starts(book.last, schedule, runs),
+        active=active,
+        revisions=revisions_in_training(active, book.last, schedule, runs),
     )
 
 

@@ -1,10 +1,12 @@
-"""Revisions of sources that need no run any more."""
+"""Revisions, of sources and of the version in production, that need no run any more."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from evenkeel.api.retrainschedule import DIGEST, KEPT_REVISION_DIGESTS, SettledRevision
+from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.times import timestamp
 from evenkeel.retraining.counted import digest
 from evenkeel.retraining.triggers.kind import Revision
@@ -30,6 +32,15 @@ def settled(
         time=timestamp(now),
         earlier=earlier[-DIGEST * KEPT_REVISION_DIGESTS :],
     )
+
+
+def former_change(runs: Iterable[TrainingRun], trigger: str) -> int:
+    """The newest change that a trigger of that name had before it was removed and came back.
+
+    Its runs would look like news to one that counts from 0.
+    """
+    own = (run.spec.cause for run in runs if run.spec.cause.trigger == trigger)
+    return max((cause.change or 0 for cause in own), default=0)
 
 
 def was_settled(known: SettledRevision, revision: Revision) -> bool:

@@ -7,7 +7,7 @@ arrive at the same name, where AlreadyExists is success.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from evenkeel.api.trainingrun import TrainingRun, TrainingRunSpec
 from evenkeel.meta.names import child_name, digest
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.times import parse, timestamp
+from evenkeel.retraining.triggers import configured
 from evenkeel.retraining.triggers.kind import Occurrence
 from evenkeel.training.restored import created
 from evenkeel.training.run_state import finished
@@ -107,3 +108,22 @@ def active_runs(
     if last.name in schedule.status.active and now < until:
         return sorted({*active, last.name}), until
     return sorted(active), None
+
+
+def revisions_in_training(
+    active: Iterable[str],
+    last: LastRun | None,
+    schedule: RetrainSchedule,
+    runs: Sequence[TrainingRun],
+) -> tuple[str, ...]:
+    """The triggers of which active runs train on a revision of the source."""
+    pollers = {c.name for c in configured(schedule.spec.triggers) if c.kind.poller is not None}
+    causes = {r.metadata.name: r.spec.cause for r in runs}
+    found = set()
+    for name in active:
+        if (cause := causes.get(name)) is not None:
+            of_source = cause.change is not None and cause.champion is None
+            found |= {cause.trigger} if of_source else set()
+        elif last is not None and last.name == name:
+            found |= {last.trigger} & pollers
+    return tuple(sorted(found))

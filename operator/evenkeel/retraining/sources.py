@@ -16,7 +16,7 @@ from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.conditions import Observation, find
 from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.retraining.accounts import Book
-from evenkeel.retraining.revisions import identity, settled, was_settled
+from evenkeel.retraining.revisions import former_change, identity, settled, was_settled
 from evenkeel.retraining.triggers import configured
 from evenkeel.retraining.triggers.kind import InvalidTrigger, Occurrence, Poller, Revision
 
@@ -60,7 +60,8 @@ def changes(
         revision = kind.poller.revision(sighting.answer)
         known = book.revisions.get(name)
         if known is None:
-            book.revisions[name] = settled(None, revision, now, first=_former(runs, name))
+            first = former_change(runs, name)
+            book.revisions[name] = settled(None, revision, now, first=first)
         elif _fires(kind.poller, spec, known, revision):
             facts = kind.poller.facts(spec, sighting.answer)
             since = sighting.since or now
@@ -82,15 +83,6 @@ def _fires(poller: Poller[Any], spec: Any, known: SettledRevision, found: Revisi
     if found.digest == known.digest or was_settled(known, found):
         return False
     return poller.news(spec, Revision(known.revision, known.digest), found)
-
-
-def _former(runs: Iterable[TrainingRun], trigger: str) -> int:
-    """The newest change that a trigger of that name had before it was removed and came back.
-
-    Its runs would look like news to one that counts from 0.
-    """
-    own = (run.spec.cause for run in runs if run.spec.cause.trigger == trigger)
-    return max((cause.change or 0 for cause in own), default=0)
 
 
 def observations(schedule: RetrainSchedule, sightings: Sightings) -> tuple[Observation, ...]:

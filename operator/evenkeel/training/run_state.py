@@ -53,6 +53,11 @@ def inconclusive(run: TrainingRun) -> bool:
     return found is not None and found.reason in (REPLACED, RESTORED)
 
 
+def failed(run: TrainingRun) -> bool:
+    """Whether the run ended without one, by a failure of the training."""
+    return finished(run) and not succeeded(run) and not inconclusive(run)
+
+
 def ended(run: TrainingRun) -> datetime:
     """When the run finished; of an unfinished one, when it was created."""
     return parse(run.status.completion_time) if run.status.completion_time else created(run)

@@ -23,7 +23,8 @@ class Request:
 
     starts: when the known runs were created, by name. active: names of the unfinished runs.
     unusable: why the template cannot work, if it cannot. restored_until: until when runs of an
-    earlier life may come back, while the last one is missing.
+    earlier life may come back, while the last one is missing. revisions: triggers on a revision of
+    whose source active runs train.
     """
 
     schedule: RetrainSchedule
@@ -33,6 +34,7 @@ class Request:
     unusable: str | None
     now: datetime
     restored_until: datetime | None = None
+    revisions: Sequence[str] = ()
 
     @property
     def spec(self) -> RetrainScheduleSpec:
@@ -44,7 +46,8 @@ class Blocked(NamedTuple):
     """What holds the next run back.
 
     reason: CamelCase. until: when it ends by itself; None: by a change only. stalled: a person
-    must mend it. alerts_wait: whether alerts may wait for its end (policy Queue).
+    must mend it. alerts_wait: whether alerts may wait for its end (policy Queue). but_for: the
+    trigger whose newer revision may start a run all the same.
     """
 
     reason: str
@@ -52,6 +55,7 @@ class Blocked(NamedTuple):
     until: datetime | None = None
     stalled: bool = False
     alerts_wait: bool = True
+    but_for: str = ""
 
 
 def runs(number: int) -> str:

@@ -14,8 +14,9 @@ from evenkeel.retraining.triggers.git_data import GIT_DATA
 from evenkeel.retraining.triggers.kind import InvalidTrigger, Receiver, S, TriggerKind
 from evenkeel.retraining.triggers.labelled import Labelled
 from evenkeel.retraining.triggers.objects import OBJECTS
+from evenkeel.retraining.triggers.version_age import VERSION_AGE
 
-TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON, GIT_DATA, OBJECTS)
+TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON, GIT_DATA, OBJECTS, VERSION_AGE)
 """Every kind; `evenkeel.api.trigger.Trigger` has a field for each."""
 
 

@@ -1,4 +1,4 @@
-"""What a kind of trigger consists of: its field of spec.triggers[], a clock, receiver or poller.
+"""What a kind of trigger consists of: its field of spec.triggers[], and what makes it fire.
 
 S is the model of the trigger's field, E an event as the receiver reads it.
 """
@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from evenkeel.api.cause import Alert, Cause
+from evenkeel.api.outgoing import OutgoingVersion
 from evenkeel.api.trigger import Trigger, cause_type
 from evenkeel.outside.poll import Poll
 from evenkeel.retraining.triggers.labelled import Labelled
@@ -96,9 +97,33 @@ class Poller(Generic[S]):
     news: Callable[[S, Revision, Revision], bool] = lambda spec, known, found: True
 
 
+class Occasion(NamedTuple):
+    """That the version in production needs a successor: the how many-th time, and since when."""
+
+    number: int
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overseer(Generic[S]):
+    """How the version in production is looked at. Pure; both raise InvalidTrigger.
+
+    occasion(spec, trained, now): the newest so far. upcoming(spec, trained, now): when the next one
+    comes by itself. trained: when the version was trained.
+    """
+
+    occasion: Callable[[S, datetime, datetime], Occasion | None]
+    upcoming: Callable[[S, datetime, datetime], datetime]
+
+
+def attempt_at(version: OutgoingVersion) -> Revision:
+    """What tells an attempt at a version's occasion from others."""
+    return Revision(version.name, f"{version.occasion}.{version.attempt}")
+
+
 @dataclass(frozen=True, slots=True)
 class TriggerKind(Generic[S, E]):
-    """A kind of trigger; it has a clock, a receiver, a poller or several of them.
+    """A kind of trigger; it has a clock, a receiver, a poller, an overseer or several of them.
 
     field: the attribute of `Trigger` that it reads. check(spec): raises InvalidTrigger for what
     cannot work.
@@ -109,11 +134,25 @@ class TriggerKind(Generic[S, E]):
     clock: Clock[S] | None = None
     receiver: Receiver[S, E] | None = None
     poller: Poller[S] | None = None
+    overseer: Overseer[S] | None = None
 
     @property
     def cause_type(self) -> str:
         """The type of the causes that it gives."""
         return cause_type(self.field)
+
+    @property
+    def by_revision(self) -> bool:
+        """Whether its causes are about revisions: of a source, or of the version in production."""
+        return self.poller is not None or self.overseer is not None
+
+    def told(self, cause: Cause) -> Revision | None:
+        """The revision that a cause of this kind is about, if it keeps one."""
+        if self.poller is not None:
+            return self.poller.told(cause)
+        if self.overseer is not None and cause.champion is not None:
+            return attempt_at(cause.champion)
+        return None
 
     def spec(self, trigger: Trigger) -> S | None:
         """The trigger's spec, if it is of this kind."""

@@ -1,0 +1,128 @@
+"""What becomes of the version in production, such as its age, and which of it needs a run.
+
+Each occasion that a version gives has one run. One that failed is made again, as the back-off after
+failures allows; one that succeeded settles the occasion, also if the new version is not promoted,
+and so does any other run of the schedule that succeeds after it. Another version in production
+begins anew; one that comes back after a rollback does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.outgoing import OutgoingVersion
+from evenkeel.api.retrainschedule import RetrainSchedule, SettledRevision
+from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.api.version_order import trained
+from evenkeel.meta.times import timestamp
+from evenkeel.retraining.accounts import Book
+from evenkeel.retraining.occurrences import Upcoming
+from evenkeel.retraining.revisions import former_change, identity, settled, was_settled
+from evenkeel.retraining.runs import occurrence_run_name
+from evenkeel.retraining.triggers import Configured, configured
+from evenkeel.retraining.triggers.kind import (
+    InvalidTrigger,
+    Occasion,
+    Occurrence,
+    Revision,
+    attempt_at,
+)
+from evenkeel.training.run_state import ended, failed, succeeded
+
+NOTHING = Revision("", "")
+
+
+def oversees(schedule: RetrainSchedule) -> bool:
+    """Whether a trigger looks at the version in production."""
+    return any(c.kind.overseer is not None for c in configured(schedule.spec.triggers))
+
+
+def occasions(
+    book: Book,
+    schedule: RetrainSchedule,
+    runs: Sequence[TrainingRun],
+    champion: ModelVersion | None,
+    now: datetime,
+) -> list[Occurrence]:
+    """Those that wait for a run; the newest of each trigger alone."""
+    found: list[Occurrence] = []
+    for trigger in configured(schedule.spec.triggers):
+        if trigger.kind.overseer is None:
+            continue
+        known = _known(book, schedule, trigger, runs, now)
+        occasion = None if champion is None else _occasion(trigger, champion, now)
+        if champion is None or occasion is None or schedule.spec.suspend:
+            continue
+        met = _met(known, champion, occasion)
+        revision, since = attempt_at(met), occasion.time
+        if (known.revision, known.digest) == revision or was_settled(known, revision):
+            continue
+        book.revisions[trigger.name] = known
+        if any(succeeded(run) and ended(run) >= since for run in runs):
+            book.settle(trigger.name, revision, now)
+            continue
+        facts = {"champion": met, "change": known.change + 1}
+        name, kind = trigger.name, trigger.kind
+        found.append(Occurrence(name, kind, identity(revision), since, None, revision, facts))
+    return found
+
+
+def upcoming(
+    schedule: RetrainSchedule, champion: ModelVersion | None, now: datetime
+) -> Upcoming | None:
+    """The next occasion that comes by itself."""
+    if champion is None or schedule.spec.suspend:
+        return None
+    times = []
+    for _, kind, spec in configured(schedule.spec.triggers):
+        if kind.overseer is not None:
+            try:
+                time = kind.overseer.upcoming(spec, trained(champion), now)
+            except InvalidTrigger:
+                continue
+            times.append(Upcoming(time, kind.field))
+    return min(times, default=None)
+
+
+def _occasion(trigger: Configured, champion: ModelVersion, now: datetime) -> Occasion | None:
+    assert trigger.kind.overseer is not None
+    try:
+        return trigger.kind.overseer.occasion(trigger.spec, trained(champion), now)
+    except InvalidTrigger:
+        return None
+
+
+def _met(known: SettledRevision, champion: ModelVersion, occasion: Occasion) -> OutgoingVersion:
+    """The occasion at the attempt that is next or under way."""
+    number, _, before = known.digest.partition(".")
+    same = known.revision == champion.metadata.name and number == str(occasion.number)
+    attempt = int(before) + bool(known.failed) if same else 0
+    return OutgoingVersion(
+        name=champion.metadata.name,
+        trained_time=timestamp(trained(champion)),
+        occasion=occasion.number,
+        attempt=attempt,
+    )
+
+
+def _known(
+    book: Book,
+    schedule: RetrainSchedule,
+    trigger: Configured,
+    runs: Sequence[TrainingRun],
+    now: datetime,
+) -> SettledRevision:
+    """What was settled last, and whether its run has failed.
+
+    That is noted at once, since people delete failed runs to close the circuit.
+    """
+    known = book.revisions.get(trigger.name)
+    if known is None:
+        return settled(None, NOTHING, now, first=former_change(runs, trigger.name))
+    of = identity(Revision(known.revision, known.digest))
+    name = occurrence_run_name(schedule, trigger.kind.field, trigger.name, of)
+    if any(run.metadata.name == name and failed(run) for run in runs):
+        known = book.revisions[trigger.name] = known.model_copy(update={"failed": True})
+    return known
