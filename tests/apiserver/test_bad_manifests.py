@@ -28,6 +28,7 @@ HEADER = PROMETHEUS % "headers: [{%s}]"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
+DATA = "{name: train, mountPath: /data, %s}"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
@@ -401,6 +402,31 @@ BAD = [
         "backoffSeconds must not exceed maxBackoffSeconds",
     ),
     # Training
+    Bad(
+        "data for another engine",
+        TR,
+        "training: {podTemplate: null, trainJob: {runtimeRef: {name: r}}, data: [%s]}"
+        % (DATA % "dvc: {repo: 'https://g/r', path: p}"),
+        "data goes with podTemplate",
+    ),
+    *(
+        Bad(what, TR, "training: {data: [%s]}" % (DATA % source), message)
+        for what, source, message in (
+            ("no source", "waitSeconds: 1", "exactly one of dvc or s3"),
+            ("ssh", "dvc: {repo: 'git@g:r', path: p}", "must begin with https:// or http://"),
+            ("path", "dvc: {repo: 'https://g/r', path: ../p}", "path must be plain"),
+            ("rev", "dvc: {repo: 'https://g/r', path: p, rev: -x}", "rev is a whole commit"),
+            ("bucket alone", "s3: {uri: 's3://b'}", "uri must be s3://BUCKET/PATH"),
+            ("endpoint", "s3: {uri: 's3://b/p', endpoint: 's3:9000'}", "endpoint must be http"),
+        )
+    ),
+    Bad(
+        "two data in one place",
+        TR,
+        "training: {data: [&d %s, {<<: *d, name: other}]}"
+        % (DATA % "dvc: {repo: 'https://g/r', path: p}"),
+        "a mountPath of its own",
+    ),
     Bad("no engine", TR, "training: {retries: 1}", "exactly one of podTemplate or trainJob"),
     Bad("no engine of a schedule", RS, "training: {}", "exactly one of podTemplate or trainJob"),
     Bad(

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from evenkeel.api.base import Annotations, Decimal, Labels, Name
 from evenkeel.api.engine import EngineTemplate
+from evenkeel.api.trainingdata import DataList
 from evenkeel.api.trainjob import TrainJobTemplate
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list
 
@@ -142,6 +143,13 @@ Approval = Literal["Automatic", "Manual"]
 class TrainingTemplate(Model):
     """How the model is trained: by the engine whose field is given."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.data) || size(self.data) == 0 || has(self.podTemplate)",
+            "data goes with podTemplate; other engines bring data by their own means, such as "
+            "trainJob.initializer",
+        ),
+    )
     pod_template: Annotated[
         TrainingPodTemplate | None,
         Field(description="Pod of a training Job. The first container is the trainer."),
@@ -168,6 +176,7 @@ class TrainingTemplate(Model):
             ),
         ),
     ] = Field(default_factory=dict)
+    data: DataList = ()
     metadata: Annotated[
         ChildMetadata | None,
         Field(

@@ -52,6 +52,7 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             rejection=invalid,
             champion=champion(promoted_last(store, key.namespace, model), model),
             switched_off=_switched_off(context, run),
+            data_image=context.data_image,
         )
     )
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic.alias_generators import to_camel
 
 from evenkeel.api.common import ChildMetadata, TrainingTemplate
+from evenkeel.api.data import UsedData
 from evenkeel.api.labels import MANAGED_BY, MANAGER, MODEL, RUN, SCHEDULE, owner_reference
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import CutShort, TrainingRun
@@ -49,7 +50,8 @@ class State(NamedTuple):
     object would go on by itself after this end, and has to be deleted at once. failure: exit code
     and last words of the newest attempt that failed, kept once its pod is gone. cut_short: what
     the run's status says of attempts that are ended though they go on. patch: fields of the main
-    object to be changed, as a merge patch.
+    object to be changed, as a merge patch. data: those that the training was given, once they are
+    there.
     """
 
     phase: Literal[
@@ -63,6 +65,7 @@ class State(NamedTuple):
     failure: str = ""
     cut_short: CutShort | None = None
     patch: Manifest | None = None
+    data: tuple[UsedData, ...] = ()
 
 
 def own_events(main: Json) -> tuple[str, ...]:
@@ -83,6 +86,8 @@ class Engine:
     name, where it is not evenkeel.dev/run. events: field selectors of the Events that tell of tries
     to create pods and the like for a main object; refusals: the reasons of those that failed.
     integration: its name, where it works only once it is switched on; clusters may lack its types.
+    with_data: the main object, whose pods bring the run's training.data first, by an image; None
+    if it cannot be done.
     """
 
     field: str
@@ -95,6 +100,7 @@ class Engine:
     events: Callable[[Json], tuple[str, ...]] = own_events
     refusals: tuple[str, ...] = ("FailedCreate",)
     integration: str = ""
+    with_data: Callable[[Manifest, TrainingRun, str], Manifest] | None = None
 
     @property
     def path(self) -> str:

@@ -19,7 +19,8 @@ class RunSnapshot:
     alerts counted since. replaced_by: name of a run whose spec.replaces names this one.
     version_exists: whether a ModelVersion of the run is there. rejection: the API server's answer
     if it refused the engine's object as invalid (422). champion: the version in production.
-    switched_off: the template's engine is, so that nothing is known of its objects.
+    switched_off: the template's engine is, so that nothing is known of its objects. data_image: of
+    the containers that bring data.
     """
 
     run: TrainingRun
@@ -31,6 +32,7 @@ class RunSnapshot:
     rejection: str | None = None
     champion: ModelVersion | None = None
     switched_off: bool = False
+    data_image: str = ""
 
     @property
     def owned(self) -> bool:

@@ -22,7 +22,8 @@ def progress(snapshot: RunSnapshot, state: State) -> TrainingRunStatus:
     """Of a run whose training goes on, with what its engine has to remember."""
     made = unfinished(snapshot, state.phase, state.message)
     known = printable(state.failure)[:2048] or made.last_failure
-    return made.model_copy(update={"last_failure": known, "cut_short": state.cut_short})
+    told = {"last_failure": known, "cut_short": state.cut_short, "data": state.data or made.data}
+    return made.model_copy(update=told)
 
 
 def held(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
@@ -31,16 +32,19 @@ def held(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
     return _kept(snapshot, (*ready, Observation("Succeeded", "Unknown", reason, message)))
 
 
-def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus:
+def reported(snapshot: RunSnapshot, state: State, report: TrainingResult) -> TrainingRunStatus:
     """Of a run whose report is known, and whose ModelVersion the API server refuses so far."""
     made = unfinished(snapshot, "Running", "the trainer has reported; its ModelVersion comes next")
-    return made.model_copy(update={"result": report})
+    return made.model_copy(update={"result": report, "data": state.data or made.data})
 
 
-def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:
+def succeeded(
+    snapshot: RunSnapshot, state: State, report: TrainingResult, version: str
+) -> TrainingRunStatus:
     """Of a run that ends now with the model version of that name."""
     ready = readiness("True", "Succeeded", f"ModelVersion {version}")
-    return _status(snapshot, ready, ended=True, report=report, model_version=version)
+    made = _status(snapshot, ready, ended=True, report=report, model_version=version)
+    return made.model_copy(update={"data": state.data or made.data})
 
 
 def failed(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
@@ -106,6 +110,7 @@ def _status(
         alert_count=snapshot.alert_count,
         last_failure=run.status.last_failure,
         cut_short=run.status.cut_short,
+        data=run.status.data,
         result=report,
         model_version=model_version,
     )
