@@ -38,6 +38,7 @@ RESULT = "training: {podTemplate: {spec: {containers: [{name: t, image: t}]}}, r
 RESULT_OBJECT = RESULT % "object: {%s}"
 HEAD = "{headGroupSpec: {template: {spec: {containers: [{name: ray}]}}}}"
 VERSION_AGE = "triggers: [{name: t, versionAge: {%s}}]"
+DATA = "{name: train, mountPath: /data, %s}"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
@@ -544,6 +545,31 @@ BAD = [
         TR,
         "training: {rayJob: {spec: {entrypoint: a, rayClusterSpec: " + HEAD + "}}}",
         "rayJob needs resultFrom, since Ray leaves no termination message",
+    ),
+    Bad(
+        "data for another engine",
+        TR,
+        "training: {podTemplate: null, trainJob: {runtimeRef: {name: r}}, data: [%s]}"
+        % (DATA % "dvc: {repo: 'https://g/r', path: p}"),
+        "data goes with podTemplate",
+    ),
+    *(
+        Bad(what, TR, "training: {data: [%s]}" % (DATA % source), message)
+        for what, source, message in (
+            ("no source", "waitSeconds: 1", "exactly one of dvc or s3"),
+            ("ssh", "dvc: {repo: 'git@g:r', path: p}", "must begin with https:// or http://"),
+            ("path", "dvc: {repo: 'https://g/r', path: ../p}", "path must be plain"),
+            ("rev", "dvc: {repo: 'https://g/r', path: p, rev: -x}", "rev is a whole commit"),
+            ("bucket alone", "s3: {uri: 's3://b'}", "uri must be s3://BUCKET/PATH"),
+            ("endpoint", "s3: {uri: 's3://b/p', endpoint: 's3:9000'}", "endpoint must be http"),
+        )
+    ),
+    Bad(
+        "two data in one place",
+        TR,
+        "training: {data: [&d %s, {<<: *d, name: other}]}"
+        % (DATA % "dvc: {repo: 'https://g/r', path: p}"),
+        "a mountPath of its own",
     ),
     Bad(
         "no container", TR, "training: {podTemplate: {spec: {containers: []}}}", "at least 1 items"

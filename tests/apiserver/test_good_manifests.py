@@ -170,7 +170,29 @@ GOOD = [
         approval: Manual
         """,
     ),
+    (
+        "RetrainSchedule",
+        """
+        training:
+          podTemplate: {spec: {containers: [{name: trainer, image: t}]}}
+          data:
+          - name: train
+            mountPath: /data/train
+            dvc: {repo: 'https://git.example/ml/data', path: data/train, secretName: git}
+          - name: test
+            mountPath: /data/test
+            dvc:
+              {repo: 'https://git.example/ml/data', path: data/test, rev: team/next, remote: prod,
+               remoteSecretName: store}
+            waitSeconds: 0
+            resources: {limits: {memory: 2Gi}}
+          - name: labels
+            mountPath: /data/labels
+            s3: {uri: 's3://labels/2026/a b', endpoint: 'http://s3:9000', secretName: store}
+        """,
+    ),
     ("ModelVersion", f"digest: 'sha256:{'a' * 64}'"),
+    ("ModelVersion", "data: [{name: train, repo: r, rev: c, path: p}, {name: l, uri: 's3://l/1'}]"),
     ("ModelVersion", "uri: 'oci://models.example.com/fraud:1'"),
     (
         "ServingRuntime",
@@ -253,6 +275,7 @@ VERSION = """
     model: fraud
     uri: s3://models/fraud/1
     format: {name: sklearn}
+    data: [{name: train, repo: r, rev: c, path: p}]
     dataRevision: d1
     codeRevision: c1
     parameters: {depth: '3'}
@@ -271,6 +294,8 @@ VERSION = """
         "{uri: 's3://models/fraud/2'}",
         "{format: {name: onnx}}",
         f"{{digest: 'sha256:{'a' * 64}'}}",
+        "{data: [{name: train, repo: r, rev: d, path: p}]}",
+        "{data: null}",
         "{dataRevision: d2}",
         "{codeRevision: null}",
         "{parameters: {depth: '4'}}",

@@ -111,3 +111,19 @@ def test_the_engine_s_own_run_is_named_with_its_page() -> None:
 def test_a_long_story_fits_the_status() -> None:
     long = [GateResult(name=f"g{i}", passed=False, message="x" * 1000) for i in range(9)]
     assert len(story(long)) == 4096
+
+
+def test_it_begins_with_the_data() -> None:
+    commit = {"repo": "https://git.example/elec", "rev": "c" * 40, "path": "data/train"}
+    used = {**commit, "digest": "md5:abc.dir", "size": 100, "files": 3}
+    objects = {"name": "labels", "uri": "s3://labels/2026", "digest": "sha256:1"}
+    told = story([], data=[{**used, "name": "train"}, objects])
+    assert told.startswith(
+        "data train: data/train at cccccccccccc (md5:abc.dir, 100 bytes in 3 files) -> "
+        "data labels: s3://labels/2026 (sha256:1) -> alert ElecDrift"
+    )
+    caused = {"type": "Data", "trigger": "new", "data": used}
+    told = story([], data=[{**used, "name": "train"}], cause=caused)
+    assert told.startswith(
+        "data new: data/train at cccccccccccc (md5:abc.dir, 100 bytes in 3 files) -> TrainingRun"
+    )

@@ -12,6 +12,7 @@ from evenkeel.api.engine import EngineTemplate
 from evenkeel.api.pipelinerun import PipelineRunTemplate
 from evenkeel.api.rayjob import RayJobTemplate
 from evenkeel.api.resultfrom import ResultFrom
+from evenkeel.api.trainingdata import DataList
 from evenkeel.api.trainjob import TrainJobTemplate
 from evenkeel.api.workflow import WorkflowTemplate
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list
@@ -165,6 +166,11 @@ class TrainingTemplate(Model):
             "a pipelineRun leaves no termination message; name in resultFrom where its last step "
             "writes the report",
         ),
+        Rule(
+            "!has(self.data) || size(self.data) == 0 || has(self.podTemplate)",
+            "data goes with podTemplate; other engines bring data by their own means, such as "
+            "trainJob.initializer",
+        ),
     )
     pod_template: Annotated[
         TrainingPodTemplate | None,
@@ -220,6 +226,7 @@ class TrainingTemplate(Model):
             ),
         ),
     ] = Field(default_factory=dict)
+    data: DataList = ()
     metadata: Annotated[
         ChildMetadata | None,
         Field(

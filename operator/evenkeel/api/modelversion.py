@@ -9,6 +9,7 @@ from pydantic import Field
 from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices
+from evenkeel.api.data import UsedDataList
 from evenkeel.api.enginerun import EngineRun
 from evenkeel.api.registration import RegisteredAs, Registration
 from evenkeel.api.uri import ModelURI
@@ -36,6 +37,7 @@ class ApprovalDecision(Model):
 
 _OPTIONAL = (
     "digest",
+    "data",
     "dataRevision",
     "codeRevision",
     "parameters",
@@ -79,8 +81,9 @@ class ModelVersionSpec(Model):
         Digest | None,
         Field(description="Digest of the artefact."),
     ] = None
+    data: UsedDataList = ()
     data_revision: Annotated[
-        str, Field(max_length=253, description="Revision of the training data.")
+        str, Field(max_length=253, description="Revision of the training data, in short.")
     ] = ""
     code_revision: Annotated[
         str, Field(max_length=253, description="Revision of the training code.")

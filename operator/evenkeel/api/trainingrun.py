@@ -9,6 +9,7 @@ from pydantic import Field
 from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices, TrainingTemplate
+from evenkeel.api.data import UsedDataList
 from evenkeel.api.enginerun import ObservedRun
 from evenkeel.api.registration import Registration
 from evenkeel.meta.conditions import Conditions
@@ -126,6 +127,7 @@ class TrainingRunStatus(Model):
     cut_short: Annotated[
         CutShort | None, Field(description="Failed attempts beside those that the Job counts.")
     ] = None
+    data: UsedDataList = ()
     result: Annotated[TrainingResult | None, Field(description="The trainer's report.")] = None
     model_version: Annotated[
         str | None, Field(max_length=253, description="Resulting ModelVersion.")

@@ -109,6 +109,15 @@ REPO_RULES = (
     ),
 )
 
+PATH_RULES = (
+    Rule(
+        "!self.startsWith('/') && !self.endsWith('/') && !self.contains('//') && "
+        "!self.matches('(^|/)[.]{1,2}(/|$)')",
+        "path must be plain, from the repository's root, such as data/train",
+    ),
+    Rule("!self.endsWith('.dvc')", "path must be that of the data: leave .dvc out"),
+)
+
 
 class GitDataTrigger(Model):
     """Fires when data change that a branch of a Git repository tracks, by DVC or itself."""
@@ -140,17 +149,7 @@ class GitDataTrigger(Model):
             min_length=1,
             max_length=512,
             description="Path of the data from the repository's root, without .dvc.",
-            json_schema_extra=cel(
-                Rule(
-                    "!self.startsWith('/') && !self.endsWith('/') && !self.contains('//') && "
-                    "!self.matches('(^|/)[.]{1,2}(/|$)')",
-                    "path must be plain, from the repository's root, such as data/train",
-                ),
-                Rule(
-                    "!self.endsWith('.dvc')",
-                    "path must be that of the data: leave .dvc out",
-                ),
-            ),
+            json_schema_extra=cel(*PATH_RULES),
         ),
     ]
     secret_name: Annotated[

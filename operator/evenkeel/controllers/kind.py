@@ -30,7 +30,7 @@ class Context:
 
     looks: what is known of canaries by Prometheus. ownership: whose objects have planned names.
     polls: what is known of systems outside the cluster.
-    integrations: those that are switched on.
+    integrations: those that are switched on. data_image: of the containers that bring data.
     """
 
     client: Client
@@ -42,6 +42,7 @@ class Context:
     ownership: Ownership
     polls: Polls
     integrations: frozenset[str] = frozenset()
+    data_image: str = ""
 
 
 Reconcile = Callable[[Context, Key, JSON, str | None], Awaitable[Plan]]

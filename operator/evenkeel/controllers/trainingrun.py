@@ -58,6 +58,7 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
         champion=best,
         switched_off=_switched_off(context, run),
         named=lambda kind, name: store.get(Key(kind, key.namespace, name)),
+        data_image=context.data_image,
     )
     return plan_run(replace(snapshot, sighting=_sighting(context, key, snapshot, asked)))
 

@@ -14,6 +14,8 @@ JSON = dict[str, Any]
 
 MODEL_SERVER = "_modelServer"
 """Name of the container that serves the model; missing in pods that serve none."""
+BRINGS = "evenkeel-data-"
+"""Begins the names of init containers that bring data, and tell of them as their last words."""
 SERVES = "EVENKEEL_MODEL_NAME"
 """The variable that only the model server's container is given, whatever its name and place."""
 
@@ -70,9 +72,11 @@ def _status(status: Json) -> JSON:
         if (c.get("type"), c.get("status")) in _CONDITIONS
     ]
     kept["containerStatuses"] = [_container(c) for c in status.get("containerStatuses") or ()]
-    # Only an initializer that has not done its work yet says anything of interest.
+    # Of other initializers only one that has not done its work yet says anything of interest.
     kept["initContainerStatuses"] = [
-        _container(c) for c in status.get("initContainerStatuses") or () if not c.get("ready")
+        _container(c)
+        for c in status.get("initContainerStatuses") or ()
+        if not c.get("ready") or str(c.get("name", "")).startswith(BRINGS)
     ]
     return {key: value for key, value in kept.items() if value}
 

@@ -107,6 +107,7 @@ class Operator:
             ownership,
             self._polls,
             frozenset(settings.integrations),
+            data_image=settings.data_image,
         )
         reconciles: dict[str, Reconcile] = {
             k.name: partial(k.reconcile, context) for k in KINDS if k.reconcile

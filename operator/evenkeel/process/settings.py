@@ -237,6 +237,11 @@ class Settings(BaseSettings):
         Field(default_factory=lambda: f"evenkeel/operator:{__version__}", min_length=1),
         Allowed("an image", "`evenkeel/operator` of the operator's version"),
     ] = Field(description="sends warm-up requests")
+    data_image: Annotated[
+        str,
+        Field(default_factory=lambda: f"evenkeel/data:{__version__}", min_length=1),
+        Allowed("an image", "`evenkeel/data` of the operator's version"),
+    ] = Field(description="brings training data into pods")
     workers: Number = Field(32, description="reconciles at the same time")
 
     @validates_model(mode="after")

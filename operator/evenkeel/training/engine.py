@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic.alias_generators import to_camel, to_pascal
 
 from evenkeel.api.common import ChildMetadata, TrainingTemplate
+from evenkeel.api.data import UsedData
 from evenkeel.api.enginerun import ObservedRun
 from evenkeel.api.labels import MANAGED_BY, MANAGER, MODEL, RUN, SCHEDULE, owner_reference
 from evenkeel.api.modelversion import ModelVersion
@@ -61,7 +62,8 @@ class State(NamedTuple):
     main object would go on by itself after this end, and has to be deleted at once. failure: exit
     code and last words of the newest attempt that failed, kept once its pod is gone. cut_short:
     what the run's status says of attempts that are ended though they go on. patch: fields of the
-    main object to be changed, as a merge patch.
+    main object to be changed, as a merge patch. data: those that the training was
+    given, once they are there.
     """
 
     phase: Literal[
@@ -83,6 +85,7 @@ class State(NamedTuple):
     failure: str = ""
     cut_short: CutShort | None = None
     patch: Manifest | None = None
+    data: tuple[UsedData, ...] = ()
     reason: str = ""
 
 
@@ -111,6 +114,8 @@ class Engine:
     name, where it is not evenkeel.dev/run. events: field selectors of the Events that tell of tries
     to create pods and the like for a main object; refusals: the reasons of those that failed.
     integration: its name, where it works only once it is switched on; clusters may lack its types.
+    with_data: the main object, whose pods bring the run's training.data first, by an image; None
+    if it cannot be done.
 
     Outside, without all that: asks: what is asked for a run and the version in production as long
     as the run wants it, or to end it; it is asked beside the reconciles, and is begun by none but
@@ -127,6 +132,7 @@ class Engine:
     events: Callable[[Json], tuple[str, ...]] = own_events
     refusals: tuple[str, ...] = ("FailedCreate",)
     integration: str = ""
+    with_data: Callable[[Manifest, TrainingRun, str], Manifest] | None = None
     asks: Callable[[TrainingRun, ModelVersion | None, Wish], Poll] | None = None
     known_as: Callable[[TrainingRun, Observed], ObservedRun | None] = nothing_known
 

@@ -16,7 +16,7 @@ from evenkeel.api.base import API_VERSION
 from evenkeel.api.labels import RUN
 from evenkeel.api.trainingrun import TrainingResult, TrainingRunStatus
 from evenkeel.meta.conditions import refused
-from evenkeel.meta.objects import Event, Ref
+from evenkeel.meta.objects import Event, Manifest, Ref
 from evenkeel.meta.owners import left_behind
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import parse, timestamp
@@ -181,13 +181,20 @@ def _rejected(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
 def _created(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
     if snapshot.run.status.start_time is not None:
         return None
-    assert engine.manifest is not None
     kind, name = engine.kind, snapshot.run.metadata.name
     return Plan(
         status=status.begun(snapshot, f"{kind} {name} is being created"),
-        creates=(engine.manifest(snapshot.run, snapshot.champion),),
+        creates=(_main_object(snapshot, engine),),
         events=(Event("Normal", f"{kind}Created", f"{kind} {name}"),),
     )
+
+
+def _main_object(snapshot: RunSnapshot, engine: Engine) -> Manifest:
+    assert engine.manifest is not None
+    made = engine.manifest(snapshot.run, snapshot.champion)
+    if engine.with_data is None or not snapshot.run.spec.training.data:
+        return made
+    return engine.with_data(made, snapshot.run, snapshot.data_image)
 
 
 def _unseen(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
@@ -279,11 +286,11 @@ def _made(
     run = snapshot.run
     if run.status.result is None and refused(run.status.conditions):
         # The version may be refused for longer than pods and Job live.
-        return Plan(status=status.reported(snapshot, report), requeue_after=0.0)
+        return Plan(status=status.reported(snapshot, state, report), requeue_after=0.0)
     name = version_name(run)
-    made = version_record(snapshot, report, state.completed or timestamp(snapshot.now))
+    made = version_record(snapshot, state, report)
     return Plan(
-        status=status.succeeded(snapshot, report, name),
+        status=status.succeeded(snapshot, state, report, name),
         creates=() if snapshot.version_exists else (made,),
         deletes=deletes,
         events=(Event("Normal", "Succeeded", f"ModelVersion {name} from {report.uri}"),),

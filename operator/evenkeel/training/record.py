@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.cause import Cause
+from evenkeel.api.data import UsedData
 from evenkeel.api.enginerun import EngineRun
 from evenkeel.api.modelversion import ApprovalDecision, ModelVersion, ModelVersionSpec
 from evenkeel.api.trainingrun import TrainingResult, TrainingRun
 from evenkeel.meta.names import child_name, digest
 from evenkeel.meta.objects import Manifest
-from evenkeel.training.engine import labels_of
+from evenkeel.meta.times import timestamp
+from evenkeel.training.data import used
+from evenkeel.training.engine import State, labels_of
 from evenkeel.training.snapshot import RunSnapshot
 
 
@@ -18,15 +21,17 @@ def version_name(run: TrainingRun) -> str:
     return child_name(run.spec.model, digest(run.metadata.uid))
 
 
-def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) -> Manifest:
-    """The record; it outlives run and schedule, so it has no owner. trained: RFC 3339."""
+def version_record(snapshot: RunSnapshot, state: State, report: TrainingResult) -> Manifest:
+    """The record; it outlives run and schedule, so it has no owner."""
     run, champion = snapshot.run, snapshot.champion
+    data = state.data or run.status.data or used(run)
     spec = ModelVersionSpec(
         model=run.spec.model,
         uri=report.uri,
         format=report.format,
         digest=report.digest,
-        data_revision=report.data_revision or _data_revision(run.spec.cause),
+        data=data,
+        data_revision=report.data_revision or _revision(run.spec.cause, data),
         code_revision=report.code_revision,
         parameters=run.spec.training.parameters,
         metrics=report.metrics,
@@ -34,7 +39,7 @@ def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) 
         training_run=run.metadata.name,
         run=_engine_run(snapshot),
         cause=run.spec.cause.model_copy(update={"alert_count": snapshot.alert_count}),
-        trained_time=trained,
+        trained_time=state.completed or timestamp(snapshot.now),
         champion=champion.metadata.name if champion is not None else "",
         gates=run.spec.gates,
         approval=ApprovalDecision(mode=run.spec.approval),
@@ -52,11 +57,13 @@ def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) 
     }
 
 
-def _data_revision(cause: Cause) -> str:
-    """That of the data which caused the run; empty if none did."""
+def _revision(cause: Cause, data: tuple[UsedData, ...]) -> str:
+    """The commit of what caused the run, or of the only data."""
     if cause.data is not None:
         return cause.data.rev
-    return cause.objects.digest if cause.objects is not None else ""
+    if cause.objects is not None:
+        return cause.objects.digest
+    return (data[0].rev or "") if len(data) == 1 else ""
 
 
 def _engine_run(snapshot: RunSnapshot) -> EngineRun | None:

@@ -33,6 +33,7 @@ class RunSnapshot:
     if it refused the engine's object as invalid (422). champion: the version in production.
     switched_off: the template's engine is, so that nothing is known of its objects. named: objects
     that tell where a report is. sighting: what is known of a report that is read outside.
+    data_image: of the containers that bring data.
     """
 
     run: TrainingRun
@@ -46,6 +47,7 @@ class RunSnapshot:
     switched_off: bool = False
     named: Named = _unknown
     sighting: Sighting[Any] = UNSEEN
+    data_image: str = ""
 
     @property
     def owned(self) -> bool:

@@ -34,6 +34,7 @@ def progress(snapshot: RunSnapshot, state: State) -> TrainingRunStatus:
         update={
             "last_failure": known,
             "cut_short": state.cut_short,
+            "data": state.data or made.data,
             "active_time": None if state.phase == "Suspended" else active,
         }
     )
@@ -45,10 +46,10 @@ def held(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
     return _kept(snapshot, (*ready, Observation("Succeeded", "Unknown", reason, message)))
 
 
-def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus:
+def reported(snapshot: RunSnapshot, state: State, report: TrainingResult) -> TrainingRunStatus:
     """Of a run whose report is known, and whose ModelVersion the API server refuses so far."""
     made = unfinished(snapshot, "Running", "the trainer has reported; its ModelVersion comes next")
-    return made.model_copy(update={"result": report})
+    return made.model_copy(update={"result": report, "data": state.data or made.data})
 
 
 def awaiting(snapshot: RunSnapshot, message: str, trained: str) -> TrainingRunStatus:
@@ -57,10 +58,13 @@ def awaiting(snapshot: RunSnapshot, message: str, trained: str) -> TrainingRunSt
     return made.model_copy(update={"trained_time": trained})
 
 
-def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:
+def succeeded(
+    snapshot: RunSnapshot, state: State, report: TrainingResult, version: str
+) -> TrainingRunStatus:
     """Of a run that ends now with the model version of that name."""
     ready = readiness("True", "Succeeded", f"ModelVersion {version}")
-    return _status(snapshot, ready, ended=True, report=report, model_version=version)
+    made = _status(snapshot, ready, ended=True, report=report, model_version=version)
+    return made.model_copy(update={"data": state.data or made.data})
 
 
 def failed(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
@@ -130,6 +134,7 @@ def _status(
         alert_count=snapshot.alert_count,
         last_failure=run.status.last_failure,
         cut_short=run.status.cut_short,
+        data=run.status.data,
         result=report,
         model_version=model_version,
     )

@@ -17,6 +17,10 @@ def problem(training: TrainingTemplate) -> str | None:
     engine = engines.engine_of(training)
     if engine is None:
         return f"training needs exactly one of {', '.join(e.path for e in engines.ENGINES)}"
+    if training.data and engine.with_data is None:
+        return (
+            f"training.data goes with podTemplate; bring the data of {engine.path} by its own means"
+        )
     return engine.problem(training) or _result_problem(training) or _parameter_problem(training)
 
 

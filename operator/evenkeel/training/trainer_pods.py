@@ -68,8 +68,18 @@ def failure(pod: Json, trainer: str, taken_away: str = TAKEN_AWAY) -> str:
     if (why := _disruption(pod)) is not None:
         return f"{taken_away} ({why})"
     if "exitCode" not in state:
-        return str(status.get("message") or status.get("reason") or "the pod failed")[:1000]
+        told = status.get("message") or status.get("reason") or "the pod failed"
+        return _initializer(status) or str(told)[:1000]
     return ended(state)
+
+
+def _initializer(status: Json) -> str:
+    """Of the init container that failed; empty if none did."""
+    for container in status.get("initContainerStatuses") or ():
+        state = (container.get("state") or {}).get("terminated") or {}
+        if state.get("exitCode"):
+            return f"container {container.get('name')}: {ended(state)}"
+    return ""
 
 
 def failed(pod: Json, trainer: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evenkeel.api.cause import cause_text
+from evenkeel.api.data import UsedData, data_text
 from evenkeel.api.modelversion import GateResult, ModelVersionSpec, Rollout
 from evenkeel.api.registration import RegisteredVersion
 
@@ -20,7 +21,7 @@ def lineage(
     rollouts: Sequence[Rollout],
 ) -> str:
     """The chain; `approval` is the reason of the Approved condition, "" if it is not known yet."""
-    links = []
+    links = [f"data {data.name}: {data_text(data)}" for data in _untold(spec)]
     if spec.cause is not None:
         links.append(cause_text(spec.cause))
     if spec.training_run:
@@ -44,3 +45,11 @@ def lineage(
         links.append(f"ModelDeployment {rollout.deployment}: {rollout.outcome}{detail}")
     text = " -> ".join(links)
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
+
+
+def _untold(spec: ModelVersionSpec) -> list[UsedData]:
+    """The data that the cause does not tell of."""
+    told = spec.cause.data if spec.cause is not None else None
+    return [
+        one for one in spec.data if told is None or (one.rev, one.path) != (told.rev, told.path)
+    ]

@@ -18,6 +18,7 @@ from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import JOB, POD, READ, Watch
 from evenkeel.pods.security import restricted
 from evenkeel.pods.slim import slim
+from evenkeel.training import data
 from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata
 from evenkeel.training.environment import environment, extensible
 from evenkeel.training.main_object import (
@@ -67,7 +68,7 @@ def problem(training: TrainingTemplate) -> str | None:
             "training.podTemplate.spec.restartPolicy must be Never or left out; "
             "training.retries says how often a failed pod is tried again"
         )
-    return None
+    return data.problem(training)
 
 
 def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Manifest:
@@ -113,9 +114,19 @@ def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Mani
 
 
 def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
-    """How the Job stands: by its trainer's end where there is one, then by its conditions."""
+    """How the Job stands, and which data its newest pod was given."""
     job, trainer = observed.main or {}, _trainer(run)
     pods = [pod for pod in observed.of(POD.kind) if _is_of(job, pod)]
+    state = _state(run, observed, pods, now)
+    if not run.spec.training.data or not pods:
+        return state
+    judged = reporting(pods, trainer) if state.report is not None else None
+    return state._replace(data=data.used(run, [judged] if judged is not None else pods))
+
+
+def _state(run: TrainingRun, observed: Observed, pods: Sequence[Json], now: datetime) -> State:
+    """By its trainer's end where there is one, then by its conditions."""
+    job, trainer = observed.main or {}, _trainer(run)
     status = job.get("status") or {}
     told = conditions(job)
     over = true(told.get("Complete")) or true(told.get("Failed"))
@@ -198,7 +209,7 @@ def _waiting_or_running(
     attempt = attempts.text
     if attempts.failed or failure:
         attempt += f"; the one before: {failure or 'no pod is left'}"
-    if words := waiting(pods):
+    if words := waiting(pods) or data.being_brought(filter(unfinished, pods)):
         return State("Pending", f"{attempt}: {words}")
     if running(pods):
         return State("Running", attempt)
@@ -285,4 +296,5 @@ JOB_ENGINE = Engine(
     problem=problem,
     manifest=training_job,
     state=job_state,
+    with_data=data.with_data,
 )
