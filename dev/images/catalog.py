@@ -87,4 +87,16 @@ IMAGES = (
         "dev/images/versitygw/Dockerfile",
         binary="versitygw",
     ),
+    Image(
+        "trainer",
+        "ghcr.io/kubeflow/trainer/trainer-controller-manager:v2.0.0",
+        "dev/images/trainer/Dockerfile",
+        binary="trainer-controller-manager",
+    ),
+    Image(
+        "jobset",
+        "registry.k8s.io/jobset/jobset:v0.8.2",
+        "dev/images/jobset/Dockerfile",
+        binary="jobset",
+    ),
 )

@@ -7,24 +7,35 @@ from pathlib import Path
 
 import pytest
 
+from dev.stack import kubeflow
 from dev.stack.install import Stack
 from e2e.support.world import World
 
 NAMESPACE = "pricing"
+VALUES = (
+    "webhook.existingSecret=evenkeel-webhook",
+    f"rbac.readByName[0].namespace={NAMESPACE}",
+    "rbac.readByName[0].secrets={mlflow,store}",
+    "integrations.trainJob.enabled=true",
+)
 IMAGES = ("mlflow", "mlserver-mlflow", "versitygw")
 MANIFESTS = Path(__file__).with_name("manifests")
 RUNTIME = "mlserver-mlflow"
 
 
 @pytest.fixture(scope="session")
-def teams(stack: Stack) -> Iterator[World]:
-    """A namespace with an object store and MLflow, whose Secrets the operator may read."""
+def integrated(stack: Stack) -> Stack:
+    """The operator with what these tests switch on; the controllers are there before."""
+    kubeflow.install(stack)
     stack.images(IMAGES)
-    stack.operator(
-        "webhook.existingSecret=evenkeel-webhook",
-        f"rbac.readByName[0].namespace={NAMESPACE}",
-        "rbac.readByName[0].secrets={mlflow,store}",
-    )
+    stack.operator(*VALUES)
+    return stack
+
+
+@pytest.fixture(scope="session")
+def teams(integrated: Stack) -> Iterator[World]:
+    """A namespace with an object store and MLflow, whose Secrets the operator may read."""
+    stack = integrated
     stack.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
     stack.namespace(NAMESPACE)
     w = World(stack, NAMESPACE)
