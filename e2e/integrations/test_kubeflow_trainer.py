@@ -1,4 +1,4 @@
-"""Two nodes train together under the real Kubeflow Trainer; the version of rank 0 goes to production.
+"""Two nodes train together under the real Kubeflow Trainer, and what rank 0 reports is served.
 
 It is the example recommendations, as its README has its reader do it.
 """
