@@ -28,6 +28,8 @@ HEADER = PROMETHEUS % "headers: [{%s}]"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
+RESULT = "training: {podTemplate: {spec: {containers: [{name: t, image: t}]}}, resultFrom: {%s}}"
+RESULT_OBJECT = RESULT % "object: {%s}"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
@@ -321,6 +323,30 @@ BAD = [
     ),
     # Triggers
     Bad("no triggers", RS, "triggers: []", "at least 1 items"),
+    # Reports in object stores
+    Bad("no place", TR, RESULT % "", "resultFrom needs object"),
+    *(
+        Bad("address", kind, RESULT_OBJECT % f"uri: '{uri}'", message)
+        for kind in (RS, TR)
+        for uri, message in (
+            ("https://b/$(EVENKEEL_RUN)", "uri must be s3://BUCKET/KEY"),
+            ("s3://$(EVENKEEL_RUN)", "uri must be s3://BUCKET/KEY"),
+            ("s3://bucket/$(EVENKEEL_RUN)/", "uri must be s3://BUCKET/KEY"),
+            ("s3://bucket/key", "must have $(EVENKEEL_RUN) in its key"),
+            ("s3://bucket/$(HOME)/$(EVENKEEL_RUN)", "and no other $(...)"),
+            ("s3://bucket/../$(EVENKEEL_RUN)", "uri must be plain"),
+            ("s3://bucket//$(EVENKEEL_RUN)", "uri must be plain"),
+        )
+    ),
+    *(
+        Bad("store", TR, RESULT_OBJECT % f"uri: 's3://b1b/$(EVENKEEL_RUN)', {field}", message)
+        for field, message in (
+            ("endpoint: 'ftp://x'", "must begin with http:// or https://"),
+            ("endpoint: 'https://u:p@x'", "name a Secret in secretName"),
+            ("region: 'EU West'", "a region needs lower-case letters"),
+            ("addressing: Host", "Unsupported value"),
+        )
+    ),
     # Data in Git
     *(
         Bad("address", RS, GIT_DATA % f"repo: '{repo}', path: data", message)

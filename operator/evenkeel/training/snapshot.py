@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.outside.poll import Sighting
 from evenkeel.training.engine import Observed
+from evenkeel.training.results.kind import Json, Named
+
+UNSEEN: Sighting[Any] = Sighting()
+
+
+def _unknown(kind: str, name: str) -> Json | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,8 @@ class RunSnapshot:
     alerts counted since. replaced_by: name of a run whose spec.replaces names this one.
     version_exists: whether a ModelVersion of the run is there. rejection: the API server's answer
     if it refused the engine's object as invalid (422). champion: the version in production.
-    switched_off: the template's engine is, so that nothing is known of its objects.
+    switched_off: the template's engine is, so that nothing is known of its objects. named: objects
+    that tell where a report is. sighting: what is known of a report that is read outside.
     """
 
     run: TrainingRun
@@ -31,6 +41,8 @@ class RunSnapshot:
     rejection: str | None = None
     champion: ModelVersion | None = None
     switched_off: bool = False
+    named: Named = _unknown
+    sighting: Sighting[Any] = UNSEEN
 
     @property
     def owned(self) -> bool:

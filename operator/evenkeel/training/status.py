@@ -37,6 +37,12 @@ def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus
     return made.model_copy(update={"result": report})
 
 
+def awaiting(snapshot: RunSnapshot, message: str, trained: str) -> TrainingRunStatus:
+    """Of a run whose training has succeeded, and whose report is read outside. trained: when."""
+    made = unfinished(snapshot, "AwaitingResult", message)
+    return made.model_copy(update={"trained_time": trained})
+
+
 def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:
     """Of a run that ends now with the model version of that name."""
     ready = readiness("True", "Succeeded", f"ModelVersion {version}")
@@ -102,6 +108,7 @@ def _status(
         creation_time=timestamp(created(run)),
         job=None if unborn else run.metadata.name,
         start_time=run.status.start_time or (None if unborn else now),
+        trained_time=run.status.trained_time,
         completion_time=now if ended else None,
         alert_count=snapshot.alert_count,
         last_failure=run.status.last_failure,

@@ -123,7 +123,7 @@ def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
         completed = status.get("completionTime") or end_time(pod, trainer)
         return _succeeded(pod, trainer, now, over=over)._replace(completed=completed)
     if true(told.get("Complete")):
-        return without_report(JOB.kind, told["Complete"], now)
+        return without_report(run, JOB.kind, told["Complete"], now)
     failure = last_failure(pods, trainer) or run.status.last_failure
     if true(told.get("Failed")):
         return _failed(told["Failed"], failure, observed.refusal)
