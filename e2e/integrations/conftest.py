@@ -16,9 +16,12 @@ VALUES = (
     "webhook.existingSecret=evenkeel-webhook",
     f"rbac.readByName[0].namespace={NAMESPACE}",
     "rbac.readByName[0].secrets={mlflow,store}",
+    "rbac.readByName[1].namespace=search",
+    "rbac.readByName[1].secrets={git}",
+    "data.image=docker.io/evenkeel/data:dev",
     "integrations.trainJob.enabled=true",
 )
-IMAGES = ("mlflow", "mlserver-mlflow", "versitygw")
+IMAGES = ("mlflow", "mlserver-mlflow", "versitygw", "data")
 MANIFESTS = Path(__file__).with_name("manifests")
 RUNTIME = "mlserver-mlflow"
 
