@@ -1,4 +1,4 @@
-"""Writes judged search results as CSV: what a team's raters would give. Replace it by your own data."""
+"""Writes judged search results as CSV, as raters would give them; replace it by your own data."""
 
 import csv
 import random
