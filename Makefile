@@ -48,8 +48,8 @@ apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
 	$(RUN) -m pytest tests/apiserver tests/chart
 
 .PHONY: test-integrations
-test-integrations: $(VENV)/.installed ## The tools that teams bring, for real, beside a real API server
-	$(RUN) -m pytest tests/integrations
+test-integrations: $(VENV)/.installed ## The tools that teams bring, for real, beside a real API server and on a real node
+	$(RUN) -m pytest -p tests.support.integrations tests/integrations e2e/integrations
 
 .PHONY: conditions
 conditions: $(VENV)/.installed ## Rollouts under the conditions of real clusters, each against its bound
@@ -61,7 +61,7 @@ conditions-short: $(VENV)/.installed ## The gravest of them, a few rollouts each
 
 .PHONY: e2e
 e2e: $(VENV)/.installed ## The loop on a real node with real Prometheus, gateway and model servers
-	$(RUN) -m pytest e2e
+	$(RUN) -m pytest e2e --ignore=e2e/integrations
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Figures against the design's table

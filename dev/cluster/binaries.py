@@ -88,6 +88,11 @@ def path(name: str) -> Path:
     return bin_dir(SOURCES[name].module) / name
 
 
+def lock(name: str) -> Path:
+    """The directory whose go.mod locks the named binary."""
+    return PACKAGE / SOURCES[name].module
+
+
 def ensure(names: Iterable[str], say: Callable[[str], None]) -> dict[str, Path]:
     """Build the named binaries that are not cached; give the path of each.
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from dev.cluster import host
+from dev.cluster import binaries, host
 from dev.cluster.errors import ClusterError
 from dev.images import base, parts
 from dev.images.buildah import Buildah
@@ -40,6 +40,8 @@ def archive(image: Image, cache: Path) -> Path:
         paths.append(ROOT / image.requirements)
     if image.module:
         paths.append(ROOT / image.module)
+    if image.binary:
+        paths.append(binaries.lock(image.binary))
     if image.data:
         paths.append(ROOT / "requirements/demo-data.txt")
     return cache / f"{image.name}-{content_hash(paths, repr(image))}.tar"
@@ -60,6 +62,8 @@ def build(image: Image, cache: Path) -> Path:
         contexts["debian"] = parts.debian(image.package, cache)
     if image.module:
         contexts["go"] = parts.go(image.module, cache)
+    if image.binary:
+        contexts["go"] = parts.binary(image.binary, cache)
     if image.data:
         contexts["data"] = parts.data(cache)
     print(f"{image.name}: building", flush=True)

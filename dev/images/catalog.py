@@ -8,7 +8,7 @@ class Image:
     """tag: name under which manifests find it; dockerfile and sources: paths in the repository.
 
     requirements, package, module, data: what the Dockerfile's stages `site`, `debian`, `go` and
-    `data` provide.
+    `data` provide. binary: instead of a module, a command that the cluster's tools lock.
     """
 
     name: str
@@ -18,6 +18,7 @@ class Image:
     requirements: str | None = None
     package: str | None = None
     module: str | None = None
+    binary: str | None = None
     data: bool = False
 
 
@@ -67,5 +68,35 @@ IMAGES = (
         "docker.io/library/traefik:v3.7.15",
         "dev/images/traefik/Dockerfile",
         requirements="requirements/gateway.txt",
+    ),
+    Image(
+        "mlflow",
+        "ghcr.io/mlflow/mlflow:v3.17.2",
+        "dev/images/mlflow/Dockerfile",
+        requirements="requirements/mlflow.txt",
+    ),
+    Image(
+        "mlserver-mlflow",
+        "docker.io/seldonio/mlserver:1.7.1-mlflow",
+        "dev/images/mlserver-mlflow/Dockerfile",
+        requirements="requirements/mlserver-mlflow.txt",
+    ),
+    Image(
+        "versitygw",
+        "docker.io/versity/versitygw:v1.8.0",
+        "dev/images/versitygw/Dockerfile",
+        binary="versitygw",
+    ),
+    Image(
+        "trainer",
+        "ghcr.io/kubeflow/trainer/trainer-controller-manager:v2.0.0",
+        "dev/images/trainer/Dockerfile",
+        binary="trainer-controller-manager",
+    ),
+    Image(
+        "jobset",
+        "registry.k8s.io/jobset/jobset:v0.8.2",
+        "dev/images/jobset/Dockerfile",
+        binary="jobset",
     ),
 )

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dev.cluster import binaries
 from dev.images import wheels
 from dev.images.tools import BuildError, content_hash, discard_others, run
 from dev.paths import ROOT
@@ -58,6 +59,18 @@ def go(module: str, cache: Path) -> Path:
         run("env", "CGO_ENABLED=0", *command, cwd=source)
 
     return _cached(cache, f"go-{source.name}", content_hash([source]), make)
+
+
+def binary(name: str, cache: Path) -> Path:
+    """Puts one of the cluster's commands into <folder>/go/bin; it is built on its first use."""
+    built = binaries.ensure([name], lambda line: print(f"{name}: {line}", flush=True))[name]
+
+    def make(folder: Path) -> None:
+        target = folder / "go" / "bin"
+        target.mkdir(parents=True)
+        shutil.copy(built, target)
+
+    return _cached(cache, f"binary-{name}", content_hash([binaries.lock(name)]), make)
 
 
 def data(cache: Path) -> Path:

@@ -1,0 +1,66 @@
+"""The tools that teams bring, in pods beside the operator, as their users run them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.stack import kubeflow
+from dev.stack.install import Stack
+from e2e.support.world import World
+
+NAMESPACE = "pricing"
+VALUES = (
+    "webhook.existingSecret=evenkeel-webhook",
+    f"rbac.readByName[0].namespace={NAMESPACE}",
+    "rbac.readByName[0].secrets={mlflow,store}",
+    "rbac.readByName[1].namespace=search",
+    "rbac.readByName[1].secrets={git}",
+    "data.image=docker.io/evenkeel/data:dev",
+    "integrations.trainJob.enabled=true",
+)
+IMAGES = ("mlflow", "mlserver-mlflow", "versitygw", "data")
+MANIFESTS = Path(__file__).with_name("manifests")
+RUNTIME = "mlserver-mlflow"
+
+
+@pytest.fixture(scope="session")
+def integrated(stack: Stack) -> Stack:
+    """The operator with what these tests switch on; the controllers are there before."""
+    kubeflow.install(stack)
+    stack.images(IMAGES)
+    stack.operator(*VALUES)
+    return stack
+
+
+@pytest.fixture(scope="session")
+def teams(integrated: Stack) -> Iterator[World]:
+    """A namespace with an object store and MLflow, whose Secrets the operator may read."""
+    stack = integrated
+    stack.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
+    stack.namespace(NAMESPACE)
+    w = World(stack, NAMESPACE)
+    for name in ("store", "mlflow"):
+        w.kubectl("apply", "-f", str(MANIFESTS / f"{name}.yaml"))
+    _runtime(w)
+    for name in ("store", "mlflow"):
+        stack.rollout(NAMESPACE, name, 300)
+    yield w
+    stack.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def _runtime(world: World) -> None:
+    """The shipped runtime with the image that stands in for MLServer's: it has nothing else."""
+    shipped = world.get("clusterservingruntime", RUNTIME)
+    spec = shipped["spec"]
+    spec["containers"][0]["image"] += "-mlflow"
+    world.apply(
+        {
+            "apiVersion": shipped["apiVersion"],
+            "kind": "ServingRuntime",
+            "metadata": {"name": RUNTIME},
+            "spec": spec,
+        }
+    )

@@ -1,0 +1,64 @@
+"""Posts a CloudEvent to the operator's webhook from a pod that has its token."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from dev.stack.install import MONITORING
+from e2e.support.world import World
+
+WEBHOOK = "http://evenkeel-webhook.evenkeel-system.svc:8088"
+SEND = """
+import sys, urllib.request
+token = open("/token/token").read()
+head = {"Content-Type": "application/cloudevents+json", "Authorization": "Bearer " + token}
+request = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), head)
+print(urllib.request.urlopen(request, timeout=30).status)
+"""
+
+
+def send(world: World, event: dict[str, Any]) -> None:
+    """Sends the event to the namespace's path, and waits until it is taken."""
+    there = World(world.stack, MONITORING)
+    name = f"sender-{uuid.uuid4().hex[:8]}"
+    address = f"{WEBHOOK}/events/{world.namespace}"
+    there.apply(_pod(name, ["python3", "-c", SEND, address, json.dumps(event)]))
+    there.until(f"{name} has sent", lambda: _phase(there, name) in ("Succeeded", "Failed"), 60)
+    assert _phase(there, name) == "Succeeded", there.kubectl("logs", name)
+    there.kubectl("delete", "pod", name, "--wait=false")
+
+
+def _phase(there: World, name: str) -> str:
+    return str(there.get("pod", name)["status"].get("phase", ""))
+
+
+def _pod(name: str, command: list[str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "sender",
+                    "image": "docker.io/evenkeel/demo:dev",
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": command,
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                    "volumeMounts": [{"name": "token", "mountPath": "/token"}],
+                }
+            ],
+            "volumes": [{"name": "token", "secret": {"secretName": "evenkeel-webhook"}}],
+        },
+    }

@@ -1,0 +1,43 @@
+"""The last line of `make test-integrations`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from tests.support.integrations import Integrations
+
+Outcome = Literal["passed", "failed", "skipped"]
+
+
+def report(file: str, outcome: Outcome, seconds: float) -> pytest.TestReport:
+    return pytest.TestReport(
+        f"{file}::test_it", (file, 1, "it"), {}, outcome, None, "call", duration=seconds
+    )
+
+
+def told(*reports: pytest.TestReport) -> list[str]:
+    integrations = Integrations()
+    for one in reports:
+        integrations.pytest_runtest_logreport(one)
+    return [" ".join(line.split()) for line in integrations.lines()]
+
+
+def test_an_integration_passed_if_all_its_files_did() -> None:
+    assert told(
+        report("tests/integrations/test_mlflow.py", "passed", 2.0),
+        report("e2e/integrations/test_mlflow.py", "passed", 3.0),
+        report("tests/integrations/test_kubeflow_trainer.py", "passed", 4.4),
+        report("tests/integrations/test_kubeflow_trainer.py", "failed", 1.0),
+    ) == [
+        "kubeflow-trainer failed 5 s",
+        "mlflow passed 5 s",
+        "1 integrations passed of 2 tried, 10 s",
+    ]
+
+
+def test_what_was_skipped_did_not_pass() -> None:
+    assert told(report("tests/integrations/test_dvc.py", "skipped", 0.1))[-1] == (
+        "0 integrations passed of 1 tried, 0 s"
+    )
