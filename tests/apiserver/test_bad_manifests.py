@@ -29,6 +29,7 @@ INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
 VERSION_AGE = "triggers: [{name: t, versionAge: {%s}}]"
+EVENT = "triggers: [{name: t, cloudEvent: {%s}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
@@ -372,6 +373,13 @@ BAD = [
         "triggers: [{name: t, cron: {schedule: 0 3 * * *}, "
         "alert: {matchers: [{name: alertname, value: Drift}]}}]",
         "exactly one of alert, cron, gitData",
+    ),
+    Bad("no type of event", RS, EVENT % "source: /ml", "type: Required value"),
+    Bad(
+        "matcher without expression",
+        RS,
+        EVENT % "type: a, matchers: [{name: tier, operator: '=~', value: ''}]",
+        "a regular expression matcher needs a value",
     ),
     Bad("no age", RS, VERSION_AGE % "", "an age needs exactly one of maxAgeDays or maxAgeSeconds"),
     Bad("two ages", RS, VERSION_AGE % "maxAgeDays: 1, maxAgeSeconds: 60", "exactly one of"),
