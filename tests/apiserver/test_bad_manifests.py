@@ -39,6 +39,7 @@ RESULT_OBJECT = RESULT % "object: {%s}"
 HEAD = "{headGroupSpec: {template: {spec: {containers: [{name: ray}]}}}}"
 VERSION_AGE = "triggers: [{name: t, versionAge: {%s}}]"
 DATA = "{name: train, mountPath: /data, %s}"
+EVENT = "triggers: [{name: t, cloudEvent: {%s}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
@@ -451,6 +452,13 @@ BAD = [
         "triggers: [{name: t, cron: {schedule: 0 3 * * *}, "
         "alert: {matchers: [{name: alertname, value: Drift}]}}]",
         "exactly one of alert, cron,",
+    ),
+    Bad("no type of event", RS, EVENT % "source: /ml", "type: Required value"),
+    Bad(
+        "matcher without expression",
+        RS,
+        EVENT % "type: a, matchers: [{name: tier, operator: '=~', value: ''}]",
+        "a regular expression matcher needs a value",
     ),
     Bad("no age", RS, VERSION_AGE % "", "an age needs exactly one of maxAgeDays or maxAgeSeconds"),
     Bad("two ages", RS, VERSION_AGE % "maxAgeDays: 1, maxAgeSeconds: 60", "exactly one of"),

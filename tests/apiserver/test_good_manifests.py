@@ -161,6 +161,9 @@ GOOD = [
         - {name: workdays, cron: {schedule: '*/30 8-18 * * MON-FRI', timeZone: Europe/Berlin}}
         - {name: monthly, cron: {schedule: '@monthly', timeZone: Europe/Berlin}}
         - {name: aged, versionAge: {maxAgeDays: 30}}
+        - name: uploaded
+          cloudEvent: {type: com.example.uploaded, source: /ml, subject: 'a b',
+            matchers: [{name: tier, operator: '=~', value: gold|silver}]}
         - {name: last-friday, cron: {schedule: 0 3 * jan-mar 5L, timeZone: Etc/GMT+5}}
         budget: {runs: 4}
         concurrencyPolicy: Queue

@@ -15,7 +15,7 @@ from evenkeel.api.cause import Alert
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.plan import Plan
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
-from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.triggers import Matched
 from evenkeel.training.engine import Observed
 from evenkeel.training.plan import plan_run
 from evenkeel.training.snapshot import RunSnapshot
@@ -81,7 +81,7 @@ def test_from_ten_thousand_alerts_to_a_validated_version(
     now = datetime.now(UTC)
     stored = create(api_server, namespace, example("retrainschedule"))
     storm = tuple(
-        MatchedAlert(
+        Matched(
             "drift",
             Alert(
                 fingerprint=f"{i:016x}",

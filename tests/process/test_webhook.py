@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,7 +23,7 @@ from evenkeel.process.senders import Senders
 from evenkeel.process.webhook import Webhook
 from evenkeel.retraining.addressing import Sent
 from evenkeel.retraining.tenancy import Grants
-from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.triggers import Matched
 
 JSON = dict[str, Any]
 PATH = "/alerts"
@@ -233,7 +234,7 @@ async def test_labels_beyond_the_apis_limits_are_cut_and_not_refused(
 
 
 def sent(name: str) -> Sent:
-    return Sent((MatchedAlert("drift", Alert(fingerprint=name, starts_at="")),), name)
+    return Sent((Matched("drift", Alert(fingerprint=name, starts_at="")),), name)
 
 
 async def test_failed_plan_keeps_its_alerts_for_the_next() -> None:
@@ -241,13 +242,13 @@ async def test_failed_plan_keeps_its_alerts_for_the_next() -> None:
     first = inbox.put(KEY, sent("a"))
     assert len(inbox.take(KEY)) == 1
     second = inbox.put(KEY, sent("b"))
-    assert [m.alert.fingerprint for m in inbox.take(KEY)] == ["a", "b"]
+    assert [m.record.fingerprint for m in inbox.take(KEY)] == ["a", "b"]
     third = inbox.put(KEY, sent("c"))
     inbox.settle(KEY)
     assert first.written.result()
     assert second.written.result()
     assert not third.written.done(), "it came after the plan"
-    assert [m.alert.fingerprint for m in inbox.take(KEY)] == ["c"]
+    assert [m.record.fingerprint for m in inbox.take(KEY)] == ["c"]
 
 
 async def test_what_is_sent_again_joins_what_waits_already() -> None:
@@ -268,7 +269,7 @@ async def test_a_refused_schedule_keeps_its_alerts_and_is_waited_for_by_nobody()
     again, more = inbox.put(KEY, sent("a")), inbox.put(KEY, sent("b"))
     assert again.written.result() is False
     assert more.written.result() is False
-    assert [m.alert.fingerprint for m in inbox.take(KEY)] == ["a", "b"]
+    assert [m.record.fingerprint for m in inbox.take(KEY)] == ["a", "b"]
     inbox.settle(KEY)
     later = inbox.put(KEY, sent("c"))
     assert not later.written.done(), "it is written again"
@@ -284,7 +285,7 @@ async def test_a_schedule_that_is_refused_for_good_does_not_fill_the_memory(
     inbox = Inbox()
     for name in "abcde":
         inbox.put(KEY, sent(name))
-    assert [m.alert.fingerprint for m in inbox.take(KEY)] == ["a", "b", "c"]
+    assert [m.record.fingerprint for m in inbox.take(KEY)] == ["a", "b", "c"]
     assert inbox.put(KEY, sent("f")).written.result() is False
 
 
@@ -434,19 +435,24 @@ async def test_an_odd_alert_of_a_group_takes_no_other_with_it(desk: Desk, client
     assert desk.counted == {KEY: 3}
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        (PATH, "more than 32 MiB; group alerts, or set max_alerts"),
+        ("/events", "more than 4 MiB; send fewer events at once, or a reference instead"),
+    ],
+)
 async def test_a_body_beyond_the_limit_is_refused_while_it_comes(
-    desk: Desk, client: Http, monkeypatch: pytest.MonkeyPatch
+    client: Http, path: str, says: str
 ) -> None:
-    monkeypatch.setattr(module, "MAX_BODY", 2**20)
-
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(64):
-            yield b" " * 2**16
+            yield b" " * 2**20
 
     headers = {"Authorization": "Bearer secret"}
-    async with client.post(PATH, headers=headers, data=endless()) as response:
+    async with client.post(path, headers=headers, data=endless()) as response:
         assert response.status == 413
-        assert "group alerts" in (await response.json())["error"]
+        assert says in (await response.json())["error"]
 
 
 async def test_a_body_that_drips_is_given_up(client: Http, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,3 +467,106 @@ async def test_a_body_that_drips_is_given_up(client: Http, monkeypatch: pytest.M
     async with client.post(PATH, headers=headers, data=dripping()) as response:
         assert response.status == 408
     release.set()
+
+
+EVENT = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "/buckets/ml",
+    "type": "com.example.uploaded",
+    "namespace": "shop",
+}
+
+
+async def tell(client: Http, event: JSON | list[JSON], path: str = "/events") -> tuple[int, str]:
+    """Sends a CloudEvent in the structured mode, several as a batch."""
+    batch = "-batch" if isinstance(event, list) else ""
+    headers = {
+        "Authorization": "Bearer secret",
+        "Content-Type": f"application/cloudevents{batch}+json",
+    }
+    async with client.post(path, headers=headers, data=json.dumps(event)) as response:
+        return response.status, await response.text()
+
+
+def listens(desk: Desk) -> None:
+    made = schedule()
+    uploaded = {"name": "uploaded", "cloudEvent": {"type": "com.example.uploaded"}}
+    made["spec"]["triggers"].append(uploaded)
+    made["metadata"] |= {"generation": 2, "resourceVersion": "2"}
+    desk.store.put("RetrainSchedule", made)
+
+
+async def test_an_event_is_taken_in_each_mode_once(desk: Desk, client: Http) -> None:
+    listens(desk)
+    headers = {f"ce-{name}": value for name, value in EVENT.items()}
+    headers |= {"Authorization": "Bearer secret", "Content-Type": "application/json"}
+    async with client.post("/events", headers=headers, data=b'{"rows": 12}') as response:
+        assert (response.status, await response.text()) == (204, ""), "Knative takes no other text"
+    assert desk.counted == {KEY: 1}
+    assert await tell(client, EVENT) == (204, "")
+    assert await tell(client, [EVENT, {**EVENT, "id": "2"}]) == (204, "")
+    assert await tell(client, []) == (204, "")
+    assert desk.counted == {KEY: 2}
+
+
+async def test_an_event_belongs_to_the_namespace_of_its_path_or_attribute(
+    desk: Desk, client: Http
+) -> None:
+    listens(desk)
+    nowhere = {name: value for name, value in EVENT.items() if name != "namespace"}
+    assert await tell(client, nowhere, "/events/other") == (204, "")
+    assert await tell(client, {**EVENT, "namespace": "other"}) == (204, "")
+    assert (desk.counted, desk.told) == ({}, [])
+    assert await tell(client, nowhere) == (204, "")
+    ((key, told),) = desk.told
+    assert (key, told.reason) == (KEY, "EventWithoutNamespace")
+    assert "without the attribute namespace" in told.message
+    assert "/events/NAMESPACE" in told.message
+    assert await tell(client, nowhere, "/events/shop") == (204, "")
+    assert desk.counted == {KEY: 1}
+
+
+async def test_an_event_that_is_none_is_refused_with_what_is_missing(
+    desk: Desk, client: Http
+) -> None:
+    listens(desk)
+    status, said = await tell(client, {**EVENT, "id": ""})
+    assert (status, "id is missing or empty" in said) == (400, True)
+    status, said = await tell(client, {**EVENT, "specversion": "0.3"})
+    assert (status, "specversion '0.3' is not known" in said) == (400, True)
+    async with client.post("/events", json=EVENT) as response:
+        assert response.status == 401
+    assert desk.plans == 0
+
+
+async def test_an_event_that_cannot_be_written_is_to_be_sent_again(
+    desk: Desk, client: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listens(desk)
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    desk.writes = False
+    status, said = await tell(client, EVENT)
+    assert (status, "send again" in said) == (503, True)
+    desk.writes = True
+    assert await tell(client, EVENT) == (204, "")
+    assert desk.counted == {KEY: 1}
+
+
+async def test_an_event_is_not_taken_until_each_schedule_has_written_it(
+    desk: Desk, client: Http
+) -> None:
+    listens(desk)
+    other = schedule("other")
+    uploaded = {"name": "uploaded", "cloudEvent": {"type": "com.example.uploaded"}}
+    other["spec"]["triggers"] = [uploaded]
+    desk.store.put("RetrainSchedule", other)
+    theirs = Key("RetrainSchedule", "shop", "other")
+    desk.refused.add(theirs)
+    status, said = await tell(client, EVENT)
+    assert (status, "of a matching schedule; send again" in said) == (503, True)
+    desk.refused.clear()
+    desk._notify(theirs)
+    await asyncio.sleep(0.1)
+    assert await tell(client, EVENT) == (204, "")
+    assert desk.counted == {KEY: 1, theirs: 1}

@@ -28,6 +28,7 @@ from evenkeel.retraining.triggers.kind import (
     Clock,
     InvalidTrigger,
     MalformedBody,
+    Message,
     Poller,
     Receiver,
     Revision,
@@ -85,9 +86,9 @@ def check_push(spec: Push) -> None:
         raise InvalidTrigger("branch is empty; name one")
 
 
-def read_pushes(body: bytes) -> Batch[dict[str, str]]:
+def read_pushes(message: Message) -> Batch[dict[str, str]]:
     try:
-        pushes = json.loads(body)["pushes"]
+        pushes = json.loads(message.body)["pushes"]
     except (ValueError, KeyError):
         raise MalformedBody("not a list of pushes") from None
     return Batch(tuple(pushes), len(pushes))
@@ -104,6 +105,7 @@ PUSH = TriggerKind(
         lambda push: Alert(
             fingerprint=push["commit"], starts_at=timestamp(NOW), summary=push["commit"]
         ),
+        lambda push: (push["commit"],),
     ),
 )
 
@@ -161,6 +163,7 @@ def test_the_table_has_an_entry_for_each_field_of_the_api() -> None:
         "Alert",
         "Cron",
         "Data",
+        "CloudEvent",
         "VersionAge",
         "Manual",
     ]
@@ -176,6 +179,7 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         "cron",
         "gitData",
         "objects",
+        "cloudEvent",
         "versionAge",
         "every",
         "push",
@@ -185,10 +189,10 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
     assert item["x-kubernetes-validations"] == [
         {
             "rule": "[has(self.alert), has(self.cron), has(self.gitData), has(self.objects), "
-            "has(self.versionAge), has(self.every), has(self.push), has(self.shelf)]"
-            ".exists_one(g, g)",
-            "message": "a trigger needs exactly one of alert, cron, gitData, objects, versionAge, "
-            "every, push or shelf",
+            "has(self.cloudEvent), has(self.versionAge), has(self.every), has(self.push), "
+            "has(self.shelf)].exists_one(g, g)",
+            "message": "a trigger needs exactly one of alert, cron, gitData, objects, cloudEvent, "
+            "versionAge, every, push or shelf",
         }
     ]
     (trigger,) = cluster(kind, MAIN).schedule.spec.triggers
@@ -196,6 +200,7 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         "Alert",
         "Cron",
         "Data",
+        "CloudEvent",
         "VersionAge",
         "Every",
         "Push",

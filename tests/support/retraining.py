@@ -16,7 +16,7 @@ from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.outside.poll import Sighting
 from evenkeel.retraining.plan import ScheduleSnapshot, plan_schedule
-from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.triggers import Matched
 from evenkeel.training.plan import plan_run
 from evenkeel.training.restored import record
 from evenkeel.training.snapshot import RunSnapshot
@@ -53,9 +53,9 @@ def schedule(*triggers: dict[str, Any], **spec: Any) -> RetrainSchedule:
     )
 
 
-def alerts(number: int, began: datetime = NOW, trigger: str = "drift") -> list[MatchedAlert]:
+def alerts(number: int, began: datetime = NOW, trigger: str = "drift") -> list[Matched]:
     return [
-        MatchedAlert(
+        Matched(
             trigger,
             Alert(
                 fingerprint=f"{i:x}",
@@ -68,11 +68,11 @@ def alerts(number: int, began: datetime = NOW, trigger: str = "drift") -> list[M
     ]
 
 
-def told(number: int, *, first: int = 0, arrived: datetime = NOW) -> list[MatchedAlert]:
+def told(number: int, *, first: int = 0, arrived: datetime = NOW) -> list[Matched]:
     """Alerts of one delivery as the webhook gives them."""
     return [
         a._replace(
-            alert=a.alert.model_copy(update={"fingerprint": f"{first + i:x}"}),
+            record=a.record.model_copy(update={"fingerprint": f"{first + i:x}"}),
             identity=f"{first + i:08x}",
             delivery=f"d{first:03x}{number:04x}"[-8:],
             arrived=arrived,
@@ -106,7 +106,7 @@ class Cluster:
     def pass_time(self, **time: float) -> None:
         self.now += timedelta(**time)
 
-    def snapshot(self, inbox: Iterable[MatchedAlert] = ()) -> ScheduleSnapshot:
+    def snapshot(self, inbox: Iterable[Matched] = ()) -> ScheduleSnapshot:
         return ScheduleSnapshot(
             self.schedule,
             tuple(self.runs.values()),
@@ -117,7 +117,7 @@ class Cluster:
         )
 
     def reconcile(
-        self, inbox: Iterable[MatchedAlert] = (), *, writes: int | None = None, stale: bool = False
+        self, inbox: Iterable[Matched] = (), *, writes: int | None = None, stale: bool = False
     ) -> Plan:
         """Carries one plan out; raises Crash after so many writes. `stale`: runs are not seen."""
         snapshot = self.snapshot(inbox)
@@ -137,7 +137,7 @@ class Cluster:
             step(argument)
         return plan
 
-    def refuse(self, inbox: Iterable[MatchedAlert] = ()) -> None:
+    def refuse(self, inbox: Iterable[Matched] = ()) -> None:
         """A reconcile whose run the API server refuses."""
         plan = plan_schedule(self.snapshot(inbox))
         assert isinstance(plan.uncreated, RetrainScheduleStatus)

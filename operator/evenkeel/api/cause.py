@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, WithJsonSchema
 
+from evenkeel.api.cloudevent import CloudEvent, event_text
 from evenkeel.api.data import DataObjects, DataRevision, data_text, objects_text
 from evenkeel.api.outgoing import OutgoingVersion, outgoing_text
 from evenkeel.api.trigger import Trigger, cause_types
@@ -16,6 +17,8 @@ from evenkeel.meta.times import Timestamp
 class Alert(Model):
     """An alert instance as Alertmanager reported it."""
 
+    repeats: ClassVar[bool] = True
+    """Whether it is sent again as long as it holds."""
     fingerprint: Annotated[str, Field(max_length=64, description="Alertmanager's fingerprint.")]
     starts_at: Annotated[str, Field(max_length=64, description="When it began to fire.")]
     labels: Annotated[
@@ -26,6 +29,15 @@ class Alert(Model):
     generator_url: Annotated[
         str, Field(max_length=2048, description="Link to the alerting expression.")
     ] = ""
+
+    @property
+    def began(self) -> str:
+        """When it began to fire, as far as it tells."""
+        return self.starts_at
+
+
+Record = Alert | CloudEvent
+"""What a cause keeps of a request to the webhook."""
 
 
 CauseType = Annotated[str, WithJsonSchema({"type": "string", "enum": list(cause_types(Trigger))})]
@@ -42,13 +54,25 @@ class Cause(Model):
     time: Annotated[Timestamp | None, Field(description="When the cause occurred.")] = None
     message: Annotated[str, Field(max_length=1024, description="The cause in words.")] = ""
     alert_count: Annotated[
-        int, Field(ge=0, description="Alerts that this run answers, including coalesced ones.")
+        int,
+        Field(
+            ge=0,
+            description="Alerts and CloudEvents that this run answers, including coalesced ones.",
+        ),
     ] = 0
     alerts: Annotated[
         tuple[Alert, ...],
         Field(
             max_length=10,
             description="The first of the alerts; alertCount counts all.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = ()
+    events: Annotated[
+        tuple[CloudEvent, ...],
+        Field(
+            max_length=10,
+            description="The first of the CloudEvents, those of runs that this one replaced too.",
             json_schema_extra=ATOMIC,
         ),
     ] = ()
@@ -74,13 +98,23 @@ def alert_name(cause: Cause) -> str:
     return first or cause.trigger
 
 
+def _counted(cause: Cause) -> str:
+    """What came by the webhook, such as "3 alerts"."""
+    one, many = ("event", "events") if cause.events else ("alert", "alerts")
+    if cause.events and cause.alerts:
+        one = many = "alerts and events"
+    return f"{cause.alert_count} {one if cause.alert_count == 1 else many}"
+
+
 def cause_text(cause: Cause) -> str:
     """Such as "alert ElecDrift (10000 alerts since 2026-01-31T09:00:00Z)"."""
-    alerts = f"{cause.alert_count} alert{'' if cause.alert_count == 1 else 's'}"
+    alerts = _counted(cause)
+    since = f" since {cause.time}" if cause.time else ""
     match cause.type:
         case "Alert":
-            since = f" since {cause.time}" if cause.time else ""
             return f"alert {alert_name(cause)} ({alerts}{since})"
+        case "CloudEvent" if cause.events:
+            return f"event {event_text(cause.events[0])} ({alerts}{since})"
         case "Manual":
             return f"manual ({cause.message})" if cause.message else "manual"
         case "Data" if cause.data is not None:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from evenkeel.api.base import Column, Name, Resource
 from evenkeel.api.cause import Alert
+from evenkeel.api.cloudevent import CloudEvent
 from evenkeel.api.common import Approval, Gates, TrainingTemplate
 from evenkeel.api.registration import Registration
 from evenkeel.api.trigger import Trigger
@@ -109,19 +110,23 @@ class LastRun(Model):
     name: Annotated[str, Field(max_length=253, description="The TrainingRun.")]
     trigger: Annotated[str, Field(max_length=63, description="Its trigger.")] = ""
     time: Annotated[Timestamp, Field(description="When it was created.")]
-    alert_count: Annotated[int, Field(description="Alerts that it answers.")] = 0
+    alert_count: Annotated[int, Field(description="Alerts and events that it answers.")] = 0
 
 
 class Pending(Model):
     """Alerts that wait for the active run, the cooldown or the budget (Queue policy), or for a run
-    that the API server refuses to create (every policy)."""
+    that the API server refuses to create (every policy); events that wait (every policy)."""
 
-    trigger: Annotated[str, Field(max_length=63, description="Trigger of the first alert.")]
-    since: Annotated[Timestamp, Field(description="When the first of them began to fire.")]
-    alert_count: Annotated[int, Field(description="Alerts that wait.")] = 0
+    trigger: Annotated[str, Field(max_length=63, description="Trigger of the first of them.")]
+    since: Annotated[Timestamp, Field(description="When the first of them began.")]
+    alert_count: Annotated[int, Field(description="How many wait.")] = 0
     alerts: Annotated[
         tuple[Alert, ...],
-        Field(max_length=10, description="The first of them.", json_schema_extra=ATOMIC),
+        Field(max_length=10, description="The first alerts.", json_schema_extra=ATOMIC),
+    ] = ()
+    events: Annotated[
+        tuple[CloudEvent, ...],
+        Field(max_length=10, description="The first events.", json_schema_extra=ATOMIC),
     ] = ()
 
 
@@ -161,7 +166,7 @@ class TriggerStatus(Model):
     """What a trigger saw."""
 
     name: Annotated[str, Field(max_length=63, description="Name of the trigger.")]
-    received: Annotated[int, Field(description="Firing alerts received.")] = 0
+    received: Annotated[int, Field(description="Firing alerts or events received.")] = 0
     last_schedule_time: Annotated[
         Timestamp | None, Field(description="Cron times up to this one need no run any more.")
     ] = None
@@ -179,10 +184,11 @@ class TriggerStatus(Model):
 
 KEPT_DELIVERY_DIGESTS = 64
 KEPT_ALERT_DIGESTS = 1024
+KEPT_EVENT_DIGESTS = 1024
 
 
 class CountedAlerts(Model):
-    """Alerts that were counted at one time, so that what is sent again counts once."""
+    """Alerts and events that were counted at one time, so that what is sent again counts once."""
 
     time: Annotated[Timestamp, Field(description="When they were counted.")]
     deliveries: Annotated[
@@ -197,6 +203,13 @@ class CountedAlerts(Model):
         Field(
             max_length=DIGEST * KEPT_ALERT_DIGESTS,
             description="Digests of alerts (group, fingerprint, start), eight characters each.",
+        ),
+    ] = ""
+    events: Annotated[
+        str,
+        Field(
+            max_length=DIGEST * KEPT_EVENT_DIGESTS,
+            description="Digests of events (source, id), eight characters each.",
         ),
     ] = ""
 
@@ -227,12 +240,12 @@ class RetrainScheduleStatus(Model):
         tuple[CountedAlerts, ...],
         Field(
             max_length=64,
-            description="The newest alerts that were counted.",
+            description="The newest alerts and events that were counted.",
             json_schema_extra=ATOMIC,
         ),
     ] = ()
     suppressed: Annotated[
-        int, Field(description="Alerts that no run answers: held back or suspended.")
+        int, Field(description="Alerts and events that no run answers: held back or suspended.")
     ] = 0
     recent_runs: Annotated[
         tuple[RecentRun, ...],

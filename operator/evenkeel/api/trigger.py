@@ -93,6 +93,30 @@ class CronTrigger(Model):
     ] = 3600
 
 
+class CloudEventTrigger(Model):
+    """Fires on a CloudEvent that is of the type and all else that is given."""
+
+    type: Annotated[
+        str, Field(min_length=1, max_length=256, description="Attribute type of the event.")
+    ]
+    source: Annotated[
+        str | None,
+        Field(min_length=1, max_length=1024, description="Attribute source; any without it."),
+    ] = None
+    subject: Annotated[
+        str | None,
+        Field(min_length=1, max_length=1024, description="Attribute subject; any without it."),
+    ] = None
+    matchers: Annotated[
+        tuple[Matcher, ...],
+        Field(
+            max_length=16,
+            description="All must match, as those of alerts do; the names are of attributes.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = ()
+
+
 REPO_RULES = (
     Rule(
         "self.matches('^https?://[^/]')",
@@ -189,6 +213,9 @@ class Trigger(Model):
     objects: Annotated[
         ObjectsTrigger | None, Field(description="Fires when objects of a store change.")
     ] = None
+    cloud_event: Annotated[CloudEventTrigger | None, Field(description="Fires on CloudEvents.")] = (
+        None
+    )
     version_age: Annotated[
         VersionAgeTrigger | None,
         Field(description="Fires when the version in production has become too old."),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from evenkeel.meta.objects import Key
 from evenkeel.retraining.addressing import Sent
-from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.triggers import Matched
 
 WAITING = 50_000
 """Alerts that may wait for one schedule; more are for their sender to send again."""
@@ -54,7 +54,7 @@ class Inbox:
             known.written.set_result(False)
         return known
 
-    def take(self, key: Key) -> tuple[MatchedAlert, ...]:
+    def take(self, key: Key) -> tuple[Matched, ...]:
         """All that waits, for one plan. It stays here until `settle`, should the plan fail."""
         waiting = self._waiting.get(key, {})
         self._taken[key] = tuple(waiting)

@@ -17,7 +17,7 @@ from evenkeel.meta.plan import Plan
 
 LOOP = LoopMetrics("evenkeel")
 WEBHOOK_ALERTS = Counter(
-    "evenkeel_webhook_alerts", "Alerts received, by what became of them.", ["result"]
+    "evenkeel_webhook_alerts", "Alerts and events received, by what became of them.", ["result"]
 )
 ROLLOUTS = Counter("evenkeel_rollouts", "Ended rollouts by outcome.", ["outcome"])
 TRAINING_RUNS = Counter("evenkeel_training_runs", "Ended training runs by result.", ["result"])

@@ -42,7 +42,7 @@ class Senders:
         try:
             return await self._by_name.value(Named(SECRET, namespace, secret, KEY))
         except Unreadable as error:
-            log.warning("alerts to /alerts/%s are refused: %s", namespace, error)
+            log.warning("what is sent to namespace %s is refused: %s", namespace, error)
             return ""
 
 

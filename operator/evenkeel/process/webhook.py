@@ -27,11 +27,10 @@ from evenkeel.process.senders import Senders
 from evenkeel.retraining import triggers
 from evenkeel.retraining.addressing import Addressed, Recipient, Request, Specs, address
 from evenkeel.retraining.tenancy import Grants
-from evenkeel.retraining.triggers.kind import Batch, MalformedBody, Receiver, TriggerKind
+from evenkeel.retraining.triggers.kind import Batch, MalformedBody, Message, Receiver, TriggerKind
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 32 * 2**20
 LARGE = 2**20
 """Bytes; bodies above, or of unknown size, are read and sorted one after the other."""
 PATIENCE = 8.0
@@ -39,8 +38,7 @@ PATIENCE = 8.0
 TOLD = 20
 """Schedules that are told of alerts without a namespace, of one request."""
 NO_NAMESPACE = (
-    "alerts without the label {label} belong to no namespace; give the rule that label, use the "
-    "path /alerts/NAMESPACE, or have the platform team grant them (webhook.grants)"
+    ", use the path {path}/NAMESPACE, or have the platform team grant them (webhook.grants)"
 )
 
 JSON = dict[str, Any]
@@ -114,18 +112,20 @@ class Webhook:
             return _answer(408, request_body.LATE)
         except web.HTTPRequestEntityTooLarge:
             metrics.WEBHOOK_ALERTS.labels("malformed").inc()
-            log.warning("a notification of more than %d MiB was refused", MAX_BODY >> 20)
-            return _answer(413, f"more than {MAX_BODY >> 20} MiB; group alerts, or set max_alerts")
+            size = f"more than {receiver.most >> 20} MiB"
+            log.warning("%s of %ss were refused", size, receiver.noun)
+            return _answer(413, f"{size}; {receiver.smaller}")
         if batch.warning:
             log.warning("%s", batch.warning)
-        self._complain(addressed)
-        return await self._deliver(batch, addressed)
+        self._complain(receiver, addressed)
+        return await self._deliver(receiver, batch, addressed)
 
     async def _sorted(
         self, kind: Kind, receiver: Receiver[Any, Any], about: Request, request: web.Request
     ) -> tuple[Batch[Any], Addressed]:
         """The batch by schedules; read and sorted in a thread, so that the loop goes on."""
-        body = await request_body.read(request, MAX_BODY)
+        body = await request_body.read(request, receiver.most)
+        headers = {name.lower(): value for name, value in request.headers.items()}
         recipients = [
             Recipient(
                 o["metadata"]["namespace"], o["metadata"]["name"], partial(self._specs, kind, o)
@@ -135,7 +135,7 @@ class Webhook:
 
         def work() -> tuple[Batch[Any], Addressed]:
             nonlocal body
-            batch = receiver.read(body)
+            batch = receiver.read(Message(body, headers))
             body = b""
             addressed = address(receiver, batch, recipients, about)
             events, batch = list(batch.events), batch._replace(events=())
@@ -146,7 +146,9 @@ class Webhook:
 
         return await asyncio.to_thread(work)
 
-    async def _deliver(self, batch: Batch[Any], addressed: Addressed) -> web.Response:
+    async def _deliver(
+        self, receiver: Receiver[Any, Any], batch: Batch[Any], addressed: Addressed
+    ) -> web.Response:
         deliveries = []
         for (namespace, name), sent in addressed.sent.items():
             key = Key(RetrainSchedule.kind, namespace, name)
@@ -164,34 +166,41 @@ class Webhook:
             return _busy("the cause could not be written in time; send again")
         if refused and not written:
             return _busy("the API server refuses the writes of every matching schedule; send again")
+        if any(_once(d) for d in deliveries if not d.written.result()):
+            return _busy("the API server refuses the writes of a matching schedule; send again")
         unmatched = batch.received - addressed.matched - addressed.nobodys
         metrics.WEBHOOK_ALERTS.labels("unmatched").inc(unmatched)
         metrics.WEBHOOK_ALERTS.labels("without_namespace").inc(addressed.nobodys)
         answer: JSON = {"received": batch.received, "matched": written + refused}
         if refused:
-            log.warning("%d alerts wait for schedules whose writes are refused", refused)
+            waiting = f"{refused} {receiver.noun}s wait for schedules whose writes are refused"
+            log.warning("%s", waiting)
             answer["refused"] = refused
         if addressed.nobodys:
             answer["withoutNamespace"] = addressed.nobodys
-            answer["message"] = NO_NAMESPACE.format(label=self._label)
-        return web.json_response(answer)
+            answer["message"] = self._no_namespace(receiver)
+        return web.Response(status=204) if receiver.silent else web.json_response(answer)
 
-    def _complain(self, addressed: Addressed) -> None:
+    def _no_namespace(self, receiver: Receiver[Any, Any]) -> str:
+        told = receiver.owner.format(label=self._label)
+        return told + NO_NAMESPACE.format(path=receiver.paths[0])
+
+    def _complain(self, receiver: Receiver[Any, Any], addressed: Addressed) -> None:
         """Of alerts that belong to nobody: in the log, and to the schedules that look for them."""
         if not addressed.nobodys:
             return
-        said = NO_NAMESPACE.format(label=self._label)
+        said = self._no_namespace(receiver)
         now = time.monotonic()
         if now >= self._complained:
             self._complained = now + 60.0
-            log.warning("%d alerts concern nobody: %s", addressed.nobodys, said)
+            log.warning("%d %ss concern nobody: %s", addressed.nobodys, receiver.noun, said)
         for (namespace, name), trigger in list(addressed.withheld.items())[:TOLD]:
             self._tell(
                 Key(RetrainSchedule.kind, namespace, name),
                 Event(
                     "Warning",
-                    "AlertWithoutNamespace",
-                    f"an alert that trigger {trigger} matches was not taken: {said}",
+                    f"{receiver.noun.capitalize()}WithoutNamespace",
+                    f"one {receiver.noun} that trigger {trigger} matches was not taken: {said}",
                 ),
             )
 
@@ -213,6 +222,11 @@ class _SpecsOfSchedules:
                 self._known.clear()
             known = self._known[meta["uid"]] = (of, self._model.model_validate(obj))
         return kind.specs(known[1].spec.triggers)
+
+
+def _once(delivery: Delivery) -> bool:
+    """Whether it has what its senders tell once, unless they are told to send it again."""
+    return any(not told.record.repeats for told in delivery.sent.alerts)
 
 
 def _alerts(deliveries: Iterable[Delivery]) -> int:

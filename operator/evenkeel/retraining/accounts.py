@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import partial
 
 from evenkeel.api import labels
-from evenkeel.api.cause import Alert
+from evenkeel.api.cause import Alert, Record
+from evenkeel.api.cloudevent import CloudEvent
 from evenkeel.api.retrainschedule import LastRun, Pending, RetrainSchedule, SettledRevision
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.objects import Event
@@ -16,7 +17,7 @@ from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.counted import Counted, from_run, note, remember
 from evenkeel.retraining.revisions import identity, settled
 from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
-from evenkeel.retraining.triggers import MatchedAlert, configured
+from evenkeel.retraining.triggers import Matched, configured
 from evenkeel.retraining.triggers.kind import Revision
 from evenkeel.training.restored import created
 
@@ -40,7 +41,7 @@ class Book:
     revisions: dict[str, SettledRevision] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
-    def receive(self, alerts: Sequence[MatchedAlert], now: datetime) -> tuple[MatchedAlert, ...]:
+    def receive(self, alerts: Sequence[Matched], now: datetime) -> tuple[Matched, ...]:
         """Counts and remembers the alerts, and returns those whose trigger still exists."""
         known = tuple(a for a in alerts if a.trigger in self.received)
         for alert in known:
@@ -75,16 +76,20 @@ class Book:
             more = self.last.alert_count + number
             self.last = self.last.model_copy(update={"alert_count": more})
 
-    def wait(self, alerts: Sequence[MatchedAlert], now: datetime) -> None:
+    def wait(self, alerts: Sequence[Matched], now: datetime) -> None:
         if not alerts:
             return
         known = self.pending
-        since = _began(a.alert for a in alerts) or now
+        since = _began(a.record for a in alerts) or now
+        told = [a.record for a in alerts]
+        fired = tuple(r for r in told if isinstance(r, Alert))
+        events = tuple(r for r in told if isinstance(r, CloudEvent))
         self.pending = Pending(
             trigger=known.trigger if known else alerts[0].trigger,
             since=timestamp(min(since, parse(known.since)) if known else since),
             alert_count=(known.alert_count if known else 0) + len(alerts),
-            alerts=((known.alerts if known else ()) + tuple(a.alert for a in alerts))[:KEPT_ALERTS],
+            alerts=((known.alerts if known else ()) + fired)[:KEPT_ALERTS],
+            events=((known.events if known else ()) + events)[:KEPT_ALERTS],
         )
 
 
@@ -189,10 +194,10 @@ def _cause_time(run: TrainingRun) -> datetime | None:
         return None
 
 
-def _began(alerts: Iterable[Alert]) -> datetime | None:
-    """When the first of the alerts began to fire, as far as their times can be read."""
+def _began(records: Iterable[Record]) -> datetime | None:
+    """When the first of them began, as far as their times can be read."""
     times = []
-    for text in {alert.starts_at for alert in alerts}:
+    for text in {record.began for record in records}:
         try:
             time = parse(text)
         except ValueError:

@@ -8,10 +8,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from evenkeel.api.cause import Alert
+from evenkeel.api.cause import Record
 from evenkeel.retraining.counted import digest
 from evenkeel.retraining.tenancy import Grants, Tenants
-from evenkeel.retraining.triggers import MatchedAlert, first_matches
+from evenkeel.retraining.triggers import Matched, first_matches
 from evenkeel.retraining.triggers.kind import Batch, Receiver
 from evenkeel.retraining.triggers.labelled import Labelled, positions
 
@@ -29,7 +29,7 @@ class Recipient(NamedTuple):
 class Sent(NamedTuple):
     """The alerts of one request for one schedule; `digest` is the same whenever they are sent."""
 
-    alerts: tuple[MatchedAlert, ...]
+    alerts: tuple[Matched, ...]
     digest: str
 
 
@@ -90,9 +90,9 @@ class _Letters:
         self._arrived = arrived
 
         @cache
-        def recorded(n: int) -> tuple[Alert, str]:
-            alert = receiver.record(batch.events[n])
-            return alert, digest((batch.group, alert.fingerprint, alert.starts_at))
+        def recorded(n: int) -> tuple[Record, str]:
+            event = batch.events[n]
+            return receiver.record(event), digest((batch.group, *receiver.identity(event)))
 
         self._recorded = recorded
         self._made: dict[tuple[tuple[str, int], ...], Sent] = {}
@@ -105,8 +105,7 @@ class _Letters:
             whole = digest(sorted(self._recorded(n)[1] for n, _ in entries))
             known = self._made[fired] = Sent(
                 tuple(
-                    MatchedAlert(name, *self._recorded(n), whole, self._arrived)
-                    for n, name in entries
+                    Matched(name, *self._recorded(n), whole, self._arrived) for n, name in entries
                 ),
                 whole,
             )

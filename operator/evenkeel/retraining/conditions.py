@@ -15,7 +15,7 @@ from evenkeel.retraining.admission.concurrency import ACTIVE
 from evenkeel.retraining.admission.suspension import SUSPENDED
 from evenkeel.retraining.occurrences import Upcoming
 from evenkeel.retraining.sources import Sightings
-from evenkeel.retraining.triggers import problems
+from evenkeel.retraining.triggers import configured, problems
 
 
 def observations(
@@ -55,13 +55,22 @@ def _working(
         until = f"next run not before {timestamp(blocked.until)}: " if blocked.until else ""
         parts = [*(parts if active else ()), f"{until}{blocked.message}"]
     if book.pending is not None:
-        parts.append(f"{book.pending.alert_count} alerts wait for the next run")
+        parts.append(f"{_told(book.pending.alert_count, request)} wait for the next run")
     counted = sum(book.received.values())
     if counted:
-        parts.append(f"{counted} alert{'' if counted == 1 else 's'} counted")
+        parts.append(f"{_told(counted, request)} counted")
     if upcoming is not None:
         parts.append(f"next {to_camel(upcoming.field)} time {timestamp(upcoming.time)}")
     return readiness("True", reason, "; ".join(parts))
+
+
+def _told(number: int, request: Request) -> str:
+    """What came by the webhook, such as "3 alerts"."""
+    receivers = (c.kind.receiver for c in configured(request.spec.triggers))
+    nouns = list(dict.fromkeys(r.noun for r in receivers if r is not None))
+    if number == 1 and len(nouns) == 1:
+        return f"1 {nouns[0]}"
+    return f"{number} {' and '.join(f'{noun}s' for noun in nouns) or 'alerts'}"
 
 
 def announcement(schedule: RetrainSchedule, planned: tuple[Condition, ...]) -> tuple[Event, ...]:

@@ -1,7 +1,8 @@
-"""Which alerts a schedule has counted already, so that what is sent again counts once.
+"""Which alerts and events a schedule has counted already: what is sent again counts once.
 
-An alert is known by its group, fingerprint and start; a whole delivery, of any size, by all of its
-alerts. What a run counts is noted on the run as well, should the status after it not be written.
+An alert is known by its group, fingerprint and start, an event by its source and id; a whole
+delivery, of any size, by all that is in it. What a run counts is noted on the run as well, should
+the status after it not be written.
 """
 
 from __future__ import annotations
@@ -18,21 +19,28 @@ from evenkeel.api.retrainschedule import (
     DIGEST,
     KEPT_ALERT_DIGESTS,
     KEPT_DELIVERY_DIGESTS,
+    KEPT_EVENT_DIGESTS,
     CountedAlerts,
 )
 from evenkeel.meta.times import parse, timestamp
-from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.triggers import Matched
 
 RETRIES = timedelta(seconds=45)
 """For so long the same alert is a retry of its sender; later, it is still firing."""
 Counted = tuple[CountedAlerts, ...]
+_MOST = {
+    "deliveries": KEPT_DELIVERY_DIGESTS * DIGEST,
+    "alerts": KEPT_ALERT_DIGESTS * DIGEST,
+    "events": KEPT_EVENT_DIGESTS * DIGEST,
+}
+"""Characters of digests that are remembered; a storm of alerts lets no event be forgotten."""
 
 
 class Sorted(NamedTuple):
     """fresh: never counted. repeated: counted once, and still firing. Retries are in neither."""
 
-    fresh: tuple[MatchedAlert, ...]
-    repeated: tuple[MatchedAlert, ...]
+    fresh: tuple[Matched, ...]
+    repeated: tuple[Matched, ...]
 
 
 def digest(parts: Iterable[str]) -> str:
@@ -41,7 +49,7 @@ def digest(parts: Iterable[str]) -> str:
     return urlsafe_b64encode(hashlib.blake2b(text, digest_size=DIGEST * 3 // 4).digest()).decode()
 
 
-def sort(counted: Counted, alerts: Sequence[MatchedAlert]) -> Sorted:
+def sort(counted: Counted, alerts: Sequence[Matched]) -> Sorted:
     """The alerts by whether they are counted. One without an identity is always fresh."""
     times = _times(counted) if alerts else {}
     fresh, repeated, seen = [], [], set[str]()
@@ -55,12 +63,14 @@ def sort(counted: Counted, alerts: Sequence[MatchedAlert]) -> Sorted:
         time = times.get(alert.identity) or times.get(alert.delivery)
         if time is None:
             fresh.append(alert)
+        elif not alert.record.repeats:
+            continue
         elif alert.arrived is not None and alert.arrived >= time + RETRIES:
             repeated.append(alert)
     return Sorted(tuple(fresh), tuple(repeated))
 
 
-def note(alerts: Sequence[MatchedAlert], now: datetime) -> CountedAlerts | None:
+def note(alerts: Sequence[Matched], now: datetime) -> CountedAlerts | None:
     """What is remembered of alerts that are counted now; None of those without identities."""
     alerts = [a for a in alerts if a.identity]
     if not alerts:
@@ -69,7 +79,8 @@ def note(alerts: Sequence[MatchedAlert], now: datetime) -> CountedAlerts | None:
     return CountedAlerts(
         time=timestamp(now),
         deliveries="".join(list(deliveries)[-KEPT_DELIVERY_DIGESTS:]),
-        alerts="".join(a.identity for a in alerts[-KEPT_ALERT_DIGESTS:]),
+        alerts="".join([a.identity for a in alerts if a.record.repeats][-KEPT_ALERT_DIGESTS:]),
+        events="".join([a.identity for a in alerts if not a.record.repeats][-KEPT_EVENT_DIGESTS:]),
     )
 
 
@@ -82,19 +93,13 @@ def remember(counted: Counted, new: CountedAlerts, now: datetime) -> Counted:
     entries = [_joined(old)] if old else []
     for second in dict.fromkeys(e.time for e in recent):
         entries.append(_joined([e for e in recent if e.time == second]))
-    deliveries, alerts = KEPT_DELIVERY_DIGESTS * DIGEST, KEPT_ALERT_DIGESTS * DIGEST
+    room = dict(_MOST)
     kept = []
     for entry in reversed(entries):
-        cut = entry.model_copy(
-            update={
-                "deliveries": entry.deliveries[-deliveries:] if deliveries else "",
-                "alerts": entry.alerts[-alerts:] if alerts else "",
-            }
-        )
-        deliveries -= len(cut.deliveries)
-        alerts -= len(cut.alerts)
-        if cut.deliveries or cut.alerts:
-            kept.append(cut)
+        digests = {name: _end(getattr(entry, name), left) for name, left in room.items()}
+        room = {name: left - len(digests[name]) for name, left in room.items()}
+        if any(digests.values()):
+            kept.append(entry.model_copy(update=digests))
     return tuple(reversed(kept))
 
 
@@ -107,11 +112,14 @@ def from_run(annotation: str) -> CountedAlerts | None:
 
 
 def _joined(entries: Sequence[CountedAlerts]) -> CountedAlerts:
-    return CountedAlerts(
-        time=max(e.time for e in entries),
-        deliveries="".join(e.deliveries for e in entries)[-KEPT_DELIVERY_DIGESTS * DIGEST :],
-        alerts="".join(e.alerts for e in entries)[-KEPT_ALERT_DIGESTS * DIGEST :],
-    )
+    digests = {
+        name: _end("".join(getattr(e, name) for e in entries), most) for name, most in _MOST.items()
+    }
+    return CountedAlerts(time=max(e.time for e in entries), **digests)
+
+
+def _end(digests: str, most: int) -> str:
+    return digests[-most:] if most else ""
 
 
 def _times(counted: Counted) -> Mapping[str, datetime]:
@@ -119,7 +127,7 @@ def _times(counted: Counted) -> Mapping[str, datetime]:
     times = {}
     for entry in counted:
         time = parse(entry.time)
-        for digests in (entry.deliveries, entry.alerts):
+        for digests in (entry.deliveries, entry.alerts, entry.events):
             for start in range(0, len(digests), DIGEST):
                 times[digests[start : start + DIGEST]] = time
     return times

@@ -40,7 +40,7 @@ from evenkeel.retraining.runs import (
     revisions_in_training,
 )
 from evenkeel.retraining.sources import Sightings, changes, failure
-from evenkeel.retraining.triggers import MatchedAlert
+from evenkeel.retraining.triggers import Matched
 from evenkeel.training import template as training_template
 from evenkeel.training.run_state import outcomes
 
@@ -55,7 +55,7 @@ class ScheduleSnapshot:
 
     schedule: RetrainSchedule
     runs: tuple[TrainingRun, ...]
-    alerts: tuple[MatchedAlert, ...]
+    alerts: tuple[Matched, ...]
     now: datetime
     left_behind: tuple[Ref, ...] = ()
     sightings: Sightings = field(default_factory=dict)
@@ -116,7 +116,7 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
 
 
 def _waiting(
-    book: Book, alerts: Sequence[MatchedAlert], status: RetrainScheduleStatus, now: datetime
+    book: Book, alerts: Sequence[Matched], status: RetrainScheduleStatus, now: datetime
 ) -> RetrainScheduleStatus:
     """The status while the API server refuses the run: its alerts wait for the next attempt."""
     held = replace(book)

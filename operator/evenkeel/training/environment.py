@@ -90,12 +90,13 @@ def extensible(container: Any) -> bool:
 
 
 def _cause(cause: Cause) -> str:
-    """The cause as JSON of at most CAUSE_BYTES, with as many of its alerts as fit."""
+    """The cause as JSON of at most CAUSE_BYTES, with as many of its alerts and events as fit."""
     text = _compact(cause.wire())
-    for kept in range(len(cause.alerts) - 1, -1, -1):
+    for kept in range(max(len(cause.alerts), len(cause.events)) - 1, -1, -1):
         if len(text.encode()) <= CAUSE_BYTES:
             break
-        text = _compact(cause.model_copy(update={"alerts": cause.alerts[:kept]}).wire())
+        fewer = {"alerts": cause.alerts[:kept], "events": cause.events[:kept]}
+        text = _compact(cause.model_copy(update=fewer).wire())
     return text
 
 

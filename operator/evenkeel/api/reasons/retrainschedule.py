@@ -69,6 +69,13 @@ RETRAIN_SCHEDULE = (
         "Give the alerting rule the label `namespace`, send to `/alerts/NAMESPACE`, or have the "
         "platform team grant it.",
     ),
+    Reason(
+        "EventWithoutNamespace",
+        ("Event",),
+        "A CloudEvent that a trigger matches names no namespace, so it belongs to nobody.",
+        "Have its sender tell the attribute `namespace`, send to `/events/NAMESPACE`, or have the "
+        "platform team grant it.",
+    ),
     Reason("RunCreated", ("Event",), "A TrainingRun was created; the message has its cause."),
     Reason(
         "MissedSchedule",

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from evenkeel.api.cause import Alert
+from evenkeel.api.cause import Record
 from evenkeel.api.trigger import Trigger
 from evenkeel.retraining.triggers.alert import ALERT
+from evenkeel.retraining.triggers.cloud_event import CLOUD_EVENT
 from evenkeel.retraining.triggers.cron import CRON
 from evenkeel.retraining.triggers.git_data import GIT_DATA
 from evenkeel.retraining.triggers.kind import InvalidTrigger, Receiver, S, TriggerKind
@@ -16,19 +17,26 @@ from evenkeel.retraining.triggers.labelled import Labelled
 from evenkeel.retraining.triggers.objects import OBJECTS
 from evenkeel.retraining.triggers.version_age import VERSION_AGE
 
-TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON, GIT_DATA, OBJECTS, VERSION_AGE)
+TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (
+    ALERT,
+    CRON,
+    GIT_DATA,
+    OBJECTS,
+    CLOUD_EVENT,
+    VERSION_AGE,
+)
 """Every kind; `evenkeel.api.trigger.Trigger` has a field for each."""
 
 
-class MatchedAlert(NamedTuple):
+class Matched(NamedTuple):
     """A record of what a receiver was told, and the trigger that it matched.
 
-    identity: a digest, the same for the same alert whenever it is sent. delivery: that of all
-    alerts that came with it. arrived: when the webhook took it.
+    identity: a digest, the same for the same alert or event whenever it is sent. delivery: that of
+    all that came with it. arrived: when the webhook took it.
     """
 
     trigger: str
-    alert: Alert
+    record: Record
     identity: str = ""
     delivery: str = ""
     arrived: datetime | None = None

@@ -114,6 +114,23 @@ def _fires(spec: AlertTrigger, events: Labelled, among: int) -> int:
     return matches(spec.matchers, events, among)
 
 
+def _identity(alert: NotifiedAlert) -> tuple[str, ...]:
+    return (alert.fingerprint, alert.starts_at)
+
+
 ALERT = TriggerKind(
-    "alert", check=_check, receiver=Receiver(PATHS, read, lambda a: a.labels, _fires, record)
+    "alert",
+    check=_check,
+    receiver=Receiver(
+        PATHS,
+        read,
+        lambda a: a.labels,
+        _fires,
+        record,
+        _identity,
+        most=32 * 2**20,
+        smaller="group alerts, or set max_alerts",
+        noun="alert",
+        owner="alerts without the label {label} belong to no namespace; give the rule that label",
+    ),
 )

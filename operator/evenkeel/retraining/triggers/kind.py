@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from evenkeel.api.cause import Alert, Cause
+from evenkeel.api.cause import Cause, Record
 from evenkeel.api.outgoing import OutgoingVersion
 from evenkeel.api.trigger import Trigger, cause_type
 from evenkeel.outside.poll import Poll
@@ -26,6 +26,13 @@ class InvalidTrigger(ValueError):
 
 class MalformedBody(ValueError):
     """A request is not what the receiver reads; the message says what was expected and found."""
+
+
+class Message(NamedTuple):
+    """A request. headers: by names in lower case."""
+
+    body: bytes
+    headers: Mapping[str, str] = {}
 
 
 class Batch(NamedTuple, Generic[E]):
@@ -60,16 +67,26 @@ class Receiver(Generic[S, E]):
     """How requests become what causes keep.
 
     paths: of the webhook's routes, without slash at the end; PATH/NAMESPACE are the namespaces'.
-    read(body): raises MalformedBody. labels(event): the one of the tenant's namespace among them.
-    matches(spec, events, among): which events the spec matches of those in `among`, both as bits of
-    a number; raises InvalidTrigger. record(event): cut to the limits of the API.
+    read(message): raises MalformedBody. labels(event): the one of the tenant's namespace among
+    them. matches(spec, events, among): which events the spec matches of those in `among`, both as
+    bits of a number; raises InvalidTrigger. record(event): cut to the limits of the API.
+    identity(event): the same whenever it is sent, together with the group that it came in.
+    most: bytes of a body. smaller: what to do about a larger one. noun: what an event is called.
+    owner: what to do about one without the label of a namespace, {label}. silent: whether 2xx has
+    no body, since senders would take one for a reply.
     """
 
     paths: tuple[str, ...]
-    read: Callable[[bytes], Batch[E]]
+    read: Callable[[Message], Batch[E]]
     labels: Callable[[E], Mapping[str, str]]
     matches: Callable[[S, Labelled, int], int]
-    record: Callable[[E], Alert]
+    record: Callable[[E], Record]
+    identity: Callable[[E], tuple[str, ...]]
+    most: int = 2**20
+    smaller: str = "send less at once"
+    noun: str = "event"
+    owner: str = "events without the attribute {label} belong to no namespace; have it sent"
+    silent: bool = False
 
 
 class Revision(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from evenkeel.retraining.triggers.kind import Batch, MalformedBody
+from evenkeel.retraining.triggers.kind import Batch, MalformedBody, Message
 
 VERSIONS = {"4": "Alertmanager", "1": "Grafana"}
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -127,10 +127,10 @@ class _Reader:
         self._at = found.end() if found else self._at
 
 
-def read(body: bytes) -> Batch[NotifiedAlert]:
+def read(message: Message) -> Batch[NotifiedAlert]:
     """The firing alerts of a notification. Raises MalformedBody if there is none to be read."""
     try:
-        reader = _Reader(body.decode())
+        reader = _Reader(message.body.decode())
         reader.read()
     except ValueError as fault:
         raise _malformed(str(fault)) from None
