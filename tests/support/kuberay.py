@@ -41,7 +41,12 @@ class Dashboard:
         """What it tells of the Ray job of the namespace's cluster from now on."""
         now = int(time.time() * 1000)
         times = {"start_time": now} | ({} if status == "RUNNING" else {"end_time": now})
-        self._jobs[namespace] = {"status": status, "message": message, "type": "SUBMISSION", **times}
+        self._jobs[namespace] = {
+            "status": status,
+            "message": message,
+            "type": "SUBMISSION",
+            **times,
+        }
 
     def answer(self, method: str, url: str) -> JSON | None:
         """To a request; None: there is no such job."""
