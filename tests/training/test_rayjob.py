@@ -157,6 +157,7 @@ def test_what_kuberay_is_refused_is_told() -> None:
     assert f"no pod can be created: {words}" in said(refused)[1]
     assert "have it raised" in said(refused)[1]
     assert refused.requeue_after == 15
+    assert plan(started(run()), job("Initializing")).requeue_after == 5, "Events may tell"
 
 
 def test_success_has_no_report_of_its_own() -> None:

@@ -22,6 +22,7 @@ from evenkeel.training.engine import Engine, Observed, State, labels_of, metadat
 from evenkeel.training.environment import environment, extensible
 from evenkeel.training.main_object import (
     LOOK_AGAIN,
+    LOOK_SOON,
     identity,
     of_its_life,
     seconds_left,
@@ -175,7 +176,9 @@ def _going_on(spec: Json, told: Json, pods: Sequence[Json], failure: str, refusa
     if phase == "Running":
         job = str(told.get("jobStatus") or "").lower() or "being submitted"
         return State("Running", f"{before}the Ray job is {job}; {started}")
-    return State("Pending", f"{before}the Ray cluster is being made; {started}")
+    # Only Events tell why there is no pod.
+    soon = None if pods else LOOK_SOON
+    return State("Pending", f"{before}the Ray cluster is being made; {started}", requeue_after=soon)
 
 
 def _before(spec: Json, told: Json, failure: str) -> str:
