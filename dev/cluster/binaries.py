@@ -49,6 +49,7 @@ SOURCES: dict[str, Source] = {
         "tools-kubeflow", "github.com/kubeflow/trainer/v2/cmd/trainer-controller-manager"
     ),
     "jobset": Source("tools-kubeflow", "sigs.k8s.io/jobset"),
+    "versitygw": Source("tools-versitygw", "github.com/versity/versitygw/cmd/versitygw"),
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver")
 NODE = (

@@ -238,7 +238,7 @@ async def test_answers_that_are_none(
     server.fault = fault
     with pytest.raises(SourceError, match=says) as raised:
         await ask(server, CHAMPION)
-    assert type(raised.value) is error
+    assert isinstance(raised.value, error)
     assert "\n" not in str(raised.value)
 
 

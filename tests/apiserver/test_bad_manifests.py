@@ -29,6 +29,9 @@ INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
 DATA = "{name: train, mountPath: /data, %s}"
+OBJECTS = "triggers: [{name: t, objects: {%s}}]"
+RESULT = "training: {podTemplate: {spec: {containers: [{name: t, image: t}]}}, resultFrom: {%s}}"
+RESULT_OBJECT = RESULT % "object: {%s}"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
@@ -322,6 +325,39 @@ BAD = [
     ),
     # Triggers
     Bad("no triggers", RS, "triggers: []", "at least 1 items"),
+    # Reports in object stores
+    Bad("no place", TR, RESULT % "", "resultFrom needs object"),
+    *(
+        Bad("address", kind, RESULT_OBJECT % f"uri: '{uri}'", message)
+        for kind in (RS, TR)
+        for uri, message in (
+            ("https://b/$(EVENKEEL_RUN)", "uri must be s3://BUCKET/KEY"),
+            ("s3://$(EVENKEEL_RUN)", "uri must be s3://BUCKET/KEY"),
+            ("s3://bucket/$(EVENKEEL_RUN)/", "uri must be s3://BUCKET/KEY"),
+            ("s3://bucket/key", "must have $(EVENKEEL_RUN) in its key"),
+            ("s3://bucket/$(HOME)/$(EVENKEEL_RUN)", "and no other $(...)"),
+            ("s3://bucket/../$(EVENKEEL_RUN)", "uri must be plain"),
+            ("s3://bucket//$(EVENKEEL_RUN)", "uri must be plain"),
+        )
+    ),
+    *(
+        Bad("store", TR, RESULT_OBJECT % f"uri: 's3://b1b/$(EVENKEEL_RUN)', {field}", message)
+        for field, message in (
+            ("endpoint: 'ftp://x'", "must begin with http:// or https://"),
+            ("endpoint: 'https://u:p@x'", "name a Secret in secretName"),
+            ("region: 'EU West'", "a region needs lower-case letters"),
+            ("addressing: Host", "Unsupported value"),
+        )
+    ),
+    # Data in object stores
+    *(
+        Bad("address", RS, OBJECTS % f"uri: '{uri}'", "uri must be s3://BUCKET/PREFIX")
+        for uri in ("https://b/p", "s3://", "s3://b1b", "s3:///p", "s3://b1b/$(EVENKEEL_RUN)")
+    ),
+    Bad("address", RS, OBJECTS % "uri: 's3://b1b/a/../b'", "uri must be plain"),
+    Bad("folders", RS, OBJECTS % "uri: 's3://b1b/p', marker: _OK", "uri must end with /"),
+    Bad("marker", RS, OBJECTS % "uri: 's3://b1b/p/', marker: a/b", "without /"),
+    Bad("interval", RS, OBJECTS % "uri: 's3://b1b/p/', intervalSeconds: 1", "to 10"),
     # Data in Git
     *(
         Bad("address", RS, GIT_DATA % f"repo: '{repo}', path: data", message)
@@ -371,9 +407,11 @@ BAD = [
         RS,
         "triggers: [{name: t, cron: {schedule: 0 3 * * *}, "
         "alert: {matchers: [{name: alertname, value: Drift}]}}]",
-        "exactly one of alert, cron or gitData",
+        "a trigger needs exactly one of alert, cron,",
     ),
-    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert, cron or gitData"),
+    Bad(
+        "empty trigger", RS, "triggers: [{name: t}]", "a trigger needs exactly one of alert, cron,"
+    ),
     Bad(
         "same name twice",
         RS,

@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 from evenkeel.adapters.access import Access, Tls, basic
 from evenkeel.adapters.address import Allowed
+from evenkeel.adapters.sigv4 import Keys
 from evenkeel.adapters.source import AccessDenied, NotAllowed
 from evenkeel.controllers.polls.access import SourceAccesses
 from evenkeel.kube.by_name import ByName, Named, Unreadable
@@ -18,7 +19,10 @@ class Secrets:
     """One Secret, `git` of namespace ml. read: what was asked for."""
 
     def __init__(self, **values: str) -> None:
-        self._values = {key.replace("_", "."): value for key, value in values.items()}
+        dotted = ("ca_crt", "tls_crt", "tls_key")
+        self._values = {
+            key.replace("_", ".") if key in dotted else key: value for key, value in values.items()
+        }
         self.read: set[tuple[str, str]] = set()
 
     async def values(self, named: Named, keys: Sequence[str]) -> dict[str, str]:
@@ -72,6 +76,38 @@ async def test_what_cannot_be_shown_is_told_without_its_value(
     with pytest.raises(AccessDenied, match=says) as raised:
         await of(Secrets(**values))
     assert "Secret 'git'" in str(raised.value)
+
+
+SIGNING = {"accessKeyId": "AK", "secretAccessKey": "SK"}
+SPELLED = {"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "SK", "AWS_SESSION_TOKEN": "ST"}
+
+
+async def signed_by(**values: str) -> Access:
+    accesses = SourceAccesses(cast(ByName, Secrets(**values)), Allowed.parse(()))
+    return await accesses.of("ml", Poll("s3", "https://s3.example", None, 60.0, "git"))
+
+
+async def test_stores_are_shown_signatures_alone() -> None:
+    url = "https://s3.example"
+    assert await signed_by(**SIGNING, token="t") == Access(url, keys=Keys("AK", "SK"))
+    assert await signed_by(**SPELLED) == Access(url, keys=Keys("AK", "SK", "ST"))
+    assert await signed_by(ca_crt="CA") == Access(url, tls=Tls("CA"))
+    found = await of(Secrets(token="t", **SIGNING))
+    assert (found.keys, found.authorization) == (None, "Bearer t")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"accessKeyId": "AK"}, "accessKeyId and secretAccessKey go together"),
+        ({"sessionToken": "ST"}, "accessKeyId and secretAccessKey go together"),
+        ({"accessKeyId": "A\nK", "secretAccessKey": "SK"}, "printable ASCII"),
+        ({"token": "t"}, "none of the keys accessKeyId, secretAccessKey,"),
+    ],
+)
+async def test_keys_that_cannot_be_used_are_told(values: dict[str, str], says: str) -> None:
+    with pytest.raises(AccessDenied, match=says):
+        await signed_by(**values)
 
 
 async def test_a_secret_that_is_not_there_is_told() -> None:

@@ -9,15 +9,17 @@ from dataclasses import dataclass, fields
 from evenkeel.adapters.git.git import Git
 from evenkeel.adapters.mlflow import Mlflow
 from evenkeel.adapters.prometheus import Prometheus
+from evenkeel.adapters.s3.s3 import S3
 from evenkeel.adapters.source import Ask
 from evenkeel.adapters.web import Web
-from evenkeel.outside import mlflow
+from evenkeel.outside import mlflow, s3
 
 __all__ = ["SOURCES", "Adapters"]
 
 SOURCES: Mapping[str, Callable[[Web], Ask]] = {
     "git": lambda web: Git(web).ask,
     mlflow.KIND: Mlflow,
+    s3.KIND: S3,
 }
 """By a poll's kind what asks its questions."""
 

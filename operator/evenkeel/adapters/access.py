@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from evenkeel.adapters.sigv4 import Keys
+
 _NAME = re.compile(r"^[A-Za-z0-9!#$%&*+.^_|~-]+$")
 _VALUE = re.compile(r"^[!-~]([ -~]*[!-~])?$")
 _NOT_FREE = frozenset(
@@ -56,7 +58,8 @@ class Access:
     """One way to one server; equal ones share connections, a breaker and bounds.
 
     url: base URL without user information, query and fragment. headers: pairs of name and value.
-    authorization: the header's whole value, such as `Bearer <token>`. guarded: whether nobody
+    authorization: the header's whole value, such as `Bearer <token>`. keys: what requests are
+    signed with, where its protocol does so. guarded: whether nobody
     but a tenant vouches for the address: none that no such server has, such as the cloud's
     metadata service, and narrower bounds. owner: the namespace that asks, which takes turns with
     others.
@@ -66,6 +69,7 @@ class Access:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     authorization: str = field(default="", repr=False)
     tls: Tls = Tls()
+    keys: Keys | None = None
     guarded: bool = True
     owner: str = field(default="", compare=False)
 
@@ -73,6 +77,8 @@ class Access:
     def confidential(self) -> tuple[str, ...]:
         """Texts that no message may hold."""
         values = [value for _, value in self.headers]
+        if self.keys is not None:
+            values += [self.keys.secret, self.keys.token]
         if not self.authorization:
             return tuple(values)
         kind, _, credentials = self.authorization.partition(" ")
@@ -113,6 +119,27 @@ def shown(texts: Mapping[str, str], within: str = "") -> Shown:
         basic(texts["username"], texts["password"]) if "username" in texts else "",
         Tls(texts.get("ca.crt", ""), texts.get("tls.crt", ""), texts.get("tls.key", "")),
     )
+
+
+SIGNING = {
+    "accessKeyId": "AWS_ACCESS_KEY_ID",
+    "secretAccessKey": "AWS_SECRET_ACCESS_KEY",
+    "sessionToken": "AWS_SESSION_TOKEN",
+}
+"""Names of what requests are signed with, each in both spellings."""
+
+
+def signing_keys(texts: Mapping[str, str]) -> Keys | None:
+    """The credentials among the texts, if there are any. Raises AccessError."""
+    id_, secret, token = (texts.get(n) or texts.get(o, "") for n, o in SIGNING.items())
+    if not (id_ or secret or token):
+        return None
+    if not (id_ and secret):
+        raise AccessError("accessKeyId and secretAccessKey go together; give both or none")
+    for name, value in (("accessKeyId", id_), ("sessionToken", token)):
+        if value:
+            check_header(name, value)
+    return Keys(id_, secret, token)
 
 
 def basic(username: str, password: str) -> str:

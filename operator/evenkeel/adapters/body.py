@@ -28,6 +28,10 @@ class BodyTooLarge(Exception):
     """The message says by how much."""
 
 
+class Dropped(BodyTooLarge):
+    """It gave way to others."""
+
+
 class Body:
     """One body while it is read and understood."""
 
@@ -83,7 +87,7 @@ class Body:
     def _check(self) -> None:
         # Others may have come meanwhile.
         if self._dropped:
-            raise BodyTooLarge("large, while many large answers are being read")
+            raise Dropped("large, while many large answers are being read")
 
 
 class Bodies:

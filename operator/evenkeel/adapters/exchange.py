@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import aiohttp
+from yarl import URL
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.body import Body
@@ -23,13 +24,14 @@ IDENTITY = "identity"
 
 class Request(NamedTuple):
     """path: below the access's address, such as /api/v1/query. params: of the query. data: the
-    body, or a form's fields."""
+    body, or a form's fields. query: one that is encoded already, and must stay as it is."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     params: Mapping[str, str] | None = None
     data: bytes | Mapping[str, str] | None = None
+    query: str = ""
 
 
 class Head(NamedTuple):
@@ -73,9 +75,10 @@ async def _once(
     headers = [*access.headers, *request.headers.items(), ("Accept-Encoding", IDENTITY)]
     if access.authorization:
         headers.append(("Authorization", access.authorization))
+    query = f"?{request.query}" if request.query else ""
     async with pool.session.request(
         request.method,
-        f"{pool.address}{request.path}",
+        URL(f"{pool.address}{request.path}{query}", encoded=True),
         params=request.params,
         data=request.data,
         headers=headers,

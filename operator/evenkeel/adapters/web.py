@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from evenkeel.adapters import answer
 from evenkeel.adapters.access import Access
-from evenkeel.adapters.body import Bodies, Body, BodyTooLarge, parsed
+from evenkeel.adapters.body import Bodies, Body, BodyTooLarge, Dropped, parsed
 from evenkeel.adapters.connections import Pool, Pools
 from evenkeel.adapters.exchange import IDENTITY, Head, Request, compressed, exchange
 from evenkeel.adapters.fault import told
@@ -37,6 +38,16 @@ ANSWER = 2**19
 """Bytes of an answer, unless its protocol needs more."""
 TOGETHER = 32 * 2**20
 """Bytes of all answers that are being read."""
+
+
+class TooLarge(NotUnderstood):
+    """The answer is larger than what is taken."""
+
+
+class Redirected(Unavailable):
+    """The server sends elsewhere. headers: of its answer."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ class Web:
         path: str,
         *,
         params: Mapping[str, str] | None = None,
+        query: str = "",
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
         limit: int = ANSWER,
@@ -86,10 +98,11 @@ class Web:
     ) -> Reply:
         """What the server answers at a path below the access's address, such as /info/refs.
 
-        repeatable: whether it may be sent again after a connection broke without an answer. Raises
-        SourceError, also for a redirect and a success that is larger than the limit.
+        query: in place of params, encoded. repeatable: whether it may be sent again after a
+        connection broke without an answer. Raises SourceError, also for a redirect and a success
+        that is larger than the limit.
         """
-        request = Request(method, path, headers or {}, params, data)
+        request = Request(method, path, headers or {}, params, data, query)
         try:
             async with self._pools.use(access) as pool:
                 return await self._bounded(pool, access, request, limit, repeatable)
@@ -110,8 +123,10 @@ class Web:
                     return _reply(f"{pool.address}{request.path}", access, head, body)
         except TimeoutError:
             raise Unavailable(f"{pool.address} gave no whole answer in {DEADLINE:g} s") from None
+        except Dropped as error:
+            raise Unavailable(f"{pool.address}{request.path}: the answer is {error}") from None
         except BodyTooLarge as error:
-            raise NotUnderstood(f"{pool.address}{request.path}: the answer is {error}") from None
+            raise TooLarge(f"{pool.address}{request.path}: the answer is {error}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise told(pool.address, error) from None
 
@@ -124,7 +139,9 @@ def _reply(url: str, access: Access, head: Head, body: Body) -> Reply:
     """Raises SourceError for a redirect and what is compressed, and BodyTooLarge."""
     if 300 <= head.status < 400:
         location = without(access.confidential, head.headers.get("Location", ""))
-        raise Unavailable(_redirect(url, head.status, location))
+        redirected = Redirected(_redirect(url, head.status, location))
+        redirected.headers = head.headers
+        raise redirected
     if head.encoding != IDENTITY:
         raise NotUnderstood(compressed(url, head.encoding))
     return Reply(url, head.status, head.reason, head.headers, body.octets())

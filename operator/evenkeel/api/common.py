@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from evenkeel.api.base import Annotations, Decimal, Labels, Name
 from evenkeel.api.engine import EngineTemplate
+from evenkeel.api.resultfrom import ResultFrom
 from evenkeel.api.trainingdata import DataList
 from evenkeel.api.trainjob import TrainJobTemplate
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list
@@ -159,6 +160,13 @@ class TrainingTemplate(Model):
         Field(
             description="A TrainJob of Kubeflow Trainer v2; needs the integration trainJob. Its "
             "runtime says how often it is tried again; retries does not concern it."
+        ),
+    ] = None
+    result_from: Annotated[
+        ResultFrom | None,
+        Field(
+            description="Where the trainer's report is read once the training has succeeded; "
+            "without it, from the termination message."
         ),
     ] = None
     parameters: Annotated[

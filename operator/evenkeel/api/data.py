@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one
+from evenkeel.meta.times import Timestamp
 
 
 class DataRevision(Model):
@@ -24,6 +25,31 @@ class DataRevision(Model):
     ]
     size: Annotated[int | None, Field(ge=0, description="Bytes, if the source tells.")] = None
     files: Annotated[int | None, Field(ge=0, description="Files of a folder, if told.")] = None
+
+
+class DataObjects(Model):
+    """Data in objects of a store."""
+
+    uri: Annotated[
+        str, Field(max_length=1024, description="Prefix of their addresses: s3://BUCKET/PREFIX.")
+    ]
+    time: Annotated[Timestamp, Field(description="When the newest of them was written.")]
+    digest: Annotated[
+        str,
+        Field(
+            max_length=256,
+            description="Algorithm and hash over their keys and what tells their contents apart; "
+            "with a marker over the folders completed last.",
+        ),
+    ]
+    partition: Annotated[
+        str,
+        Field(max_length=512, description="Folder below the prefix that was completed last."),
+    ] = ""
+    objects: Annotated[
+        int | None, Field(ge=0, description="How many there are, without a marker.")
+    ] = None
+    size: Annotated[int | None, Field(ge=0, description="Their bytes, without a marker.")] = None
 
 
 class UsedData(Model):
@@ -44,7 +70,7 @@ class UsedData(Model):
         Field(
             max_length=256,
             description="Algorithm and hash: as Git and DVC have it, such as md5:HASH.dir; of "
-            "objects that of their names, ETags and sizes.",
+            "objects that of their names and ETags.",
         ),
     ] = None
     size: Annotated[int | None, Field(ge=0, description="Bytes.")] = None
@@ -66,3 +92,12 @@ def data_text(data: DataRevision | UsedData) -> str:
     place = data.uri if isinstance(data, UsedData) and data.uri else data.path
     at = f" at {data.rev[:12]}" if data.rev else ""
     return f"{place}{at} ({', '.join(facts)})" if facts else f"{place}{at}"
+
+
+def objects_text(data: DataObjects) -> str:
+    """Such as "s3://data/days/ partition 30 of 2026-01-31T09:00:00Z (sha256:HASH)"."""
+    facts = [data.digest]
+    if data.objects is not None:
+        facts.append(f"{data.size or 0} bytes in {data.objects} objects")
+    where = f" partition {data.partition}" if data.partition else ""
+    return f"{data.uri}{where} of {data.time} ({', '.join(facts)})"

@@ -51,7 +51,7 @@ class TrainingRunSpec(Model):
 
 
 class TrainingResult(Model):
-    """What the trainer reported by its termination message (JSON with these fields)."""
+    """What the trainer reported: JSON with these fields."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048, description="The artefact.")]
     format: Annotated[ModelFormat, Field(description="Format of the artefact.")]
@@ -94,6 +94,10 @@ class TrainingRunStatus(Model):
         str | None, Field(max_length=253, description="The Job, or the object in its place.")
     ] = None
     start_time: Annotated[Timestamp | None, Field(description="When that was created.")] = None
+    trained_time: Annotated[
+        Timestamp | None,
+        Field(description="When the training succeeded, whose report is read by resultFrom."),
+    ] = None
     completion_time: Annotated[Timestamp | None, Field(description="When the run ended.")] = None
     alert_count: Annotated[
         int, Field(description="Alerts that this run answers, including coalesced ones.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,8 +19,10 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import EVENT, READ
+from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.pods.diagnosis import MOST
 from evenkeel.training import engine_of, run_labels, run_of, watches
+from evenkeel.training.awaiting import question
 from evenkeel.training.engine import Engine, Observed
 from evenkeel.training.plan import plan_run
 from evenkeel.training.run_state import finished
@@ -41,20 +44,27 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     model = run.spec.model
     schedule = store.get(Key("RetrainSchedule", key.namespace, run.spec.schedule))
     versions = store.labelled("ModelVersion", key.namespace, labels.RUN, key.name)
-    return plan_run(
-        RunSnapshot(
-            run=run,
-            now=datetime.now(UTC),
-            observed=await _observed(context, run),
-            schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
-            replaced_by=_replaced_by(store, key, run.spec.schedule),
-            version_exists=bool(versions),
-            rejection=invalid,
-            champion=champion(promoted_last(store, key.namespace, model), model),
-            switched_off=_switched_off(context, run),
-            data_image=context.data_image,
-        )
+    snapshot = RunSnapshot(
+        run=run,
+        now=datetime.now(UTC),
+        observed=await _observed(context, run),
+        schedule=RetrainSchedule.model_validate(schedule) if schedule else None,
+        replaced_by=_replaced_by(store, key, run.spec.schedule),
+        version_exists=bool(versions),
+        rejection=invalid,
+        champion=champion(promoted_last(store, key.namespace, model), model),
+        switched_off=_switched_off(context, run),
+        data_image=context.data_image,
+        named=lambda kind, name: store.get(Key(kind, key.namespace, name)),
     )
+    return plan_run(replace(snapshot, sighting=_sighting(context, key, snapshot)))
+
+
+def _sighting(context: Context, key: Key, snapshot: RunSnapshot) -> Sighting[Any]:
+    """What is known of the run's report, which is asked for from now on if it has to be."""
+    asked = question(snapshot)
+    polls = {"report": asked} if isinstance(asked, Poll) else {}
+    return context.polls.want(key, polls).get("report", Sighting())
 
 
 def _switched_off(context: Context, run: TrainingRun) -> bool:

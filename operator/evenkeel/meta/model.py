@@ -47,7 +47,9 @@ def cel(*items: Rule) -> dict[str, Any]:
 
 
 def exactly_one(subject: str, fields: Sequence[str]) -> Rule:
-    """Of the fields (names on the wire, two at least) one is set; `subject`: "a trigger", say."""
+    """Of the fields (names on the wire) one is set; `subject`: "a trigger", say."""
+    if len(fields) == 1:
+        return Rule(f"has(self.{fields[0]})", f"{subject} needs {fields[0]}")
     given = [f"has(self.{field})" for field in fields]
     rule = " != ".join(given) if len(given) == 2 else f"[{', '.join(given)}].exists_one(g, g)"
     choice = f"{', '.join(fields[:-1])} or {fields[-1]}"

@@ -13,6 +13,7 @@ from evenkeel.api.cause import Cause
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.pods.expansion import literal_env
+from evenkeel.training.results import source_of
 
 Json = dict[str, Any]
 
@@ -32,11 +33,17 @@ def environment(run: TrainingRun, champion: ModelVersion | None, own: list[Json]
         "EVENKEEL_CAUSE": _cause(run.spec.cause),
         "EVENKEEL_PARAMETERS": _compact(run.spec.training.parameters),
     }
+    if (source := source_of(run.spec.training)) is not None:
+        facts |= source.given(run)
     if (data := run.spec.cause.data) is not None:
         facts["EVENKEEL_DATA_REPO"] = data.repo
         facts["EVENKEEL_DATA_REV"] = data.rev
         facts["EVENKEEL_DATA_PATH"] = data.path
         facts["EVENKEEL_DATA_DIGEST"] = data.digest
+    if (objects := run.spec.cause.objects) is not None:
+        facts["EVENKEEL_DATA_URI"] = objects.uri
+        facts["EVENKEEL_DATA_DIGEST"] = objects.digest
+        facts["EVENKEEL_DATA_PARTITION"] = objects.partition
     if champion is not None:
         facts["EVENKEEL_CHAMPION"] = champion.metadata.name
         facts["EVENKEEL_CHAMPION_URI"] = champion.spec.uri

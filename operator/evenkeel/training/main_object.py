@@ -49,8 +49,11 @@ def why_suspended(run: TrainingRun, kind: str, main: Json) -> str:
     return f"the {kind} is suspended, for instance by a quota queue"
 
 
-def without_report(kind: str, complete: Json, now: datetime) -> State:
-    """Of a training that is complete and whose pod is not there: it is waited for a while."""
+def without_report(run: TrainingRun, kind: str, complete: Json, now: datetime) -> State:
+    """Of a training that is complete and whose pod is not there: it is waited for a while, unless
+    the report is elsewhere."""
+    if run.spec.training.result_from is not None:
+        return State("Succeeded", "", completed=complete.get("lastTransitionTime"))
     since = complete.get("lastTransitionTime")
     if since and (now - parse(since)).total_seconds() < POD_WAIT_SECONDS:
         return State(

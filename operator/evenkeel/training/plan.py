@@ -14,18 +14,20 @@ from typing import Any
 
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.labels import RUN
-from evenkeel.api.trainingrun import TrainingRunStatus
+from evenkeel.api.trainingrun import TrainingResult, TrainingRunStatus
 from evenkeel.meta.conditions import refused
 from evenkeel.meta.objects import Event, Manifest, Ref
 from evenkeel.meta.owners import left_behind
 from evenkeel.meta.plan import Plan
-from evenkeel.meta.times import parse
-from evenkeel.training import status, template
+from evenkeel.meta.times import parse, timestamp
+from evenkeel.training import awaiting, status, template
+from evenkeel.training.awaiting import Missing, Wait
 from evenkeel.training.engine import Engine, State
 from evenkeel.training.engines import engine_of
 from evenkeel.training.record import version_name, version_record
 from evenkeel.training.restored import record, restored
 from evenkeel.training.result import InvalidResult, parse_result
+from evenkeel.training.results import source_of
 from evenkeel.training.run_state import REPLACED, ended, finished, replaced
 from evenkeel.training.snapshot import RunSnapshot
 
@@ -56,6 +58,9 @@ def _next(snapshot: RunSnapshot) -> Plan:
         return _afterwards(snapshot, engine)
     if run.metadata.deletion_timestamp is not None:
         return Plan(status=run.status)
+    if run.status.trained_time is not None and not restored(run):
+        trained = State("Succeeded", "", completed=run.status.trained_time)
+        return _kept(snapshot) or _awaited(snapshot, engine, trained)
     if engine is not None and snapshot.switched_off:
         return _kept(snapshot) or _replaced(snapshot, engine) or _switched_off(snapshot, engine)
     if restored(run) and not snapshot.owned:
@@ -75,6 +80,10 @@ def _next(snapshot: RunSnapshot) -> Plan:
     if not snapshot.owned:
         return _conflict(snapshot, engine)
     state = engine.state(run, snapshot.observed, snapshot.now)
+    if state.data:
+        # Whatever comes next: the pod that tells of them may be gone by then.
+        known = run.status.model_copy(update={"data": state.data})
+        snapshot = replace(snapshot, run=run.model_copy(update={"status": known}))
     return (
         _outcome(snapshot, engine, state)
         or _replaced(snapshot, engine)
@@ -86,7 +95,8 @@ def _kept(snapshot: RunSnapshot) -> Plan | None:
     """A report that was read counts, whatever has become of the object since."""
     if snapshot.run.status.result is None:
         return None
-    return _reported(snapshot, State("Succeeded", ""), ())
+    trained = snapshot.run.status.trained_time
+    return _reported(snapshot, State("Succeeded", "", completed=trained), ())
 
 
 def _switched_off(snapshot: RunSnapshot, engine: Engine) -> Plan:
@@ -118,7 +128,7 @@ def _restored(snapshot: RunSnapshot, engine: Engine | None) -> Plan:
     )
 
 
-def _replaced(snapshot: RunSnapshot, engine: Engine) -> Plan | None:
+def _replaced(snapshot: RunSnapshot, engine: Engine | None) -> Plan | None:
     if snapshot.replaced_by is None:
         return None
     message = f"TrainingRun {snapshot.replaced_by} replaced this run"
@@ -186,7 +196,11 @@ def _conflict(snapshot: RunSnapshot, engine: Engine) -> Plan:
 
 def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None:
     deletes = _deletion(snapshot, engine) if state.stop else ()
-    if state.report is not None or snapshot.run.status.result is not None:
+    if snapshot.run.status.result is not None:
+        return _reported(snapshot, state, deletes)
+    if state.phase == "Succeeded" and source_of(snapshot.run.spec.training) is not None:
+        return _awaited(snapshot, engine, state)
+    if state.report is not None:
         return _reported(snapshot, state, deletes)
     if state.phase not in _FAILURES:
         return None
@@ -198,27 +212,62 @@ def _outcome(snapshot: RunSnapshot, engine: Engine, state: State) -> Plan | None
     return _failure(snapshot, _FAILURES[state.phase], message, deletes=deletes)
 
 
-def _reported(snapshot: RunSnapshot, state: State, deletes: tuple[Ref, ...]) -> Plan:
-    run, life = snapshot.run, float(snapshot.run.spec.training.ttl_seconds_after_finished)
-    again = life if state.requeue_after is None else min(life, state.requeue_after)
-    report = run.status.result
+def _awaited(snapshot: RunSnapshot, engine: Engine | None, state: State) -> Plan:
+    """The report is elsewhere. What the object leaves behind is stopped meanwhile."""
+    source = source_of(snapshot.run.spec.training)
+    assert source is not None
+    left = _until_stopped(snapshot, engine)
+    deletes = _deletion(snapshot, engine) if left <= 0 else ()
     try:
-        report = report or parse_result(state.report or "")
+        found = awaiting.outcome(snapshot, source)
+    except InvalidResult as problem:
+        return _failure(snapshot, "InvalidResult", str(problem), deletes=deletes)
+    match found:
+        case Missing():
+            return _failure(snapshot, "ResultMissing", found.message, deletes=deletes)
+        case Wait():
+            moments = [s for s in (found.requeue_after, left) if s is not None and 0 < s < inf]
+            completed = state.completed or timestamp(snapshot.now)
+            return _replaced(snapshot, engine) or Plan(
+                status=status.awaiting(snapshot, found.message, completed),
+                deletes=deletes,
+                requeue_after=min(moments, default=None),
+            )
+    return _made(snapshot, found, state, deletes)
+
+
+def _reported(snapshot: RunSnapshot, state: State, deletes: tuple[Ref, ...]) -> Plan:
+    try:
+        report = snapshot.run.status.result or parse_result(state.report or "")
     except InvalidResult as problem:
         failed = _failure(snapshot, "InvalidResult", str(problem), deletes=deletes)
-        return replace(failed, requeue_after=again)
+        return replace(failed, requeue_after=_life(snapshot, state))
+    return _made(snapshot, report, state, deletes)
+
+
+def _made(
+    snapshot: RunSnapshot, report: TrainingResult, state: State, deletes: tuple[Ref, ...]
+) -> Plan:
+    """The ModelVersion that a report becomes."""
+    run = snapshot.run
     if run.status.result is None and refused(run.status.conditions):
         # The version may be refused for longer than pods and Job live.
-        return Plan(status=status.reported(snapshot, state, report), requeue_after=0.0)
+        return Plan(status=status.reported(snapshot, report), requeue_after=0.0)
     name = version_name(run)
-    made = version_record(snapshot, state, report)
+    made = version_record(snapshot, report, state.completed or timestamp(snapshot.now))
     return Plan(
-        status=status.succeeded(snapshot, state, report, name),
+        status=status.succeeded(snapshot, report, name),
         creates=() if snapshot.version_exists else (made,),
         deletes=deletes,
         events=(Event("Normal", "Succeeded", f"ModelVersion {name} from {report.uri}"),),
-        requeue_after=again,
+        requeue_after=_life(snapshot, state),
     )
+
+
+def _life(snapshot: RunSnapshot, state: State) -> float:
+    """Seconds that the object of a finished run is kept, or until it has to be stopped."""
+    life = float(snapshot.run.spec.training.ttl_seconds_after_finished)
+    return life if state.requeue_after is None else min(life, state.requeue_after)
 
 
 def _progress(snapshot: RunSnapshot, state: State) -> Plan:

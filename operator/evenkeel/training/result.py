@@ -1,4 +1,4 @@
-"""Reads the trainer's report: the JSON object in its termination message.
+"""Reads the trainer's report: the JSON object in its termination message, or elsewhere.
 
     {"uri": "s3://…", "format": {"name": "sklearn"}, "metrics": {"accuracy": 0.93}, "slices":
      [{"name": "night", "samples": 800, "metrics": {"accuracy": 0.9}}], "digest": "sha256:…"}
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
 
@@ -24,8 +24,26 @@ MESSAGE_BYTES = 4096
 """The kubelet cuts a termination message here."""
 
 _EXAMPLE = (
-    'write one JSON object to /dev/termination-log, such as {"uri": "s3://models/m/1", '
-    '"format": {"name": "sklearn"}, "metrics": {"accuracy": 0.93}}'
+    'such as {"uri": "s3://models/m/1", "format": {"name": "sklearn"}, '
+    '"metrics": {"accuracy": 0.93}}'
+)
+
+
+class Place(NamedTuple):
+    """Where a report is. remedy: what the trainer is to do. cut: bytes at which it is cut."""
+
+    name: str
+    remedy: str
+    cut: int | None = None
+
+    @property
+    def example(self) -> str:
+        """What to write there."""
+        return f"{self.remedy}, {_EXAMPLE}"
+
+
+TERMINATION_MESSAGE = Place(
+    "termination message", "write one JSON object to /dev/termination-log", MESSAGE_BYTES
 )
 
 
@@ -33,10 +51,10 @@ class InvalidResult(ValueError):
     """The report cannot be used; the message says why and what to do."""
 
 
-def parse_result(message: str) -> TrainingResult:
+def parse_result(message: str, place: Place = TERMINATION_MESSAGE) -> TrainingResult:
     """The trainer's report. Raises InvalidResult for everything that is not exactly one."""
     if not message.strip():
-        raise InvalidResult(f"the trainer left no termination message; {_EXAMPLE}")
+        raise InvalidResult(f"the trainer left no {place.name}; {place.example}")
     try:
         data = json.loads(
             message,
@@ -50,16 +68,14 @@ def parse_result(message: str) -> TrainingResult:
     except InvalidResult:
         raise
     except (ValueError, ArithmeticError, RecursionError) as problem:
-        if len(message.encode(errors="replace")) >= MESSAGE_BYTES:
+        if place.cut is not None and len(message.encode(errors="replace")) >= place.cut:
             raise InvalidResult(
-                f"the termination message was cut at {MESSAGE_BYTES} bytes; report fewer metrics "
-                "or slices, without blanks in the JSON"
+                f"the {place.name} was cut at {place.cut} bytes; report fewer metrics "
+                "or slices, without blanks in the JSON, or report by training.resultFrom"
             ) from None
-        raise InvalidResult(
-            f"the termination message is not JSON ({problem}); {_EXAMPLE}"
-        ) from None
+        raise InvalidResult(f"the {place.name} is not JSON ({problem}); {place.example}") from None
     if not isinstance(data, dict):
-        raise InvalidResult(f"the termination message is not a JSON object; {_EXAMPLE}")
+        raise InvalidResult(f"the {place.name} is not a JSON object; {place.example}")
     try:
         return TrainingResult.model_validate(_shaped(data))
     except ValidationError as problem:

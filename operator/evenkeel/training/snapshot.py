@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.outside.poll import Sighting
 from evenkeel.training.engine import Observed
+from evenkeel.training.results.kind import Json, Named
+
+UNSEEN: Sighting[Any] = Sighting()
+
+
+def _unknown(kind: str, name: str) -> Json | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,8 @@ class RunSnapshot:
     version_exists: whether a ModelVersion of the run is there. rejection: the API server's answer
     if it refused the engine's object as invalid (422). champion: the version in production.
     switched_off: the template's engine is, so that nothing is known of its objects. data_image: of
-    the containers that bring data.
+    the containers that bring data. named: objects
+    that tell where a report is. sighting: what is known of a report that is read outside.
     """
 
     run: TrainingRun
@@ -33,6 +43,8 @@ class RunSnapshot:
     champion: ModelVersion | None = None
     switched_off: bool = False
     data_image: str = ""
+    named: Named = _unknown
+    sighting: Sighting[Any] = UNSEEN
 
     @property
     def owned(self) -> bool:

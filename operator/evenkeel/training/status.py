@@ -22,8 +22,7 @@ def progress(snapshot: RunSnapshot, state: State) -> TrainingRunStatus:
     """Of a run whose training goes on, with what its engine has to remember."""
     made = unfinished(snapshot, state.phase, state.message)
     known = printable(state.failure)[:2048] or made.last_failure
-    told = {"last_failure": known, "cut_short": state.cut_short, "data": state.data or made.data}
-    return made.model_copy(update=told)
+    return made.model_copy(update={"last_failure": known, "cut_short": state.cut_short})
 
 
 def held(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
@@ -32,19 +31,22 @@ def held(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
     return _kept(snapshot, (*ready, Observation("Succeeded", "Unknown", reason, message)))
 
 
-def reported(snapshot: RunSnapshot, state: State, report: TrainingResult) -> TrainingRunStatus:
+def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus:
     """Of a run whose report is known, and whose ModelVersion the API server refuses so far."""
     made = unfinished(snapshot, "Running", "the trainer has reported; its ModelVersion comes next")
-    return made.model_copy(update={"result": report, "data": state.data or made.data})
+    return made.model_copy(update={"result": report})
 
 
-def succeeded(
-    snapshot: RunSnapshot, state: State, report: TrainingResult, version: str
-) -> TrainingRunStatus:
+def awaiting(snapshot: RunSnapshot, message: str, trained: str) -> TrainingRunStatus:
+    """Of a run whose training has succeeded, and whose report is read outside. trained: when."""
+    made = unfinished(snapshot, "AwaitingResult", message)
+    return made.model_copy(update={"trained_time": trained})
+
+
+def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:
     """Of a run that ends now with the model version of that name."""
     ready = readiness("True", "Succeeded", f"ModelVersion {version}")
-    made = _status(snapshot, ready, ended=True, report=report, model_version=version)
-    return made.model_copy(update={"data": state.data or made.data})
+    return _status(snapshot, ready, ended=True, report=report, model_version=version)
 
 
 def failed(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
@@ -106,6 +108,7 @@ def _status(
         creation_time=timestamp(created(run)),
         job=None if unborn else run.metadata.name,
         start_time=run.status.start_time or (None if unborn else now),
+        trained_time=run.status.trained_time,
         completion_time=now if ended else None,
         alert_count=snapshot.alert_count,
         last_failure=run.status.last_failure,

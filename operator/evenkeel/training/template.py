@@ -6,6 +6,7 @@ import re
 
 from evenkeel.api.common import TrainingTemplate
 from evenkeel.training import engines
+from evenkeel.training.results import SOURCES, source_of
 
 RESERVED = "EVENKEEL_"
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -20,7 +21,13 @@ def problem(training: TrainingTemplate) -> str | None:
         return (
             f"training.data goes with podTemplate; bring the data of {engine.path} by its own means"
         )
-    return engine.problem(training) or _parameter_problem(training)
+    return engine.problem(training) or _result_problem(training) or _parameter_problem(training)
+
+
+def _result_problem(training: TrainingTemplate) -> str | None:
+    if training.result_from is None or source_of(training) is not None:
+        return None
+    return f"training.resultFrom needs exactly one of {', '.join(s.field for s in SOURCES)}"
 
 
 def _parameter_problem(training: TrainingTemplate) -> str | None:

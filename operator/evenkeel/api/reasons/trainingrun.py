@@ -20,6 +20,13 @@ TRAINING_RUN = (
         "`training.suspend`.",
         "Look at the queue, or set its `spec.suspend` to false.",
     ),
+    Reason(
+        "AwaitingResult",
+        _RESULT,
+        "The training has succeeded, and its report is read by `resultFrom`; the message says what "
+        "is in the way.",
+        "Look at the place that the message names, if it lasts.",
+    ),
     Reason("JobCreated", ("Event",), "The Job was created."),
     Reason("TrainJobCreated", ("Event",), "The TrainJob was created."),
     Reason("Succeeded", (*_RESULT, "Event"), "`status.modelVersion` exists."),
@@ -40,6 +47,13 @@ TRAINING_RUN = (
         _FAILURE,
         "The trainer's report cannot be used; the message says why.",
         "Correct the report; docs/trainingrun.md has its form.",
+    ),
+    Reason(
+        "ResultMissing",
+        _FAILURE,
+        "There was no report at `resultFrom` for ten minutes after the training, or it could not "
+        "be asked for a day.",
+        "Let the trainer write it before it ends, where the message says.",
     ),
     Reason(
         "ReportLost",

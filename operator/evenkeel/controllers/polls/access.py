@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from evenkeel.adapters.access import SHOWN, Access, AccessError, check_header, shown
+from evenkeel.adapters.access import (
+    SHOWN,
+    SIGNING,
+    Access,
+    AccessError,
+    check_header,
+    shown,
+    signing_keys,
+)
 from evenkeel.adapters.address import Address, Allowed
 from evenkeel.adapters.source import AccessDenied, NotAllowed
 from evenkeel.kube.by_name import ByName, Named, Unreadable
 from evenkeel.meta.resources import SECRET
+from evenkeel.outside import s3
 from evenkeel.outside.poll import Poll
 
 KEYS = ("token", *SHOWN)
 """What may be in a Secret."""
+SIGNED = {
+    s3.KIND: (*SIGNING, *SIGNING.values(), "ca.crt", "tls.crt", "tls.key", "headers"),
+}
+"""What may be in one for a protocol that signs its requests."""
 
 
 class SourceAccesses:
@@ -38,7 +52,10 @@ class SourceAccesses:
                 "those who run the operator to add it (the chart's sources.allowed)"
             )
         try:
-            texts = await self._texts(namespace, poll.secret) if poll.secret else {}
+            keys = SIGNED.get(poll.kind, KEYS)
+            texts = await self._texts(namespace, poll.secret, keys) if poll.secret else {}
+            if poll.secret and poll.kind in SIGNED and not texts:
+                raise AccessError(f"none of the keys {', '.join(keys)} is in it; add those needed")
             found = _access(str(address), texts, guarded=not self._allowed.entries)
             return replace(found, owner=namespace)
         except Unreadable as error:
@@ -46,12 +63,12 @@ class SourceAccesses:
         except AccessError as error:
             raise AccessDenied(f"Secret {poll.secret!r}: {error}") from None
 
-    async def _texts(self, namespace: str, secret: str) -> dict[str, str]:
+    async def _texts(self, namespace: str, secret: str, keys: tuple[str, ...]) -> dict[str, str]:
         """The texts in the Secret by key."""
-        return await self._by_name.values(Named(SECRET, namespace, secret, KEYS[0]), KEYS)
+        return await self._by_name.values(Named(SECRET, namespace, secret, keys[0]), keys)
 
 
-def _access(url: str, texts: dict[str, str], *, guarded: bool) -> Access:
+def _access(url: str, texts: Mapping[str, str], *, guarded: bool) -> Access:
     """Raises AccessError."""
     headers, authorization, tls = shown(texts)
     if "token" in texts:
@@ -59,4 +76,4 @@ def _access(url: str, texts: dict[str, str], *, guarded: bool) -> Access:
             raise AccessError("token and username exclude each other; remove one")
         check_header("token", texts["token"])
         authorization = f"Bearer {texts['token']}"
-    return Access(url, headers, authorization, tls, guarded=guarded)
+    return Access(url, headers, authorization, tls, signing_keys(texts), guarded=guarded)

@@ -120,7 +120,7 @@ def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     state = _state(run, observed, pods, now)
     if not run.spec.training.data or not pods:
         return state
-    judged = reporting(pods, trainer) if state.report is not None else None
+    judged = reporting(pods, trainer)
     return state._replace(data=data.used(run, [judged] if judged is not None else pods))
 
 
@@ -134,7 +134,7 @@ def _state(run: TrainingRun, observed: Observed, pods: Sequence[Json], now: date
         completed = status.get("completionTime") or end_time(pod, trainer)
         return _succeeded(pod, trainer, now, over=over)._replace(completed=completed)
     if true(told.get("Complete")):
-        return without_report(JOB.kind, told["Complete"], now)
+        return without_report(run, JOB.kind, told["Complete"], now)
     failure = last_failure(pods, trainer) or run.status.last_failure
     if true(told.get("Failed")):
         return _failed(told["Failed"], failure, observed.refusal)

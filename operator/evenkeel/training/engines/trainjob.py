@@ -107,7 +107,7 @@ def train_job_state(run: TrainingRun, observed: Observed, now: datetime) -> Stat
     told = conditions(job)
     if true(complete := told.get("Complete")):
         assert complete is not None
-        return _complete(pods, complete, now)
+        return _complete(run, pods, complete, now)
     words = _first_failure(pods) or run.status.last_failure
     if true(over := told.get("Failed")):
         assert over is not None
@@ -124,11 +124,11 @@ def train_job_state(run: TrainingRun, observed: Observed, now: datetime) -> Stat
     return state._replace(failure=words, requeue_after=soon)
 
 
-def _complete(pods: Sequence[Json], complete: Json, now: datetime) -> State:
+def _complete(run: TrainingRun, pods: Sequence[Json], complete: Json, now: datetime) -> State:
     first = [pod for pod in pods if _rank(pod) == "0"]
     found = report(first, NODE)
     if found is None:
-        return without_report(TRAIN_JOB.kind, complete, now)
+        return without_report(run, TRAIN_JOB.kind, complete, now)
     return State("Succeeded", "", found, completed=complete.get("lastTransitionTime"))
 
 
