@@ -15,7 +15,6 @@ from evenkeel.meta.times import timestamp
 from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.outside.s3 import Bucket, Look, ObjectSet
 from evenkeel.retraining.sources import polls
-from evenkeel.training.engine import State
 from evenkeel.training.environment import environment
 from evenkeel.training.record import version_record
 from evenkeel.training.snapshot import RunSnapshot
@@ -196,7 +195,7 @@ def test_the_version_keeps_the_digest() -> None:
     world.turn(objects("b"))
     (run,) = world.runs.values()
     report = TrainingResult.model_validate({"uri": "s3://m/1", "format": {"name": "sklearn"}})
-    made = version_record(RunSnapshot(run, world.now), State("Succeeded", ""), report)
+    made = version_record(RunSnapshot(run, world.now), report, timestamp(NOW))
     assert made["spec"]["dataRevision"] == "sha256:b"
     (data,) = made["spec"]["data"]
     assert (data["uri"], data["digest"]) == (run.spec.cause.objects.uri, "sha256:b")

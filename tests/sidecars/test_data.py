@@ -121,7 +121,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(key: str) -> None:
         _name(key, "train")
 
 
-def test_the_digest_follows_names_etags_and_sizes_in_any_order() -> None:
-    a, b = _Object("t/a", "a", "1", 3), _Object("t/b", "b", "2", 4)
+def test_the_digest_follows_names_and_tags_in_any_order() -> None:
+    a, b = _Object("t/a", "a", "1", "1", 3), _Object("t/b", "b", "2", "2", 4)
     assert digest([a, b]) == digest([b, a])
-    assert len({digest([a, b]), digest([a]), digest([a, b._replace(etag="3")])}) == 3
+    assert len({digest([a, b]), digest([a]), digest([a, b._replace(tag="3")])}) == 3

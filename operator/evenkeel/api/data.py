@@ -70,7 +70,7 @@ class UsedData(Model):
         Field(
             max_length=256,
             description="Algorithm and hash: as Git and DVC have it, such as md5:HASH.dir; of "
-            "objects that of their names, ETags and sizes.",
+            "objects that of their names and ETags.",
         ),
     ] = None
     size: Annotated[int | None, Field(ge=0, description="Bytes.")] = None

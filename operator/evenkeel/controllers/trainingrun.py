@@ -57,8 +57,8 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
         rejection=invalid,
         champion=best,
         switched_off=_switched_off(context, run),
-        named=lambda kind, name: store.get(Key(kind, key.namespace, name)),
         data_image=context.data_image,
+        named=lambda kind, name: store.get(Key(kind, key.namespace, name)),
     )
     return plan_run(replace(snapshot, sighting=_sighting(context, key, snapshot, asked)))
 

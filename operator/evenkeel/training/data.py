@@ -171,10 +171,9 @@ def used(run: TrainingRun, pods: Iterable[Json] = ()) -> tuple[UsedData, ...]:
         if not any(one.repo and (_plain(one.repo), one.path) == place for one in found):
             found.append(UsedData(name=cause.trigger, **data.model_dump()))
     if (objects := cause.objects) is not None:
-        uri = objects.uri + objects.partition
-        if not any(one.uri == uri for one in found):
-            facts = {"digest": objects.digest, "size": objects.size, "files": objects.objects}
-            found.append(UsedData(name=cause.trigger, uri=uri, **facts))
+        if not any((one.uri or "").rstrip("/") == objects.uri.rstrip("/") for one in found):
+            facts = objects.model_dump(include={"uri", "digest", "size"})
+            found.append(UsedData(name=cause.trigger, files=objects.objects, **facts))
     return tuple(found)
 
 

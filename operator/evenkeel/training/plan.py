@@ -89,6 +89,10 @@ def _next(snapshot: RunSnapshot) -> Plan:
     if not snapshot.owned:
         return _conflict(snapshot, engine)
     state = engine.state(run, snapshot.observed, snapshot.now)
+    if state.data:
+        # Whatever comes next: the pod that tells of them may be gone by then.
+        known = run.status.model_copy(update={"data": state.data})
+        snapshot = replace(snapshot, run=run.model_copy(update={"status": known}))
     return (
         _outcome(snapshot, engine, state)
         or _replaced(snapshot, engine)
@@ -286,11 +290,11 @@ def _made(
     run = snapshot.run
     if run.status.result is None and refused(run.status.conditions):
         # The version may be refused for longer than pods and Job live.
-        return Plan(status=status.reported(snapshot, state, report), requeue_after=0.0)
+        return Plan(status=status.reported(snapshot, report), requeue_after=0.0)
     name = version_name(run)
-    made = version_record(snapshot, state, report)
+    made = version_record(snapshot, report, state.completed or timestamp(snapshot.now))
     return Plan(
-        status=status.succeeded(snapshot, state, report, name),
+        status=status.succeeded(snapshot, report, name),
         creates=() if snapshot.version_exists else (made,),
         deletes=deletes,
         events=(Event("Normal", "Succeeded", f"ModelVersion {name} from {report.uri}"),),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.cause import Cause
 from evenkeel.api.data import UsedData
@@ -10,9 +12,8 @@ from evenkeel.api.modelversion import ApprovalDecision, ModelVersion, ModelVersi
 from evenkeel.api.trainingrun import TrainingResult, TrainingRun
 from evenkeel.meta.names import child_name, digest
 from evenkeel.meta.objects import Manifest
-from evenkeel.meta.times import timestamp
 from evenkeel.training.data import used
-from evenkeel.training.engine import State, labels_of
+from evenkeel.training.engine import labels_of
 from evenkeel.training.snapshot import RunSnapshot
 
 
@@ -21,17 +22,17 @@ def version_name(run: TrainingRun) -> str:
     return child_name(run.spec.model, digest(run.metadata.uid))
 
 
-def version_record(snapshot: RunSnapshot, state: State, report: TrainingResult) -> Manifest:
-    """The record; it outlives run and schedule, so it has no owner."""
+def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) -> Manifest:
+    """The record; it outlives run and schedule, so it has no owner. trained: RFC 3339."""
     run, champion = snapshot.run, snapshot.champion
-    data = state.data or run.status.data or used(run)
+    data = run.status.data or used(run)
     spec = ModelVersionSpec(
         model=run.spec.model,
         uri=report.uri,
         format=report.format,
         digest=report.digest,
         data=data,
-        data_revision=report.data_revision or _revision(run.spec.cause, data),
+        data_revision=report.data_revision or _data_revision(run.spec.cause, data),
         code_revision=report.code_revision,
         parameters=run.spec.training.parameters,
         metrics=report.metrics,
@@ -39,7 +40,7 @@ def version_record(snapshot: RunSnapshot, state: State, report: TrainingResult) 
         training_run=run.metadata.name,
         run=_engine_run(snapshot),
         cause=run.spec.cause.model_copy(update={"alert_count": snapshot.alert_count}),
-        trained_time=state.completed or timestamp(snapshot.now),
+        trained_time=trained,
         champion=champion.metadata.name if champion is not None else "",
         gates=run.spec.gates,
         approval=ApprovalDecision(mode=run.spec.approval),
@@ -57,8 +58,8 @@ def version_record(snapshot: RunSnapshot, state: State, report: TrainingResult) 
     }
 
 
-def _revision(cause: Cause, data: tuple[UsedData, ...]) -> str:
-    """The commit of what caused the run, or of the only data."""
+def _data_revision(cause: Cause, data: Sequence[UsedData]) -> str:
+    """That of the data which caused the run, or of the only data; empty without such."""
     if cause.data is not None:
         return cause.data.rev
     if cause.objects is not None:

@@ -45,9 +45,9 @@ class RunSnapshot:
     rejection: str | None = None
     champion: ModelVersion | None = None
     switched_off: bool = False
+    data_image: str = ""
     named: Named = _unknown
     sighting: Sighting[Any] = UNSEEN
-    data_image: str = ""
 
     @property
     def owned(self) -> bool:

@@ -34,7 +34,6 @@ def progress(snapshot: RunSnapshot, state: State) -> TrainingRunStatus:
         update={
             "last_failure": known,
             "cut_short": state.cut_short,
-            "data": state.data or made.data,
             "active_time": None if state.phase == "Suspended" else active,
         }
     )
@@ -46,10 +45,10 @@ def held(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:
     return _kept(snapshot, (*ready, Observation("Succeeded", "Unknown", reason, message)))
 
 
-def reported(snapshot: RunSnapshot, state: State, report: TrainingResult) -> TrainingRunStatus:
+def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus:
     """Of a run whose report is known, and whose ModelVersion the API server refuses so far."""
     made = unfinished(snapshot, "Running", "the trainer has reported; its ModelVersion comes next")
-    return made.model_copy(update={"result": report, "data": state.data or made.data})
+    return made.model_copy(update={"result": report})
 
 
 def awaiting(snapshot: RunSnapshot, message: str, trained: str) -> TrainingRunStatus:
@@ -58,13 +57,10 @@ def awaiting(snapshot: RunSnapshot, message: str, trained: str) -> TrainingRunSt
     return made.model_copy(update={"trained_time": trained})
 
 
-def succeeded(
-    snapshot: RunSnapshot, state: State, report: TrainingResult, version: str
-) -> TrainingRunStatus:
+def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:
     """Of a run that ends now with the model version of that name."""
     ready = readiness("True", "Succeeded", f"ModelVersion {version}")
-    made = _status(snapshot, ready, ended=True, report=report, model_version=version)
-    return made.model_copy(update={"data": state.data or made.data})
+    return _status(snapshot, ready, ended=True, report=report, model_version=version)
 
 
 def failed(snapshot: RunSnapshot, reason: str, message: str) -> TrainingRunStatus:

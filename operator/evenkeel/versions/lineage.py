@@ -49,7 +49,9 @@ def lineage(
 
 def _untold(spec: ModelVersionSpec) -> list[UsedData]:
     """The data that the cause does not tell of."""
-    told = spec.cause.data if spec.cause is not None else None
-    return [
-        one for one in spec.data if told is None or (one.rev, one.path) != (told.rev, told.path)
-    ]
+    cause, told = spec.cause, set[tuple[str | None, str | None]]()
+    if cause is not None and cause.data is not None:
+        told.add((cause.data.rev, cause.data.path))
+    if cause is not None and cause.objects is not None:
+        told.add((None, cause.objects.uri))
+    return [one for one in spec.data if (one.rev, one.uri or one.path) not in told]

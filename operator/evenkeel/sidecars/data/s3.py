@@ -23,11 +23,13 @@ LASTING = (
 
 
 class _Object(NamedTuple):
-    """name: below the folder that is asked for. etag: as the store tells it, if it does."""
+    """name: below the folder that is asked for. etag: as the store tells it, if it does. tag: that,
+    or what else tells its contents from others."""
 
     key: str
     name: str
     etag: str
+    tag: str
     size: int
 
 
@@ -66,8 +68,9 @@ class S3:
         for page in pages.paginate(Bucket=self._source.bucket, Prefix=key):
             for one in page.get("Contents", ()):
                 if (name := _name(one["Key"], key)) is not None:
-                    etag = one.get("ETag", "").strip('"')
-                    found.append(_Object(one["Key"], name, etag, one["Size"]))
+                    etag, size = one.get("ETag", "").strip('"'), int(one["Size"])
+                    tag = etag or f"{one['LastModified']:%Y-%m-%dT%H:%M:%SZ} {size}"
+                    found.append(_Object(one["Key"], name, etag, tag, size))
             if len(found) > OBJECTS:
                 raise Failed(f"{self._source.uri} has more than {OBJECTS} objects")
         if not found:
@@ -97,8 +100,8 @@ class S3:
 
 
 def digest(objects: list[_Object]) -> str:
-    """Of names, ETags and sizes, in the order of names."""
-    lines = sorted(f"{one.name}\0{one.etag}\0{one.size}\n" for one in objects)
+    """Of names and tags, as the trigger `objects` makes it of a prefix that ends with /."""
+    lines = sorted(f"{one.name}\0{one.tag}\n" for one in objects)
     return f"sha256:{hashlib.sha256(''.join(lines).encode()).hexdigest()}"
 
 

@@ -120,7 +120,7 @@ def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     state = _state(run, observed, pods, now)
     if not run.spec.training.data or not pods:
         return state
-    judged = reporting(pods, trainer) if state.report is not None else None
+    judged = reporting(pods, trainer)
     return state._replace(data=data.used(run, [judged] if judged is not None else pods))
 
 
