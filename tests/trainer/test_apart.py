@@ -13,6 +13,7 @@ from dev.paths import ROOT
 
 PROGRAM = """
 import sys
+import evenkeel.trainer.metaflow, evenkeel.trainer.tfx
 from evenkeel.trainer import report
 report("s3://models/elec/7", "sklearn", metrics={"accuracy": 0.93}, path=sys.argv[1])
 loaded = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
