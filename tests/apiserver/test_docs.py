@@ -11,11 +11,7 @@ import yaml
 from dev.paths import ROOT
 from tests.support.api_server import ApiServer
 
-PAGES = [
-    ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "docs" / "integrations").glob("*.md")),
-]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 MANIFESTS = sorted((ROOT / "examples").glob("**/*.yaml"))
 OURS = "evenkeel.dev/v1alpha1"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +19,10 @@ import yaml
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.pipelines import Pipelines
 from evenkeel.adapters.web import Web
+from evenkeel.api.retrainschedule import RetrainSchedule
+from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.outside.pipelines import Begin, Follow, Pipeline, Place, Run, Stands, Stop
+from evenkeel.training.engines.pipelinerun import asks
 from evenkeel.training.result import parse_result
 
 from dev.environment import interpreter
@@ -28,6 +32,7 @@ from tests.support.pipelines_server import pipelines_server
 
 JSON = dict[str, Any]
 PIPELINE = ROOT / "examples" / "kubeflow-pipelines" / "pipeline.py"
+PAGE = ROOT / "docs" / "integrations" / "kubeflow-pipelines.md"
 CLIENT = Path(__file__).with_name("ask_with_kfp.py")
 NAME = "iris-1a2b3c 8d1f"
 PLACE = Place(experiment_name="nightly")
@@ -42,12 +47,12 @@ WANTED = Run(
 )
 
 
-def run(*arguments: object, cwd: Path) -> str:
+def run(*arguments: object, cwd: Path, more: dict[str, str] | None = None) -> str:
     """What a program prints in the environment with kfp."""
     done = subprocess.run(
         [str(interpreter("kfp")), *map(str, arguments)],
         cwd=cwd,
-        env={"HOME": str(cwd), "PATH": "/usr/bin:/bin"},
+        env={"HOME": str(cwd), "PATH": "/usr/bin:/bin", **(more or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -112,6 +117,36 @@ def test_the_compiled_pipeline_declares_what_evenkeel_gives(package: Path) -> No
         "evenkeel_run": "STRING",
     }
     assert "kubernetes" in platform["platforms"]
+
+
+def blocks(language: str) -> list[str]:
+    """The page's examples."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+async def test_the_page_is_followed_from_the_upload_to_the_run(
+    server: Server, ours: Pipelines, package: Path
+) -> None:
+    (upload,) = blocks("python")
+    script = package.with_name("upload.py")
+    script.write_text(upload)
+    more = {"KF_PIPELINES_ENDPOINT": server.url}
+    await asyncio.to_thread(run, script, cwd=package.parent, more=more)
+    (written,) = blocks("yaml")
+    schedule = RetrainSchedule.model_validate(yaml.safe_load(written))
+    meta = {"name": "iris-1a2b3c", "namespace": "ml", "uid": "8d1f"}
+    subject = {"metadata": meta, "spec": {"model": "iris", "training": schedule.spec.training}}
+    poll = asks(TrainingRun.model_validate(subject), None, "Train")
+    found: Any = await ours(poll.question, Access(server.url), None)
+    made = server.runs[found.run_id]
+    assert made["runtime_config"] == {
+        "parameters": {
+            "c": 0.7,
+            "evenkeel_run": "iris-1a2b3c",
+            "evenkeel_result_uri": "s3://results/iris-1a2b3c.json",
+        },
+        "pipeline_root": "s3://models/iris",
+    }
 
 
 async def test_the_released_client_reads_the_runs_that_the_operator_makes(

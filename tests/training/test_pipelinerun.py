@@ -179,7 +179,7 @@ def test_nothing_is_asked_of_a_run_that_has_ended_there_or_came_back() -> None:
 
 
 def test_names_are_checked_before_anything_is_asked() -> None:
-    assert problem(TrainingTemplate(parameters={"c": "1"})) is None
+    assert "name in training.resultFrom" in str(problem(TrainingTemplate()))
     failed = plan(run(parameters={"evenkeel_run": "x"}))
     assert ready(failed).reason == "InvalidTemplate"
     assert "begins with evenkeel_, by which a pipeline gets the facts" in ready(failed).message

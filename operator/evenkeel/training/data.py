@@ -170,10 +170,10 @@ def used(run: TrainingRun, pods: Iterable[Json] = ()) -> tuple[UsedData, ...]:
         place = _plain(data.repo), data.path
         if not any(one.repo and (_plain(one.repo), one.path) == place for one in found):
             found.append(UsedData(name=cause.trigger, **data.model_dump()))
-    if (objects := cause.objects) is not None:
-        if not any((one.uri or "").rstrip("/") == objects.uri.rstrip("/") for one in found):
-            facts = objects.model_dump(include={"uri", "digest", "size"})
-            found.append(UsedData(name=cause.trigger, files=objects.objects, **facts))
+    objects, places = cause.objects, {(one.uri or "").rstrip("/") for one in found}
+    if objects is not None and objects.uri.rstrip("/") not in places:
+        facts = objects.model_dump(include={"uri", "digest", "size"})
+        found.append(UsedData(name=cause.trigger, files=objects.objects, **facts))
     return tuple(found)
 
 

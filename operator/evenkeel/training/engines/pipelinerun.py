@@ -51,6 +51,11 @@ _HALTS = {
 
 def problem(training: TrainingTemplate) -> str | None:
     """What would keep the run from working; its pipeline is known to the server alone."""
+    if training.result_from is None:
+        return (
+            "training.pipelineRun leaves no termination message; name in training.resultFrom where "
+            "its last step writes the report"
+        )
     for name in training.parameters:
         if name.startswith(RESERVED):
             return (
