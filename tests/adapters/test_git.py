@@ -23,7 +23,7 @@ from evenkeel.adapters.access import Access, basic
 from evenkeel.adapters.git import dvc, pack, packets
 from evenkeel.adapters.git import git as module
 from evenkeel.adapters.git.git import Git
-from evenkeel.adapters.git.readers import WAITING, Readers
+from evenkeel.adapters.readers import WAITING, Readers
 from evenkeel.adapters.source import (
     AccessDenied,
     NotFound,
