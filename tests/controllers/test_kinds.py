@@ -10,11 +10,12 @@ from evenkeel.api.labels import DEPLOYMENT, RUN, SCHEDULE
 from evenkeel.controllers import kinds, rights
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
-from evenkeel.meta.resources import OWNED
+from evenkeel.meta.resources import OWNED, READ
 from evenkeel.serving.observed import deployment_pods
 from evenkeel.training.engines.trainjob import JOB_SET
 
 JSON = dict[str, Any]
+MADE_ONCE = (*READ, "create", "delete")
 
 
 def made(kind: str, name: str, labels: JSON | None = None, **spec: Any) -> JSON:
@@ -126,12 +127,18 @@ def test_reconciles_find_objects_by_indexed_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "resource"),
-    [("trainJob", "trainjobs"), ("workflow", "workflows"), ("rayJob", "rayjobs")],
+    ("name", "resource", "verbs"),
+    [
+        ("trainJob", "trainjobs", OWNED),
+        ("workflow", "workflows", MADE_ONCE),
+        ("rayJob", "rayjobs", MADE_ONCE),
+    ],
 )
-def test_what_is_switched_on_adds_no_right_that_is_there(name: str, resource: str) -> None:
+def test_what_is_switched_on_adds_no_right_that_is_there(
+    name: str, resource: str, verbs: tuple[str, ...]
+) -> None:
     rules = {tuple(rule["resources"]): rule["verbs"] for rule in rights.of_integrations()[name]}
-    assert rules == {(resource,): list(OWNED)}
+    assert rules == {(resource,): list(verbs)}
 
 
 def test_without_an_integration_nothing_of_it_is_watched() -> None:

@@ -16,7 +16,7 @@ from evenkeel.meta.resources import POD
 from evenkeel.meta.times import parse
 
 from tests.support.api_server import ApiServer
-from tests.support.argo import argo, ends, starts
+from tests.support.argo import LARGE, argo, ends, starts
 from tests.support.controllers import controllers
 from tests.support.manifests import manifest
 from tests.support.operating import World, until, world
@@ -154,6 +154,22 @@ async def test_retries_are_the_template_s_and_the_last_attempt_reports(w: World)
     starts(w.ns, second)
     ends(w.ns, second, result=REPORT)
     await until(lambda: ready(w)[0] == "Succeeded")
+
+
+async def test_nodes_that_argo_compresses_are_told(w: World) -> None:
+    w.ns.create(training_run())
+    ends(w.ns, await the_pod(w), result=REPORT, large="x" * LARGE)
+    await until(lambda: w.ns.get("Workflow", RUN)["status"].get("phase") == "Succeeded")
+    assert "compressedNodes" in w.ns.get("Workflow", RUN)["status"]
+    await until(lambda: ready(w)[0] == "ReportLost")
+    assert "give the parameter the globalName result" in ready(w)[1]
+
+
+async def test_a_global_output_is_read_of_a_workflow_whose_nodes_are_compressed(w: World) -> None:
+    w.ns.create(training_run())
+    ends(w.ns, await the_pod(w), shared=("result",), result=REPORT, large="x" * LARGE)
+    await until(lambda: ready(w)[0] == "Succeeded")
+    assert "compressedNodes" in w.ns.get("Workflow", RUN)["status"]
 
 
 async def test_a_failure_is_told_with_code_and_last_words(w: World) -> None:

@@ -165,19 +165,55 @@ async def test_a_restart_keeps_the_words_of_the_attempt_before(w: World) -> None
     assert ready(w)[1] == "ReachedMaxRestarts: rank 0: exit code 4: no disk"
 
 
-async def test_with_mpi_the_launcher_reports(w: World) -> None:
+def with_mpi(w: World) -> None:
+    """A run by Trainer's own runtime for MPI."""
     module = binaries.module_file_dir("github.com/kubeflow/trainer/v2", LOCK)
     file = module / "manifests" / "base" / "runtimes" / "mpi_distributed.yaml"
     w.server.kubectl("apply", "-f", str(file))
     made = training_run()
     made["spec"]["training"]["trainJob"]["runtimeRef"] = {"name": "mpi-distributed"}
     w.ns.create(made)
+
+
+async def test_with_mpi_the_launcher_reports(w: World) -> None:
+    with_mpi(w)
     for pod in await two_pods(w):
         tell(w.ns, pod, "Running", runs("node"))
     await until(lambda: ready(w) == ("Running", "1 of 1 pods run"), "sshd is no trainer")
     (launcher,) = [pod for pod in pods(w) if step(pod) == "launcher"]
     tell(w.ns, launcher, "Succeeded", ended("node", 0, REPORT))
     await until(lambda: ready(w)[0] == "Succeeded")
+
+
+async def test_with_mpi_it_is_told_that_the_launcher_is_refused(w: World) -> None:
+    name = f"launcher-{w.ns.name}"
+    launchers = {"matchLabels": {"jobset.sigs.k8s.io/replicatedjob-name": "launcher"}}
+    here = {"matchLabels": {"kubernetes.io/metadata.name": w.ns.name}}
+    pods_made = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"]}
+    spec = {
+        "matchConstraints": {
+            "namespaceSelector": here,
+            "objectSelector": launchers,
+            "resourceRules": [{**pods_made, "resources": ["pods"]}],
+        },
+        "validations": [{"expression": "false", "message": "no launcher here"}],
+    }
+    version, kind = "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"
+    bound = {"policyName": name, "validationActions": ["Deny"]}
+    policy = [
+        {"apiVersion": version, "kind": each, "metadata": {"name": name}, "spec": what}
+        for each, what in ((kind, spec), (f"{kind}Binding", bound))
+    ]
+    w.server.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(policy))
+    launcher = {"metadata": {"labels": launchers["matchLabels"], "name": "probe"}}
+    containers = {"containers": [{"name": "node", "image": "x"}]}
+    probe = {"apiVersion": "v1", "kind": "Pod", **launcher, "spec": containers}
+    query = {"dryRun": "All"}
+    path = POD.path(w.ns.name)
+    await until(lambda: w.server.http.post(path, json=probe, params=query).is_client_error)
+    with_mpi(w)
+    await until(lambda: "no pod can be created" in ready(w)[1])
+    assert "no launcher here" in ready(w)[1]
 
 
 async def test_a_missing_runtime_is_told_by_trainer_and_waited_for(w: World) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ LOCK = "tools-argo"
 MODULE = "github.com/argoproj/argo-workflows/v4"
 CRD = "argoproj.io_workflows.yaml"
 SPACE = "argo"
+LARGE = 60_000
+"""Bytes of a Workflow from which Argo compresses its nodes here; by default a mebibyte."""
 SETTINGS = "workflow-controller-configmap"
 RESULTS = ResourceType("argoproj.io", "v1alpha1", "workflowtaskresults", "WorkflowTaskResult")
 NODE_ID = "workflows.argoproj.io/node-id"
@@ -51,6 +53,7 @@ def argo(server: ApiServer, folder: Path) -> Iterator[None]:
         **os.environ,
         "LEADER_ELECTION_DISABLE": "true",
         "DEFAULT_REQUEUE_TIME": "100ms",
+        "MAX_WORKFLOW_SIZE": str(LARGE),
     }
     with (folder / "argo.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -87,10 +90,24 @@ def starts(ns: Namespace, pod: JSON) -> None:
     tell(ns, pod, "Running", runs("main"), runs("wait"))
 
 
-def ends(ns: Namespace, pod: JSON, code: int = 0, message: str = "", **parameters: str) -> None:
-    """The pod's trainer has ended; its executor has told of these output parameters."""
+def ends(
+    ns: Namespace,
+    pod: JSON,
+    code: int = 0,
+    message: str = "",
+    *,
+    shared: Collection[str] = (),
+    **parameters: str,
+) -> None:
+    """The pod's trainer has ended; its executor has told of these output parameters.
+
+    shared: those whose template gives them a globalName, here the same.
+    """
     meta = pod["metadata"]
-    outputs = [{"name": name, "value": value} for name, value in parameters.items()]
+    outputs = [
+        {"name": name, "value": value, **({"globalName": name} if name in shared else {})}
+        for name, value in parameters.items()
+    ]
     result = {
         "apiVersion": RESULTS.api_version,
         "kind": RESULTS.kind,

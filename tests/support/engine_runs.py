@@ -14,6 +14,7 @@ from evenkeel.pods.slim import slim
 from evenkeel.training.engine import Observed
 from evenkeel.training.plan import plan_run
 from evenkeel.training.snapshot import RunSnapshot
+from hypothesis import strategies as st
 
 Json = dict[str, Any]
 NOW = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -104,3 +105,14 @@ def ended(code: int, message: str = "", *, at: int = 60) -> Json:
 
 def env(container: Json) -> dict[str, str]:
     return {e["name"]: e["value"] for e in container["env"]}
+
+
+def json_objects(*names: tuple[str, ...]) -> st.SearchStrategy[Json]:
+    """Objects of these fields with whatever values, of which many have the right shape."""
+    leaves = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(("", "a", "{{b}}"))
+    keys = st.sampled_from([name for several in names for name in several])
+
+    def extended(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        return st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4)
+
+    return st.dictionaries(keys, st.recursive(leaves, extended, max_leaves=12), max_size=4)

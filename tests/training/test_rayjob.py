@@ -18,9 +18,20 @@ from evenkeel.training.engines.rayjob import (
     ray_job_state,
     slim_ray_job,
 )
+from hypothesis import given
 
 from tests.support import engine_runs
-from tests.support.engine_runs import LATE, NAME, NOW, after, env, pod, said, started
+from tests.support.engine_runs import (
+    LATE,
+    NAME,
+    NOW,
+    after,
+    env,
+    json_objects,
+    pod,
+    said,
+    started,
+)
 
 Json = dict[str, Any]
 
@@ -120,6 +131,17 @@ def test_what_cannot_be_extended_is_told(spec: Json, words: str) -> None:
 def test_it_needs_a_place_for_its_report() -> None:
     training = engine_runs.run({"rayJob": {"spec": SPEC}}).spec.training
     assert "needs training.resultFrom" in str(problem(training))
+
+
+@given(
+    json_objects(
+        ("entrypoint", "rayClusterSpec", "headGroupSpec", "workerGroupSpecs", "template"),
+        ("metadata", "labels", "spec", "containers", "env", "name"),
+    )
+)
+def test_no_spec_makes_it_raise(spec: Json) -> None:
+    if problem(run({**spec, "x": 1}).spec.training) is None:
+        assert engine_runs.plan(run({**spec, "x": 1})).creates
 
 
 # What is kept.

@@ -336,10 +336,11 @@ def test_what_the_controllers_are_refused_is_told() -> None:
     assert "no pod could be created: exceeded quota" in said(over)[1]
 
 
-def test_events_of_the_train_job_and_of_its_job_are_asked_for() -> None:
+def test_events_of_the_train_job_and_of_its_jobs_are_asked_for() -> None:
     assert TRAIN_JOB_ENGINE.events(job()) == (
         "involvedObject.uid=j1",
         "involvedObject.kind=Job,involvedObject.name=elec-1a-node-0",
+        "involvedObject.kind=Job,involvedObject.name=elec-1a-launcher-0",
     )
 
 

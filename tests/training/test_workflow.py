@@ -20,7 +20,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import engine_runs
-from tests.support.engine_runs import LATE, NAME, NOW, REPORT, after, ended, env, pod, said, started
+from tests.support.engine_runs import (
+    LATE,
+    NAME,
+    NOW,
+    REPORT,
+    after,
+    ended,
+    env,
+    json_objects,
+    pod,
+    said,
+    started,
+)
 
 Json = dict[str, Any]
 CONTAINER = {"name": "train", "container": {"image": "trainer:1", "env": [{"name": "A"}]}}
@@ -156,6 +168,24 @@ def test_parameters_that_argo_would_not_take_or_would_expand_are_told() -> None:
     tag = run(parameters={"a": "{{workflow.uid}}"}).spec.training
     assert "which Argo would expand" in str(problem(tag))
     assert problem(run(parameters={"a": "{b}"}).spec.training) is None
+
+
+@given(
+    json_objects(
+        (
+            "entrypoint",
+            "templates",
+            "workflowTemplateRef",
+            "arguments",
+            "parameters",
+            "podMetadata",
+        ),
+        ("labels", "name", "value", "container", "script", "containerSet", "containers", "env"),
+    )
+)
+def test_no_spec_makes_it_raise(spec: Json) -> None:
+    if problem(run({**spec, "x": 1}).spec.training) is None:
+        assert made(run({**spec, "x": 1}))["podMetadata"]["labels"]
 
 
 # What is kept.

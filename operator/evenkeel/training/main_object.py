@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from evenkeel.api.base import GROUP
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.times import parse
@@ -23,8 +24,11 @@ POD_WAIT_SECONDS = 60
 
 
 def identity(obj: Json) -> Manifest:
-    """The object's metadata without what others note in it."""
-    return {k: v for k, v in obj["metadata"].items() if k not in ("managedFields", "annotations")}
+    """The object's metadata, with no annotations but the operator's own."""
+    meta = {k: v for k, v in obj["metadata"].items() if k not in ("managedFields", "annotations")}
+    given = obj["metadata"].get("annotations") or {}
+    own = {key: value for key, value in given.items() if key.startswith(f"{GROUP}/")}
+    return {**meta, **({"annotations": own} if own else {})}
 
 
 def conditions(main: Json) -> dict[str, Json]:

@@ -131,7 +131,7 @@ def ray_job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     spec, told = main.get("spec") or {}, main.get("status") or {}
     phase, words = told.get("jobDeploymentStatus") or "", str(told.get("message") or "")
     if phase in ("Complete", "Failed"):
-        return _over(told, words)
+        return _over(told, words, run.status.last_failure)
     if phase == "ValidationFailed":
         return State("InvalidTemplate", f"KubeRay refuses the RayJob: {words}; correct {_PATH}")
     failure = words if phase == "Retrying" else run.status.last_failure
@@ -148,12 +148,12 @@ def ray_job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     return going._replace(failure=failure, requeue_after=soon)
 
 
-def _over(told: Json, words: str) -> State:
+def _over(told: Json, words: str, before: str) -> State:
     outcome, reason = told.get("jobStatus") or "", told.get("reason") or ""
     if told["jobDeploymentStatus"] == "Complete" and outcome == "SUCCEEDED":
         return State("Succeeded", "", completed=told.get("endTime"))
     if reason == "DeadlineExceeded":
-        return State("TimedOut", "")
+        return State("TimedOut", before)
     why = reason or f"the Ray job ended as {outcome or 'nobody knows'}"
     return State("Failed", f"{why}: {words}" if words else why)
 
@@ -186,7 +186,8 @@ def _before(spec: Json, told: Json, failure: str) -> str:
     if not failed:
         return ""
     limit = int(spec.get("backoffLimit") or 0) + 1
-    return f"attempt {min(failed + 1, limit)} of {limit}; the one before: {failure}: "
+    attempt = f"attempt {min(failed + 1, limit)} of {limit}"
+    return f"{attempt}; the one before: {failure}: " if failure else f"{attempt}: "
 
 
 def _events(main: Json) -> tuple[str, ...]:
@@ -202,7 +203,7 @@ RAY_JOB_ENGINE = Engine(
     field="ray_job",
     type=RAY_JOB,
     watches=(
-        Watch(RAY_JOB, slim=slim_ray_job),
+        Watch(RAY_JOB, verbs=(*READ, "create", "delete"), slim=slim_ray_job),
         Watch(POD, verbs=READ, slim=slim),
     ),
     problem=problem,

@@ -53,6 +53,7 @@ JOB_SET = "jobset.sigs.k8s.io/jobset-name"
 RANK = "batch.kubernetes.io/job-completion-index"
 NODE = "node"
 """Trainer's name for the container that trains, and for the step whose Job runs it."""
+STEPS = (NODE, "launcher")
 
 
 def problem(training: TrainingTemplate) -> str | None:
@@ -179,10 +180,10 @@ def _rank(pod: Json) -> str:
 
 
 def _events(job: Json) -> tuple[str, ...]:
-    """Those of the TrainJob, and of the Job whose pods train."""
+    """Those of the TrainJob, and of the Jobs whose pods train: the nodes', or MPI's launcher's."""
     name = job["metadata"]["name"]
-    of_the_job = f"involvedObject.kind=Job,involvedObject.name={name}-{NODE}-0"
-    return (*own_events(job), of_the_job)
+    of_the_jobs = (f"involvedObject.kind=Job,involvedObject.name={name}-{step}-0" for step in STEPS)
+    return (*own_events(job), *of_the_jobs)
 
 
 TRAIN_JOB_ENGINE = Engine(

@@ -234,7 +234,7 @@ WORKFLOW_ENGINE = Engine(
     field="workflow",
     type=WORKFLOW,
     watches=(
-        Watch(WORKFLOW, slim=slim_workflow),
+        Watch(WORKFLOW, verbs=(*READ, "create", "delete"), slim=slim_workflow),
         Watch(POD, verbs=READ, slim=slim),
     ),
     problem=problem,
