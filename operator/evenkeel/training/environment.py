@@ -49,6 +49,10 @@ def facts(run: TrainingRun, champion: ModelVersion | None) -> dict[str, str]:
         facts["EVENKEEL_DATA_REV"] = data.rev
         facts["EVENKEEL_DATA_PATH"] = data.path
         facts["EVENKEEL_DATA_DIGEST"] = data.digest
+    if (objects := run.spec.cause.objects) is not None:
+        facts["EVENKEEL_DATA_URI"] = objects.uri
+        facts["EVENKEEL_DATA_DIGEST"] = objects.digest
+        facts["EVENKEEL_DATA_PARTITION"] = objects.partition
     if champion is not None:
         facts["EVENKEEL_CHAMPION"] = champion.metadata.name
         facts["EVENKEEL_CHAMPION_URI"] = champion.spec.uri
