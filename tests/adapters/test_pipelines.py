@@ -186,6 +186,19 @@ async def test_words_of_a_failure_are_the_server_s(asked: Pipelines, server: Ser
     assert over.words == "OOM Killed; task train failed: exit code 1"
 
 
+@pytest.mark.parametrize("finished", ["", "soon", "2026-13-31T09:00:00Z", "1970-01-01T00:00:00Z"])
+async def test_what_a_run_says_of_itself_is_taken_with_care(
+    asked: Pipelines, server: Server, finished: str
+) -> None:
+    found = await begun(asked, server)
+    run = server.runs[found.run_id]
+    run |= {"state": "X" * 999 + TOKEN, "finished_at": finished, "run_details": [TOKEN]}
+    run["state_history"] = [{"error": {"message": f"Bearer {TOKEN} was not taken"}}]
+    seen: Any = await asked(Follow(NAME, PLACE, found.run_id), access(server, TOKEN), None)
+    assert (len(seen.state), seen.finished) == (32, "")
+    assert TOKEN not in repr(seen)
+
+
 async def test_parameters_have_the_types_that_the_pipeline_declares(
     asked: Pipelines, server: Server
 ) -> None:
@@ -370,7 +383,7 @@ LOGIN = "<html><form action=/dex/auth>Log in</form></html>"
         (lambda: web.json_response([]), NotUnderstood, "none of Kubeflow Pipelines'"),
         (lambda: web.json_response({"runs": "x"}), NotUnderstood, "none of Kubeflow Pipelines'"),
         (lambda: web.json_response({"runs": [{"display_name": NAME}]}), NotUnderstood, "an ID"),
-        (lambda: web.Response(body=b"[" * (MOST + 1)), NotUnderstood, "larger than 2048 KiB"),
+        (lambda: web.Response(body=b"[" * (MOST + 1)), NotUnderstood, "larger than 1024 KiB"),
         (lambda: web.Response(body=b"[" * MOST), NotUnderstood, "more objects than are taken"),
     ],
 )

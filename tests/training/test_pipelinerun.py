@@ -115,7 +115,7 @@ def test_nothing_is_asked_before_the_status_and_the_record_say_that_it_trains() 
     first = plan(run())
     assert asked(run()) is None
     assert (first.creates, first.requeue_after) == ((), 0.0)
-    assert said(first) == ("Pending", "a PipelineRun is being asked for")
+    assert said(first) == ("Pending", "the PipelineRun is being asked for")
     assert first.status.start_time == timestamp(NOW)  # type: ignore[attr-defined]
     assert "startTime" in str(first.annotations)
     assert isinstance(asked(after(run(), first)), Begin)
@@ -263,6 +263,14 @@ def test_a_run_that_vanishes_is_lost_and_not_made_again() -> None:
     assert asked(ended) is None
 
 
+def test_a_run_that_lost_its_status_finds_its_own_again() -> None:
+    """Its record tells that it trains; name and UID are the same."""
+    subject = TrainingRun.model_validate({**known().wire(), "status": {}})
+    assert isinstance(asked(subject), Begin)
+    found: Any = plan(subject, answered(Stands("r1", "RUNNING")))
+    assert (said(found), found.status.run.name) == (("Running", "run r1: RUNNING"), "r1")
+
+
 # While it cannot be reached.
 
 
@@ -306,7 +314,7 @@ def test_the_time_out_is_the_run_s_own_and_ends_it_there() -> None:
         "TimedOut",
         "the training took longer than timeoutSeconds 3600: run r1: RUNNING",
     )
-    assert asked(after(known(), over), late) == Stop(NAME, Place())
+    assert asked(after(known(), over), late) == Stop(NAME, Place(), "r1")
 
 
 def test_one_that_was_never_reached_times_out_with_the_cause() -> None:
@@ -358,7 +366,7 @@ def test_one_that_succeeded_at_the_last_moment_has_succeeded() -> None:
 def test_a_run_that_is_replaced_is_ended_there() -> None:
     replaced = plan(known(), answered(Stands("r1", "RUNNING")), replaced_by="elec-2")
     assert ready(replaced).reason == "Replaced"
-    assert asked(after(known(), replaced)) == Stop(NAME, Place())
+    assert asked(after(known(), replaced)) == Stop(NAME, Place(), "r1")
     early = plan(run(), replaced_by="elec-2")
     assert ready(early).reason == "Replaced"
     assert asked(after(run(), early)) is None, "it was never asked for"
@@ -367,13 +375,16 @@ def test_a_run_that_is_replaced_is_ended_there() -> None:
 def test_a_run_on_its_way_out_is_ended_there_also_from_one_moment_to_the_next() -> None:
     metadata = {**known().wire()["metadata"], "deletionTimestamp": timestamp(NOW)}
     leaving = TrainingRun.model_validate({**known().wire(), "metadata": metadata})
-    assert asked(leaving) == Stop(NAME, Place())
+    assert asked(leaving) == Stop(NAME, Place(), "r1")
     last = parting(known())
     assert last is not None
-    assert last.question == Stop(NAME, Place())
-    assert parting(started()) == last, "the same as long as it goes on"
+    assert last.question == Stop(NAME, Place(), "r1")
+    unseen = parting(started())
+    assert unseen is not None
+    assert unseen.question == Stop(NAME, Place()), "it may have been made"
     assert parting(run()) is None
     assert parting(known("SUCCEEDED")) is None
+    assert parting(ended(known())) == last, "what it is asked already goes on"
 
 
 def ended(subject: TrainingRun) -> TrainingRun:
@@ -386,7 +397,7 @@ def test_it_is_asked_to_end_until_it_has() -> None:
     assert ending.requeue_after is not None
     assert ready(ending).reason == "Replaced"
     subject = after(subject, ending)
-    assert asked(subject) == Stop(NAME, Place())
+    assert asked(subject) == Stop(NAME, Place(), "r1")
     over = plan(subject, answered(Stands("r1", "CANCELED")))
     assert over.status.run.last_seen == "CANCELED"  # type: ignore[attr-defined]
     assert asked(after(subject, over)) is None

@@ -6,6 +6,7 @@ causes, and the last detail has what is meant for people, unless that is "Intern
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -15,10 +16,12 @@ from evenkeel.adapters.body import BodyTooLarge, check_objects, parsed
 from evenkeel.adapters.source import NotFound, NotUnderstood, Unavailable
 from evenkeel.adapters.web import Reply, refusal, words
 from evenkeel.adapters.words import one_line, without
+from evenkeel.meta.times import parse, timestamp
+from evenkeel.outside.pipelines import Stands
 
 Json = dict[str, Any]
 
-MOST = 2 * 2**20
+MOST = 2**20
 """Bytes of an answer: a run is told with all its tasks, a version with all that it is made of."""
 INTERNAL = 13
 INVALID = (3, 9)
@@ -26,16 +29,17 @@ INVALID = (3, 9)
 NOT_FOUND = 5
 FEW = 5
 """Failed tasks that are named."""
+_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,190}$")
 
 
 class Invalid(Exception):
     """The server will never do what it was asked; the message has its words."""
 
 
-def read(reply: Reply, access: Access) -> Json:
-    """The message of a success. Raises Invalid and SourceError."""
+def read(reply: Reply, access: Access, body: bytes) -> Json:
+    """The message of a success, whose body this is. Raises Invalid and SourceError."""
     if reply.status == 200:
-        return _json(reply, access)
+        return _json(reply, access, body)
     code, said = _error(reply, access)
     if reply.status == 400 and code in INVALID:
         raise Invalid(said)
@@ -81,8 +85,33 @@ def declared(version: Json, url: str) -> dict[str, str]:
         raise NotUnderstood(f"{url}: the pipeline's version is none of schema 2.1") from None
 
 
-def failure(run: Json) -> str:
-    """Why a run failed, as far as it says; empty if it does not."""
+def stands(run: Json, access: Access) -> Stands:
+    """How a run stands. Raises NotUnderstood."""
+    run_id = str(run.get("run_id") or "")
+    if not _ID.match(run_id):
+        raise NotUnderstood(f"{access.url}: the answer has a run without an ID that can be used")
+    reference = run.get("pipeline_version_reference")
+    version = reference.get("pipeline_version_id") if isinstance(reference, dict) else ""
+    return Stands(
+        run_id,
+        one_line(without(access.confidential, str(run.get("state") or "")), 32),
+        without(access.confidential, _failure(run)),
+        one_line(str(version or ""), 191),
+        _end(str(run.get("finished_at") or "")),
+    )
+
+
+def _end(told: str) -> str:
+    """Empty for one that has not come, which is told as the first second of 1970."""
+    try:
+        end = timestamp(parse(told))
+    except (ValueError, OverflowError):
+        return ""
+    return "" if end.startswith("1970-") else end
+
+
+def _failure(run: Json) -> str:
+    """Why it failed, as far as that is told."""
     with suppress(AttributeError, TypeError):
         return one_line("; ".join(_failures(run)), 1000)
     return ""
@@ -102,10 +131,10 @@ def _failures(run: Json) -> Iterator[str]:
         yield f"task {task.get('display_name')} failed" + (f": {said}" if said else "")
 
 
-def _json(reply: Reply, access: Access) -> Json:
+def _json(reply: Reply, access: Access, body: bytes) -> Json:
     try:
-        check_objects(reply.body, MOST)
-        found = parsed(reply.body)
+        check_objects(body, MOST)
+        found = parsed(body)
     except BodyTooLarge as error:
         raise NotUnderstood(f"{reply.url}: the answer is {error}") from None
     except ValueError:

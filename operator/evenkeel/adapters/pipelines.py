@@ -8,9 +8,9 @@ lost, processes end at any time, and two of them may ask at once.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -18,8 +18,9 @@ from evenkeel.adapters import pipeline_answers as answers
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.pipeline_answers import Invalid, Json
 from evenkeel.adapters.pipeline_parameters import Untyped, typed
-from evenkeel.adapters.source import NotFound, NotUnderstood, SourceError, Unavailable
-from evenkeel.adapters.web import Web
+from evenkeel.adapters.readers import Readers
+from evenkeel.adapters.source import NotFound, SourceError, Unavailable
+from evenkeel.adapters.web import Reply, Web
 from evenkeel.outside.pipelines import (
     ENDED,
     Begin,
@@ -37,7 +38,6 @@ API = "/apis/v2beta1"
 RUNS = f"{API}/runs"
 PAGE = "100"
 ENDING = "CANCELING"
-_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,190}$")
 
 
 class Pipelines:
@@ -45,10 +45,11 @@ class Pipelines:
 
     def __init__(self, web: Web) -> None:
         self._web = web
+        self._readers = Readers("pipelines")
 
     async def __call__(self, question: Any, access: Access, last: Any) -> Hashable:
         """The answer to a question of outside/pipelines.py. Raises SourceError."""
-        server = _Server(self._web, access)
+        server = _Server(self._web, self._readers, access)
         try:
             match question:
                 case Begin():
@@ -67,8 +68,9 @@ class Pipelines:
 class _Server:
     """One server, as one question reaches it. Everything here raises SourceError and Invalid."""
 
-    def __init__(self, web: Web, access: Access) -> None:
+    def __init__(self, web: Web, readers: Readers, access: Access) -> None:
         self._web = web
+        self._readers = readers
         self._access = access
 
     async def begin(self, question: Begin, last: object) -> Hashable:
@@ -84,7 +86,7 @@ class _Server:
         made = await self._made(question.run)
         made |= {"display_name": question.name, "experiment_id": experiment}
         told = await self._post(RUNS, {k: v for k, v in made.items() if v}, repeatable=False)
-        return _stands(told)
+        return answers.stands(told, self._access)
 
     async def follow(self, question: Follow) -> Hashable:
         run = await self._run(question.run_id)
@@ -105,9 +107,10 @@ class _Server:
 
     async def _run(self, run_id: str) -> Stands | Gone:
         try:
-            return _stands(await self._get(f"{RUNS}/{quote(run_id, safe='')}"))
+            run = await self._get(f"{RUNS}/{quote(run_id, safe='')}")
         except NotFound:
             return Gone()
+        return answers.stands(run, self._access)
 
     async def _named(self, name: str, place: Place) -> list[Stands]:
         return await self._search(name, place, await self._experiment(place))
@@ -116,8 +119,8 @@ class _Server:
         """The runs of the display name, the oldest first, so that all who ask choose the same."""
         asked = {"experiment_id": experiment} if experiment else _namespaced(place.namespace)
         found = await self._listed(RUNS, "runs", name, asked)
-        order = [(str(run.get("created_at", "")), _stands(run)) for run in found]
-        return [run for _, run in sorted(order, key=lambda one: (one[0], one[1].run_id))]
+        found.sort(key=lambda run: (str(run.get("created_at")), str(run.get("run_id"))))
+        return [answers.stands(run, self._access) for run in found]
 
     async def _end(self, runs: Iterable[Stands]) -> None:
         """Ends those that go on. One that has ended meanwhile is none that can be ended."""
@@ -198,7 +201,7 @@ class _Server:
             headers={"Accept": "application/json"},
             limit=answers.MOST,
         )
-        return answers.read(reply, self._access)
+        return await self._read(reply)
 
     async def _post(self, path: str, body: Json, *, repeatable: bool = True) -> Json:
         reply = await self._web.request(
@@ -210,25 +213,12 @@ class _Server:
             limit=answers.MOST,
             repeatable=repeatable,
         )
-        return answers.read(reply, self._access)
+        return await self._read(reply)
+
+    async def _read(self, reply: Reply) -> Json:
+        read = partial(answers.read, reply, self._access)
+        return await self._readers.of(self._access.owner).read(read, reply.body)
 
 
 def _namespaced(namespace: str) -> dict[str, str]:
     return {"namespace": namespace} if namespace else {}
-
-
-def _stands(run: Json) -> Stands:
-    run_id = str(run.get("run_id") or "")
-    if not _ID.match(run_id):
-        raise NotUnderstood("the answer tells of a run without an ID that can be used")
-    reference = run.get("pipeline_version_reference")
-    version = reference.get("pipeline_version_id") if isinstance(reference, dict) else ""
-    finished = str(run.get("finished_at") or "")
-    return Stands(
-        run_id,
-        str(run.get("state") or "")[:32],
-        answers.failure(run),
-        str(version or "")[:191],
-        # An end that has not come is told as the first second of 1970.
-        "" if finished.startswith("1970-") else finished[:32],
-    )

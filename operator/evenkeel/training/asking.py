@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
-from evenkeel.outside.pipelines import ENDED
 from evenkeel.outside.poll import Poll
-from evenkeel.training.engine import GONE
+from evenkeel.training.engine import GONE, Engine
 from evenkeel.training.engines import engine_of
 from evenkeel.training.restored import restored
 from evenkeel.training.run_state import ended, finished, succeeded
@@ -24,7 +23,7 @@ TRIED = timedelta(days=1)
 def question(run: TrainingRun, champion: ModelVersion | None, now: datetime) -> Poll | None:
     """What is asked now; None if there is nothing to know any more, or not yet."""
     engine = engine_of(run.spec.training)
-    if engine is None or engine.asks is None or not _begun(run) or _over(run):
+    if engine is None or engine.asks is None or not _begun(run) or _over(run, engine):
         return None
     if finished(run):
         give_up = succeeded(run) or now >= ended(run) + TRIED
@@ -36,9 +35,9 @@ def question(run: TrainingRun, champion: ModelVersion | None, now: datetime) -> 
 def parting(run: TrainingRun) -> Poll | None:
     """What is asked should the run be deleted from one moment to the next."""
     engine = engine_of(run.spec.training)
-    if engine is None or engine.asks is None or not _begun(run) or _over(run) or finished(run):
+    if engine is None or engine.asks is None or not _begun(run) or _over(run, engine):
         return None
-    return engine.asks(run, None, "End")
+    return None if succeeded(run) else engine.asks(run, None, "End")
 
 
 def _begun(run: TrainingRun) -> bool:
@@ -46,5 +45,6 @@ def _begun(run: TrainingRun) -> bool:
     return run.status.start_time is not None and not restored(run)
 
 
-def _over(run: TrainingRun) -> bool:
-    return run.status.run is not None and run.status.run.last_seen in (*ENDED, GONE)
+def _over(run: TrainingRun, engine: Engine) -> bool:
+    known = run.status.run
+    return known is not None and known.last_seen in (*engine.ends, GONE)

@@ -119,7 +119,8 @@ class Engine:
 
     Outside, without all that: asks: what is asked for a run and the version in production as long
     as the run wants it, or to end it; it is asked beside the reconciles, and is begun by none but
-    this. known_as: the run there, for people and for later questions.
+    this. known_as: the run there, for people and for later questions. ends: how it is seen at last,
+    so that nothing more has to be asked.
     """
 
     field: str
@@ -135,6 +136,7 @@ class Engine:
     with_data: Callable[[Manifest, TrainingRun, str], Manifest] | None = None
     asks: Callable[[TrainingRun, ModelVersion | None, Wish], Poll] | None = None
     known_as: Callable[[TrainingRun, Observed], ObservedRun | None] = nothing_known
+    ends: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:

@@ -115,7 +115,7 @@ def _outside(snapshot: RunSnapshot, engine: Engine) -> Plan:
 
 def _begun(snapshot: RunSnapshot, engine: Engine) -> Plan:
     """The question follows at once."""
-    message = f"a {engine.kind} is being asked for"
+    message = f"the {engine.kind} is being asked for"
     return Plan(status=status.unfinished(snapshot, "Pending", message), requeue_after=0.0)
 
 

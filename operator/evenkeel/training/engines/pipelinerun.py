@@ -17,6 +17,7 @@ from evenkeel.api.pipelinerun import PipelineRunTemplate
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.times import parse
 from evenkeel.outside.pipelines import (
+    ENDED,
     KIND,
     Begin,
     Follow,
@@ -76,7 +77,7 @@ def asks(run: TrainingRun, champion: ModelVersion | None, wish: Wish) -> Poll:
     )
     question: Begin | Follow | Stop
     if wish == "End":
-        question = Stop(name, place)
+        question = Stop(name, place, known)
     elif known:
         question = Follow(name, place, known)
     else:
@@ -197,4 +198,5 @@ PIPELINE_RUN_ENGINE = Engine(
     state=pipeline_run_state,
     asks=asks,
     known_as=known_as,
+    ends=ENDED,
 )
