@@ -8,7 +8,8 @@ class Image:
     """tag: name under which manifests find it; dockerfile and sources: paths in the repository.
 
     requirements, package, module, data: what the Dockerfile's stages `site`, `debian`, `go` and
-    `data` provide. binary: instead of a module, a command that the cluster's tools lock.
+    `data` provide; package: one or more, with blanks between. binary: instead of a module, a
+    command that the cluster's tools lock.
     """
 
     name: str
@@ -37,6 +38,17 @@ IMAGES = (
         sources=("demo/__init__.py", "demo/data", "demo/trainer", "demo/traffic"),
         requirements="requirements/demo.txt",
         data=True,
+    ),
+    Image(
+        "data",
+        "docker.io/evenkeel/data:dev",
+        "dev/images/data/Dockerfile",
+        sources=("operator/evenkeel/__init__.py", "operator/evenkeel/sidecars"),
+        requirements="requirements/data.txt",
+        package="git libbrotli1 libcom-err2 libcurl3-gnutls libgmp10 libgnutls30 libgssapi-krb5-2 "
+        "libhogweed6 libidn2-0 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 libldap-2.5-0 "
+        "libnettle8 libnghttp2-14 libp11-kit0 libpcre2-8-0 libpsl5 librtmp1 libsasl2-2 libssh2-1 "
+        "libtasn1-6 libunistring2 libzstd1",
     ),
     Image(
         "mlserver",

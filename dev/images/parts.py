@@ -28,20 +28,21 @@ def site(requirements: str, cache: Path) -> Path:
 
 
 def debian(package: str, cache: Path) -> Path:
-    """Unpacks a Debian package into <folder>/debian; apt checks its signature."""
+    """Unpacks Debian packages into <folder>/debian; apt checks their signatures."""
+    names = package.split()
 
     def make(folder: Path) -> None:
         try:
-            run("apt-get", "download", "--quiet", package, cwd=folder)
+            run("apt-get", "download", "--quiet", *names, cwd=folder)
         except BuildError:
             # A machine that has never installed anything has no lists of packages yet.
             run("apt-get", "update", "--quiet")
-            run("apt-get", "download", "--quiet", package, cwd=folder)
-        archive = next(folder.glob("*.deb"))
-        run("dpkg", "--extract", archive, folder / "debian")
-        archive.unlink()
+            run("apt-get", "download", "--quiet", *names, cwd=folder)
+        for archive in sorted(folder.glob("*.deb")):
+            run("dpkg", "--extract", archive, folder / "debian")
+            archive.unlink()
 
-    return _cached(cache, f"debian-{package}", content_hash([], package), make)
+    return _cached(cache, f"debian-{names[0]}", content_hash([], package), make)
 
 
 def go(module: str, cache: Path) -> Path:

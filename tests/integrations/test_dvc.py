@@ -1,4 +1,4 @@
-"""DVC itself, a Git server and the program that brings data into a trainer's pod."""
+"""DVC itself, a Git server, versitygw and the program that brings data into a trainer's pod."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import asyncio
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from evenkeel.adapters.access import basic
+from evenkeel.adapters.access import Access, basic
+from evenkeel.adapters.s3.s3 import S3
+from evenkeel.adapters.sigv4 import Keys
+from evenkeel.adapters.web import Web
+from evenkeel.outside.s3 import Bucket, Look
 
 from dev.environment import interpreter
 from dev.paths import ROOT
+from dev.versitygw import ACCESS_KEY, REGION, SECRET_KEY, Versitygw
 from tests.support.git_server import Backend, Repository, serving
 
 PASSWORD = "a-password-of-git"
@@ -23,11 +28,15 @@ PASSWORD = "a-password-of-git"
 
 @dataclass
 class Project:
-    """A DVC project in a private repository, with a folder of data and a file."""
+    """A DVC project in a private repository, with data in a bucket.
+
+    store: the bucket's folder. variables: what its Secret would hold.
+    """
 
     home: Path
     repository: Repository
     url: str
+    store: Path
     variables: dict[str, str] = field(default_factory=dict)
 
     def dvc(self, *arguments: str) -> None:
@@ -92,7 +101,8 @@ class Project:
             if file.is_file()
         }
         assert not (folder / "work").exists()
-        assert PASSWORD not in done.stdout + done.stderr + words.read_text()
+        for secret in (PASSWORD, SECRET_KEY):
+            assert secret not in done.stdout + done.stderr + words.read_text()
         return Brought(done.returncode, words.read_text(), files, done.stderr)
 
 
@@ -112,16 +122,35 @@ class Brought:
         return found
 
 
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Versitygw]:
+    made = Versitygw(tmp_path_factory.mktemp("s3"))
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
 @pytest.fixture
-async def project(tmp_path: Path) -> AsyncIterator[Project]:
+async def place(tmp_path: Path, gateway: Versitygw) -> AsyncIterator[Project]:
+    """A repository and a bucket, without DVC."""
     repository, backend = Repository(tmp_path), Backend(tmp_path)
     backend.authorization = basic("ci", PASSWORD)
+    bucket = f"bucket-{len(list(gateway.buckets.iterdir()))}"
+    store = gateway.bucket(bucket)
+    keys = {k: v for k, v in gateway.environment().items() if k != "AWS_ENDPOINT_URL"}
     async with serving(backend) as url:
-        made = Project(tmp_path, repository, f"{url}/data.git")
-        made.dvc("init", "-q")
-        made.dvc("remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
-        repository.write({"data/notes.txt": "a file of Git's\n"})
-        yield made
+        yield Project(tmp_path, repository, f"{url}/data.git", store, keys)
+
+
+@pytest.fixture
+def project(place: Project, gateway: Versitygw) -> Project:
+    place.dvc("init", "-q")
+    place.dvc("remote", "add", "-q", "-d", "store", f"s3://{place.store.name}/dvc")
+    place.dvc("remote", "modify", "-q", "store", "endpointurl", gateway.url)
+    place.repository.write({"data/notes.txt": "a file of Git's\n"})
+    return place
 
 
 async def test_the_pinned_revision_is_brought_whatever_came_after(project: Project) -> None:
@@ -166,13 +195,12 @@ async def test_data_that_are_pushed_after_their_commit_are_waited_for(project: P
 
 async def test_data_that_are_not_what_the_commit_says_are_none(project: Project) -> None:
     rev = project.change(1)
-    for file in (project.home / "store").rglob("*"):
-        if file.is_file() and file.read_text().startswith("1,2"):
-            file.chmod(0o644)
-            file.write_text("cut off")
-    found = await project.bring(DATA_REV=rev)
-    assert found.code == 1
-    assert "part2.csv is not there as the commit has it" in found.words
+    (found,) = [f for f in project.store.rglob("*") if f.is_file() and b"1,2\n" in f.read_bytes()]
+    found.unlink()
+    found.write_text("cut off")
+    brought = await project.bring(DATA_REV=rev)
+    assert brought.code == 1
+    assert "part2.csv is not there as the commit has it" in brought.words
 
 
 @pytest.mark.parametrize(
@@ -192,6 +220,8 @@ async def test_data_that_are_not_what_the_commit_says_are_none(project: Project)
             "name a Secret in dvc.secretName",
         ),
         ({"DATA_REPO": "http://127.0.0.1:1/data.git"}, "Failed to connect"),
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "correct the Secret in dvc.remoteSecretName"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "dvc.remoteSecretName"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value,
 )
@@ -204,3 +234,65 @@ async def test_what_cannot_be_brought_says_why(
     assert says in found.words
     assert "\n" not in found.words
     assert found.files == {}
+
+
+def objects(place: Project, gateway: Versitygw, **more: str) -> dict[str, str]:
+    uri = f"s3://{place.store.name}/days"
+    return {"DATA_S3_URI": uri, "DATA_S3_ENDPOINT": gateway.url, **more}
+
+
+async def test_objects_of_a_store_are_those_that_the_trigger_tells_of(
+    place: Project, gateway: Versitygw
+) -> None:
+    put = {"days/01/a.csv": "1", "days/01/b.csv": "22", "days.csv": "none of them"}
+    for name, text in put.items():
+        file = place.store / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    found = await place.bring(**objects(place, gateway))
+    assert found.files == {"01/a.csv": "1", "01/b.csv": "22"}
+    web = Web()
+    try:
+        question = Look(Bucket(place.store.name, REGION), "days/")
+        access = Access(gateway.url, keys=Keys(ACCESS_KEY, SECRET_KEY))
+        told: Any = await S3(web)(question, access, None)
+    finally:
+        await web.close()
+    assert found.told == {"digest": told.digest, "size": 3, "files": 2}
+    one = await place.bring(
+        **objects(place, gateway, DATA_S3_URI=f"s3://{place.store.name}/days/01/b.csv")
+    )
+    assert one.files == {"b.csv": "22"}
+
+
+async def test_objects_that_are_not_there_yet_are_waited_for(
+    place: Project, gateway: Versitygw
+) -> None:
+    waiting = asyncio.create_task(place.bring(**objects(place, gateway, DATA_WAIT_SECONDS="120")))
+    await asyncio.sleep(0)
+    (place.store / "days").mkdir()
+    (place.store / "days" / "a.csv").write_text("1")
+    assert (await waiting).files == {"a.csv": "1"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({}, "/days has no objects; that is so for 0 s (waitSeconds)"),
+        ({"DATA_S3_URI": "s3://none/days"}, "NoSuchBucket: "),
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "SignatureDoesNotMatch: "),
+        (
+            {"AWS_ACCESS_KEY_ID": "nobody"},
+            "No user exists with the provided access key ID.; correct",
+        ),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "AccessDenied: "),
+        ({"DATA_S3_ENDPOINT": "http://127.0.0.1:1"}, "Could not connect to the endpoint"),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value,
+)
+async def test_objects_that_cannot_be_brought_say_why(
+    place: Project, gateway: Versitygw, variables: dict[str, str], says: str
+) -> None:
+    found = await place.bring(**objects(place, gateway, **variables))
+    assert found.code == 1
+    assert says in found.words

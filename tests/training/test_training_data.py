@@ -80,7 +80,8 @@ def test_an_init_container_brings_them_read_only() -> None:
     }
     shown = {e["name"]: e["valueFrom"]["secretKeyRef"] for e in bringer["env"] if "valueFrom" in e}
     assert shown["DATA_GIT_TOKEN"] == {"name": "git", "key": "token", "optional": True}
-    assert shown["DATA_GIT_CA"]["key"] == "ca.crt"
+    assert (shown["DATA_GIT_CA"]["name"], shown["DATA_GIT_CA"]["key"]) == ("git", "ca.crt")
+    assert (shown["DATA_STORE_CA"]["name"], shown["DATA_STORE_CA"]["key"]) == ("store", "ca.crt")
     assert bringer["envFrom"] == [{"secretRef": {"name": "store"}}]
     assert bringer["securityContext"] == {
         "readOnlyRootFilesystem": True,

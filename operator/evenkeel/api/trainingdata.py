@@ -84,7 +84,7 @@ class DvcSource(Model):
         ObjectName | None,
         Field(
             description="Secret for DVC's remote, whose keys become variables, such as "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; ca.crt is the store's authority."
         ),
     ] = None
 
@@ -109,7 +109,7 @@ class S3Source(Model):
         ObjectName | None,
         Field(
             description="Secret whose keys become variables, such as AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY."
+            "AWS_SECRET_ACCESS_KEY; ca.crt is the store's authority."
         ),
     ] = None
 

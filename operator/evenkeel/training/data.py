@@ -103,7 +103,14 @@ def _container(data: TrainingData, cause: Cause, image: str) -> JSON:
     }
     if secret := _store_secret(data):
         found["envFrom"] = [{"secretRef": {"name": secret}}]
+        found["env"].append(_shown("DATA_STORE_CA", secret, "ca.crt"))
     return found
+
+
+def _shown(variable: str, secret: str, key: str) -> JSON:
+    """A key that may be left out."""
+    reference = {"name": secret, "key": key, "optional": True}
+    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
 
 
 def _store_secret(data: TrainingData) -> str | None:
@@ -124,16 +131,10 @@ def _variables(data: TrainingData, cause: Cause) -> list[JSON]:
         "DATA_REMOTE": dvc.remote or "",
         "DATA_GIT_FROM": dvc.secret_name or "",
     }
-    shown = [
-        {
-            "name": f"DATA_GIT_{variable}",
-            "valueFrom": {
-                "secretKeyRef": {"name": dvc.secret_name, "key": key, "optional": True},
-            },
-        }
-        for variable, key in KEYS.items()
-    ]
-    return [*literal_env(told), *(shown if dvc.secret_name else ())]
+    if secret := dvc.secret_name:
+        shown = [_shown(f"DATA_GIT_{variable}", secret, key) for variable, key in KEYS.items()]
+        return [*literal_env(told), *shown]
+    return literal_env(told)
 
 
 def _s3_variables(s3: S3Source) -> list[JSON]:
@@ -170,8 +171,8 @@ def used(run: TrainingRun, pods: Iterable[Json] = ()) -> tuple[UsedData, ...]:
         place = _plain(data.repo), data.path
         if not any(one.repo and (_plain(one.repo), one.path) == place for one in found):
             found.append(UsedData(name=cause.trigger, **data.model_dump()))
-    objects, places = cause.objects, {(one.uri or "").rstrip("/") for one in found}
-    if objects is not None and objects.uri.rstrip("/") not in places:
+    addresses = {one.uri.rstrip("/") for one in found if one.uri}
+    if (objects := cause.objects) is not None and objects.uri.rstrip("/") not in addresses:
         facts = objects.model_dump(include={"uri", "digest", "size"})
         found.append(UsedData(name=cause.trigger, files=objects.objects, **facts))
     return tuple(found)

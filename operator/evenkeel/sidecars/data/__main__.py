@@ -55,6 +55,10 @@ def bring(found: Config, say: Callable[[str], None]) -> Mapping[str, Any]:
         for old in (work, content):
             shutil.rmtree(old, ignore_errors=True)
         work.mkdir(mode=0o700)
+        if found.ca:
+            trusted = work / "store-ca.crt"
+            trusted.write_text(found.ca)
+            os.environ["AWS_CA_BUNDLE"] = str(trusted)
 
         def once() -> Mapping[str, Any]:
             shutil.rmtree(content, ignore_errors=True)

@@ -50,28 +50,27 @@ class S3Data(NamedTuple):
 
 
 class Config(NamedTuple):
-    """folder: the volume. wait: seconds in which faults may end."""
+    """folder: the volume. wait: seconds in which faults may end. ca: PEM of a store's authority."""
 
     folder: str
     wait: float
     source: GitData | S3Data
+    ca: str = ""
 
 
 def config(env: Mapping[str, str]) -> Config:
     """From variables named DATA_. Raises Failed."""
     folder, wait = env["DATA_FOLDER"], float(env.get("DATA_WAIT_SECONDS", "600"))
+    ca = env.get("DATA_STORE_CA", "")
     if uri := env.get("DATA_S3_URI"):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         region = env.get("DATA_S3_REGION", "")
         source = S3Data(bucket, key.rstrip("/"), env.get("DATA_S3_ENDPOINT", ""), region)
-        return Config(folder, wait, source)
+        return Config(folder, wait, source, ca)
     path, remote = env["DATA_PATH"], env.get("DATA_REMOTE", "")
     secret, rev = env.get("DATA_GIT_FROM", ""), env.get("DATA_REV", "")
-    return Config(
-        folder,
-        wait,
-        GitData(env["DATA_REPO"], rev, path, remote, secret, _credentials(env, secret)),
-    )
+    shown = _credentials(env, secret)
+    return Config(folder, wait, GitData(env["DATA_REPO"], rev, path, remote, secret, shown), ca)
 
 
 def secrets(env: Mapping[str, str]) -> list[str]:

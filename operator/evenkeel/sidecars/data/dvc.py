@@ -96,9 +96,12 @@ class Dvc:
         where = f"{self._source.path} at {self._commit[:12]}"
         if names & LASTING:
             return Failed(f"{where}: {said}; correct DVC's remote in the repository, or dvc.remote")
+        remedy = "correct the Secret in dvc.remoteSecretName, or what its user may read"
         if any(words in said for words in REFUSED):
-            return Failed(f"{where}: {said}; correct the Secret in dvc.remoteSecretName")
-        return Again(f"{where} cannot be had from DVC's remote (was dvc push forgotten?): {said}")
+            return Failed(f"{where}: {said}; {remedy}")
+        told = f"{where} cannot be had from DVC's remote (was dvc push forgotten?): {said}"
+        # Who may not list a bucket is told the same of what is not there.
+        return Again(f"{told}; {remedy}" if "403" in said else told)
 
 
 def _above(path: str) -> Iterator[str]:
@@ -131,6 +134,8 @@ def _environment(work: Path) -> Mapping[str, str]:
     (own / "config").write_text("[core]\n    analytics = false\n    check_update = false\n")
     return {
         "HOME": str(work),
+        # Its user has no name in the image.
+        "USER": "evenkeel",
         "TMPDIR": str(work),
         "DVC_NO_ANALYTICS": "true",
         "DVC_GLOBAL_CONFIG_DIR": str(own),

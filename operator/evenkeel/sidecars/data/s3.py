@@ -15,11 +15,8 @@ from evenkeel.sidecars.data.words import Again, Failed, one_line
 AT_ONCE = 8
 CHUNK = 2**20
 OBJECTS = 1_000_000
-LASTING = (
-    *("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"),
-    *("InvalidBucketName", "PermanentRedirect", "AuthorizationHeaderMalformed", "403", "301"),
-)
-"""Codes of answers that another attempt would not change."""
+LASTING = (301, 400, 401, 403)
+"""Statuses of answers that another attempt would not change."""
 
 
 class _Object(NamedTuple):
@@ -92,7 +89,8 @@ class S3:
         told = response.get("Error", {})
         code, said = str(told.get("Code", "")), one_line(str(told.get("Message", "")))
         words = f"{self._source.uri}: {code}: {said}"
-        if code in LASTING:
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if status in LASTING or code == "NoSuchBucket":
             return Failed(
                 f"{words}; correct uri, endpoint or region, or what the Secret's user may"
             )
