@@ -22,6 +22,7 @@ from dev.versitygw import Versitygw
 TUMOURS = ROOT / "examples" / "metaflow" / "flow.py"
 STEPS = """
 import os
+import time
 from metaflow import FlowSpec, step
 class Steps(FlowSpec):
     @step
@@ -32,6 +33,10 @@ class Steps(FlowSpec):
     def end(self):
         if problem := os.environ.get("PROBLEM"):
             raise RuntimeError(problem)
+        parent = os.getppid()
+        while "WAITS" in os.environ and os.getppid() == parent:
+            print("the last step waits", flush=True)
+            time.sleep(0.5)
         {report}
 if __name__ == "__main__":
     Steps()
@@ -50,11 +55,16 @@ class Trainer:
     flow: Path = TUMOURS
     uid: str = "u1"
     parameters: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)
     attempts: int = 0
 
     def attempt(self, **variables: str) -> tuple[int, str]:
         """Exit code and output of one attempt."""
+        started = self.started(**variables)
+        said, _ = started.communicate(timeout=SECONDS)
+        return started.returncode, said
+
+    def started(self, **variables: str) -> subprocess.Popen[str]:
+        """One attempt."""
         self.attempts += 1
         disk = self.folder / f"attempt-{self.attempts}"
         disk.mkdir()
@@ -73,24 +83,15 @@ class Trainer:
             "METAFLOW_S3_ENDPOINT_URL": self.store.url,
         }
         system = {"PATH": os.environ["PATH"], "HOME": str(disk)}
-        done = subprocess.run(
+        system["PYTHONPATH"] = str(ROOT / "operator")
+        return subprocess.Popen(
             [interpreter("metaflow"), "-m", "evenkeel.trainer.metaflow", self.flow, "--no-pylint"],
-            env={
-                **system,
-                "PYTHONPATH": str(ROOT / "operator"),
-                **self.store.environment(),
-                **metaflow,
-                **told,
-                **variables,
-            },
+            env={**system, **self.store.environment(), **metaflow, **told, **variables},
             cwd=disk,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
-            timeout=SECONDS,
         )
-        return done.returncode, done.stdout
 
     @property
     def result(self) -> Path:
@@ -166,6 +167,18 @@ def test_another_run_of_the_same_name_begins_anew(trainer: Trainer) -> None:
     trainer.uid += "-other"
     code, said = trainer.attempt()
     assert (code, "the expensive step runs" in said) == (0, True)
+
+
+def test_a_pod_that_is_ended_is_resumed_by_the_next(trainer: Trainer) -> None:
+    trainer.written()
+    started = trainer.started(WAITS="1")
+    assert started.stdout is not None
+    assert any("the last step waits" in line for line in started.stdout)
+    started.terminate()
+    started.communicate(timeout=SECONDS)
+    assert started.returncode not in (0, 1)
+    code, said = trainer.attempt()
+    assert (code, "the expensive step runs" in said) == (0, False), said
 
 
 def test_a_run_that_is_gone_cannot_be_resumed_and_begins_anew(trainer: Trainer) -> None:

@@ -47,7 +47,7 @@ class SavedModelRuntime(MLModel):
     async def predict(self, payload):
         given = {tensor.name: tensor for tensor in payload.inputs}
         if differing := given.keys() ^ self._expected.keys():
-            expected = ", ".join(self._expected)
+            expected = ", ".join(sorted(self._expected))
             raise InferenceError(f"inputs must be {expected}: see {', '.join(sorted(differing))}")
         answer = await asyncio.to_thread(self._answer, given)
         return InferenceResponse(

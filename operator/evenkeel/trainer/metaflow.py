@@ -81,8 +81,16 @@ class Attempts:
             raise Unreadable(f"{problem.headline}: {problem}") from None
 
     def keep(self, flow_run: FlowRun) -> None:
-        if self._key:
+        """A training is not given up because a further attempt could not resume it."""
+        if not self._key:
+            return
+        from metaflow.exception import MetaflowException
+
+        try:
             _storage().save_bytes([(self._key, io.BytesIO(flow_run.id.encode()))], overwrite=True)
+        except (MetaflowException, OSError) as problem:
+            told = f"a further attempt cannot resume {flow_run.pathspec}: {problem}"
+            print(told, file=sys.stderr)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -121,7 +129,7 @@ def _execute(command: Sequence[str], attempts: Attempts) -> tuple[FlowRun | None
             ended = _ends(child, LOOK)
             flow_run = begun(file)
         if flow_run is not None:
-            _keep(attempts, flow_run)
+            attempts.keep(flow_run)
         code = child.wait()
         return flow_run, code if code >= 0 else 128 - code
 
@@ -141,16 +149,6 @@ def begun(file: Path) -> FlowRun | None:
     except (OSError, ValueError):
         return None
     return FlowRun(written["flow_name"], written["run_id"], written["metadata"])
-
-
-def _keep(attempts: Attempts, flow_run: FlowRun) -> None:
-    """A training is not given up because a further attempt could not resume it."""
-    from metaflow.exception import MetaflowException
-
-    try:
-        attempts.keep(flow_run)
-    except (MetaflowException, OSError) as problem:
-        print(f"a further attempt cannot resume {flow_run.pathspec}: {problem}", file=sys.stderr)
 
 
 def tags(run: Run) -> list[str]:
