@@ -10,6 +10,7 @@ from evenkeel.api.base import Column, Digest, Name, Resource
 from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices, TrainingTemplate
 from evenkeel.api.registration import Registration
+from evenkeel.api.tracking import TrackedRun
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import SET, Model, Rule, says
 from evenkeel.meta.times import Timestamp
@@ -71,6 +72,13 @@ class TrainingResult(Model):
     code_revision: Annotated[
         str, Field(max_length=253, description="Revision of the training code.")
     ] = ""
+    parameters: Annotated[
+        dict[str, Annotated[str, Field(max_length=4096)]],
+        Field(max_length=64, description="Parameters of the training besides the run's own."),
+    ] = Field(default_factory=dict)
+    mlflow: Annotated[
+        TrackedRun | None, Field(description="Its run in MLflow, if the report was read there.")
+    ] = None
 
 
 class CutShort(Model):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
+
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.modelversion import ApprovalDecision, ModelVersion, ModelVersionSpec
 from evenkeel.api.trainingrun import TrainingResult, TrainingRun
@@ -10,10 +13,19 @@ from evenkeel.meta.objects import Manifest
 from evenkeel.training.engine import labels_of
 from evenkeel.training.snapshot import RunSnapshot
 
+PARAMETERS = 64
+"""Those that a version has."""
+
 
 def version_name(run: TrainingRun) -> str:
     """The ModelVersion of a run: the model and a digest of the run."""
     return child_name(run.spec.model, digest(run.metadata.uid))
+
+
+def _parameters(own: Mapping[str, str], reported: Mapping[str, str]) -> dict[str, str]:
+    """Those of the run, and as many others as there is room for."""
+    others = {name: value for name, value in sorted(reported.items()) if name not in own}
+    return {**own, **dict(islice(others.items(), max(0, PARAMETERS - len(own))))}
 
 
 def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) -> Manifest:
@@ -26,7 +38,7 @@ def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) 
         digest=report.digest,
         data_revision=report.data_revision or (data.rev if data is not None else ""),
         code_revision=report.code_revision,
-        parameters=run.spec.training.parameters,
+        parameters=_parameters(run.spec.training.parameters, report.parameters),
         metrics=report.metrics,
         slices=report.slices,
         training_run=run.metadata.name,
@@ -35,6 +47,7 @@ def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) 
         champion=champion.metadata.name if champion is not None else "",
         gates=run.spec.gates,
         approval=ApprovalDecision(mode=run.spec.approval),
+        mlflow=report.mlflow,
         registration=run.spec.registration,
     )
     return {

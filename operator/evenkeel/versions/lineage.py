@@ -25,6 +25,8 @@ def lineage(
         links.append(cause_text(spec.cause))
     if spec.training_run:
         links.append(f"TrainingRun {spec.training_run}")
+    if spec.mlflow is not None:
+        links.append(f"MLflow run {spec.mlflow.url or spec.mlflow.run_id}")
     links.append(f"ModelVersion {name}")
     if gates:
         failed = [g for g in gates if not g.passed]
