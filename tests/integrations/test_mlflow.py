@@ -20,8 +20,8 @@ from evenkeel.adapters.access import Access, basic
 from evenkeel.adapters.mlflow.mlflow import Mlflow
 from evenkeel.adapters.source import AccessDenied, NotUnderstood
 from evenkeel.adapters.web import Web
+from evenkeel.api.artifacts import fetched_from
 from evenkeel.outside.mlflow import Missing, Reach, Reached, Registered, Tag, Tagged, Which
-from evenkeel.registries.artifacts import fetched_from
 from evenkeel.registries.notification import model_named, verified
 
 from dev.mlflow import PASSWORD, USER

@@ -102,6 +102,14 @@ def test_what_the_server_keeps_of_a_run_names_it() -> None:
     assert asked(version(uri=f"s3://mlflow/1/{run}/artifacts/model")).run_id == ""
 
 
+def test_a_model_that_was_logged_there_is_registered_as_that() -> None:
+    run = {"registry": "mlflow", "runID": "r1", "modelID": "m-1"}
+    found = asked(version(mlflow=run))
+    assert (found.sources, found.run_id) == (("models:/m-1", "s3://models/fraud/1"), "r1")
+    elsewhere = asked(version(mlflow={**run, "registry": "other"}))
+    assert (elsewhere.sources, elsewhere.run_id) == (("s3://models/fraud/1",), "")
+
+
 def outcome(
     seen: Sighting[object] = UNSEEN, *, there: bool = True, status: dict[str, Any] | None = None
 ) -> tuple[str, str, str]:

@@ -57,6 +57,10 @@ class Version:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+def _pairs(found: dict[str, Any]) -> list[JSON]:
+    return [{"key": key, "value": value} for key, value in found.items()]
+
+
 def error(status: int, code: str, message: str) -> web.Response:
     """An error as MLflow writes it."""
     return web.json_response({"error_code": code, "message": message}, status=status)
@@ -66,7 +70,8 @@ class Registry:
     """versions: by name and number. aliases: by name and alias. commits: by run, of those
     that there are. authorization: the header that is
     demanded. fault: an answer instead of the right one. lost: one to what it was told, and has
-    done. created: how many versions were. moves: of aliases, by requests."""
+    done. created: how many versions were. moves: of aliases, by requests.
+    experiments: their IDs by name. models: by ID what is told of those that were logged."""
 
     def __init__(self) -> None:
         self.versions: dict[str, dict[str, Version]] = {}
@@ -75,6 +80,9 @@ class Registry:
         self.authorization = ""
         self.fault: Callable[[web.Request], web.StreamResponse | None] = lambda request: None
         self.lost: Callable[[web.Request], web.StreamResponse | None] = lambda request: None
+        self.experiments: dict[str, str] = {}
+        self.runs: list[JSON] = []
+        self.models: dict[str, JSON] = {}
         self.created = 0
         self.moves: list[str] = []
         self.requests: list[web.Request] = []
@@ -84,6 +92,60 @@ class Registry:
     def paths(self) -> list[str]:
         """The paths that were asked."""
         return [request.path for request in self.requests]
+
+    def log(
+        self,
+        uid: str,
+        *names: str,
+        experiment: str = "fraud",
+        status: str = "FINISHED",
+        **more: Any,
+    ) -> str:
+        """A run as MLflow's clients log one, with models of these names; gives its ID.
+
+        more: begin and end in milliseconds, metrics, params, tags, datasets.
+        """
+        number = len(self.runs) + 1
+        run_id, here = f"{number:032x}", self.experiments.setdefault(experiment, "7")
+        begin = more.get("begin", 1000 * number)
+        ids = [f"m-{100 * number + i:032x}" for i in range(len(names))]
+        for model_id, name in zip(ids, names, strict=True):
+            uri = f"mlflow-artifacts:/{here}/models/{model_id}/artifacts"
+            told = {"model_id": model_id, "name": name, "artifact_uri": uri}
+            self.models[model_id] = {**told, "status": "LOGGED_MODEL_READY"}
+        tags = {"evenkeel.dev/run-uid": uid, **more.get("tags", {})}
+        self.runs.append(
+            {
+                "info": {
+                    "run_id": run_id,
+                    "experiment_id": here,
+                    "status": status,
+                    "start_time": begin,
+                    **({} if status == "RUNNING" else {"end_time": more.get("end", begin + 500)}),
+                },
+                "data": {
+                    "metrics": [
+                        {"key": k, "value": v, "step": 0}
+                        for k, v in more.get("metrics", {}).items()
+                    ],
+                    "params": [{"key": k, "value": v} for k, v in more.get("params", {}).items()],
+                    "tags": [{"key": k, "value": v} for k, v in tags.items()],
+                },
+                "inputs": {
+                    "dataset_inputs": [
+                        {
+                            "tags": [{"key": "mlflow.data.context", "value": context}],
+                            "dataset": {"name": name, "digest": digest, "source": "{}"},
+                        }
+                        for name, digest, context in more.get("datasets", ())
+                    ]
+                },
+                "outputs": {
+                    "model_outputs": [{"model_id": one, "step": i} for i, one in enumerate(ids)]
+                },
+            }
+        )
+        return run_id
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answers."""
@@ -98,12 +160,16 @@ class Registry:
             ("DELETE", f"{API}/model-versions/delete"): self._delete,
             ("POST", f"{API}/registered-models/create"): self._create_model,
             ("POST", f"{API}/registered-models/alias"): self._set_alias,
+            ("POST", f"{API}/runs/search"): self._search_runs,
         }.get((request.method, request.path))
         if told is not None:
             done = told(await request.json())
             # What it did stands, whether or not the answer arrives.
             return self.lost(request) or done
+        if request.path.startswith(f"{API}/logged-models/"):
+            return self._logged_model(request.path.rpartition("/")[2])
         asked = {
+            f"{API}/experiments/get-by-name": self._experiment,
             f"{API}/registered-models/search": self._search,
             f"{API}/registered-models/alias": self._alias,
             f"{API}/model-versions/get": self._version,
@@ -116,6 +182,32 @@ class Registry:
             text = "<!doctype html>\n<title>404 Not Found</title>\n"
             return web.Response(status=404, text=text, content_type="text/html")
         return asked(dict(request.query))
+
+    def _experiment(self, query: dict[str, str]) -> web.Response:
+        name = query["experiment_name"]
+        if name not in self.experiments:
+            missing = f"Could not find experiment with name '{name}'"
+            return error(404, "RESOURCE_DOES_NOT_EXIST", missing)
+        found = {"experiment_id": self.experiments[name], "name": name}
+        return web.json_response({"experiment": found})
+
+    def _search_runs(self, told: JSON) -> web.Response:
+        asked = re.fullmatch(r"tags[.]`(?P<tag>[^`]+)` = '(?P<value>[^']*)'", told["filter"])
+        assert asked is not None, told
+        tag = {"key": asked["tag"], "value": asked["value"]}
+        found = [
+            run
+            for run in self.runs
+            if run["info"]["experiment_id"] in told["experiment_ids"] and tag in run["data"]["tags"]
+        ]
+        # MLflow leaves an empty list out.
+        return web.json_response({"runs": found[: told["max_results"]]} if found else {})
+
+    def _logged_model(self, model_id: str) -> web.Response:
+        if model_id not in self.models:
+            missing = f"Logged model with ID '{model_id}' not found."
+            return error(404, "RESOURCE_DOES_NOT_EXIST", missing)
+        return web.json_response({"model": {"info": self.models[model_id]}})
 
     def _create_model(self, told: JSON) -> web.Response:
         name = told["name"]

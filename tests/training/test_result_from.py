@@ -222,4 +222,4 @@ def test_an_integration_that_is_switched_off_meanwhile_takes_no_report_away() ->
 
 def test_a_place_that_this_release_does_not_know_is_refused() -> None:
     unknown = TrainingTemplate.model_validate({**TRAINING, "resultFrom": {"pigeon": {}}})
-    assert template.problem(unknown) == "training.resultFrom needs exactly one of object"
+    assert template.problem(unknown) == "training.resultFrom needs exactly one of object, mlflow"

@@ -79,8 +79,10 @@ def test_the_whole_chain() -> None:
         promoted,
         approval="approved by ada",
         registered=RegisteredVersion(registry="mlflow", name="power", version="7"),
+        mlflow={"registry": "mlflow", "runID": "r1", "url": "http://mlflow/#/runs/r1"},
     ) == (
         "alert ElecDrift (10000 alerts since 2026-01-31T08:55:00Z) -> TrainingRun elec-1a "
+        "-> MLflow run http://mlflow/#/runs/r1 "
         "-> ModelVersion elec-2b -> gates 1/1 passed -> approved by ada "
         "-> ModelRegistry mlflow: version 7 of power "
         "-> ModelDeployment prod: Promoted (canary 3/900 bad, stable 9/2700)"

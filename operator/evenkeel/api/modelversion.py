@@ -12,7 +12,8 @@ from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices
 from evenkeel.api.data import UsedDataList
 from evenkeel.api.enginerun import EngineRun
 from evenkeel.api.registration import RegisteredAs, Registration
-from evenkeel.api.uri import ModelURI
+from evenkeel.api.tracking import TrackedRun
+from evenkeel.api.uri import VersionURI
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import Model, Rule, map_list
 from evenkeel.meta.times import Timestamp
@@ -49,6 +50,7 @@ _OPTIONAL = (
     "champion",
     "gates",
     "registration",
+    "mlflow",
 )
 _UNCHANGED = " && ".join(
     [f"self.{name} == oldSelf.{name}" for name in ("model", "uri", "format")]
@@ -69,13 +71,24 @@ class ModelVersionSpec(Model):
             "a ModelVersion is immutable except for approval; create another ModelVersion",
         ),
         Rule(
+            "!self.uri.startsWith('mlflow+') || has(self.mlflow)",
+            "what a tracking server hands out needs mlflow.registry, the ModelRegistry whose "
+            "Secret it is shown",
+        ),
+        Rule(
             "!has(oldSelf.trainedTime) || "
             "has(self.trainedTime) && self.trainedTime == oldSelf.trainedTime",
             "trainedTime can be set once; create another ModelVersion",
         ),
     )
     model: Annotated[Name, Field(description="Name of the model that this is a version of.")]
-    uri: Annotated[ModelURI, Field(description="Where the artefact is.")]
+    uri: Annotated[
+        VersionURI,
+        Field(
+            description="Where the artefact is; mlflow+https://HOST/api/2.0/mlflow-artifacts/... "
+            "is what a tracking server of MLflow hands out itself."
+        ),
+    ]
     format: Annotated[ModelFormat, Field(description="Format of the artefact.")]
     digest: Annotated[
         Digest | None,
@@ -117,6 +130,9 @@ class ModelVersionSpec(Model):
         ),
     ] = None
     gates: Gates = ()
+    mlflow: Annotated[
+        TrackedRun | None, Field(description="Where MLflow has its training, if it has.")
+    ] = None
     registration: Annotated[
         Registration | None, Field(description="Where the version is registered, if anywhere.")
     ] = None
@@ -145,6 +161,15 @@ class Rollout(Model):
     time: Annotated[Timestamp, Field(description="When the outcome was reached.")]
     reason: Annotated[str, Field(max_length=128, description="CamelCase reason.")] = ""
     message: Annotated[str, Field(max_length=2048, description="The verdict with its counts.")] = ""
+
+
+class Download(Model):
+    """What a tracking server is shown, as the version's ModelRegistry says."""
+
+    secret_name: Annotated[str, Field(max_length=253, description="Secret, if any.")] = ""
+    workspace: Annotated[
+        str, Field(max_length=63, description="Workspace, if not the default.")
+    ] = ""
 
 
 class ModelVersionStatus(Model):
@@ -181,6 +206,10 @@ class ModelVersionStatus(Model):
             json_schema_extra=map_list("deployment"),
         ),
     ] = ()
+    download: Annotated[
+        Download | None,
+        Field(description="What its server is shown, where that hands the artefact out itself."),
+    ] = None
     registered: Annotated[
         RegisteredAs | None, Field(description="What it is in its registry, once it is.")
     ] = None

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
+from evenkeel.api.base import Name
 from evenkeel.api.objectstore import BUCKET, PLAIN, RUN, ObjectStore
 from evenkeel.meta.model import Model, Rule, cel, exactly_one
 
@@ -36,12 +37,46 @@ class ResultObject(ObjectStore):
     ]
 
 
+class ResultRun(Model):
+    """What the trainer has logged to MLflow, which it may know nothing else of.
+
+    Its run is found by a tag, which the clients of MLflow take from the environment.
+    """
+
+    registry: Annotated[
+        Name,
+        Field(
+            description="Name of a ModelRegistry in this namespace, whose server the trainer logs "
+            "to."
+        ),
+    ]
+    experiment: Annotated[
+        str,
+        Field(
+            max_length=256,
+            description="Experiment that the run is in; the model's name if left out. The trainer "
+            "gets it as MLFLOW_EXPERIMENT_NAME.",
+        ),
+    ] = ""
+    model: Annotated[
+        str,
+        Field(
+            max_length=256,
+            description="Name under which the model is logged; needed where a run logs several.",
+        ),
+    ] = ""
+
+
 class ResultFrom(Model):
     """Where the report is read once the training has succeeded."""
 
     object: Annotated[
         ResultObject | None,
         Field(description="An object with the JSON that the termination message would have."),
+    ] = None
+    mlflow: Annotated[
+        ResultRun | None,
+        Field(description="The run of MLflow that the trainer has logged."),
     ] = None
 
     @classmethod

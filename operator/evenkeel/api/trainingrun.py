@@ -12,6 +12,7 @@ from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices, T
 from evenkeel.api.data import UsedDataList
 from evenkeel.api.enginerun import ObservedRun
 from evenkeel.api.registration import Registration
+from evenkeel.api.tracking import TrackedRun
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import SET, Model, Rule, says
 from evenkeel.meta.times import Timestamp
@@ -73,6 +74,13 @@ class TrainingResult(Model):
     code_revision: Annotated[
         str, Field(max_length=253, description="Revision of the training code.")
     ] = ""
+    parameters: Annotated[
+        dict[str, Annotated[str, Field(max_length=4096)]],
+        Field(max_length=64, description="Parameters of the training besides the run's own."),
+    ] = Field(default_factory=dict)
+    mlflow: Annotated[
+        TrackedRun | None, Field(description="Its run in MLflow, if the report was read there.")
+    ] = None
 
 
 class CutShort(Model):

@@ -30,6 +30,19 @@ class _Fault(NamedTuple):
         return Rule(f"{sign}self.matches(r'{self.pattern}')", self.message)
 
 
+_SCHEMES = "pvc|s3|gs|http|https|hf|oci|file"
+
+
+def _known(schemes: str) -> _Fault:
+    return _Fault(
+        f"^(({schemes})://.|{_REGISTRY})",
+        "uri must begin with pvc://, s3://, gs://, http://, https://, hf://, oci:// or file:// "
+        "(baked into the runtime's image)",
+        unless=True,
+    )
+
+
+_KNOWN = _known(_SCHEMES)
 _FAULTS = (
     _Fault(
         f"^{_REGISTRY}",
@@ -38,12 +51,7 @@ _FAULTS = (
         "MlflowClient().get_model_version_download_uri(NAME, VERSION) tells it, or mount it as "
         "pvc://CLAIM/PATH",
     ),
-    _Fault(
-        f"^((pvc|s3|gs|http|https|hf|oci|file)://.|{_REGISTRY})",
-        "uri must begin with pvc://, s3://, gs://, http://, https://, hf://, oci:// or file:// "
-        "(baked into the runtime's image)",
-        unless=True,
-    ),
+    _KNOWN,
     _Fault(
         "^pvc://([^/]*$|/|[^/]+/$)",
         "write pvc://CLAIM/PATH, with the model's path within the claim",
@@ -56,13 +64,17 @@ _FAULTS = (
     ),
     _Fault("[\\x00-\\x1f\\x7f]", "uri must have no line breaks, tabs or other control characters"),
     _Fault(
-        "^[a-z0-9]+://[^/]* |^oci://.* | $",
+        "^[a-z0-9+]+://[^/]* |^oci://.* | $",
         "a blank may stand in a path only, not in a bucket's, host's, claim's or image's name and "
         "not at the end",
     ),
 )
 
 URI_RULES = tuple(fault.rule() for fault in _FAULTS)
+_VERSION_RULES = (
+    (_known(f"{_SCHEMES}|mlflow[+]https?") if fault is _KNOWN else fault).rule()
+    for fault in _FAULTS
+)
 
 
 def uri_problem(uri: str) -> str | None:
@@ -73,9 +85,13 @@ def uri_problem(uri: str) -> str | None:
 ModelURI = Annotated[str, Field(min_length=1, max_length=2048, json_schema_extra=cel(*URI_RULES))]
 """The address of an artefact, which is handed on letter by letter."""
 
+VersionURI = Annotated[
+    str, Field(min_length=1, max_length=2048, json_schema_extra=cel(*_VERSION_RULES))
+]
+"""That of a version, which a tracking server of MLflow may hand out as well."""
+
 PROXIED = "mlflow+"
-"""Before the address of artefacts that a tracking server of MLflow hands out itself. Only the
-status has such addresses."""
+"""Before the address of artefacts that a tracking server of MLflow hands out itself."""
 
 
 def is_proxied(uri: str) -> bool:

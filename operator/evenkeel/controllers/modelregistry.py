@@ -8,7 +8,8 @@ from typing import Any
 
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.controllers.kind import Context, Kind
-from evenkeel.controllers.modelversion import UNREGISTERED
+from evenkeel.controllers.modelversion import HANDED_OUT, UNREGISTERED
+from evenkeel.controllers.trainingrun import REPORTED
 from evenkeel.kube.index import Entry, Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
@@ -18,6 +19,15 @@ from evenkeel.registries.plan import plan_registry, question
 JSON = dict[str, Any]
 
 SERVED = "deployments with a model or an alias of a registry"
+
+
+CONCERNED = {
+    SERVED: "ModelDeployment",
+    UNREGISTERED: "ModelVersion",
+    HANDED_OUT: "ModelVersion",
+    REPORTED: "TrainingRun",
+}
+"""By index the kind of objects that name a registry."""
 
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
@@ -31,9 +41,9 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
 
 
 def concerns(store: Store, registry: JSON) -> Iterator[Key]:
-    """The ModelDeployments with a model of it, and the versions that it is to have."""
+    """Whom its answers and its Secret concern."""
     meta = registry["metadata"]
-    for index, kind in ((SERVED, "ModelDeployment"), (UNREGISTERED, "ModelVersion")):
+    for index, kind in CONCERNED.items():
         for obj in store.found(index, kind, meta["namespace"], meta["name"]):
             yield Key(kind, meta["namespace"], obj["metadata"]["name"])
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from evenkeel.api.artifacts import handed_out
 from evenkeel.api.modelregistry import ModelRegistry
-from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.modelversion import Download, ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
+from evenkeel.api.uri import is_proxied
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.known_versions import INDICES, promoted_last
 from evenkeel.controllers.retrainschedule import OVERSEES
@@ -26,6 +28,7 @@ JSON = dict[str, Any]
 FOLLOWS = "deployments that follow a model"
 NAMES = "deployments that name a version"
 UNREGISTERED = "versions that a registry is to have"
+HANDED_OUT = "versions that a registry's server hands out"
 
 
 async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) -> Plan:
@@ -43,6 +46,7 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             version,
             siblings,
             now,
+            download=_download(store, version),
             registered=None if found is None else found.registered,
             registration=None if found is None else found.observation,
         )
@@ -61,6 +65,22 @@ def _registration(context: Context, version: ModelVersion, now: datetime) -> Fou
     polls = {} if registry is None or known else {TYPE: question(version, registry)}
     seen = context.polls.want(key, polls)
     return found(version, registry, seen.get(TYPE, Sighting()), now)
+
+
+def _download(store: Store, version: ModelVersion) -> Download | None:
+    """What the server is shown that hands its artefact out; only the server of its ModelRegistry
+    is shown anything."""
+    spec = version.spec
+    if spec.mlflow is None or not is_proxied(spec.uri):
+        return None
+    found = store.get(Key(ModelRegistry.kind, version.metadata.namespace, spec.mlflow.registry))
+    registry = None if found is None else store.parse(ModelRegistry, found)
+    if registry is None or not spec.uri.startswith(handed_out(registry.spec.mlflow.url)):
+        return None
+    return Download(
+        secret_name=registry.spec.secret_name or "",
+        workspace=registry.spec.mlflow.workspace or "",
+    )
 
 
 def concerns(store: Store, version: JSON) -> Iterator[Key]:
@@ -91,6 +111,12 @@ def _unregistered(version: JSON) -> Iterator[Entry]:
         yield Entry(wanted["registry"])
 
 
+def _handed_out(version: JSON) -> Iterator[Entry]:
+    spec = version["spec"]
+    if is_proxied(spec["uri"]) and spec.get("mlflow"):
+        yield Entry(spec["mlflow"]["registry"])
+
+
 KIND = Kind(
     ModelVersion,
     reconcile=reconcile,
@@ -98,6 +124,7 @@ KIND = Kind(
     indices=lambda: (
         *INDICES,
         Index(UNREGISTERED, ModelVersion.kind, _unregistered),
+        Index(HANDED_OUT, ModelVersion.kind, _handed_out),
         _by_source(FOLLOWS, "follow"),
         _by_source(NAMES, "version"),
     ),

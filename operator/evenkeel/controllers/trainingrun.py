@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 JSON = dict[str, Any]
 
 REPLACES = "runs that replace a run"
+REPORTED = "runs whose report a registry's server has"
 CREATED = "SuccessfulCreate"
 """Reason of the Event by which the Job controller tells of a pod."""
 
@@ -139,6 +140,12 @@ def _replaced(run: JSON) -> Iterator[Entry]:
     return (Entry(name) for name in run["spec"].get("replaces") or ())
 
 
+def _reported(run: JSON) -> Iterator[Entry]:
+    place = (run["spec"]["training"].get("resultFrom") or {}).get("mlflow")
+    if place and not run.get("status", {}).get("result"):
+        yield Entry(place["registry"])
+
+
 KIND = Kind(
     TrainingRun,
     reconcile=reconcile,
@@ -147,6 +154,9 @@ KIND = Kind(
     concerns=concerns,
     belongs=run_of,
     labels=lambda: (labels.RUN, *run_labels()),
-    indices=lambda: (Index(REPLACES, TrainingRun.kind, _replaced),),
+    indices=lambda: (
+        Index(REPLACES, TrainingRun.kind, _replaced),
+        Index(REPORTED, TrainingRun.kind, _reported),
+    ),
     verbs=(*READ, "create", "delete", "patch"),
 )

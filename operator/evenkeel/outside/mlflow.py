@@ -120,3 +120,50 @@ class AliasMeans:
     """The version that an alias means now."""
 
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedBy:
+    """What the run with this tag has logged, which has ended last of those that have finished.
+
+    experiment: its name. model: the name of the model that is meant; empty where there is one.
+    """
+
+    experiment: str
+    tag: tuple[str, str]
+    model: str = ""
+    workspace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A run and its model.
+
+    server: whose. uri: where the model's artefacts are. metrics: the newest value of each. data:
+    names and digests of the datasets that it was trained on, as far as they are told. commit: of
+    the code, empty if that is not told.
+    """
+
+    server: str
+    experiment_id: str
+    run_id: str
+    model_id: str
+    uri: str
+    metrics: tuple[tuple[str, float], ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    data: tuple[tuple[str, str], ...] = ()
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlogged:
+    """No such run or model, so far; words: what is known of it."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """It has logged too much to tell which model is meant; words: what, and what to do."""
+
+    words: str

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from evenkeel.api.artifacts import BY_SERVER, handed_out
 from evenkeel.api.base import GROUP
 from evenkeel.api.cause import cause_text
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.registration import RegisteredAs, Registration
-from evenkeel.api.uri import PROXIED
+from evenkeel.api.tracking import TrackedRun
 from evenkeel.meta.conditions import Observation, find
 from evenkeel.meta.times import timestamp
 from evenkeel.outside.mlflow import KIND, Enrolled, Enrolment
 from evenkeel.outside.poll import Poll, Sighting
-from evenkeel.registries.artifacts import BY_SERVER, PROXY
 
 TYPE = "Registered"
 MARK = f"{GROUP}/model-version"
@@ -43,10 +43,9 @@ class Found(NamedTuple):
 
 def question(version: ModelVersion, registry: ModelRegistry) -> Poll:
     """What the registry is asked for a version with a registration until it has it."""
-    meta, spec = version.metadata, version.spec
+    meta = version.metadata
     wanted, server = _registration(version), registry.spec.mlflow
-    sources = tuple(dict.fromkeys(_sources(spec.uri, server.url)))
-    of_run = _OF_RUN.search(sources[0])
+    sources = tuple(dict.fromkeys(_sources(version, server.url)))
     return Poll(
         KIND,
         server.url,
@@ -55,7 +54,7 @@ def question(version: ModelVersion, registry: ModelRegistry) -> Poll:
             mark=(MARK, f"{meta.namespace}/{meta.name}"),
             sources=sources,
             tags=tuple(_tags(version)),
-            run_id=of_run[1] if of_run is not None else "",
+            run_id=_run(version, sources[0]),
             description=_description(version),
             workspace=server.workspace or "",
         ),
@@ -104,9 +103,25 @@ def _registration(version: ModelVersion) -> Registration:
     return version.spec.registration
 
 
-def _sources(uri: str, url: str) -> Iterator[str]:
+def _logged(version: ModelVersion) -> TrackedRun | None:
+    """Its run and model, if the registry's own server has them."""
+    run = version.spec.mlflow
+    return run if run is not None and run.registry == _registration(version).registry else None
+
+
+def _run(version: ModelVersion, source: str) -> str:
+    known, kept = _logged(version), _OF_RUN.search(source)
+    if known is not None and known.run_id:
+        return known.run_id
+    return kept[1] if kept is not None else ""
+
+
+def _sources(version: ModelVersion, url: str) -> Iterator[str]:
     """What the registry at `url` may call the artefacts, the one to register first."""
-    own, logged = f"{PROXIED}{url.rstrip('/')}{PROXY}/", _LOGGED.search(uri)
+    uri, run = version.spec.uri, _logged(version)
+    if run is not None and run.model_id:
+        yield f"models:/{run.model_id}"
+    own, logged = handed_out(url), _LOGGED.search(uri)
     kept = uri.startswith(own)
     if logged is None:
         yield f"{BY_SERVER}/{uri.removeprefix(own)}" if kept else uri

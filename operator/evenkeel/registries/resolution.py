@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from evenkeel.api.artifacts import fetched_from
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.modelregistry import ModelRegistry
@@ -17,7 +18,6 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
 from evenkeel.outside.mlflow import KIND, Missing, Registered, Which
 from evenkeel.outside.poll import Poll, Sighting
-from evenkeel.registries.artifacts import fetched_from
 
 PYFUNC = "python_function"
 SERVED_AS = ModelFormat(name="mlflow")

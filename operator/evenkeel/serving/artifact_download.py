@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.modelsource import Storage
+from evenkeel.api.modelversion import Download
 from evenkeel.api.uri import PROXIED
 from evenkeel.pods.expansion import literal_env
 from evenkeel.serving.model_files import INITIALIZER, VOLUME, ModelFiles
@@ -28,7 +28,7 @@ KEYS = {
 
 
 def downloaded(
-    uri: str, mount_path: str, registered: ResolvedModel, storage: Storage, image: str
+    uri: str, mount_path: str, shown: Download, storage: Storage, image: str
 ) -> ModelFiles:
     """The volume, mount and download of artefacts at an address that begins with PROXIED.
 
@@ -37,14 +37,14 @@ def downloaded(
     told = {
         "MLFLOW_ARTIFACTS": uri.removeprefix(PROXIED),
         "MLFLOW_DESTINATION": mount_path,
-        "MLFLOW_WORKSPACE": registered.workspace,
+        "MLFLOW_WORKSPACE": shown.workspace,
     }
     container: dict[str, Any] = {
         "name": INITIALIZER,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-m", "evenkeel.sidecars.mlflow_download"],
-        "env": [*literal_env(told), *_shown(registered.secret_name)],
+        "env": [*literal_env(told), *_shown(shown.secret_name)],
         "resources": storage.resources or dict(RESOURCES),
         "volumeMounts": [{"name": VOLUME, "mountPath": mount_path}],
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.modelsource import ModelSource
-from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.modelversion import Download, ModelVersion
 from evenkeel.api.registration import RegisteredVersion
+from evenkeel.api.uri import is_proxied
 from evenkeel.api.version_order import age, tied, trained
 from evenkeel.meta.conditions import find, is_true
 from evenkeel.meta.refusal import Refused
@@ -22,7 +23,8 @@ class Target(NamedTuple):
 
     version: name of the ModelVersion, "" for a plain URI. digest: of the artefact, if known.
     model: the model's name (ModelVersion.spec.model), "" for a plain URI. registered: what it is in
-    its registry, if it is of one.
+    its registry, if it is served by its name there. download: what the ModelVersion says that its
+    server is shown.
     """
 
     uri: str
@@ -31,6 +33,15 @@ class Target(NamedTuple):
     digest: str = ""
     model: str = ""
     registered: ResolvedModel | None = None
+    download: Download | None = None
+
+    @property
+    def shown(self) -> Download | None:
+        """What its server is shown, where that hands the artefact out itself; None: not known."""
+        found = self.registered
+        if found is None:
+            return self.download
+        return Download(secret_name=found.secret_name, workspace=found.workspace)
 
     @property
     def identity(self) -> RegisteredVersion | None:
@@ -176,6 +187,15 @@ def _awaits_a_person(version: ModelVersion) -> bool:
     return approved is not None and approved.reason == "AwaitingApproval"
 
 
-def _target(version: ModelVersion) -> Target:
-    spec = version.spec
-    return Target(spec.uri, version.metadata.name, spec.format, spec.digest or "", spec.model)
+def _target(version: ModelVersion) -> Target | Refused:
+    spec, name = version.spec, version.metadata.name
+    download = version.status.download
+    if is_proxied(spec.uri) and download is None:
+        registry = spec.mlflow.registry if spec.mlflow is not None else ""
+        return Refused(
+            "RegistryNotFound",
+            f"ModelVersion {name} is handed out by the server of ModelRegistry {registry}, and no "
+            "such ModelRegistry with its address was there so far; create it",
+        )
+    target = Target(spec.uri, name, spec.format, spec.digest or "", spec.model)
+    return target._replace(download=download)

@@ -111,9 +111,9 @@ def _files(
     settings: PodSettings,
 ) -> ModelFiles | Refused:
     path = fill(runtime.model_mount_path, placeholder_values(md, revision, target))
-    if target.registered is not None and is_proxied(target.uri):
+    if (shown := target.shown) is not None and is_proxied(target.uri):
         storage = md.spec.model.storage
-        return downloaded(target.uri, path, target.registered, storage, settings.warm_up_image)
+        return downloaded(target.uri, path, shown, storage, settings.warm_up_image)
     return model_files(
         target.uri,
         path,

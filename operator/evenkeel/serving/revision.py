@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from evenkeel.api.modeldeployment import ModelDeploymentSpec
-from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.api.uri import is_proxied
 from evenkeel.meta.model import Model
@@ -60,15 +59,21 @@ def revision_name(
         _written(spec.model.storage),
     ]
     if target.registered is not None:
-        parts.append(_registered(target.uri, target.registered))
+        parts.append(_registered(target))
+    elif is_proxied(target.uri):
+        parts.append(_shown(target))
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return child_name(deployment, digest(text), NAME_LIMIT)
 
 
-def _registered(uri: str, found: ResolvedModel) -> list[str]:
+def _registered(target: Target) -> list[str]:
     """A version is one revision, also where two have the same artefacts: each has a verdict."""
-    shown = [found.secret_name, found.workspace] if is_proxied(uri) else []
-    return [found.version, *shown]
+    return [target.number, *_shown(target)]
+
+
+def _shown(target: Target) -> list[str]:
+    shown = target.shown if is_proxied(target.uri) else None
+    return [] if shown is None else [shown.secret_name, shown.workspace]
 
 
 def _runtime_parts(spec: ModelDeploymentSpec) -> set[str]:

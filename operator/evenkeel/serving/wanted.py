@@ -8,6 +8,7 @@ from typing import NamedTuple
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ResolvedModel, RevisionStatus
 from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.uri import is_proxied
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.refusal import Refused
 from evenkeel.serving.model_source import Target
@@ -57,7 +58,13 @@ def stable_revision(
     )
     version = next((v for v in versions if v.metadata.name == stable.version), None)
     if version is not None:
-        target = target._replace(digest=version.spec.digest or "", model=version.spec.model)
+        target = target._replace(
+            digest=version.spec.digest or "",
+            model=version.spec.model,
+            download=version.status.download,
+        )
+    if is_proxied(target.uri) and target.shown is None:
+        return None
     made = wanted_revision(md, target, runtime, pods)
     return None if isinstance(made, Refused) else made
 

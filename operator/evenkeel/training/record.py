@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.cause import Cause
@@ -16,10 +17,19 @@ from evenkeel.training.data import used
 from evenkeel.training.engine import labels_of
 from evenkeel.training.snapshot import RunSnapshot
 
+PARAMETERS = 64
+"""Those that a version has."""
+
 
 def version_name(run: TrainingRun) -> str:
     """The ModelVersion of a run: the model and a digest of the run."""
     return child_name(run.spec.model, digest(run.metadata.uid))
+
+
+def _parameters(own: Mapping[str, str], reported: Mapping[str, str]) -> dict[str, str]:
+    """Those of the run, and as many others as there is room for."""
+    others = {name: value for name, value in sorted(reported.items()) if name not in own}
+    return {**own, **dict(islice(others.items(), max(0, PARAMETERS - len(own))))}
 
 
 def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) -> Manifest:
@@ -34,7 +44,7 @@ def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) 
         data=data,
         data_revision=report.data_revision or _data_revision(run.spec.cause, data),
         code_revision=report.code_revision,
-        parameters=run.spec.training.parameters,
+        parameters=_parameters(run.spec.training.parameters, report.parameters),
         metrics=report.metrics,
         slices=report.slices,
         training_run=run.metadata.name,
@@ -44,6 +54,7 @@ def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) 
         champion=champion.metadata.name if champion is not None else "",
         gates=run.spec.gates,
         approval=ApprovalDecision(mode=run.spec.approval),
+        mlflow=report.mlflow,
         registration=run.spec.registration,
     )
     return {

@@ -127,10 +127,10 @@ def _metrics(metrics: Any, where: str) -> list[dict[str, Any]]:
             "name and value"
         )
     _distinct([name for name, _ in pairs], where)
-    return [{"name": name, "value": _decimal(value, f"{where}.{name}")} for name, value in pairs]
+    return [{"name": name, "value": decimal(value, f"{where}.{name}")} for name, value in pairs]
 
 
-def _decimal(value: Any, where: str) -> str:
+def decimal(value: Any, where: str) -> str:
     """At most 32 characters: digits beyond them are rounded, larger numbers refused."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,40}(\.[0-9]{1,60})?", value):
         value = Decimal(value)

@@ -27,6 +27,8 @@ def lineage(
     if spec.training_run:
         where = f" ({spec.run.engine} {spec.run.name} {spec.run.url})" if spec.run else ""
         links.append(f"TrainingRun {spec.training_run}{where}")
+    if spec.mlflow is not None:
+        links.append(f"MLflow run {spec.mlflow.url or spec.mlflow.run_id}")
     links.append(f"ModelVersion {name}")
     if gates:
         failed = [g for g in gates if not g.passed]

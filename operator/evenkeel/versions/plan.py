@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evenkeel.api.common import Gate
-from evenkeel.api.modelversion import GateResult, ModelVersion, ModelVersionStatus, Rollout
+from evenkeel.api.modelversion import (
+    Download,
+    GateResult,
+    ModelVersion,
+    ModelVersionStatus,
+    Rollout,
+)
 from evenkeel.api.record import annotation
 from evenkeel.api.registration import RegisteredAs
 from evenkeel.meta.conditions import Observation, find, merge
@@ -27,12 +33,14 @@ LOOK_AGAIN = 10.0
 class VersionSnapshot:
     """`siblings`: versions of the model, among them the champion; with or without this one.
 
+    download: what its server is shown, as far as its ModelRegistry is there.
     registered: what it is in its registry, as far as that has told; registration: whether it is.
     """
 
     version: ModelVersion
     siblings: tuple[ModelVersion, ...]
     now: datetime
+    download: Download | None = None
     registered: RegisteredAs | None = None
     registration: Observation | None = None
 
@@ -72,6 +80,7 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         champion=reference,
         gates=gates,
         rolled_back=_rolled_back(status),
+        download=snapshot.download or status.download,
         registered=registered,
         lineage=lineage(
             version.metadata.name,

@@ -9,10 +9,11 @@ from evenkeel.adapters.access import Access
 from evenkeel.adapters.mlflow.aliases import keep
 from evenkeel.adapters.mlflow.enrolment import enrol
 from evenkeel.adapters.mlflow.resolution import which
+from evenkeel.adapters.mlflow.runs import logged
 from evenkeel.adapters.mlflow.server import Server
 from evenkeel.adapters.mlflow.tags import tag
 from evenkeel.adapters.web import Web
-from evenkeel.outside.mlflow import Enrolment, KeptAlias, Reach, Reached, Tag, Which
+from evenkeel.outside.mlflow import Enrolment, KeptAlias, LoggedBy, Reach, Reached, Tag, Which
 
 
 class Mlflow:
@@ -35,6 +36,8 @@ class Mlflow:
                 return await enrol(server, question)
             case KeptAlias():
                 return await keep(server, question)
+            case LoggedBy():
+                return await logged(server, question)
             case _:
                 raise TypeError(f"no question for a registry: {type(question).__name__}")
 

@@ -15,7 +15,7 @@ from typing import Any
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.body import parsed
 from evenkeel.adapters.source import NotUnderstood, SourceError
-from evenkeel.adapters.web import Reply, Web, refusal, words
+from evenkeel.adapters.web import ANSWER, Reply, Web, refusal, words
 from evenkeel.outside.mlflow import Missing
 
 API = "/api/2.0/mlflow"
@@ -47,7 +47,13 @@ class Server:
         )
 
     async def send(
-        self, path: str, told: Mapping[str, Any], *, method: str = "POST", repeatable: bool = True
+        self,
+        path: str,
+        told: Mapping[str, Any],
+        *,
+        method: str = "POST",
+        repeatable: bool = True,
+        limit: int = ANSWER,
     ) -> Reply:
         """What it answers to a JSON object."""
         return await self.web.request(
@@ -56,6 +62,7 @@ class Server:
             _whole(path),
             headers={**self._headers(), "Content-Type": "application/json"},
             data=json.dumps(told).encode(),
+            limit=limit,
             repeatable=repeatable,
         )
 

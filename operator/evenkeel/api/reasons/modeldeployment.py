@@ -205,8 +205,8 @@ _REGISTRY = (
     Reason(
         "RegistryNotFound",
         (*_REGISTRY_REFUSED, "AliasCurrent"),
-        "`model.registry` or `servedAlias` names a ModelRegistry that the namespace does not have; "
-        "what serves goes on.",
+        "`model.registry`, `servedAlias` or the version's `spec.mlflow` names a ModelRegistry that "
+        "the namespace does not have; what serves goes on.",
         "Create it or correct the name.",
     ),
     Reason(

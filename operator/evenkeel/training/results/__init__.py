@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from evenkeel.api.common import TrainingTemplate
 from evenkeel.training.results.kind import ResultSource
+from evenkeel.training.results.mlflow import MLFLOW
 from evenkeel.training.results.object import OBJECT
 
-SOURCES: tuple[ResultSource, ...] = (OBJECT,)
+SOURCES: tuple[ResultSource, ...] = (OBJECT, MLFLOW)
 """Every one; `evenkeel.api.resultfrom.ResultFrom` has a field for each."""
 
 

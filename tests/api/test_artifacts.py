@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from evenkeel.api.artifacts import PROXY, fetched_from
 from evenkeel.api.uri import is_proxied
 from evenkeel.meta.refusal import Refused
-from evenkeel.registries.artifacts import PROXY, fetched_from
 from evenkeel.sidecars.mlflow_download import config
 
 URL = "https://mlflow.example/base/"

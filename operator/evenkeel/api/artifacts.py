@@ -16,6 +16,11 @@ _SERVED = ("s3", "gs", "pvc", "http", "https", "hf", "oci")
 _SEGMENT = re.compile(r"^[A-Za-z0-9._~@+=,-]+$")
 
 
+def handed_out(url: str) -> str:
+    """What the addresses begin with that the tracking server at `url` hands out itself."""
+    return f"{PROXIED}{url.rstrip('/')}{PROXY}/"
+
+
 def fetched_from(uri: str, url: str) -> str | Refused:
     """The address of artefacts, as storage takes it.
 
@@ -51,7 +56,7 @@ def _proxied(uri: str, url: str) -> str | Refused:
     segments = path.strip("/").split("/")
     if not all(_SEGMENT.match(one) and one.strip(".") for one in segments):
         return _refused(f"the path of its artefacts cannot be used ({_short(uri)})")
-    found = f"{PROXIED}{url.rstrip('/')}{PROXY}/{'/'.join(segments)}"
+    found = f"{handed_out(url)}{'/'.join(segments)}"
     if len(found) > LONGEST:
         return _refused("the address of its artefacts is too long; shorten the registry's URL")
     return found

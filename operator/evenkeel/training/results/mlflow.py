@@ -1,0 +1,123 @@
+"""What a trainer has logged to MLflow, as its report.
+
+The clients of MLflow take tags of each run from MLFLOW_RUN_CONTEXT, so that a run is found whose
+trainer knows of nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from evenkeel.api.artifacts import fetched_from
+from evenkeel.api.base import GROUP
+from evenkeel.api.common import Metric, ModelFormat
+from evenkeel.api.modelregistry import ModelRegistry
+from evenkeel.api.resultfrom import ResultRun
+from evenkeel.api.tracking import TrackedRun
+from evenkeel.api.trainingrun import TrainingResult, TrainingRun
+from evenkeel.meta.refusal import Refused
+from evenkeel.meta.text import printable
+from evenkeel.outside.mlflow import KIND, Logged, LoggedBy, Unclear, Unlogged
+from evenkeel.outside.poll import Poll
+from evenkeel.training.result import InvalidResult, decimal
+from evenkeel.training.results.kind import INTERVAL, Absent, Named, ResultSource
+
+FORMAT = ModelFormat(name="mlflow")
+RUN, UID = f"{GROUP}/run", f"{GROUP}/run-uid"
+"""Tags of a run and its models. Names are given again, UIDs are not."""
+MOST = 64
+"""Metrics and parameters that a version has."""
+LARGEST = 1e28
+
+
+def place(run: TrainingRun) -> str:
+    """Where that is, for people."""
+    return f"ModelRegistry {_spec(run).registry}, experiment {_experiment(run)}"
+
+
+def poll(run: TrainingRun, named: Named) -> Poll | str:
+    """The question what the trainer has logged."""
+    spec = _spec(run)
+    found = named(ModelRegistry.kind, spec.registry)
+    if found is None:
+        return (
+            f"there is no ModelRegistry {spec.registry!r} in this namespace; create it, and the "
+            "run goes on"
+        )
+    registry = ModelRegistry.model_validate(found).spec
+    asked = LoggedBy(
+        _experiment(run),
+        tag=(UID, run.metadata.uid),
+        model=spec.model,
+        workspace=registry.mlflow.workspace or "",
+    )
+    return Poll(KIND, registry.mlflow.url, asked, INTERVAL, registry.secret_name or "")
+
+
+def read(run: TrainingRun, answer: Logged | Unlogged | Unclear) -> TrainingResult | Absent:
+    """The report. Raises InvalidResult."""
+    match answer:
+        case Unlogged():
+            return Absent(
+                f"{answer.words}; the trainer has to log to that server, and to the experiment in "
+                "MLFLOW_EXPERIMENT_NAME unless training.resultFrom.mlflow.experiment names another"
+            )
+        case Unclear():
+            raise InvalidResult(answer.words)
+    uri = fetched_from(answer.uri, answer.server)
+    if isinstance(uri, Refused):
+        raise InvalidResult(f"model {answer.model_id} cannot be served: {uri.message}")
+    runs = f"{answer.server.rstrip('/')}/#/experiments/{answer.experiment_id}/runs"
+    return TrainingResult(
+        uri=uri,
+        format=FORMAT,
+        metrics=_metrics(run, answer.metrics),
+        parameters=dict(_short(answer.parameters)[:MOST]),
+        data_revision=", ".join(f"{name}@{digest}" for name, digest in answer.data)[:253],
+        code_revision=answer.commit,
+        mlflow=TrackedRun(
+            registry=_spec(run).registry,
+            run_id=answer.run_id,
+            model_id=answer.model_id,
+            url=f"{runs}/{answer.run_id}",
+        ),
+    )
+
+
+def given(run: TrainingRun) -> Mapping[str, str]:
+    """What has its run found."""
+    tags = {RUN: f"{run.metadata.namespace}/{run.metadata.name}", UID: run.metadata.uid}
+    return {
+        "MLFLOW_EXPERIMENT_NAME": _experiment(run),
+        "MLFLOW_RUN_CONTEXT": json.dumps(tags, separators=(",", ":")),
+    }
+
+
+def _metrics(run: TrainingRun, told: Iterable[tuple[str, float]]) -> tuple[Metric, ...]:
+    """Those that gates look at first, as many as a version has."""
+    judged = {gate.metric for gate in run.spec.gates}
+    usable = [(n, v) for n, v in told if 0 < len(n) <= 128 and abs(v) < LARGEST]
+    chosen = sorted(usable, key=lambda metric: metric[0] not in judged)[:MOST]
+    return tuple(
+        Metric(name=name, value=decimal(Decimal(str(value)), name)) for name, value in chosen
+    )
+
+
+def _short(told: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name[:253], printable(value)[:512]) for name, value in told]
+
+
+def _experiment(run: TrainingRun) -> str:
+    return _spec(run).experiment or run.spec.model
+
+
+def _spec(run: TrainingRun) -> ResultRun:
+    found = run.spec.training.result_from
+    assert found is not None
+    assert found.mlflow is not None
+    return found.mlflow
+
+
+MLFLOW = ResultSource("mlflow", place, poll, read, given)
