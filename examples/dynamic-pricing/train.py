@@ -35,7 +35,6 @@ def main() -> None:
     split = int(len(data) * 0.8)
     train, test = data[:split], data[split:]
     features = ["price", "days_ahead", "season"]
-    mlflow.set_experiment("pricing")
     with mlflow.start_run():
         mlflow.log_params({"trees": TREES, "weeks": WEEKS})
         mlflow.log_input(mlflow.data.from_pandas(train, name="bookings"), context="training")
