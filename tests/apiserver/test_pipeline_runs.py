@@ -218,6 +218,26 @@ async def test_the_run_s_own_time_out_ends_it_there_once_it_can_be_reached(
         await until(lambda: not operator._polls._inquiries)
 
 
+async def test_a_newer_run_of_the_schedule_ends_the_one_that_it_replaces(
+    w: World, kfp: Pipelines, store: Store
+) -> None:
+    def of_the_schedule(name: str, *replaces: str) -> JSON:
+        made = training_run(kfp, store)
+        made["metadata"] = {"name": name, "labels": {"evenkeel.dev/schedule": "retrain"}}
+        made["spec"] |= {"schedule": "retrain", "replaces": [*replaces]}
+        return made
+
+    async with w.operator():
+        w.ns.create(of_the_schedule(RUN))
+        await until(lambda: w.ns.status(RUN, "TrainingRun")["run"]["name"])
+        first = w.ns.status(RUN, "TrainingRun")["run"]["name"]
+        w.ns.create(of_the_schedule("elec-2", RUN))
+        await until(lambda: ready(w)[0] == "Replaced")
+        await until(lambda: kfp.terminated == [first])
+        await until(lambda: w.ns.status("elec-2", "TrainingRun")["run"]["name"])
+    assert [run["state"] for run in kfp.runs.values()] == ["CANCELING", "PENDING"]
+
+
 @pytest.mark.parametrize("cascade", ["background", "foreground"])
 async def test_a_run_that_is_deleted_is_ended_there(
     w: World, kfp: Pipelines, store: Store, cascade: str

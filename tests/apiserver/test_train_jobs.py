@@ -240,11 +240,8 @@ async def test_without_its_crd_all_else_goes_on(
 @pytest.mark.parametrize(
     ("training", "message"),
     [
-        (
-            "{podTemplate: {spec: {containers: [{name: a}]}}}",
-            "exactly one of podTemplate, trainJob, workflow or rayJob",
-        ),
-        ("{trainJob: null}", "exactly one of podTemplate, trainJob, workflow or rayJob"),
+        ("{podTemplate: {spec: {containers: [{name: a}]}}}", "exactly one of podTemplate"),
+        ("{trainJob: null}", "exactly one of podTemplate"),
         ("{trainJob: {trainer: {image: a}}}", "training.trainJob.runtimeRef: Required value"),
         ("{trainJob: {runtimeRef: {name: a}, trainer: {numNodes: 0}}}", "numNodes: Invalid value"),
         ("{trainJob: {runtimeRef: {name: a}, trainer: {nodes: 2}}}", "unknown field"),
