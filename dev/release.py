@@ -2,7 +2,7 @@
 
     python -m dev.release [--final] [--no-image] [--dist DIR]
 
-Writes to dist/: wheel and sdist, the chart, the plain manifests, the operator's image, SHA256SUMS.
+Writes to dist/: wheel and sdist, the chart, the plain manifests, the images, SHA256SUMS.
 Without --final it is a dry run, which says what a release would still lack; with it, that is an
 error.
 Times within the archives are the last commit's, so that the same commit gives the same bytes.
@@ -11,7 +11,6 @@ Times within the archives are the last commit's, so that the same commit gives t
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import fcntl
 import gzip
 import hashlib
@@ -24,6 +23,7 @@ import tarfile
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -36,6 +36,8 @@ from dev.images.tools import BuildError
 from dev.paths import ROOT
 
 SUMS = "SHA256SUMS"
+PUBLISHED = ("operator", "data")
+"""Names of the images that a release has."""
 Say = Callable[[str], None]
 
 
@@ -117,18 +119,18 @@ def manifests(root: Path, dist: Path) -> None:
     (dist / "crds.yaml").write_text("".join(f"---\n{text}" for text in crds))
 
 
-def image(dist: Path, wanted: str, say: Say) -> None:
-    """The operator's image as a docker-archive, under the name that the manifests have."""
-    (operator,) = [one for one in IMAGES if one.name == "operator"]
-    tag = f"{operator.tag.rpartition(':')[0]}:{wanted}"
-    released = dataclasses.replace(operator, name="operator-release", tag=tag)
+def published(dist: Path, wanted: str, say: Say) -> None:
+    """The images as docker-archives, under the names that the manifests have."""
     cache = images.cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if missing := [tool for tool in images.TOOLS if shutil.which(tool) is None]:
             host.install(missing, say, recommended=True)
-        shutil.copy(images.build(released, cache), dist / f"evenkeel-operator-{wanted}.tar")
+        for one in (image for image in IMAGES if image.name in PUBLISHED):
+            tag = f"{one.tag.rpartition(':')[0]}:{wanted}"
+            made = images.build(replace(one, name=f"{one.name}-release", tag=tag), cache)
+            shutil.copy(made, dist / f"evenkeel-{one.name}-{wanted}.tar")
 
 
 def sums(dist: Path) -> str:
@@ -154,9 +156,9 @@ def release(root: Path, dist: Path, *, final: bool, with_image: bool, say: Say) 
     chart(root, dist, time, binaries.client("helm", say))
     manifests(root, dist)
     if with_image:
-        image(dist, wanted, say)
+        published(dist, wanted, say)
     else:
-        say("without the image, as asked")
+        say("without the images, as asked")
     (dist / SUMS).write_text(sums(dist))
     for line in (dist / SUMS).read_text().splitlines():
         say(line)
@@ -218,7 +220,7 @@ def _run(command: Iterable[str], cwd: Path | None = None, **environment: str) ->
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--final", action="store_true", help="refuse what a release lacks")
-    parser.add_argument("--no-image", action="store_true", help="leave the image out")
+    parser.add_argument("--no-image", action="store_true", help="leave the images out")
     parser.add_argument("--dist", type=Path, default=ROOT / "dist")
     options = parser.parse_args(arguments)
     try:

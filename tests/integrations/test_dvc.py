@@ -3,123 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
-import os
-import subprocess
+import ssl
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from evenkeel.adapters.access import Access, basic
 from evenkeel.adapters.s3.s3 import S3
 from evenkeel.adapters.sigv4 import Keys
 from evenkeel.adapters.web import Web
 from evenkeel.outside.s3 import Bucket, Look
 
-from dev.environment import interpreter
-from dev.paths import ROOT
+from dev.cluster.pki import Authority
 from dev.versitygw import ACCESS_KEY, REGION, SECRET_KEY, Versitygw
+from tests.support.api_server import ApiServer
+from tests.support.controllers import controllers
+from tests.support.dvc_project import PASSWORD, Project
 from tests.support.git_server import Backend, Repository, serving
-
-PASSWORD = "a-password-of-git"
-
-
-@dataclass
-class Project:
-    """A DVC project in a private repository, with data in a bucket.
-
-    store: the bucket's folder. variables: what its Secret would hold.
-    """
-
-    home: Path
-    repository: Repository
-    url: str
-    store: Path
-    variables: dict[str, str] = field(default_factory=dict)
-
-    def dvc(self, *arguments: str) -> None:
-        """Runs DVC in the clone."""
-        done = subprocess.run(
-            [interpreter("data"), "-m", "dvc", *arguments],
-            cwd=self.home / "data",
-            env={
-                **os.environ,
-                **self.variables,
-                "HOME": str(self.home),
-                "DVC_NO_ANALYTICS": "true",
-                "DVC_SITE_CACHE_DIR": str(self.home / "site"),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-
-    def change(self, number: int, *, push: bool = True) -> str:
-        """Another state of the data; the commit."""
-        texts = {f"data/train/part{n}.csv": f"{number},{n}\n" * 100 for n in range(3)}
-        self.repository.write(texts)
-        self.dvc("add", "-q", "data/train")
-        if push:
-            self.dvc("push", "-q")
-        return self.repository.push({})
-
-    async def bring(self, **variables: str) -> Brought:
-        """Runs the program as the init container does."""
-        return await asyncio.to_thread(self._bring, variables)
-
-    def _bring(self, variables: dict[str, str]) -> Brought:
-        folder, words = self.home / "volume", self.home / "last-words"
-        folder.mkdir(exist_ok=True)
-        words.unlink(missing_ok=True)
-        done = subprocess.run(
-            [interpreter("data"), "-m", "evenkeel.sidecars.data"],
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(ROOT / "operator"),
-                "DATA_FOLDER": str(folder),
-                "DATA_LAST_WORDS": str(words),
-                "DATA_REPO": self.url,
-                "DATA_PATH": "data/train",
-                "DATA_WAIT_SECONDS": "0",
-                "DATA_GIT_FROM": "git",
-                "DATA_GIT_USERNAME": "ci",
-                "DATA_GIT_PASSWORD": PASSWORD,
-                **self.variables,
-                **variables,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        content = folder / "content"
-        files = {
-            str(file.relative_to(content)): file.read_text()
-            for file in content.rglob("*")
-            if file.is_file()
-        }
-        assert not (folder / "work").exists()
-        for secret in (PASSWORD, SECRET_KEY):
-            assert secret not in done.stdout + done.stderr + words.read_text()
-        return Brought(done.returncode, words.read_text(), files, done.stderr)
-
-
-@dataclass
-class Brought:
-    """What came of it. words: the last ones, files: what the trainer finds, log: on the way."""
-
-    code: int
-    words: str
-    files: dict[str, str]
-    log: str
-
-    @property
-    def told(self) -> dict[str, Any]:
-        assert self.code == 0, self.words
-        found: dict[str, Any] = json.loads(self.words)
-        return found
+from tests.support.manifests import manifest
+from tests.support.operating import World, until, world
+from tests.support.training_pods import REPORT, ended, going, runs, tell
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +84,41 @@ async def test_data_in_git_itself(project: Project) -> None:
     found = await project.bring(DATA_PATH="data/notes.txt")
     assert found.files == {"notes.txt": "a file of Git's\n"}
     assert found.told["digest"].startswith("git:")
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+async def test_a_git_server_with_an_authority_of_its_own_and_a_token(
+    place: Project, mutual: bool
+) -> None:
+    authority = Authority(place.home / "pki")
+    pair = authority.issue("server", "git", hosts=["localhost"])
+    own = authority.issue("client", "evenkeel")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.pair.cert))
+    context.load_cert_chain(pair.cert, pair.key)
+    context.verify_mode = ssl.CERT_REQUIRED if mutual else ssl.CERT_NONE
+    backend = Backend(place.home)
+    backend.authorization = "Bearer a-token-of-git"
+    rev = place.repository.push({"data/notes.txt": "a file of Git's\n"})
+    app = web.Application(client_max_size=2**24)
+    app.router.add_route("*", "/{path:.*}", backend.handle)
+    server = TestServer(app, scheme="https", host="localhost")
+    await server.start_server(ssl=context)
+    shown = {
+        "DATA_REPO": f"https://localhost:{server.port}/data.git",
+        "DATA_PATH": "data/notes.txt",
+        "DATA_GIT_TOKEN": "a-token-of-git",
+        "DATA_GIT_CERTIFICATE": own.cert.read_text(),
+        "DATA_GIT_KEY": own.key.read_text(),
+    }
+    try:
+        found = await place.bring(**shown, DATA_GIT_CA=authority.pair.cert.read_text())
+        stranger = await place.bring(**shown)
+    finally:
+        await server.close()
+    assert found.told["rev"] == rev
+    assert "a-token-of-git" not in found.log
+    assert "certificate" in stranger.words
+    assert stranger.words.endswith("what its Secret's user may read")
 
 
 async def test_data_that_are_pushed_after_their_commit_are_waited_for(project: Project) -> None:
@@ -251,13 +194,13 @@ async def test_objects_of_a_store_are_those_that_the_trigger_tells_of(
         file.write_text(text)
     found = await place.bring(**objects(place, gateway))
     assert found.files == {"01/a.csv": "1", "01/b.csv": "22"}
-    web = Web()
+    reached = Web()
     try:
         question = Look(Bucket(place.store.name, REGION), "days/")
         access = Access(gateway.url, keys=Keys(ACCESS_KEY, SECRET_KEY))
-        told: Any = await S3(web)(question, access, None)
+        told: Any = await S3(reached)(question, access, None)
     finally:
-        await web.close()
+        await reached.close()
     assert found.told == {"digest": told.digest, "size": 3, "files": 2}
     one = await place.bring(
         **objects(place, gateway, DATA_S3_URI=f"s3://{place.store.name}/days/01/b.csv")
@@ -281,10 +224,6 @@ async def test_objects_that_are_not_there_yet_are_waited_for(
         ({}, "/days has no objects; that is so for 0 s (waitSeconds)"),
         ({"DATA_S3_URI": "s3://none/days"}, "NoSuchBucket: "),
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "SignatureDoesNotMatch: "),
-        (
-            {"AWS_ACCESS_KEY_ID": "nobody"},
-            "No user exists with the provided access key ID.; correct",
-        ),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "AccessDenied: "),
         ({"DATA_S3_ENDPOINT": "http://127.0.0.1:1"}, "Could not connect to the endpoint"),
     ],
@@ -296,3 +235,108 @@ async def test_objects_that_cannot_be_brought_say_why(
     found = await place.bring(**objects(place, gateway, **variables))
     assert found.code == 1
     assert says in found.words
+
+
+@pytest.fixture
+async def w(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[World]:
+    """A world in which Jobs make pods."""
+    with controllers(api_server, tmp_path, "job-controller", "garbage-collector-controller"):
+        async with world(api_server, namespace) as made:
+            yield made
+
+
+def give_secrets(w: World, project: Project) -> None:
+    for name, values in (
+        ("git", {"username": "ci", "password": PASSWORD}),
+        ("store", project.variables),
+    ):
+        literals = (f"--from-literal={key}={value}" for key, value in values.items())
+        w.server.kubectl("-n", w.ns.name, "create", "secret", "generic", name, *literals)
+
+
+def by_data(project: Project) -> dict[str, Any]:
+    """As the tutorial has it."""
+    data = {"repo": project.url, "path": "data/train", "secretName": "git"}
+    made = manifest("RetrainSchedule", "{}", "elec")
+    made["spec"] |= {
+        "model": "elec",
+        "triggers": [{"name": "data", "gitData": data}],
+        "training": {
+            "data": [
+                {
+                    "name": "train",
+                    "mountPath": "/data/train",
+                    "dvc": {**data, "remoteSecretName": "store"},
+                }
+            ],
+            "podTemplate": {"spec": {"containers": [{"name": "trainer", "image": "x"}]}},
+        },
+    }
+    return made
+
+
+def environment(w: World, container: dict[str, Any]) -> dict[str, str]:
+    """What the kubelet makes of a container's variables."""
+
+    def secret(name: str) -> dict[str, str]:
+        found = w.server.http.get(f"/api/v1/namespaces/{w.ns.name}/secrets/{name}")
+        return {k: base64.b64decode(v).decode() for k, v in found.json()["data"].items()}
+
+    given: dict[str, str] = {}
+    for source in container.get("envFrom", ()):
+        given |= secret(source["secretRef"]["name"])
+    for variable in container["env"]:
+        if (reference := variable.get("valueFrom", {}).get("secretKeyRef")) is None:
+            given[variable["name"]] = variable.get("value", "").replace("$$", "$")
+        elif (value := secret(reference["name"]).get(reference["key"])) is not None:
+            given[variable["name"]] = value
+    del given["DATA_FOLDER"]
+    return given
+
+
+async def test_a_push_of_data_trains_on_them_and_is_told_of_the_version(
+    w: World, project: Project
+) -> None:
+    give_secrets(w, project)
+    project.change(1)
+    async with w.operator() as operator:
+        w.ns.create(by_data(project))
+        await until(
+            lambda: w.ns.status("elec", "RetrainSchedule")["triggers"][0].get("lastRevision")
+        )
+        rev = project.change(2, push=False)
+        assert operator._polls.hint(lambda namespace, poll: poll.kind == "git") == 1
+        await until(lambda: w.ns.all("TrainingRun"), "the run")
+        name = w.ns.all("TrainingRun")[0]["metadata"]["name"]
+        await until(lambda: going(w.ns, name), "its pod")
+        (pod,) = going(w.ns, name)
+        (container,) = pod["spec"]["initContainers"]
+        bringing = asyncio.create_task(project.bring(**environment(w, container)))
+        initializer = {"initContainerStatuses": [runs(container["name"])]}
+        tell(w.ns, pod, "Pending", **initializer)
+        await until(
+            lambda: "being brought or waited for" in w.ns.ready(name, "TrainingRun")["message"]
+        )
+        # The branch moves on before the data of the run's commit are there.
+        await asyncio.to_thread(project.change, 3)
+        await asyncio.to_thread(project.dvc, "push", "-q", "--all-commits")
+        brought = await bringing
+        assert (brought.told["rev"], brought.files["part1.csv"]) == (rev, "2,1\n" * 100)
+        done = [ended(container["name"], 0, brought.words)]
+        tell(w.ns, pod, "Running", runs("trainer"), initContainerStatuses=done)
+        await until(lambda: w.ns.status(name, "TrainingRun").get("data"))
+        more = {"initContainerStatuses": done}
+        tell(w.ns, pod, "Succeeded", ended("trainer", 0, REPORT), **more)
+        await until(lambda: w.ns.all("ModelVersion"), "the version")
+        (version,) = w.ns.all("ModelVersion")
+        where = {"name": "train", "repo": project.url, "path": "data/train"}
+        assert version["spec"]["data"] == [{**where, **brought.told}]
+        assert version["spec"]["dataRevision"] == rev
+        await until(lambda: w.ns.status(version["metadata"]["name"], "ModelVersion").get("lineage"))
+        lineage = w.ns.status(version["metadata"]["name"], "ModelVersion")["lineage"]
+        digest = brought.told["digest"]
+        assert lineage.startswith(
+            f"data data: data/train at {rev[:12]} ({digest}, 1200 bytes in 3 files) -> "
+            f"TrainingRun {name} -> ModelVersion "
+        )
+        assert PASSWORD not in json.dumps(w.ns.get("Job", name))
