@@ -11,7 +11,14 @@ from dev.paths import ROOT
 
 PAGES = [
     page
-    for pattern in ("*.md", "docs/**/*.md", "charts/**/*.md", "deploy/**/*.md", "dev/**/*.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "charts/**/*.md",
+        "deploy/**/*.md",
+        "dev/**/*.md",
+        "examples/**/*.md",
+    )
     for page in sorted(ROOT.glob(pattern))
 ]
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

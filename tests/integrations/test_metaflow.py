@@ -5,21 +5,31 @@ Each attempt has an empty disk, as in a Job's next pod.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from evenkeel.training.result import parse_result
 
 from dev.environment import interpreter
 from dev.paths import ROOT
 from dev.versitygw import Versitygw
+from tests.support import kubelet_expansion
+from tests.support.api_server import ApiServer
+from tests.support.controllers import controllers
+from tests.support.manifests import manifest
+from tests.support.operating import World, until, world
+from tests.support.training_pods import ended, going, tell
 
-TUMOURS = ROOT / "examples" / "metaflow" / "flow.py"
+EXAMPLE = ROOT / "examples" / "metaflow"
+TUMOURS = EXAMPLE / "flow.py"
 STEPS = """
 import os
 import time
@@ -221,3 +231,48 @@ def test_a_store_that_refuses_is_told_soon(
     code, said = trainer.attempt(**wrong)
     assert code == 1
     assert words in said
+
+
+RUN = "tumours-1a"
+
+
+@pytest.fixture
+async def w(api_server: ApiServer, namespace: str, tmp_path: Path) -> AsyncIterator[World]:
+    """A world with an operator, in which Jobs make pods."""
+    with controllers(api_server, tmp_path, "job-controller"):
+        async with world(api_server, namespace) as made, made.operator():
+            yield made
+
+
+async def attempted(w: World, trainer: Trainer) -> tuple[int, str]:
+    """The test plays the kubelet, the flow is real. Endpoint and credentials are the test's."""
+    await until(lambda: len(going(w.ns, RUN)) == 1, "a pod")
+    (pod,) = going(w.ns, RUN)
+    (container,) = pod["spec"]["containers"]
+    told = kubelet_expansion.environment(container)
+    here = {k: v for k, v in told.items() if not k.startswith("AWS_") and "ENDPOINT" not in k}
+    code, said = await asyncio.to_thread(trainer.attempt, **here)
+    message = said[-2000:] if code else trainer.result.read_text()
+    tell(w.ns, pod, "Failed" if code else "Succeeded", ended("trainer", code, message))
+    return code, said
+
+
+async def test_the_example_goes_from_its_run_to_a_version_that_passed_its_gates(
+    w: World, trainer: Trainer
+) -> None:
+    schedule: Any = next(yaml.safe_load_all((EXAMPLE / "schedule.yaml").read_text()))
+    made = manifest("TrainingRun", "{}", RUN)
+    made["spec"] |= {name: schedule["spec"][name] for name in ("model", "training", "gates")}
+    made["spec"]["training"]["parameters"]["models"] = "s3://loop/tumours"
+    w.ns.create(made)
+    assert (await attempted(w, trainer))[0] == 1
+    trainer.store.bucket("loop")
+    code, said = await attempted(w, trainer)
+    assert code == 0, said
+    assert "Cloning previously run task" in said
+    await until(lambda: w.ns.ready(RUN, "TrainingRun").get("reason") == "Succeeded")
+    (version,) = w.ns.all("ModelVersion")
+    assert version["spec"]["uri"].startswith("s3://loop/tumours/")
+    assert version["spec"]["codeRevision"].startswith("TumourFlow/")
+    name = version["metadata"]["name"]
+    await until(lambda: w.ns.ready(name, "ModelVersion").get("status") == "True")

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 import yaml
-from evenkeel.api import ServingRuntime
+from evenkeel.api import RetrainSchedule, ServingRuntime
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.trainingrun import TrainingResult
 from evenkeel.training.result import parse_result
 from evenkeel.verdict.indicators import Queries, Side, resolve
+from evenkeel.versions.gates import Figures, evaluate
 from prometheus_client.parser import text_string_to_metric_families
 
 from dev.cluster.ports import free_port
@@ -56,6 +57,14 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, done.stdout
 
 
+def failed_gates(found: TrainingResult) -> list[str]:
+    """Those of the example's schedule, with no version in production."""
+    schedule: Any = next(yaml.safe_load_all((EXAMPLE / "schedule.yaml").read_text()))
+    gates = RetrainSchedule.model_validate(schedule).spec.gates
+    results = evaluate(gates, Figures("new", found.metrics, found.slices), None)
+    return [result.name for result in results if not result.passed]
+
+
 def reported(folder: Path, name: str) -> tuple[TrainingResult, dict[str, float]]:
     found = parse_result((folder / name / "result.json").read_text())
     return found, {metric.name: float(metric.value) for metric in found.metrics}
@@ -67,6 +76,7 @@ def test_a_blessed_model_is_pushed_and_reported(pipelines: tuple[Path, str]) -> 
     assert (found.uri, found.format.name) == ("pvc://models/deliveries/blessed", "tensorflow")
     assert (metrics["tfx.blessed"], metrics["tfdv.anomalies"]) == (1, 0)
     assert metrics["binary_accuracy"] > 0.8
+    assert failed_gates(found) == []
     assert {part.name for part in found.slices} == {"shift:day", NIGHT}
     assert sum(part.samples for part in found.slices) == metrics["example_count"]
     (night,) = (part for part in found.slices if part.name == NIGHT)
@@ -82,6 +92,7 @@ def test_one_that_is_not_blessed_says_so_and_why_and_is_not_pushed(
     folder, said = pipelines
     found, metrics = reported(folder, "refused")
     assert (metrics["tfx.blessed"], metrics["tfdv.anomalies"]) == (0, 2)
+    assert failed_gates(found) == ["blessed", "expected-data"]
     assert {part.name for part in found.slices} == {"shift:day", NIGHT}
     assert not (folder / "models" / "refused").exists()
     assert "the model is not blessed" in said

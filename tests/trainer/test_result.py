@@ -200,6 +200,20 @@ def test_what_cannot_be_replaced_is_written_in_place(tmp_path: Path) -> None:
     assert real.read_text() == written
 
 
+def test_a_report_that_is_read_elsewhere_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "termination-log"
+    log.touch()
+    monkeypatch.delenv("EVENKEEL_RESULT", raising=False)
+    monkeypatch.setattr("evenkeel.trainer.result.TERMINATION_LOG", str(log))
+    report(URI, "sklearn")
+    monkeypatch.setenv("EVENKEEL_RESULT_URI", "s3://runs/elec-1a/report.json")
+    with pytest.raises(InvalidReport, match="is read at s3://runs/elec-1a"):
+        report(URI, "sklearn")
+    assert report(URI, "sklearn", path=tmp_path / "report.json")
+
+
 def test_outside_a_pod_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVENKEEL_RESULT", raising=False)
     monkeypatch.setattr("evenkeel.trainer.result.TERMINATION_LOG", "/nowhere/termination-log")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from evenkeel.api.modelversion import ModelVersion
@@ -49,7 +48,7 @@ def test_all_that_the_operator_tells_is_read() -> None:
     assert (found.name, found.uid, found.model, found.namespace) == ("elec-1a", "u1", "elec", "ml")
     assert (found.cause["type"], found.cause["data"]["rev"]) == ("Data", DATA["rev"])
     assert found.parameters == {"EPOCHS": "$(EVENKEEL_RUN)"}
-    assert found.data == Data(DATA["repo"], DATA["rev"], DATA["path"], DATA["digest"])
+    assert found.data == Data(DATA["digest"], DATA["repo"], DATA["rev"], DATA["path"])
     assert found.champion == Champion("elec-7", "s3://models/elec/$(7)")
 
 
@@ -59,5 +58,10 @@ def test_what_the_operator_does_not_tell_is_absent() -> None:
 
 
 def test_outside_a_run_all_is_empty() -> None:
-    assert this_run({}) == Run("", "", "", "", {}, {}, None, None)
-    assert json.dumps(this_run({}).cause) == "{}"
+    assert this_run({}) == Run("", "", "", "", {}, {}, None, None, "")
+
+
+def test_objects_that_changed_are_data_too() -> None:
+    uri, digest = "s3://data/elec/", "sha256:1"
+    told = {"EVENKEEL_DATA_URI": uri, "EVENKEEL_DATA_DIGEST": digest}
+    assert this_run(told).data == Data(digest, uri=uri)

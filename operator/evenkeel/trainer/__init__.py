@@ -7,7 +7,16 @@ The standard library of Python 3.9 alone. A trainer's image needs no more than
 `evenkeel/__init__.py` and `evenkeel/trainer/`.
 """
 
-from evenkeel.trainer.result import InvalidReport, report, report_text
+from evenkeel.trainer.result import OBJECT_BYTES, InvalidReport, report, report_text
 from evenkeel.trainer.run import Champion, Data, Run, this_run
 
-__all__ = ["Champion", "Data", "InvalidReport", "Run", "report", "report_text", "this_run"]
+__all__ = [
+    "OBJECT_BYTES",
+    "Champion",
+    "Data",
+    "InvalidReport",
+    "Run",
+    "report",
+    "report_text",
+    "this_run",
+]

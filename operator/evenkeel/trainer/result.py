@@ -21,6 +21,8 @@ from evenkeel.trainer.addresses import address_problem
 TERMINATION_LOG = "/dev/termination-log"
 MESSAGE_BYTES = 4096
 """The kubelet cuts a termination message here."""
+OBJECT_BYTES = 65536
+"""What the operator reads of a report in an object store (resultFrom.object)."""
 METRICS, SLICES = 64, 64
 """At most: of the model and of each slice; of the model."""
 NAME, REVISION, URI = 128, 253, 2048
@@ -41,14 +43,25 @@ def report(uri: str, format: str, *, path: str | Path | None = None, **more: Any
     Raises InvalidReport for what cannot be used, and OSError.
     """
     text = report_text(uri, format, **more)
-    target = Path(path or os.environ.get("EVENKEEL_RESULT") or TERMINATION_LOG)
-    if str(target) == TERMINATION_LOG and not target.exists():
+    _write(_target(path), text.encode())
+    return text
+
+
+def _target(path: str | Path | None) -> Path:
+    named = path or os.environ.get("EVENKEEL_RESULT")
+    if named:
+        return Path(named)
+    if elsewhere := os.environ.get("EVENKEEL_RESULT_URI"):
         raise InvalidReport(
-            f"{target} does not exist outside a pod, or its container has another "
+            f"the report of this run is read at {elsewhere}, not as termination message: put there "
+            "what report_text(..., max_bytes=OBJECT_BYTES) gives"
+        )
+    if not Path(TERMINATION_LOG).exists():
+        raise InvalidReport(
+            f"{TERMINATION_LOG} does not exist outside a pod, or where the container has another "
             "terminationMessagePath: set EVENKEEL_RESULT to the file to write"
         )
-    _write(target, text.encode())
-    return text
+    return Path(TERMINATION_LOG)
 
 
 def report_text(
@@ -68,7 +81,7 @@ def report_text(
 
     metrics: name -> number. slices: name -> {"samples": whole number, "metrics": {name: number}}.
     only: the slices to report, such as those that gates name; all if it is None.
-    max_bytes: for reports that are no termination message.
+    max_bytes: OBJECT_BYTES for reports that are no termination message.
     """
     if not isinstance(uri, str) or not uri:
         raise InvalidReport("uri must be the address of the artefact, such as s3://models/elec/7")

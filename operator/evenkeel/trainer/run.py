@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Data:
-    """The data whose change caused the run: commit `rev` of `repo` gave `path` this digest."""
+    """The data whose change caused the run, and its digest.
 
-    repo: str
-    rev: str
-    path: str
+    Either commit `rev` of `repo` gave `path` that content, or the objects below `uri` changed; a
+    new partition among them is named.
+    """
+
     digest: str
+    repo: str = ""
+    rev: str = ""
+    path: str = ""
+    uri: str = ""
+    partition: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ class Run:
     """Outside a run, as on a laptop, all is empty.
 
     uid: of the TrainingRun, the same in all of its attempts and never used again. cause: what the
-    TrainingRun says in spec.cause.
+    TrainingRun says in spec.cause. result_uri: where the report is read, if that is no
+    termination message.
     """
 
     name: str
@@ -43,6 +50,7 @@ class Run:
     parameters: Mapping[str, str]
     data: Data | None
     champion: Champion | None
+    result_uri: str
 
 
 def this_run(environ: Mapping[str, str] = os.environ) -> Run:
@@ -51,7 +59,7 @@ def this_run(environ: Mapping[str, str] = os.environ) -> Run:
     def told(name: str) -> str:
         return environ.get(f"EVENKEEL_{name}", "")
 
-    data = Data(*(told(f"DATA_{name}") for name in ("REPO", "REV", "PATH", "DIGEST")))
+    data = Data(**{part.name: told(f"DATA_{part.name.upper()}") for part in fields(Data)})
     champion = Champion(told("CHAMPION"), told("CHAMPION_URI"))
     return Run(
         name=told("RUN"),
@@ -62,4 +70,5 @@ def this_run(environ: Mapping[str, str] = os.environ) -> Run:
         parameters=json.loads(told("PARAMETERS") or "{}"),
         data=data if data.digest else None,
         champion=champion if champion.uri else None,
+        result_uri=told("RESULT_URI"),
     )
