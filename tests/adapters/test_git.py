@@ -23,7 +23,7 @@ from evenkeel.adapters.access import Access, basic
 from evenkeel.adapters.git import dvc, pack, packets
 from evenkeel.adapters.git import git as module
 from evenkeel.adapters.git.git import Git
-from evenkeel.adapters.git.readers import WAITING, Readers
+from evenkeel.adapters.readers import WAITING, Readers
 from evenkeel.adapters.source import (
     AccessDenied,
     NotFound,
@@ -104,8 +104,11 @@ async def test_nothing_is_fetched_as_long_as_the_branch_stays(tmp_path: Path) ->
 
 async def test_another_commit_with_the_same_data_is_the_same_answer(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
+        w.repository.push({"data/train.dvc": tracked(0)})
+        before = await w.ask()
         rev = w.repository.push({"data/train.dvc": tracked(1)})
-        first = await w.ask()
+        first = await w.ask(last=before)
+        assert first.rev == rev
         head = w.repository.push({"README": "more"})
         second = await w.ask(last=first)
         assert (second, second.rev, second.head) == (first, rev, head)
@@ -120,8 +123,10 @@ async def test_another_commit_with_the_same_data_is_the_same_answer(tmp_path: Pa
 
 async def test_a_head_that_comes_back_has_what_it_had(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
+        w.repository.push({"data/train.dvc": tracked(0)})
+        before = await w.ask()
         w.repository.push({"data/train.dvc": tracked(1)})
-        first = last = await w.ask()
+        first = last = await w.ask(last=before)
         between = w.repository.push({"README": "more"})
         last = await w.ask(last=last)
         heads = [w.repository.push({"README": f"{n}"}) for n in range(3)]
@@ -139,6 +144,27 @@ async def test_a_head_that_comes_back_has_what_it_had(tmp_path: Path) -> None:
             w.repository.push({"README": f"again {n}"})
             last = await w.ask(last=last)
         assert len(last.before) == module.HEADS
+
+
+@pytest.mark.parametrize("another_leader", [False, True])
+async def test_a_commit_after_one_that_came_back_is_a_revision_of_its_own(
+    tmp_path: Path, another_leader: bool
+) -> None:
+    """What came back may have been trained on, other data since, and this one is new."""
+    async with world(tmp_path) as w:
+        old = w.repository.push({"data/train.dvc": tracked(1)})
+        last = await w.ask()
+        w.repository.push({"data/train.dvc": tracked(2)})
+        last = await w.ask(last=last)
+        w.repository.git("reset", "-q", "--hard", old)
+        w.repository.git("push", "-q", "-f", "origin", f"{old}:refs/heads/main")
+        last = await w.ask(last=None if another_leader else last)
+        assert last.rev == old
+        rev = w.repository.push({"README": "more"})
+        last = await w.ask(last=last)
+        assert (last.rev, last.digest) == (rev, f"md5:{DIGEST}1")
+        w.repository.push({"README": "and more"})
+        assert (await w.ask(last=last)).rev == rev
 
 
 async def test_an_output_of_a_pipeline(tmp_path: Path) -> None:
@@ -502,7 +528,7 @@ async def test_large_answers_that_wait_are_bounded_and_freed_when_nobody_waits()
     class Data(bytearray):
         """Bytes that can be watched."""
 
-    readers, go, size = Readers(), threading.Event(), WAITING // 4
+    readers, go, size = Readers().of("ml"), threading.Event(), WAITING // 4
     busy = asyncio.create_task(readers.read(lambda _: go.wait(60), bytes(size)))
     datas = [Data(size) for _ in range(3)]
     left = [weakref.ref(data) for data in datas]
@@ -522,6 +548,47 @@ async def test_large_answers_that_wait_are_bounded_and_freed_when_nobody_waits()
     go.set()
     assert await busy
     assert await again == size
+
+
+async def test_nobody_waits_for_more_than_one_large_answer_of_another() -> None:
+    readers, go, order = Readers(), threading.Event(), []
+
+    def work(name: str) -> Callable[[bytes], None]:
+        return lambda _: (go.wait(60), order.append(name))[1]
+
+    def ask(owner: str, number: int) -> asyncio.Task[None]:
+        read = readers.of(owner).read(work(f"{owner}{number}"), b"", large=True)
+        return asyncio.create_task(read)
+
+    tasks = [ask("a", n) for n in range(4)]
+    await asyncio.sleep(0)
+    tasks += [ask("b", n) for n in range(2)] + [ask("c", 0)]
+    await asyncio.sleep(0)
+    tasks[2].cancel()
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.wait(tasks)
+    assert order == ["a0", "a1", "b0", "c0", "a3", "b1"]
+
+
+async def test_who_has_most_large_answers_gives_way() -> None:
+    readers, go, size = Readers(), threading.Event(), WAITING // 4
+    busy = asyncio.create_task(readers.of("a").read(lambda _: go.wait(60), bytes(size)))
+    flood = [asyncio.create_task(readers.of("a").read(len, bytes(size))) for _ in range(3)]
+    await asyncio.sleep(0)
+    other = asyncio.create_task(readers.of("b").read(len, bytes(size)))
+    await asyncio.wait([flood[2]])
+    with pytest.raises(Unavailable, match="many large answers"):
+        await flood[2]
+    with pytest.raises(Unavailable, match="many large answers"):
+        await readers.of("a").read(len, bytes(size))
+    third = asyncio.create_task(readers.of("c").read(len, bytes(size)))
+    await asyncio.wait([flood[1]])
+    with pytest.raises(Unavailable):
+        await readers.of("d").read(len, bytes(2 * size))
+    go.set()
+    assert await busy
+    assert await asyncio.gather(flood[0], other, third) == [size] * 3
 
 
 async def test_a_servers_words_tell_no_part_of_a_credential() -> None:

@@ -28,6 +28,7 @@ HEADER = PROMETHEUS % "headers: [{%s}]"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
+OBJECTS = "triggers: [{name: t, objects: {%s}}]"
 RESULT = "training: {podTemplate: {spec: {containers: [{name: t, image: t}]}}, resultFrom: {%s}}"
 RESULT_OBJECT = RESULT % "object: {%s}"
 HEAD = "{headGroupSpec: {template: {spec: {containers: [{name: ray}]}}}}"
@@ -348,6 +349,15 @@ BAD = [
             ("addressing: Host", "Unsupported value"),
         )
     ),
+    # Data in object stores
+    *(
+        Bad("address", RS, OBJECTS % f"uri: '{uri}'", "uri must be s3://BUCKET/PREFIX")
+        for uri in ("https://b/p", "s3://", "s3://b1b", "s3:///p", "s3://b1b/$(EVENKEEL_RUN)")
+    ),
+    Bad("address", RS, OBJECTS % "uri: 's3://b1b/a/../b'", "uri must be plain"),
+    Bad("folders", RS, OBJECTS % "uri: 's3://b1b/p', marker: _OK", "uri must end with /"),
+    Bad("marker", RS, OBJECTS % "uri: 's3://b1b/p/', marker: a/b", "without /"),
+    Bad("interval", RS, OBJECTS % "uri: 's3://b1b/p/', intervalSeconds: 1", "to 10"),
     # Data in Git
     *(
         Bad("address", RS, GIT_DATA % f"repo: '{repo}', path: data", message)
@@ -397,9 +407,11 @@ BAD = [
         RS,
         "triggers: [{name: t, cron: {schedule: 0 3 * * *}, "
         "alert: {matchers: [{name: alertname, value: Drift}]}}]",
-        "exactly one of alert, cron or gitData",
+        "a trigger needs exactly one of alert, cron,",
     ),
-    Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert, cron or gitData"),
+    Bad(
+        "empty trigger", RS, "triggers: [{name: t}]", "a trigger needs exactly one of alert, cron,"
+    ),
     Bad(
         "same name twice",
         RS,

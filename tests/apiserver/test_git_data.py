@@ -120,6 +120,32 @@ async def test_new_data_train_once_and_other_commits_never(
         assert "geheim" not in str(w.ns.get("RetrainSchedule", "retrain"))
 
 
+async def test_a_commit_after_a_forced_push_back_trains_without_a_restart(
+    w: World, repository: Repository, backend: Backend
+) -> None:
+    give_secret(w)
+    old = repository.git("rev-parse", "HEAD")
+    async with serving(backend) as url, w.operator() as operator:
+        w.ns.create(by_data(url))
+        await until(lambda: trigger(w)["lastRevision"]["digest"] == f"md5:{DIGEST}1.dir")
+        repository.push({"data/train.dvc": tracked(2)})
+        look(operator)
+        await until(lambda: len(w.ns.all("TrainingRun")) == 1, "the new data")
+        repository.git("reset", "-q", "--hard", old)
+        repository.git("push", "-q", "-f", "origin", f"{old}:refs/heads/main")
+        await looked(w, operator, backend)
+        assert len(w.ns.all("TrainingRun")) == 1, "what comes back is not trained again"
+        rev = repository.push({"README": "more"})
+        look(operator)
+        w.ns.patch("RetrainSchedule", "retrain", {"spec": {"concurrencyPolicy": "Replace"}})
+        await until(lambda: len(w.ns.all("TrainingRun")) == 2, "the same data in a new commit")
+        revs = {run["spec"]["cause"]["data"]["rev"] for run in w.ns.all("TrainingRun")}
+        assert rev in revs
+        repository.push({"README": "and more"})
+        await looked(w, operator, backend)
+        assert len(w.ns.all("TrainingRun")) == 2
+
+
 async def test_a_source_that_cannot_be_read_says_what_to_do(
     w: World, repository: Repository, backend: Backend
 ) -> None:

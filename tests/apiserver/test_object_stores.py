@@ -1,4 +1,4 @@
-"""Object stores that trainings report to: from the trainer's end to the version."""
+"""Object stores: reports that are read there, and data there that train a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evenkeel.process.operator import Operator
 
 from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.operating import World, until, world
+from tests.support.operating import World, schedule, until, world
 from tests.support.s3_store import KEYS, REGION, Store, serving
 from tests.support.training_pods import REPORT
 
@@ -70,6 +70,15 @@ def ask_again(operator: Operator) -> None:
     assert operator._polls.hint(lambda namespace, poll: poll.kind == "s3") == 1
 
 
+async def listed(w: World, operator: Operator, store: Store) -> None:
+    """Waits for one more list, to its end."""
+    before = len(store.requests)
+    ask_again(operator)
+    await until(lambda: len(store.requests) > before, "a list")
+    await until(lambda: not operator._polls._tasks, "its end")
+    await until(lambda: operator._controller.queue.depth() == 0, "what follows")
+
+
 def ready(w: World) -> tuple[str, str]:
     found = w.ns.ready(RUN, "TrainingRun")
     return found.get("reason", ""), found.get("message", "")
@@ -117,3 +126,74 @@ async def test_a_report_that_is_none_ends_the_run(w: World, store: Store) -> Non
         await until(lambda: ready(w)[0] == "InvalidResult")
         assert f"the report at s3://data/{RUN}.json is larger than 64 KiB" in ready(w)[1]
     assert w.ns.all("ModelVersion") == []
+
+
+def by_days(store: Store) -> JSON:
+    """A schedule whose model is trained on each day that is complete."""
+    made = schedule()
+    days = {
+        "uri": "s3://data/days/",
+        "marker": "_SUCCESS",
+        "endpoint": store.url,
+        "region": REGION,
+        "secretName": "s3",
+    }
+    made["spec"]["triggers"].append({"name": "days", "objects": days})
+    made["spec"]["cooldownSeconds"] = 0
+    return made
+
+
+def trigger(w: World) -> JSON:
+    found: JSON = w.ns.status("retrain", "RetrainSchedule")["triggers"][1]
+    return found
+
+
+def sources(w: World) -> JSON:
+    conditions = w.ns.status("retrain", "RetrainSchedule").get("conditions", ())
+    found: JSON = next((c for c in conditions if c["type"] == "SourcesRead"), {})
+    return found
+
+
+async def test_a_day_that_is_complete_trains_once(w: World, store: Store) -> None:
+    give_secret(w)
+    for key in ("01/part", "01/_SUCCESS"):
+        store.put(f"days/{key}")
+    async with w.operator() as operator:
+        w.ns.create(by_days(store))
+        await until(lambda: trigger(w)["lastRevision"]["change"] == 0)
+        store.put("days/02/part")
+        await listed(w, operator, store)
+        assert w.ns.all("TrainingRun") == [], "it is still being written"
+        store.put("days/02/_SUCCESS")
+        ask_again(operator)
+        await until(lambda: w.ns.all("Job"), "the training")
+        await listed(w, operator, store)
+    (run,) = w.ns.all("TrainingRun")
+    cause = run["spec"]["cause"]
+    assert (cause["type"], cause["trigger"], cause["change"]) == ("Data", "days", 1)
+    assert (cause["objects"]["uri"], cause["objects"]["partition"]) == ("s3://data/days/", "02")
+    (job,) = w.ns.all("Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    given = {e["name"]: e.get("value") for e in container["env"]}
+    assert given["EVENKEEL_DATA_URI"] == "s3://data/days/"
+    assert given["EVENKEEL_DATA_PARTITION"] == "02"
+    assert given["EVENKEEL_DATA_DIGEST"] == cause["objects"]["digest"]
+    assert (sources(w)["status"], sources(w)["reason"]) == ("True", "Read")
+    before, asked = w.ns.versions(), len(store.requests)
+    async with w.operator() as operator:
+        await until(lambda: len(store.requests) > asked, "a look of the next leader")
+        await listed(w, operator, store)
+    assert len(w.ns.all("TrainingRun")) == 1
+    assert w.ns.versions() == before, "a restart writes nothing"
+
+
+async def test_a_bucket_in_another_region_is_told(w: World, store: Store) -> None:
+    give_secret(w)
+    made = by_days(store)
+    made["spec"]["triggers"][1]["objects"]["region"] = "us-east-1"
+    async with w.operator():
+        w.ns.create(made)
+        await until(lambda: f"write region: {REGION}" in sources(w).get("message", ""))
+        assert sources(w)["reason"] == "SourceAccessDenied"
+        ready_ = w.ns.ready("retrain", "RetrainSchedule")
+        assert (ready_["status"], ready_["reason"]) == ("True", "Scheduled")

@@ -43,6 +43,7 @@ async def test_without_a_secret_none_is_read() -> None:
     secrets = Secrets(token="t")
     assert await of(secrets, secret="") == Access("https://git.example/repo")
     assert not secrets.read
+    assert (await of(secrets, secret="")).owner == "ml"
 
 
 async def test_what_the_secret_holds_is_shown() -> None:

@@ -169,6 +169,7 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         "alert",
         "cron",
         "gitData",
+        "objects",
         "every",
         "push",
         "shelf",
@@ -176,9 +177,10 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
     assert item["properties"]["every"]["required"] == ["seconds"]
     assert item["x-kubernetes-validations"] == [
         {
-            "rule": "[has(self.alert), has(self.cron), has(self.gitData), has(self.every), "
-            "has(self.push), has(self.shelf)].exists_one(g, g)",
-            "message": "a trigger needs exactly one of alert, cron, gitData, every, push or shelf",
+            "rule": "[has(self.alert), has(self.cron), has(self.gitData), has(self.objects), "
+            "has(self.every), has(self.push), has(self.shelf)].exists_one(g, g)",
+            "message": "a trigger needs exactly one of alert, cron, gitData, objects, every, push "
+            "or shelf",
         }
     ]
     (trigger,) = cluster(kind, MAIN).schedule.spec.triggers

@@ -66,9 +66,11 @@ class Store:
         self.requests.append(request)
         if (wrong := self.fault(request)) is not None:
             return wrong
-        if (refused := self._refused(request)) is not None:
-            return refused
         bucket, _, key = request.path.removeprefix("/").partition("/")
+        # Whoever gives no credentials learns which buckets there are.
+        known = bucket in self.objects or "Authorization" in request.headers
+        if known and (refused := self._refused(request)) is not None:
+            return refused
         if bucket not in self.objects:
             return error(404, "NoSuchBucket", "The specified bucket does not exist.")
         if not key:

@@ -61,7 +61,8 @@ class Access:
     authorization: the header's whole value, such as `Bearer <token>`. keys: what requests are
     signed with, where its protocol does so. guarded: whether nobody
     but a tenant vouches for the address: none that no such server has, such as the cloud's
-    metadata service, and narrower bounds.
+    metadata service, and narrower bounds. owner: the namespace that asks, which takes turns with
+    others.
     """
 
     url: str
@@ -70,6 +71,7 @@ class Access:
     tls: Tls = Tls()
     keys: Keys | None = None
     guarded: bool = True
+    owner: str = field(default="", compare=False)
 
     @property
     def confidential(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, WithJsonSchema
 
-from evenkeel.api.data import DataRevision, data_text
+from evenkeel.api.data import DataObjects, DataRevision, data_text, objects_text
 from evenkeel.api.trigger import Trigger, cause_types
 from evenkeel.meta.model import ATOMIC, Model
 from evenkeel.meta.times import Timestamp
@@ -51,7 +51,12 @@ class Cause(Model):
             json_schema_extra=ATOMIC,
         ),
     ] = ()
-    data: Annotated[DataRevision | None, Field(description="The data that changed.")] = None
+    data: Annotated[
+        DataRevision | None, Field(description="The data that changed, of a Git repository.")
+    ] = None
+    objects: Annotated[
+        DataObjects | None, Field(description="The objects that changed, or are complete.")
+    ] = None
     change: Annotated[
         int | None,
         Field(ge=1, description="Which change of its source this was to the trigger, from 1."),
@@ -76,5 +81,8 @@ def cause_text(cause: Cause) -> str:
         case "Data" if cause.data is not None:
             also = f", {alerts}" if cause.alert_count else ""
             return f"data {cause.trigger}: {data_text(cause.data)}{also}"
+        case "Data" if cause.objects is not None:
+            also = f", {alerts}" if cause.alert_count else ""
+            return f"data {cause.trigger}: {objects_text(cause.objects)}{also}"
     extra = f", {alerts}" if cause.alert_count else ""
     return f"{cause.type.lower()} {cause.trigger} ({cause.time or 'unknown time'}{extra})"

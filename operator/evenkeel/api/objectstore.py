@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -58,3 +58,50 @@ class ObjectStore(Model):
             "without it nothing is signed. The operator needs to be granted it by name."
         ),
     ] = None
+
+
+Marker = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9._=-]+$",
+        json_schema_extra=says("a marker is an object's name such as _SUCCESS, without /"),
+    ),
+]
+
+
+class ObjectsTrigger(ObjectStore):
+    """Fires when objects of a store change, or when further ones are complete."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.marker) || self.uri.endsWith('/')",
+            "with a marker uri must end with /, so that folders are below it",
+        ),
+    )
+    uri: Annotated[
+        str,
+        Field(
+            max_length=1024,
+            description="s3://BUCKET/PREFIX that the objects' addresses begin with.",
+            json_schema_extra=cel(
+                Rule(
+                    f"self.matches('^s3://{BUCKET}/') && !self.contains('$(')",
+                    "uri must be s3://BUCKET/PREFIX, or s3://BUCKET/ for the whole bucket",
+                ),
+                PLAIN,
+            ),
+        ),
+    ]
+    marker: Annotated[
+        Marker | None,
+        Field(
+            description="Name of the object by which a folder directly below the prefix, or what "
+            "is directly below it, is known to be complete, such as _SUCCESS. Without it every "
+            "change of an object counts."
+        ),
+    ] = None
+    interval_seconds: Annotated[
+        int, Field(ge=10, le=86400, description="How often the objects are listed.")
+    ] = 300

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel, to_pascal
 
 from evenkeel.api.base import Name
 from evenkeel.api.cron_syntax import CRON, REMEDIES
+from evenkeel.api.objectstore import ObjectsTrigger
 from evenkeel.api.prometheus import ObjectName
 from evenkeel.meta.model import ATOMIC, Model, Rule, cel, exactly_one, says
 
@@ -173,6 +174,9 @@ class Trigger(Model):
     git_data: Annotated[
         GitDataTrigger | None, Field(description="Fires when data in a Git repository change.")
     ] = None
+    objects: Annotated[
+        ObjectsTrigger | None, Field(description="Fires when objects of a store change.")
+    ] = None
 
     @classmethod
     def kinds(cls) -> tuple[str, ...]:
@@ -185,7 +189,7 @@ class Trigger(Model):
         return (*cls.rules, exactly_one("a trigger", [to_camel(field) for field in cls.kinds()]))
 
 
-SHARED_CAUSES: Mapping[str, str] = {"git_data": "Data"}
+SHARED_CAUSES: Mapping[str, str] = {"git_data": "Data", "objects": "Data"}
 """Types of causes that are not called as the kind of trigger, since several may give them."""
 
 

@@ -91,9 +91,9 @@ class Look:
 class ObjectSet:
     """Them.
 
-    digest: over keys and what tells their contents apart; with a marker over those written last,
-    behind the time of that. Empty without objects or complete folders. newest: when the newest of
-    them was written (RFC 3339). folder: the one that was completed last, without the prefix. size:
+    digest: over keys and what tells their contents apart; with a marker over the markers written
+    last, and when. Empty without objects or markers. newest: when the newest of them was written
+    (RFC 3339). folder: the one that was completed last, without the prefix. size:
     bytes.
     """
 

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from evenkeel.api.retrainschedule import RetrainSchedule
+from evenkeel.api.retrainschedule import RetrainSchedule, SettledRevision
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.conditions import Observation, find
 from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.retraining.accounts import Book
 from evenkeel.retraining.revisions import identity, settled, was_settled
 from evenkeel.retraining.triggers import configured
-from evenkeel.retraining.triggers.kind import InvalidTrigger, Occurrence
+from evenkeel.retraining.triggers.kind import InvalidTrigger, Occurrence, Poller, Revision
 
 Sightings = Mapping[str, Sighting[Any]]
 """By trigger what is known of its source; a trigger may be missing."""
@@ -61,7 +61,7 @@ def changes(
         known = book.revisions.get(name)
         if known is None:
             book.revisions[name] = settled(None, revision, now, first=_former(runs, name))
-        elif revision.digest != known.digest and not was_settled(known, revision):
+        elif _fires(kind.poller, spec, known, revision):
             facts = kind.poller.facts(spec, sighting.answer)
             since = sighting.since or now
             found.append(
@@ -76,6 +76,12 @@ def changes(
                 )
             )
     return found
+
+
+def _fires(poller: Poller[Any], spec: Any, known: SettledRevision, found: Revision) -> bool:
+    if found.digest == known.digest or was_settled(known, found):
+        return False
+    return poller.news(spec, Revision(known.revision, known.digest), found)
 
 
 def _former(runs: Iterable[TrainingRun], trigger: str) -> int:

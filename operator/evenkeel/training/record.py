@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evenkeel.api.base import API_VERSION
+from evenkeel.api.cause import Cause
 from evenkeel.api.modelversion import ApprovalDecision, ModelVersion, ModelVersionSpec
 from evenkeel.api.trainingrun import TrainingResult, TrainingRun
 from evenkeel.meta.names import child_name, digest
@@ -18,13 +19,13 @@ def version_name(run: TrainingRun) -> str:
 
 def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) -> Manifest:
     """The record; it outlives run and schedule, so it has no owner. trained: RFC 3339."""
-    run, champion, data = snapshot.run, snapshot.champion, snapshot.run.spec.cause.data
+    run, champion = snapshot.run, snapshot.champion
     spec = ModelVersionSpec(
         model=run.spec.model,
         uri=report.uri,
         format=report.format,
         digest=report.digest,
-        data_revision=report.data_revision or (data.rev if data is not None else ""),
+        data_revision=report.data_revision or _data_revision(run.spec.cause),
         code_revision=report.code_revision,
         parameters=run.spec.training.parameters,
         metrics=report.metrics,
@@ -46,3 +47,10 @@ def version_record(snapshot: RunSnapshot, report: TrainingResult, trained: str) 
         },
         "spec": spec.wire(),
     }
+
+
+def _data_revision(cause: Cause) -> str:
+    """That of the data which caused the run; empty if none did."""
+    if cause.data is not None:
+        return cause.data.rev
+    return cause.objects.digest if cause.objects is not None else ""

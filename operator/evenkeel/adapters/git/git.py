@@ -18,7 +18,7 @@ from evenkeel.adapters.access import Access
 from evenkeel.adapters.git import dvc, pack, packets
 from evenkeel.adapters.git.pack import MOST, QUICK, Limits
 from evenkeel.adapters.git.packets import Mark
-from evenkeel.adapters.git.readers import SMALL, Readers
+from evenkeel.adapters.readers import SMALL, OwnReaders, Readers
 from evenkeel.adapters.source import NotFound, NotUnderstood, SourceError, Unavailable
 from evenkeel.adapters.web import Reply, Web, refusal
 from evenkeel.adapters.words import one_line, without
@@ -42,7 +42,7 @@ class Git:
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        self._readers = Readers()
+        self._readers = Readers("git")
 
     async def ask(
         self, question: GitQuestion, access: Access, last: TrackedData | None
@@ -59,7 +59,7 @@ class Git:
     async def _asked(
         self, question: GitQuestion, access: Access, last: TrackedData | None
     ) -> TrackedData:
-        repository = _Repository(self._web, access, self._readers)
+        repository = _Repository(self._web, access, self._readers.of(access.owner))
         server = await repository.advertisement()
         head = await repository.head(server, question.branch)
         if last is None:
@@ -69,8 +69,12 @@ class Git:
         found = next((one for one in last.before if one.head == head), None)
         if found is None:
             found = await self._found(repository, server, head, question.path)
-        if last.digest == found.digest:
-            # Another commit, the same data.
+            found = replace(found, news=True)
+        else:
+            found = replace(found, news=False)
+        if last.digest == found.digest and last.news:
+            # Another commit, the same data. After one that had come back it is a revision of its
+            # own: what came back may be settled, though other data were trained on since.
             found = replace(last, head=head)
         others = (one for one in (replace(last, before=()), *last.before) if one.head != head)
         return replace(found, before=tuple(islice(others, HEADS)))
@@ -89,7 +93,8 @@ class Git:
                 raise NotUnderstood(f"{where}: {place} is larger than {pack.LARGE // 1024} KiB")
             try:
                 read, text = partial(dvc.output, place, path=path), texts[oid]
-                out = await self._readers.read(read, text, large=len(text) > dvc.QUICK)
+                large = len(text) > dvc.QUICK
+                out = await repository.readers.read(read, text, large=large)
             except dvc.NotDvc as error:
                 raise NotUnderstood(f"{where}: {place} is no file of DVC's: {error}") from None
             if out is not None:
@@ -136,7 +141,7 @@ class _Repository:
 
     web: Web
     access: Access
-    readers: Readers
+    readers: OwnReaders
 
     async def advertisement(self) -> packets.Advertisement:
         reply = await self.web.request(

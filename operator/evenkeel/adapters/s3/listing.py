@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from evenkeel.adapters import xml
 from evenkeel.adapters.source import NotUnderstood
-from evenkeel.adapters.web import Reply
 from evenkeel.meta.times import timestamp
 
 LARGEST = 2**49
@@ -19,7 +19,7 @@ LARGEST = 2**49
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """tag: what tells its contents from others."""
+    """tag: what tells its contents from others. modified: whole seconds, as AWS has them."""
 
     key: str
     tag: str
@@ -38,8 +38,28 @@ class Listing:
         return Listing(self.objects + more.objects, self.folders + more.folders)
 
 
-def listed(page: xml.Element, url: str) -> Listing:
-    """What a page tells. Raises NotUnderstood."""
+class Page(NamedTuple):
+    """A part of a list. token: by which the next one is asked for. more: whether there is one."""
+
+    listing: Listing
+    token: str
+    more: bool
+
+
+def page_of(url: str, body: bytes) -> Page:
+    """What an answer tells. Raises NotUnderstood."""
+    remedy = "write the address of the store's S3 API"
+    try:
+        page = xml.read(body)
+    except xml.BadXml as error:
+        raise NotUnderstood(f"{url} answered 200, but not as S3 does: {error}; {remedy}") from None
+    if page.name != "ListBucketResult":
+        raise NotUnderstood(f"{url} answered 200, but not as S3 does; {remedy}")
+    more = page.get("IsTruncated") == "true"
+    return Page(_listing(page, url), page.get("NextContinuationToken"), more)
+
+
+def _listing(page: xml.Element, url: str) -> Listing:
     plain = unquote_plus if page.get("EncodingType") == "url" else str
     try:
         every = tuple(_object(one, plain) for one in page.all("Contents"))
@@ -55,7 +75,7 @@ def listed(page: xml.Element, url: str) -> Listing:
 def _object(found: xml.Element, plain: Callable[[str], str]) -> Object:
     """Raises ValueError."""
     modified, size = datetime.fromisoformat(found.get("LastModified")), int(found.get("Size"))
-    modified = modified.replace(tzinfo=modified.tzinfo or UTC).astimezone(UTC)
+    modified = modified.replace(tzinfo=modified.tzinfo or UTC, microsecond=0).astimezone(UTC)
     tag = found.get("ETag").strip('"') or f"{timestamp(modified)} {size}"
     key = plain(found.get("Key"))
     if not key or not 0 <= size < LARGEST:
@@ -63,28 +83,12 @@ def _object(found: xml.Element, plain: Callable[[str], str]) -> Object:
     return Object(key, tag, modified, size)
 
 
-def digest(prefix: str, objects: Iterable[Object]) -> str:
-    """The same for the same contents below another prefix."""
+def digest(prefix: str, objects: Iterable[Object], moment: str = "") -> str:
+    """The same for the same contents below another prefix. moment: what else tells them apart."""
     lines = sorted(f"{one.key.removeprefix(prefix)}\0{one.tag}\n" for one in objects)
-    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256("".join([moment, *lines]).encode(errors="surrogateescape")).hexdigest()
 
 
 def visible(prefix: str) -> Callable[[str], bool]:
     """Whether a folder is none of those that writers keep for themselves, such as _temporary."""
     return lambda folder: not folder.removeprefix(prefix).startswith(("_", "."))
-
-
-def page_of(reply: Reply) -> xml.Element:
-    """A page of a list. Raises NotUnderstood."""
-    try:
-        page = xml.read(reply.body)
-    except xml.BadXml as error:
-        raise NotUnderstood(
-            f"{reply.url} answered 200, but not as S3 does: {error}; write the address of the "
-            "store's S3 API"
-        ) from None
-    if page.name != "ListBucketResult":
-        raise NotUnderstood(
-            f"{reply.url} answered 200, but not as S3 does; write the address of the store's S3 API"
-        )
-    return page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from evenkeel.adapters.access import (
     SHOWN,
@@ -55,7 +56,8 @@ class SourceAccesses:
             texts = await self._texts(namespace, poll.secret, keys) if poll.secret else {}
             if poll.secret and poll.kind in SIGNED and not texts:
                 raise AccessError(f"none of the keys {', '.join(keys)} is in it; add those needed")
-            return _access(str(address), texts, guarded=not self._allowed.entries)
+            found = _access(str(address), texts, guarded=not self._allowed.entries)
+            return replace(found, owner=namespace)
         except Unreadable as error:
             raise AccessDenied(str(error)) from None
         except AccessError as error:

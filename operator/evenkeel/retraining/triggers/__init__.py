@@ -13,8 +13,9 @@ from evenkeel.retraining.triggers.cron import CRON
 from evenkeel.retraining.triggers.git_data import GIT_DATA
 from evenkeel.retraining.triggers.kind import InvalidTrigger, Receiver, S, TriggerKind
 from evenkeel.retraining.triggers.labelled import Labelled
+from evenkeel.retraining.triggers.objects import OBJECTS
 
-TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON, GIT_DATA)
+TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON, GIT_DATA, OBJECTS)
 """Every kind; `evenkeel.api.trigger.Trigger` has a field for each."""
 
 

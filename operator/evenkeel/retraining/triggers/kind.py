@@ -85,13 +85,15 @@ class Poller(Generic[S]):
 
     poll(spec): the question. revision(answer): the state that the answer to it tells. facts(spec,
     answer): fields of the Cause that keep it. told(cause): the state that a cause of this kind
-    keeps; None if it keeps none.
+    keeps; None if it keeps none. news(spec, known, found): whether a state with another digest than
+    the known one's is one that fires.
     """
 
     poll: Callable[[S], Poll]
     revision: Callable[[Any], Revision]
     facts: Callable[[S, Any], Mapping[str, Any]]
     told: Callable[[Cause], Revision | None]
+    news: Callable[[S, Revision, Revision], bool] = lambda spec, known, found: True
 
 
 @dataclass(frozen=True, slots=True)
