@@ -23,12 +23,12 @@ NAME = "elec-1a"
 REPORT = json.dumps({"uri": "s3://m/1", "format": {"name": "sklearn"}})
 
 
-def run(training: Json) -> TrainingRun:
+def run(training: Json, **spec: Any) -> TrainingRun:
     meta = {"name": NAME, "namespace": "ml", "uid": "u1", "generation": 1}
     return TrainingRun.model_validate(
         {
             "metadata": {**meta, "creationTimestamp": timestamp(NOW)},
-            "spec": {"model": "elec", "training": training},
+            "spec": {"model": "elec", "training": training, **spec},
         }
     )
 

@@ -13,6 +13,7 @@ from evenkeel.meta.objects import Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import timestamp
 from evenkeel.training.engines.workflow import WORKFLOW_ENGINE, inert, problem
+from evenkeel.training.environment import OPTIONAL, facts_of
 from evenkeel.training.plan import plan_run
 from evenkeel.training.snapshot import RunSnapshot
 from evenkeel.training.workflow_nodes import REPORT_BYTES, slim_workflow
@@ -127,6 +128,24 @@ def test_a_workflow_template_of_the_users_gets_all_as_parameters() -> None:
     later = made(run(spec), champion)
     values = {p["name"]: p["value"] for p in later["arguments"]["parameters"]}
     assert values["EVENKEEL_CHAMPION_URI"] == "s3://m/0"
+
+
+def test_every_fact_that_a_run_may_lack_is_empty_then() -> None:
+    objects = {"uri": "s3://b/p", "digest": "d"}
+    causes = (
+        {"type": "Data", "data": {"repo": "r", "rev": "0" * 40, "path": "p", "digest": "d"}},
+        {"type": "Data", "objects": {**objects, "partition": "1", "time": timestamp(NOW)}},
+    )
+    training = {"workflow": {"spec": SPEC}, "resultFrom": {"object": {"uri": "s3://abc/x"}}}
+    version = {"model": "elec", "uri": "s3://m/0", "format": {"name": "sklearn"}}
+    champion = ModelVersion.model_validate({"metadata": {"name": "elec-0"}, "spec": version})
+    full = {
+        name
+        for cause in causes
+        for name in facts_of(engine_runs.run(training, cause=cause), champion)
+    }
+    plain = facts_of(run(), None)
+    assert full - set(plain) == set(OPTIONAL)
 
 
 def test_the_deadline_of_argo_does_not_stand_still_and_is_not_used_with_suspension() -> None:

@@ -29,16 +29,18 @@ OPTIONAL = (
     "EVENKEEL_DATA_REV",
     "EVENKEEL_DATA_PATH",
     "EVENKEEL_DATA_DIGEST",
+    "EVENKEEL_DATA_URI",
+    "EVENKEEL_DATA_PARTITION",
 )
 """Facts that not every run has."""
 
 
-def facts(run: TrainingRun, champion: ModelVersion | None) -> dict[str, str]:
+def facts_of(run: TrainingRun, champion: ModelVersion | None) -> dict[str, str]:
     """What a trainer is told of its run, by name; those in OPTIONAL may be missing.
 
     champion: the version in production, for trainers that judge it on the same data.
     """
-    found = {
+    facts = {
         "EVENKEEL_RUN": run.metadata.name,
         "EVENKEEL_RUN_UID": run.metadata.uid,
         "EVENKEEL_MODEL": run.spec.model,
@@ -47,20 +49,20 @@ def facts(run: TrainingRun, champion: ModelVersion | None) -> dict[str, str]:
         "EVENKEEL_PARAMETERS": _compact(run.spec.training.parameters),
     }
     if (source := source_of(run.spec.training)) is not None:
-        found |= source.given(run)
+        facts |= source.given(run)
     if (data := run.spec.cause.data) is not None:
-        found["EVENKEEL_DATA_REPO"] = data.repo
-        found["EVENKEEL_DATA_REV"] = data.rev
-        found["EVENKEEL_DATA_PATH"] = data.path
-        found["EVENKEEL_DATA_DIGEST"] = data.digest
+        facts["EVENKEEL_DATA_REPO"] = data.repo
+        facts["EVENKEEL_DATA_REV"] = data.rev
+        facts["EVENKEEL_DATA_PATH"] = data.path
+        facts["EVENKEEL_DATA_DIGEST"] = data.digest
     if (objects := run.spec.cause.objects) is not None:
-        found["EVENKEEL_DATA_URI"] = objects.uri
-        found["EVENKEEL_DATA_DIGEST"] = objects.digest
-        found["EVENKEEL_DATA_PARTITION"] = objects.partition
+        facts["EVENKEEL_DATA_URI"] = objects.uri
+        facts["EVENKEEL_DATA_DIGEST"] = objects.digest
+        facts["EVENKEEL_DATA_PARTITION"] = objects.partition
     if champion is not None:
-        found["EVENKEEL_CHAMPION"] = champion.metadata.name
-        found["EVENKEEL_CHAMPION_URI"] = champion.spec.uri
-    return found
+        facts["EVENKEEL_CHAMPION"] = champion.metadata.name
+        facts["EVENKEEL_CHAMPION_URI"] = champion.spec.uri
+    return facts
 
 
 def environment(
@@ -73,7 +75,7 @@ def environment(
 
     spelled: how values are written for what handles them before the kubelet does.
     """
-    known = facts(run, champion)
+    known = facts_of(run, champion)
     kept = [e for e in own if e.get("name") not in known]
     taken = {e.get("name") for e in kept}
     parameters = {k: v for k, v in run.spec.training.parameters.items() if k not in taken}

@@ -31,7 +31,7 @@ from evenkeel.outside.pipelines import (
 )
 from evenkeel.outside.poll import Poll
 from evenkeel.training.engine import GONE, LATE_SECONDS, Engine, Observed, State, Wish
-from evenkeel.training.environment import facts
+from evenkeel.training.environment import facts_of
 
 NAME = "pipelineRun"
 RESERVED = "evenkeel_"
@@ -98,7 +98,7 @@ def _wanted(run: TrainingRun, champion: ModelVersion | None) -> Run:
             template.namespace or "",
         ),
         parameters=tuple(sorted(run.spec.training.parameters.items())),
-        facts=tuple((name.lower(), value) for name, value in facts(run, champion).items()),
+        facts=tuple((name.lower(), value) for name, value in facts_of(run, champion).items()),
         root=template.pipeline_root or "",
         service_account=template.service_account or "",
         description=f"Trains {run.spec.model} for TrainingRun {whose}",

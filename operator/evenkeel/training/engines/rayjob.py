@@ -172,13 +172,14 @@ def _going_on(spec: Json, told: Json, pods: Sequence[Json], failure: str, refusa
     if not pods and refusal:
         why = f"no pod can be created: {explained(refusal)}"
         return State("Pending", f"{before}{why}", requeue_after=LOOK_AGAIN)
-    started = f"{sum(running([pod]) for pod in pods)} of {len(pods)} pods run"
+    number = sum(running([pod]) for pod in pods)
+    started = f"; {number} of {len(pods)} pods run" if pods else ""
     if phase == "Running":
         job = str(told.get("jobStatus") or "").lower() or "being submitted"
-        return State("Running", f"{before}the Ray job is {job}; {started}")
+        return State("Running", f"{before}the Ray job is {job}{started}")
     # Only Events tell why there is no pod.
     soon = None if pods else LOOK_SOON
-    return State("Pending", f"{before}the Ray cluster is being made; {started}", requeue_after=soon)
+    return State("Pending", f"{before}the Ray cluster is being made{started}", requeue_after=soon)
 
 
 def _before(spec: Json, told: Json, failure: str) -> str:
