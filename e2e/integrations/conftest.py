@@ -12,6 +12,7 @@ from dev.stack.install import Stack
 from e2e.support.world import World
 
 NAMESPACE = "pricing"
+NAMESPACES = (NAMESPACE, "search", "recommendations")
 VALUES = (
     "webhook.existingSecret=evenkeel-webhook",
     f"rbac.readByName[0].namespace={NAMESPACE}",
@@ -27,28 +28,32 @@ RUNTIME = "mlserver-mlflow"
 
 
 @pytest.fixture(scope="session")
-def integrated(stack: Stack) -> Stack:
-    """The operator with what these tests switch on; the controllers are there before."""
+def integrated(stack: Stack) -> Iterator[Stack]:
+    """The operator with what these tests switch on, and the teams' namespaces.
+
+    Both are there before: controllers, of which it watches the objects, and namespaces, in which it
+    may read Secrets.
+    """
     kubeflow.install(stack)
     stack.images(IMAGES)
+    stack.kubectl("delete", "namespace", *NAMESPACES, "--ignore-not-found", "--wait=true")
+    for name in NAMESPACES:
+        stack.namespace(name)
     stack.operator(*VALUES)
-    return stack
+    yield stack
+    stack.kubectl("delete", "namespace", *NAMESPACES, "--wait=false")
 
 
 @pytest.fixture(scope="session")
-def teams(integrated: Stack) -> Iterator[World]:
+def teams(integrated: Stack) -> World:
     """A namespace with an object store and MLflow, whose Secrets the operator may read."""
-    stack = integrated
-    stack.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
-    stack.namespace(NAMESPACE)
-    w = World(stack, NAMESPACE)
+    w = World(integrated, NAMESPACE)
     for name in ("store", "mlflow"):
         w.kubectl("apply", "-f", str(MANIFESTS / f"{name}.yaml"))
     _runtime(w)
     for name in ("store", "mlflow"):
-        stack.rollout(NAMESPACE, name, 300)
-    yield w
-    stack.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+        integrated.rollout(NAMESPACE, name, 300)
+    return w
 
 
 def _runtime(world: World) -> None:

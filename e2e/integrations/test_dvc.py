@@ -6,7 +6,6 @@ judgements by DVC, and pushes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +42,8 @@ ELSE = "set -e; cd ~/search; echo hello > README.md; git add .; git commit -qm W
 
 
 @pytest.fixture(scope="module")
-def search(integrated: Stack) -> Iterator[World]:
+def search(integrated: Stack) -> World:
     """A namespace with a Git server, an object store and a desk."""
-    integrated.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
-    integrated.namespace(NAMESPACE)
     w = World(integrated, NAMESPACE)
     for name in ("store", "git"):
         w.kubectl("apply", "-f", str(MANIFESTS / f"{name}.yaml"))
@@ -54,8 +51,7 @@ def search(integrated: Stack) -> Iterator[World]:
         integrated.rollout(NAMESPACE, name, 300)
     w.kubectl("wait", "--for=condition=Ready", "pod/desk", "--timeout=180s")
     w.kubectl("cp", str(EXAMPLE / "judgements.py"), "desk:/work/judgements.py")
-    yield w
-    integrated.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    return w
 
 
 def test_new_data_train_and_other_commits_do_not(search: World) -> None:

@@ -5,8 +5,6 @@ It is the example recommendations, as its README has its reader do it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from dev.paths import ROOT
@@ -25,13 +23,9 @@ EVENT = {
 
 
 @pytest.fixture(scope="module")
-def shop(integrated: Stack) -> Iterator[World]:
+def shop(integrated: Stack) -> World:
     """A namespace of a team that trains with Kubeflow."""
-    stack = integrated
-    stack.kubectl("delete", "namespace", NAME, "--ignore-not-found", "--wait=true")
-    stack.namespace(NAME)
-    yield World(stack, NAME)
-    stack.kubectl("delete", "namespace", NAME, "--wait=false")
+    return World(integrated, NAME)
 
 
 def test_an_event_trains_on_two_nodes_and_the_model_is_served(shop: World) -> None:
