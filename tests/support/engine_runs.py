@@ -107,9 +107,10 @@ def env(container: Json) -> dict[str, str]:
     return {e["name"]: e["value"] for e in container["env"]}
 
 
-def json_objects(*names: tuple[str, ...]) -> st.SearchStrategy[Json]:
-    """Objects of these fields with whatever values, of which many have the right shape."""
-    leaves = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(("", "a", "{{b}}"))
+def json_objects(*names: tuple[str, ...], texts: tuple[str, ...] = ()) -> st.SearchStrategy[Json]:
+    """Objects of these fields with whatever values, these texts among them."""
+    words = st.sampled_from(("", "a", "{{b}}", *texts))
+    leaves = st.none() | st.booleans() | st.integers(0, 3) | words
     keys = st.sampled_from([name for several in names for name in several])
 
     def extended(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -169,6 +169,7 @@ def test_no_value_reaches_argo_as_a_tag(text: str) -> None:
         ({"entrypoint": "a"}, "exactly one of templates or workflowTemplateRef"),
         ({**SPEC, "activeDeadlineSeconds": 5}, "write training.timeoutSeconds in place of"),
         ({**SPEC, "suspend": True}, "write training.suspend in place of suspend"),
+        ({**SPEC, "shutdown": "Stop"}, "take shutdown out"),
         ({**SPEC, "templates": ["a"]}, "templates must be a list of objects"),
         ({**SPEC, "templates": [{"name": "a", "container": 1}]}, "must be objects and their env"),
         ({**SPEC, "templates": [{"container": {"env": [{}]}}]}, "lists of objects with a name"),
@@ -220,6 +221,19 @@ def test_little_is_kept_of_a_large_workflow() -> None:
     assert kept["status"]["progress"] == "1/9"
 
 
+@given(
+    json_objects(
+        ("phase", "message", "startedAt", "nodes", "outputs", "parameters", "value", "progress"),
+        ("type", "displayName", NAME, "result", "name", "compressedNodes", "finishedAt"),
+        texts=("Failed", "Succeeded", "Pending", "Pod", timestamp(NOW)),
+    )
+)
+def test_nothing_that_somebody_writes_into_it_stops_the_watch(status: Json) -> None:
+    kept = slim_workflow(engine_runs.main({"activeDeadlineSeconds": 60}, status))
+    assert json.dumps(kept)
+    engine_runs.plan(started(run()), kept)
+
+
 # How it stands.
 
 
@@ -233,6 +247,12 @@ def test_the_phases_of_a_workflow_that_goes_on() -> None:
     assert said(stuck) == ("Pending", "ImagePullBackOff: no such image")
     going = workflow("Running", nodes=nodes(node(phase="Running")), progress="1/3")
     assert said(plan(subject, going, pod("main"))) == ("Running", "1 of 3 steps are done")
+    waits = node("b", phase="Pending", message="ImagePullBackOff: no such image")
+    both = workflow("Running", nodes=nodes(node(phase="Running"), waits), progress="0/2")
+    assert said(plan(subject, both, pod("main"))) == (
+        "Running",
+        "0 of 2 steps are done; ImagePullBackOff: no such image",
+    )
     asks = workflow("Running", nodes=nodes(node("approve", "Suspend", "Running")))
     assert said(plan(subject, asks))[1] == "the step approve waits until somebody resumes it"
     lock = workflow("Pending", message="Waiting for ml/ConfigMap/lock. Lock status: 0/1")

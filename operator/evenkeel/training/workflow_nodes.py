@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from evenkeel.meta.times import parse
 from evenkeel.training.main_object import identity
 
 Json = Mapping[str, Any]
@@ -18,22 +19,41 @@ RESULT = "result"
 REPORT_BYTES = 65536
 """What is longer is cut here, as the kubelet cuts termination messages."""
 _SPEC = ("suspend", "activeDeadlineSeconds")
-_STATUS = ("phase", "message", "startedAt", "finishedAt", "progress")
+_WORDS_OF = ("phase", "message", "progress")
+_TIMES = ("startedAt", "finishedAt")
 _WORDS = 1000
 
 
 def slim_workflow(workflow: JSON) -> JSON:
-    """Identity, suspension, deadline, phase, and what the nodes say in few words."""
-    spec, status = workflow.get("spec") or {}, workflow.get("status") or {}
-    kept = {key: status[key] for key in _STATUS if key in status}
-    if "message" in kept:
-        kept["message"] = kept["message"][:_WORDS]
+    """Identity, suspension, deadline, phase, and what the nodes say in few words.
+
+    A CRD may leave the types open: what is not as Argo writes it is left out.
+    """
+    spec, status = _object(workflow.get("spec")), _object(workflow.get("status"))
+    texts = {k: status[k][:_WORDS] for k in _WORDS_OF if isinstance(status.get(k), str)}
+    times = {k: status[k] for k in _TIMES if _is_time(status.get(k))}
+    try:
+        nodes = _of_nodes(workflow["metadata"]["name"], status)
+    except (AttributeError, TypeError):
+        nodes = {}
     return {
         "metadata": identity(workflow),
-        "spec": {key: spec[key] for key in _SPEC if key in spec},
-        "status": kept,
-        NODES: _of_nodes(workflow["metadata"]["name"], status),
+        "spec": {key: spec[key] for key in _SPEC if type(spec.get(key)) in (bool, int)},
+        "status": {**texts, **times},
+        NODES: nodes,
     }
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        parse(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _of_nodes(name: str, status: Json) -> JSON:

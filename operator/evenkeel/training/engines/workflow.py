@@ -22,20 +22,10 @@ from evenkeel.meta.times import parse, seconds_since
 from evenkeel.pods.slim import slim
 from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata
 from evenkeel.training.environment import OPTIONAL, environment, extensible, facts_of
-from evenkeel.training.main_object import (
-    of_its_life,
-    seconds_left,
-    why_suspended,
-    without_report,
-)
+from evenkeel.training.main_object import of_its_life, seconds_left, why_suspended, without_report
 from evenkeel.training.result import Place
-from evenkeel.training.trainer_pods import last_report, unfinished, waiting
-from evenkeel.training.workflow_nodes import (
-    NODES,
-    REPORT_BYTES,
-    RESULT,
-    slim_workflow,
-)
+from evenkeel.training.trainer_pods import last_report, running, unfinished, waiting
+from evenkeel.training.workflow_nodes import NODES, REPORT_BYTES, RESULT, slim_workflow
 
 Json = Mapping[str, Any]
 JSON = dict[str, Any]
@@ -51,10 +41,10 @@ GRACE_SECONDS = 30.0
 _PATH = "training.workflow.spec"
 _PARAMETER = re.compile(r"[-a-zA-Z0-9_]+")
 _TAG = re.compile(r"\{(?=\{)")
-_OWN = {
-    "suspend": "training.suspend",
-    "activeDeadlineSeconds": "training.timeoutSeconds",
-    "shutdown": "nothing",
+_REFUSED = {
+    "suspend": "write training.suspend in place of suspend",
+    "activeDeadlineSeconds": "write training.timeoutSeconds in place of activeDeadlineSeconds",
+    "shutdown": "take shutdown out; who deletes the TrainingRun ends the Workflow",
 }
 
 
@@ -67,9 +57,9 @@ def problem(training: TrainingTemplate) -> str | None:
 def _shape_problem(spec: JSON) -> str | None:
     if ("templates" in spec) == ("workflowTemplateRef" in spec):
         return f"{_PATH} needs exactly one of templates or workflowTemplateRef"
-    for field, instead in _OWN.items():
+    for field, remedy in _REFUSED.items():
         if field in spec:
-            return f"{_PATH}: write {instead} in place of {field}"
+            return f"{_PATH}: {remedy}"
     templates, arguments = spec.get("templates", []), spec.get("arguments", {})
     if not _objects(templates):
         return f"{_PATH}.templates must be a list of objects"
@@ -175,11 +165,10 @@ def _succeeded(
         return State("Succeeded", "", completed=ended)
     if found := str(nodes.get("result") or ""):
         return State("Succeeded", "", found, completed=ended, place=PARAMETER)
-    found = last_report(pods, MAIN)
-    if found:
+    if found := last_report(pods, MAIN):
         return State("Succeeded", "", found, completed=ended)
     late = without_report(run, WORKFLOW.kind, {"lastTransitionTime": ended}, now)
-    if late.phase == "Running" and not (pods and all(_over(pod) for pod in pods)):
+    if late.phase == "Running" and (not pods or any(map(unfinished, pods))):
         return late
     if where := nodes.get("hidden"):
         words = (
@@ -189,10 +178,6 @@ def _succeeded(
         )
         return State("ReportLost", words)
     return State("Succeeded", "", "", completed=ended) if pods else late
-
-
-def _over(pod: Json) -> bool:
-    return not unfinished(pod)
 
 
 def _failed(spec: Json, told: Json, nodes: Json) -> State:
@@ -216,10 +201,9 @@ def _going_on(told: Json, nodes: Json, pods: Sequence[Json]) -> State:
             "Argo has not taken the Workflow up; if that lasts, see whether its controller runs "
             "and has this namespace",
         )
-    if why := waiting(pods):
+    why = waiting(pods) or explained(str(nodes.get("pending") or ""))
+    if why and not running(pods):
         return State("Pending", why)
-    if refused := nodes.get("pending"):
-        return State("Pending", explained(refused))
     if phase == "Pending":
         return State("Pending", words or "Argo has not begun")
     if step := nodes.get("waits"):
@@ -227,7 +211,7 @@ def _going_on(told: Json, nodes: Json, pods: Sequence[Json]) -> State:
     done, _, steps = str(told.get("progress") or "").partition("/")
     if not steps:
         return State("Pending", "no step has begun")
-    return State("Running", f"{done} of {steps} steps are done")
+    return State("Running", "; ".join(filter(None, (f"{done} of {steps} steps are done", why))))
 
 
 WORKFLOW_ENGINE = Engine(
