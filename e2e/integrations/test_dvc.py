@@ -6,10 +6,12 @@ judgements by DVC, and pushes them.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dev.paths import ROOT
 from dev.stack.install import Stack
@@ -19,26 +21,39 @@ EXAMPLE = ROOT / "examples" / "search-ranking"
 MANIFESTS = Path(__file__).with_name("manifests")
 NAMESPACE = "search"
 NAME = "search-ranking"
-BEGIN = """
-set -e
-git config --global user.email desk@example.com; git config --global user.name desk
-git config --global credential.helper store
-echo http://ci:only-for-these-tests@git:8080 > ~/.git-credentials
-git clone -q http://git:8080/search.git ~/search; cd ~/search; git checkout -q -b main
-dvc init -q
-dvc remote add -q -d store s3://data/search
-dvc remote modify -q store endpointurl http://store:7070
-git add .; git commit -qm 'Keep judgements by DVC'
+BEGIN = (
+    "git clone -q http://ci:only-for-these-tests@git:8080/search.git .",
+    "git checkout -q -b main",
+    "git config user.email desk@example.com",
+    "git config user.name desk",
+    "dvc init -q",
+    "dvc remote add -q -d store s3://data/search",
+    "dvc remote modify -q store endpointurl http://store:7070",
+    "git add .",
+    "git commit -q -m init",
+)
+ROUND_1, ROUND_2 = (
+    (
+        f"python3 /work/judgements.py {number} data/judgements",
+        "dvc add -q data/judgements",
+        "git add .",
+        f"git commit -q -m round-{number}",
+    )
+    for number in (1, 2)
+)
+SEND_DATA = "dvc push -q"
+SEND = "git push -q -u origin main"
+RUN = """
+import json, os, subprocess, sys
+os.makedirs("/work/search", exist_ok=True)
+os.chdir("/work/search")
+for words in json.loads(sys.argv[1]):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(done.stdout)
+    if done.returncode:
+        sys.exit(f"{words}: {done.returncode}")
 """
-ANEW = """
-set -e
-cd ~/search
-python3 ~/judgements.py {round} data/judgements
-dvc add -q data/judgements; git add .; git commit -qm 'Judgements, round {round}'
-"""
-SEND = "set -e; cd ~/search; git push -q -u origin main; "
-SEND_DATA = "cd ~/search; dvc push -q; "
-ELSE = "set -e; cd ~/search; echo hello > README.md; git add .; git commit -qm Words; "
+"""The image has no shell."""
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +65,14 @@ def search(integrated: Stack) -> World:
     for name in ("store", "git"):
         integrated.rollout(NAMESPACE, name, 300)
     w.kubectl("wait", "--for=condition=Ready", "pod/desk", "--timeout=180s")
-    w.kubectl("cp", str(EXAMPLE / "judgements.py"), "desk:/work/judgements.py")
+    take = "import sys; open('/work/judgements.py', 'w').write(sys.stdin.read())"
+    script = (EXAMPLE / "judgements.py").read_text()
+    w.kubectl("exec", "-i", "desk", "--", "python3", "-c", take, stdin=script)
     return w
 
 
 def test_new_data_train_and_other_commits_do_not(search: World) -> None:
-    at_desk(search, BEGIN + ANEW.format(round=1) + SEND_DATA + SEND)
+    at_desk(search, *BEGIN, *ROUND_1, SEND_DATA, SEND)
     search.kubectl("apply", "-k", str(EXAMPLE))
     search.until(
         "the branch was read",
@@ -63,17 +80,17 @@ def test_new_data_train_and_other_commits_do_not(search: World) -> None:
     )
     assert search.objects("trainingruns") == [], "the first revision is where changes count from"
 
-    at_desk(search, ELSE + SEND)
-    at_desk(search, ANEW.format(round=2) + SEND)
+    at_desk(search, "git commit -q --allow-empty -m words", *ROUND_2, SEND)
     run = search.until("a run was made", lambda: search.objects("trainingruns"))[0]["metadata"]
     search.until("it waits for its data", lambda: waits(search, run["name"]))
     at_desk(search, SEND_DATA)
     version = trained(search, run["name"])
 
-    commit = at_desk(search, "cd ~/search; git rev-parse HEAD").strip()
+    commit = at_desk(search, "git rev-parse HEAD").strip()
     (data,) = version["spec"]["data"]
     assert (data["rev"], data["path"], data["files"]) == (commit, "data/judgements", 2)
-    assert data["digest"] in at_desk(search, DIGEST)
+    tracked = yaml.safe_load(at_desk(search, "git show HEAD:data/judgements.dvc"))
+    assert data["digest"] == f"md5:{tracked['outs'][0]['md5']}"
     assert {s["name"] for s in version["spec"]["slices"]} == {"market:de", "market:fr"}
     search.ready(NAME, 300)
     lineage = search.get("modelversion", version["metadata"]["name"])["status"]["lineage"]
@@ -82,12 +99,11 @@ def test_new_data_train_and_other_commits_do_not(search: World) -> None:
     assert len(search.objects("trainingruns")) == 1
 
 
-DIGEST = "cd ~/search; sed -n 's/^- md5: /md5:/p' data/judgements.dvc"
-
-
-def at_desk(world: World, script: str) -> str:
-    """What a shell at the desk prints."""
-    return world.kubectl("exec", "desk", "--", "sh", "-c", script)
+def at_desk(world: World, *commands: str) -> str:
+    """What the commands print, which somebody types in a clone of the repository."""
+    words = [command.split() for command in commands]
+    words = [["python3", "-m", *w] if w[0] == "dvc" else w for w in words]
+    return world.kubectl("exec", "desk", "--", "python3", "-c", RUN, json.dumps(words))
 
 
 def waits(world: World, run: str) -> bool:
