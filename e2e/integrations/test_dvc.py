@@ -80,7 +80,8 @@ def test_new_data_train_and_other_commits_do_not(search: World) -> None:
     )
     assert search.objects("trainingruns") == [], "the first revision is where changes count from"
 
-    at_desk(search, "git commit -q --allow-empty -m words", *ROUND_2, SEND)
+    at_desk(search, "git commit -q --allow-empty -m words", SEND)
+    at_desk(search, *ROUND_2, SEND)
     run = search.until("a run was made", lambda: search.objects("trainingruns"))[0]["metadata"]
     search.until("it waits for its data", lambda: waits(search, run["name"]))
     at_desk(search, SEND_DATA)
