@@ -45,7 +45,7 @@ def test_from_alert_to_alias_and_back(teams: World) -> None:
 
     teams.load("pricing-load", MODEL, MODEL, count=15_000, rate=25, body=RECORD)
     teams.until("requests are answered", lambda: teams.codes("pricing-load").get("200", 0) > 50)
-    teams.patch("rts", MODEL, {"training": {"parameters": {"TREES": "80"}}})
+    teams.patch("rts", MODEL, {"training": {"parameters": {"DEGREE": "3"}}})
     second = trained(teams, "two")
     teams.until("the second is promoted", partial(outcome, teams, second, "Promoted"), 600)
     teams.until("the alias means version 2", lambda: champion(teams) == "2")

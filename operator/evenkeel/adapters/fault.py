@@ -18,6 +18,9 @@ def told(address: Address, error: Exception) -> PrometheusError:
         error.os_error, NeverElsewhere
     ):
         return AddressRefused(f"{address}: {error.os_error}")
+    if isinstance(error, aiohttp.ClientConnectorDNSError) and "." not in address.host:
+        # The operator's own namespace is another one than that of whoever wrote it.
+        return Unavailable(f"{address}: {_why(error)}; of a Service write NAME.NAMESPACE")
     return Unavailable(f"{address}: {_why(error)}")
 
 
