@@ -6,6 +6,7 @@ import subprocess
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -55,11 +56,16 @@ class Mlflow:
         """Ends it."""
         self._processes.stop(self._name)
 
-    def run(self, script: Path, *arguments: str) -> str:
-        """What a script prints that logs to the server. Raises CalledProcessError."""
+    def run(
+        self, script: Path, *arguments: str, more: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
+        """What a script prints that logs to the server.
+
+        more: of its environment. Raises AssertionError where it fails.
+        """
         done = subprocess.run(
             [str(self._python), str(script), *arguments],
-            env={**self._environment(), "MLFLOW_TRACKING_URI": self.url, "PATH": ""},
+            env={**self._environment(), "MLFLOW_TRACKING_URI": self.url, "PATH": "", **more},
             capture_output=True,
             text=True,
             check=False,

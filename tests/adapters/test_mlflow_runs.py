@@ -73,6 +73,12 @@ async def test_the_last_attempt_counts(server: Registry) -> None:
     assert (await ask(server)).run_id == last
 
 
+async def test_runs_without_a_model_do_other_work(server: Registry) -> None:
+    run = server.log("u1", "model", begin=1000)
+    server.log("u1", begin=1200, metrics={"rows": 9.0})
+    assert (await ask(server)).run_id == run
+
+
 async def test_nested_runs_are_parts_of_theirs(server: Registry) -> None:
     outer = server.log("u1", "best", begin=1000, end=9000)
     for i in range(3):

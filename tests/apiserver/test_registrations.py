@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from evenkeel.outside.mlflow import Enrolment
 
 from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
@@ -72,8 +73,10 @@ async def test_a_version_waits_for_no_registry_and_is_registered_once(
         await until(lambda: mlflow.created, seconds=60)
     mlflow.lost = lambda request: None
     # A new leader.
-    async with w.operator():
+    async with w.operator() as operator:
         await until(lambda: registered(w) == "1", seconds=60)
+        asked = operator._polls._inquiries
+        await until(lambda: not any(isinstance(p.question, Enrolment) for _, p in asked))
         assert condition(w, "Registered")["status"] == "True"
         await until(
             lambda: (

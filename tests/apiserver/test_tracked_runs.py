@@ -46,6 +46,12 @@ def ready(w: World, name: str = "fraud-1") -> tuple[str, str]:
     return found.get("reason", ""), found.get("message", "")
 
 
+def aliases(w: World, versions: list[str]) -> list[str]:
+    """Those that the lineage of each has."""
+    rollouts = (w.ns.status(v, "ModelVersion")["rollouts"][0] for v in versions)
+    return [rollout.get("alias", "") for rollout in rollouts]
+
+
 async def test_the_whole_loop(w: World, mlflow: Registry) -> None:
     def train(given: dict[str, str]) -> None:
         mlflow.log(uid(given), "model", metrics={"accuracy": 0.9})
@@ -70,12 +76,15 @@ async def test_the_whole_loop(w: World, mlflow: Registry) -> None:
         tag = f"evenkeel.dev/rollout.{w.ns.name}.fraud"
         told = mlflow.versions["fraud"]["2"].tags
         await until(lambda: told.get(tag, "").startswith("Promoted at "), "the verdict", 60)
+        names = [v["metadata"]["name"] for v in (first, second)]
+        await until(lambda: aliases(w, names) == ["", "champion"], "the alias in the lineage")
         chain = w.ns.status(second["metadata"]["name"], "ModelVersion")["lineage"]
         for link in (
             "TrainingRun fraud-2",
             f"MLflow run {mlflow.url}/#/experiments/7/runs/",
             "ModelRegistry mlflow: version 2 of fraud",
             "ModelDeployment fraud: Promoted",
+            ", alias champion",
         ):
             assert link in chain
         # The registry goes: what serves stays as it is, and so do its pods.

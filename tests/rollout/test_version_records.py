@@ -6,12 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api import ModelDeployment, ModelVersion
-from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.modeldeploymentstatus import (
+    ModelDeploymentStatus,
+    RevisionStatus,
+    ServedAliasStatus,
+)
 from evenkeel.api.modelversion import ApprovalDecision
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Ref
 from evenkeel.meta.refusal import Refused
+from evenkeel.rollout.state import present
+from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.revision import revision_name
@@ -100,6 +106,25 @@ def test_what_stands_there_already_is_not_written_again() -> None:
     }
     history = [outcome("v2", "RolledBack")]
     assert records({"history": history}, version("v2", entry)) == {}
+
+
+def test_the_version_that_the_alias_means_says_so() -> None:
+    registered = {"registry": "mlflow", "name": "fraud", "version": "1"}
+    time = {"time": "2026-01-31T08:00:00Z"}
+    told = version("v1").wire()
+    told["status"]["registered"] = {**registered, **time}
+    subject = ModelVersion.model_validate(told)
+    alias = ServedAliasStatus.model_validate({**registered, **time, "alias": "champion"})
+    for known, expected in ((alias, "champion"), (None, "")):
+        status = ModelDeploymentStatus(
+            stable=RevisionStatus(revision="r1", version="v1"), served_alias=known
+        )
+        md = ModelDeployment.model_validate(
+            {"metadata": {"name": "fraud", "namespace": "shop", "uid": "u"}}
+            | {"spec": {"model": {"version": "v1"}}}
+        )
+        (patch,) = version_records(md, [subject], present(status), True, NOW, known)
+        assert patch.manifest["status"]["rollouts"][0]["alias"] == expected
 
 
 def test_a_version_denied_during_its_trial_goes_back() -> None:

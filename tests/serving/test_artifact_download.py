@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
-from evenkeel.serving.model_source import Target
+from evenkeel.api.modelsource import ModelSource
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.meta.refusal import Refused
+from evenkeel.serving.model_source import Target, resolve
+from evenkeel.serving.revision import revision_name
 from evenkeel.sidecars.mlflow_download import PROXY, config
 
 from tests.support.kubelet_expansion import expanded
@@ -87,3 +91,46 @@ def test_pods_are_told_the_version_in_the_registry() -> None:
     (server,) = spec["containers"]
     assert server["args"] == ["3"]
     assert {"name": "EVENKEEL_MODEL_VERSION", "value": "3"} in server["env"]
+
+
+def of_version(status: dict[str, Any] | None = None) -> Target | Refused:
+    """What is served of a ModelVersion that a trainer has logged to the server."""
+    approved = {"type": "Approved", "status": "True", "reason": "Approved"}
+    conditions = [{**approved, "lastTransitionTime": "2026-01-31T09:00:00Z"}]
+    spec = {
+        "model": "fraud",
+        "uri": f"mlflow+{ADDRESS}",
+        "format": {"name": "mlflow"},
+        "mlflow": {"registry": "mlflow"},
+    }
+    version = ModelVersion.model_validate(
+        {
+            "metadata": {"name": "fraud-1", "namespace": "shop"},
+            "spec": spec,
+            "status": {"conditions": conditions, **(status or {})},
+        }
+    )
+    return resolve(ModelSource(version="fraud-1"), [version], 1)
+
+
+def test_a_version_is_downloaded_as_its_registry_says() -> None:
+    shown = of_version({"download": {"secretName": "mlflow", "workspace": "team-a"}})
+    assert isinstance(shown, Target)
+    (found,) = built(target=shown)["spec"]["initContainers"]
+    assert found["env"] == initializer()["env"]
+
+
+def test_another_secret_is_another_revision() -> None:
+    targets = [of_version({"download": {"secretName": name}}) for name in ("a", "a", "b")]
+    names = [
+        revision_name("fraud", target, runtime_spec(), model_deployment().spec)
+        for target in targets
+        if isinstance(target, Target)
+    ]
+    assert (len(names), names[0] == names[1], names[0] == names[2]) == (3, True, False)
+
+
+def test_a_version_whose_registry_was_never_there() -> None:
+    found = of_version()
+    assert isinstance(found, Refused)
+    assert found.reason == "RegistryNotFound"

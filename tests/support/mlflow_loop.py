@@ -14,7 +14,6 @@ from tests.support.operating import World, model_deployment, until
 JSON = dict[str, Any]
 Train = Callable[[dict[str, str]], None]
 """What a trainer's container does in its environment."""
-PLACE = {"registry": "mlflow", "name": "fraud"}
 SECONDS = 120.0
 
 
@@ -40,18 +39,21 @@ def model_registry(w: World, url: str, **spec: Any) -> None:
     w.ns.create(made)
 
 
-def training_run(name: str, **more: Any) -> JSON:
+def training_run(name: str, registered_model: str = "fraud", **more: Any) -> JSON:
     """A run whose trainer only logs to MLflow."""
     made = manifest("TrainingRun", name=name)
     made["spec"]["training"]["resultFrom"] = {"mlflow": {"registry": "mlflow"}}
-    made["spec"] |= {"registration": PLACE, **more}
+    made["spec"] |= {"registration": {"registry": "mlflow", "name": registered_model}, **more}
     return made
 
 
-def served(name: str = "fraud") -> JSON:
+def served(registered_model: str) -> JSON:
     """A ModelDeployment that follows what is trained, and moves the alias champion."""
-    made = model_deployment(name)
-    made["spec"] |= {"model": {"follow": "fraud"}, "servedAlias": {**PLACE, "alias": "champion"}}
+    made, alias = model_deployment("fraud"), {"registry": "mlflow", "alias": "champion"}
+    made["spec"] |= {
+        "model": {"follow": "fraud"},
+        "servedAlias": {**alias, "name": registered_model},
+    }
     return made
 
 
@@ -86,7 +88,9 @@ async def trained(w: World, name: str, train: Train) -> str:
     return str(w.ns.status(name, "TrainingRun")["modelVersion"])
 
 
-async def whole_loop(w: World, train: Train, means: Callable[[], str]) -> list[JSON]:
+async def whole_loop(
+    w: World, train: Train, means: Callable[[], str], registered_model: str = "fraud"
+) -> list[JSON]:
     """Trains two versions, each of which is promoted; gives them.
 
     means: the number of the version that the alias champion means.
@@ -95,11 +99,11 @@ async def whole_loop(w: World, train: Train, means: Callable[[], str]) -> list[J
     found = []
     for number in "12":
         name = f"fraud-{number}"
-        w.ns.create(training_run(name))
+        w.ns.create(training_run(name, registered_model))
         version = await trained(w, name, train)
         await until(partial(registered, w, version), "the registration", SECONDS)
         if number == "1":
-            w.ns.create(served())
+            w.ns.create(served(registered_model))
         await until(partial(_says, means, number), f"alias to {number}", SECONDS)
         found.append(w.ns.get("ModelVersion", version))
     return found

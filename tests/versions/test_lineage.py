@@ -73,6 +73,7 @@ def test_the_whole_chain() -> None:
         outcome="Promoted",
         time="2026-01-31T10:00:00Z",
         message="canary 3/900 bad, stable 9/2700",
+        alias="champion",
     )
     assert story(
         [GateResult(name="good", passed=True, message="accuracy 0.9 >= min 0.8")],
@@ -85,7 +86,7 @@ def test_the_whole_chain() -> None:
         "-> MLflow run http://mlflow/#/runs/r1 "
         "-> ModelVersion elec-2b -> gates 1/1 passed -> approved by ada "
         "-> ModelRegistry mlflow: version 7 of power "
-        "-> ModelDeployment prod: Promoted (canary 3/900 bad, stable 9/2700)"
+        "-> ModelDeployment prod: Promoted (canary 3/900 bad, stable 9/2700), alias champion"
     )
 
 

@@ -161,6 +161,9 @@ class Rollout(Model):
     time: Annotated[Timestamp, Field(description="When the outcome was reached.")]
     reason: Annotated[str, Field(max_length=128, description="CamelCase reason.")] = ""
     message: Annotated[str, Field(max_length=2048, description="The verdict with its counts.")] = ""
+    alias: Annotated[
+        str, Field(max_length=255, description="Alias in the registry that means the version here.")
+    ] = ""
 
 
 class Download(Model):

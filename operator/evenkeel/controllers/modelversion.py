@@ -64,7 +64,11 @@ def _registration(context: Context, version: ModelVersion, now: datetime) -> Fou
     known = version.status.registered is not None or meta.deletion_timestamp is not None
     polls = {} if registry is None or known else {TYPE: question(version, registry)}
     seen = context.polls.want(key, polls)
-    return found(version, registry, seen.get(TYPE, Sighting()), now)
+    told = found(version, registry, seen.get(TYPE, Sighting()), now)
+    if told.registered is not None:
+        # The write of the status wakes nobody.
+        context.polls.want(key, {})
+    return told
 
 
 def _download(store: Store, version: ModelVersion) -> Download | None:

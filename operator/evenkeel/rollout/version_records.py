@@ -7,6 +7,7 @@ from datetime import datetime
 
 from evenkeel.api.base import API_VERSION
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.modeldeploymentstatus import ServedAliasStatus
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.modelversion import Rollout as VersionRollout
 from evenkeel.meta.names import digest
@@ -21,10 +22,11 @@ def version_records(
     rollout: RolloutState,
     serves: bool,
     now: datetime,
+    alias: ServedAliasStatus | None = None,
 ) -> tuple[StatusPatch, ...]:
     """What became of each ModelVersion here, written where it says something else yet.
 
-    `serves`: whether the stable revision has a ready pod.
+    `serves`: whether the stable revision has a ready pod. alias: what spec.servedAlias was set to.
     """
     entries: dict[str, VersionRollout] = {}
     name = md.metadata.name
@@ -62,11 +64,24 @@ def version_records(
             time=timestamp(now),
             reason=canary.stage,
         )
-    return tuple(
-        _patch(md, version, entries[version.metadata.name])
-        for version in versions
-        if version.metadata.name in entries and not _same(version, entries[version.metadata.name])
-    )
+    known = ((v, entries.get(v.metadata.name) or _aliased(v, name)) for v in versions)
+    told = ((v, _with_alias(v, entry, alias)) for v, entry in known if entry is not None)
+    return tuple(_patch(md, version, entry) for version, entry in told if not _same(version, entry))
+
+
+def _aliased(version: ModelVersion, deployment: str) -> VersionRollout | None:
+    """What stands there already, where it has an alias that may mean another version by now."""
+    own = (r for r in version.status.rollouts if r.deployment == deployment and r.alias)
+    return next(own, None)
+
+
+def _with_alias(
+    version: ModelVersion, entry: VersionRollout, alias: ServedAliasStatus | None
+) -> VersionRollout:
+    registered = version.status.registered
+    if alias is None or registered is None or alias.identity != registered.identity:
+        return entry.model_copy(update={"alias": ""})
+    return entry.model_copy(update={"alias": alias.alias})
 
 
 def _same(version: ModelVersion, entry: VersionRollout) -> bool:

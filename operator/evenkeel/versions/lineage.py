@@ -44,7 +44,8 @@ def lineage(
         links.append(f"ModelRegistry {registered.registry}: {which}")
     for rollout in sorted(rollouts, key=lambda r: (r.time, r.deployment)):
         detail = f" ({rollout.message})" if rollout.message else ""
-        links.append(f"ModelDeployment {rollout.deployment}: {rollout.outcome}{detail}")
+        alias = f", alias {rollout.alias}" if rollout.alias else ""
+        links.append(f"ModelDeployment {rollout.deployment}: {rollout.outcome}{detail}{alias}")
     text = " -> ".join(links)
     return text if len(text) <= LIMIT else text[: LIMIT - 1] + "…"
 

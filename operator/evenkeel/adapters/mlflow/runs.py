@@ -34,10 +34,11 @@ async def logged(server: Server, question: LoggedBy) -> Logged | Unlogged | Uncl
     runs = await _runs(server, question, experiment)
     finished = [run for run in runs if _told(run, "status") == "FINISHED"]
     if not finished:
-        others = ", ".join(f"{_id(run)} is {_told(run, 'status')}" for run in runs[:3])
-        return Unlogged(f"no run of it has finished; {others or 'there is none'}")
-    run = finished[0]
-    beside = [other for other in finished[1:] if _ended(other) > _begun(run)]
+        known = ", ".join(f"{_id(run)} is {_told(run, 'status')}" for run in runs[:3])
+        return Unlogged(f"no run of it has finished; {known or 'there is none'}")
+    # Others may prepare data, or evaluate.
+    run, *others = [run for run in finished if _models(run)] or finished
+    beside = [other for other in others if _ended(other) > _begun(run)]
     if beside:
         return Unclear(
             f"runs {_id(run)} and {_id(beside[0])} were made at one time; log one run, and others "

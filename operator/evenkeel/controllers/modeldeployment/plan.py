@@ -73,7 +73,9 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     deletes = unwanted(snapshot, rollout)
     return Plan(
         status=status,
-        status_patches=version_records(md, snapshot.versions, rollout, stable_pods.ready > 0, now),
+        status_patches=version_records(
+            md, snapshot.versions, rollout, stable_pods.ready > 0, now, status.served_alias
+        ),
         relabels=relabelled(snapshot),
         applies=writable(children.applies, snapshot.taken),
         scales=tuple(children.scales),

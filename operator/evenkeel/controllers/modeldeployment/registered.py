@@ -55,12 +55,18 @@ def from_registries(
         polls[MODEL] = question(source, registry)
     if wished is not None and isinstance(version, RegisteredVersion):
         polls[ALIAS] = aliases.question(md, wished, version, found[wished.registry])
-    seen = context.polls.want(Key(md.kind, md.metadata.namespace, md.metadata.name), polls)
+    key = Key(md.kind, md.metadata.namespace, md.metadata.name)
+    seen = context.polls.want(key, polls)
     resolved = alias = None
     if source.registry is not None:
         resolved = resolve(source, registry, md.status.registry, seen.get(MODEL, UNSEEN), now)
     if wished is not None and version is not None:
         alias = aliases.kept(md, wished, version, seen.get(ALIAS, UNSEEN), now)
+        if isinstance(version, RegisteredVersion) and alias.status != md.status.served_alias:
+            # From now on it is let be where others move it. The write of the status wakes nobody.
+            settled = _with(md, served_alias=alias.status)
+            again = aliases.question(settled, wished, version, found[wished.registry])
+            context.polls.want(key, {**polls, ALIAS: again})
     return FromRegistries(resolved, telling(seen[name] for name in tags), alias)
 
 
@@ -102,7 +108,11 @@ def with_resolution(md: ModelDeployment, found: Resolution | None) -> ModelDeplo
         kept = None
     if kept == md.status.registry:
         return md
-    return md.model_copy(update={"status": md.status.model_copy(update={"registry": kept})})
+    return _with(md, registry=kept)
+
+
+def _with(md: ModelDeployment, **status: object) -> ModelDeployment:
+    return md.model_copy(update={"status": md.status.model_copy(update=status)})
 
 
 def _serves_on(md: ModelDeployment) -> bool:
