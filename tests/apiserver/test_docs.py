@@ -11,7 +11,7 @@ import yaml
 from dev.paths import ROOT
 from tests.support.api_server import ApiServer
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OURS = "evenkeel.dev/v1alpha1"
 
 
