@@ -46,7 +46,22 @@ def strict(api_server: ApiServer, account: str) -> str:
     return account
 
 
-def training(**context: Any) -> Json:
+DATA = [
+    {
+        "name": "train",
+        "mountPath": "/data/train",
+        "dvc": {
+            "repo": "https://git.example/r",
+            "path": "data",
+            "secretName": "git",
+            "remoteSecretName": "store",
+        },
+    },
+    {"name": "labels", "mountPath": "/data/labels", "s3": {"uri": "s3://labels/1"}},
+]
+
+
+def training(data: tuple[Json, ...] = (), **context: Any) -> Json:
     """The pod template of a run, with the trainer's security context."""
     (container,) = TRAINING["podTemplate"]["spec"]["containers"]  # type: ignore[call-overload, index]
     containers = [{**container, "securityContext": context}, {"name": "sidecar", "image": "x"}]
@@ -60,11 +75,12 @@ def training(**context: Any) -> Json:
             },
             "spec": {
                 "model": "elec",
-                "training": {"podTemplate": {"spec": {"containers": containers}}},
+                "training": {"podTemplate": {"spec": {"containers": containers}}, "data": data},
             },
         }
     )
-    template: Json = plan_run(RunSnapshot(run=run, now=NOW)).creates[0]["spec"]["template"]
+    (job,) = plan_run(RunSnapshot(run=run, now=NOW, data_image="data:1")).creates
+    template: Json = job["spec"]["template"]
     return template
 
 
@@ -82,8 +98,9 @@ def answer(server: ApiServer, namespace: str, template: Json) -> tuple[int, str]
         built(model_deployment(podTemplate={"spec": LINUX})),
         built(model_deployment(warmUp={"path": "/", "body": "{}"})),
         training(runAsUser=1000),
+        training(data=(*DATA,)),
     ],
-    ids=["serving", "serving-linux", "warmed-up", "training"],
+    ids=["serving", "serving-linux", "warmed-up", "training", "data"],
 )
 def test_pods_that_ask_for_no_privilege_are_admitted(
     api_server: ApiServer, strict: str, template: Json
