@@ -10,6 +10,7 @@ from evenkeel.api.base import Column, Name, Resource
 from evenkeel.api.cause import Alert
 from evenkeel.api.cloudevent import CloudEvent
 from evenkeel.api.common import Approval, Gates, TrainingTemplate
+from evenkeel.api.decay import DecayEvidence
 from evenkeel.api.trigger import Trigger
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import ATOMIC, Model, Rule, map_list
@@ -175,6 +176,9 @@ class TriggerStatus(Model):
     failure: Annotated[
         str, Field(max_length=1024, description="Why the source cannot be read now.")
     ] = ""
+    decay: Annotated[
+        DecayEvidence | None, Field(description="What is shown of the version in production.")
+    ] = None
 
 
 KEPT_DELIVERY_DIGESTS = 64

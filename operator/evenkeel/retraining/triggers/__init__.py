@@ -14,9 +14,17 @@ from evenkeel.retraining.triggers.cron import CRON
 from evenkeel.retraining.triggers.git_data import GIT_DATA
 from evenkeel.retraining.triggers.kind import InvalidTrigger, Receiver, S, TriggerKind
 from evenkeel.retraining.triggers.labelled import Labelled
+from evenkeel.retraining.triggers.metric_decay import METRIC_DECAY
 from evenkeel.retraining.triggers.version_age import VERSION_AGE
 
-TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (ALERT, CRON, GIT_DATA, CLOUD_EVENT, VERSION_AGE)
+TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (
+    ALERT,
+    CRON,
+    GIT_DATA,
+    CLOUD_EVENT,
+    VERSION_AGE,
+    METRIC_DECAY,
+)
 """Every kind; `evenkeel.api.trigger.Trigger` has a field for each."""
 
 
