@@ -114,6 +114,9 @@ def test_a_window_is_asked_for_by_where_the_version_was_promoted_once_it_is_over
     assert isinstance(poll.question, WindowQuestion)
     assert poll.question.total == 'requests_total{deployment="elec",revision="elec-v1"}'
     assert poll.question.good
+    assert poll.interval == 60, (
+        "a question that failed is asked again soon, however long windows are"
+    )
     assert poll.question.end == int(parse("2026-01-31T10:00:00Z").timestamp())
     seen = world.evidence
     assert (seen.version, seen.until, seen.windows) == ("v1", "2026-01-31T10:00:00Z", 1)

@@ -81,7 +81,8 @@ class RetrainScheduleSpec(Model):
         ConcurrencyPolicy,
         Field(
             description="While a run is active: Forbid starts none (alerts are counted on the "
-            "active run), Queue starts one more afterwards, Replace stops the active one."
+            "active run; events wait), Queue starts one more afterwards, Replace stops the active "
+            "one, but for a newer revision alone one that trains on a revision of a source."
         ),
     ] = "Forbid"
     failure_policy: Annotated[FailurePolicy, Field(description="After failed runs.")] = (

@@ -20,6 +20,8 @@ from evenkeel.retraining.triggers.kind import (
     TriggerKind,
 )
 
+AGAIN = 60.0
+"""Seconds until a window is asked for again, if the answer was none."""
 PLACEHOLDERS = ("namespace", "deployment", "revision")
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z]*)\s*\}\}")
 
@@ -48,7 +50,7 @@ def poll(spec: MetricDecayTrigger, places: Mapping[str, str], end: int) -> Poll:
         spec.window_seconds,
         end,
     )
-    return Poll(WINDOW, spec.prometheus.url or "", question, float(spec.window_seconds))
+    return Poll(WINDOW, spec.prometheus.url or "", question, AGAIN)
 
 
 def occasion(spec: MetricDecayTrigger, version: Production, now: datetime) -> Occasion | None:
