@@ -60,17 +60,15 @@ def bursts(ratio: float, requests: int) -> Ratios:
     return windows
 
 
-def daily(mean: float, amplitude: float, requests: int, a_day: int = A_DAY) -> Ratios:
-    """The ratio goes up and down with the hour; a_day: windows a day, of hours of such requests."""
+def daily(mean: float, amplitude: float, requests: int) -> Ratios:
+    """The ratio goes up and down with the hour."""
 
     def windows(random: np.random.Generator) -> Iterator[tuple[int, int]]:
-        hours, hour = A_DAY // a_day, 0
+        hour = 0
         while True:
-            bad = 0
-            for _ in range(hours):
-                ratio = mean * (1 + amplitude * sin(2 * pi * hour / A_DAY))
-                bad, hour = bad + int(random.binomial(requests, ratio)), hour + 1
-            yield bad, requests * hours
+            ratio = mean * (1 + amplitude * sin(2 * pi * hour / A_DAY))
+            yield int(random.binomial(requests, ratio)), requests
+            hour += 1
 
     return windows
 
@@ -84,6 +82,18 @@ def wandering(mean: float, deviation: float, memory: float, requests: int) -> Ra
             ratio = min(1.0, mean * exp(deviation * state - deviation**2 / 2))
             yield int(random.binomial(requests, ratio)), requests
             state = memory * state + (1 - memory**2) ** 0.5 * random.normal()
+
+    return windows
+
+
+def by_day(hours: Ratios) -> Ratios:
+    """The same in windows of a day."""
+
+    def windows(random: np.random.Generator) -> Iterator[tuple[int, int]]:
+        life = hours(random)
+        while True:
+            day = [next(life) for _ in range(A_DAY)]
+            yield sum(bad for bad, _ in day), sum(total for _, total in day)
 
     return windows
 
@@ -151,7 +161,12 @@ SCENES = (
         daily(0.9 * LIMIT, 0.4, 1000),
         covered=False,
     ),
-    Scene("the same, `windowSeconds` 86400", daily(0.9 * LIMIT, 0.4, 1000, a_day=1)),
+    Scene("the same, `windowSeconds` 86400", by_day(daily(0.9 * LIMIT, 0.4, 1000))),
+    Scene(
+        "autocorrelated, 0.8 times the limit as above, `windowSeconds` 86400",
+        by_day(wandering(0.8 * LIMIT, 0.25, 0.95, 1000)),
+        covered=False,
+    ),
 )
 DROPS = (
     ("1.2 times the limit", lambda n: 1.2 * LIMIT),
