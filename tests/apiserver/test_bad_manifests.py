@@ -39,6 +39,7 @@ RESULT_OBJECT = RESULT % "object: {%s}"
 HEAD = "{headGroupSpec: {template: {spec: {containers: [{name: ray}]}}}}"
 VERSION_AGE = "triggers: [{name: t, versionAge: {%s}}]"
 DATA = "{name: train, mountPath: /data, %s}"
+DECAY = "triggers: [{name: t, metricDecay: {total: all, %s}}]"
 EVENT = "triggers: [{name: t, cloudEvent: {%s}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
@@ -460,6 +461,9 @@ BAD = [
         EVENT % "type: a, matchers: [{name: tier, operator: '=~', value: ''}]",
         "a regular expression matcher needs a value",
     ),
+    Bad("decay without counts", RS, DECAY % "maxRatio: '0.1'", "exactly one of good or bad"),
+    Bad("ratio of one", RS, DECAY % "good: g, maxRatio: '1'", "a share above 0 and below 1"),
+    Bad("alpha of zero", RS, DECAY % "good: g, maxRatio: '0.1', alpha: '0'", "a share above 0"),
     Bad("no age", RS, VERSION_AGE % "", "an age needs exactly one of maxAgeDays or maxAgeSeconds"),
     Bad("two ages", RS, VERSION_AGE % "maxAgeDays: 1, maxAgeSeconds: 60", "exactly one of"),
     Bad("empty trigger", RS, "triggers: [{name: t}]", "exactly one of alert, cron,"),

@@ -161,6 +161,10 @@ GOOD = [
         - {name: workdays, cron: {schedule: '*/30 8-18 * * MON-FRI', timeZone: Europe/Berlin}}
         - {name: monthly, cron: {schedule: '@monthly', timeZone: Europe/Berlin}}
         - {name: aged, versionAge: {maxAgeDays: 30}}
+        - name: worse
+          metricDecay:
+            {prometheus: {url: 'http://prom:9090', headers: [{name: X-Scope-OrgID, value: a}]},
+            total: 'all{a="b"}', good: good, maxRatio: '0.05', windowSeconds: 86400}
         - name: uploaded
           cloudEvent: {type: com.example.uploaded, source: /ml, subject: 'a b',
             matchers: [{name: tier, operator: '=~', value: gold|silver}]}

@@ -226,6 +226,17 @@ def test_an_invalid_expression_stalls_visibly() -> None:
     assert world.reason() == "InvalidTrigger"
 
 
+def test_two_runs_of_a_second_that_nobody_has_noted_are_entered_in_their_order() -> None:
+    world = World(concurrencyPolicy="Replace")
+    for numbers in ((1,), (1, 2)):
+        with pytest.raises(Crash):
+            world.reconcile(world.of(*numbers), writes=1)
+    world.reconcile(world.of(1, 2, 3))
+    assert world.status.last_run is not None
+    assert world.status.last_run.name == world.started[-1]
+    assert (world.received, len(world.started)) == (3, 3)
+
+
 @settings(max_examples=200)
 @given(
     st.lists(

@@ -165,6 +165,7 @@ def test_the_table_has_an_entry_for_each_field_of_the_api() -> None:
         "Data",
         "CloudEvent",
         "VersionAge",
+        "MetricDecay",
         "Manual",
     ]
 
@@ -181,6 +182,7 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         "objects",
         "cloudEvent",
         "versionAge",
+        "metricDecay",
         "every",
         "push",
         "shelf",
@@ -189,10 +191,10 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
     assert item["x-kubernetes-validations"] == [
         {
             "rule": "[has(self.alert), has(self.cron), has(self.gitData), has(self.objects), "
-            "has(self.cloudEvent), has(self.versionAge), has(self.every), has(self.push), "
-            "has(self.shelf)].exists_one(g, g)",
+            "has(self.cloudEvent), has(self.versionAge), has(self.metricDecay), "
+            "has(self.every), has(self.push), has(self.shelf)].exists_one(g, g)",
             "message": "a trigger needs exactly one of alert, cron, gitData, objects, cloudEvent, "
-            "versionAge, every, push or shelf",
+            "versionAge, metricDecay, every, push or shelf",
         }
     ]
     (trigger,) = cluster(kind, MAIN).schedule.spec.triggers
@@ -202,6 +204,7 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         "Data",
         "CloudEvent",
         "VersionAge",
+        "MetricDecay",
         "Every",
         "Push",
         "Shelf",

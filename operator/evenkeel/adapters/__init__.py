@@ -13,7 +13,9 @@ from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.adapters.s3.s3 import S3
 from evenkeel.adapters.source import Ask
 from evenkeel.adapters.web import Web
+from evenkeel.adapters.windows import Windows
 from evenkeel.outside import mlflow, pipelines, s3
+from evenkeel.outside.prometheus import WINDOW
 
 __all__ = ["SOURCES", "Adapters"]
 
@@ -35,7 +37,8 @@ class Adapters:
 
     def asks(self) -> Mapping[str, Ask]:
         """By a poll's kind how it is asked."""
-        return {kind: source(self.web) for kind, source in SOURCES.items()}
+        by_web = {kind: source(self.web) for kind, source in SOURCES.items()}
+        return {**by_web, WINDOW: Windows(self.prometheus)}
 
     async def close(self) -> None:
         """Closes all."""

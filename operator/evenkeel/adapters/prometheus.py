@@ -39,6 +39,7 @@ DEADLINE = 8.0
 TOO_LONG = (413, 414, 431)
 """Answers to a query that is too long, from a proxy often."""
 HEADERS = {"Accept": "application/json"}
+Form = dict[str, str]
 
 
 class _Room:
@@ -65,17 +66,20 @@ class Prometheus:
         """Closes the connections."""
         await self._pools.close()
 
-    async def ask(self, access: Access, query: str, *, tenant: str = "") -> Answer:
-        """The instant vector that the query gives now.
+    async def ask(
+        self, access: Access, query: str, *, tenant: str = "", at: int | None = None
+    ) -> Answer:
+        """The instant vector that the query gives.
 
-        tenant: on whose behalf, such as a namespace; each has a share of the connections.
+        tenant: on whose behalf, such as a namespace; each has a share of the connections. at: Unix
+        seconds; now without.
         Raises PrometheusError; each kind is a class of its own (answer.py).
         """
         async with self._pools.use(access) as pool:
             with pool.share(tenant) as share, _watched(share):
-                return await self._bounded(pool, share, access, query)
+                return await self._bounded(pool, share, access, _form(query, at))
 
-    async def _bounded(self, pool: Pool, share: Share, access: Access, query: str) -> Answer:
+    async def _bounded(self, pool: Pool, share: Share, access: Access, form: Form) -> Answer:
         """Raises PrometheusError."""
         room = self._rooms[access.guarded]
         try:
@@ -86,7 +90,7 @@ class Prometheus:
                 room.open.one(pool, share),
             ):
                 with room.bodies.one() as body:
-                    response = await self._exchange(pool, access, query, body)
+                    response = await self._exchange(pool, access, form, body)
                     async with room.bodies.turn(body):
                         answer = _understood(pool, access, response, body.whole())
             pool.proven = True
@@ -98,18 +102,22 @@ class Prometheus:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise told(pool.address, error) from None
 
-    async def _exchange(self, pool: Pool, access: Access, query: str, body: Body) -> Head:
-        head = await exchange(pool, access, _request(pool, query), body, whole=_success)
+    async def _exchange(self, pool: Pool, access: Access, form: Form, body: Body) -> Head:
+        head = await exchange(pool, access, _request(pool, form), body, whole=_success)
         if head.status in (405, 501) and not pool.by_get:
             # Some proxies let nothing but GET through.
             pool.by_get = True
-            request = _request(pool, query)
+            request = _request(pool, form)
             head = await exchange(pool, access, request, body, whole=_success, repeatable=False)
         return head
 
 
-def _request(pool: Pool, query: str) -> Request:
-    path, form = "/api/v1/query", {"query": query}
+def _form(query: str, at: int | None) -> Form:
+    return {"query": query} if at is None else {"query": query, "time": str(at)}
+
+
+def _request(pool: Pool, form: Form) -> Request:
+    path = "/api/v1/query"
     if pool.by_get:
         return Request("GET", path, HEADERS, params=form)
     return Request("POST", path, HEADERS, data=form)

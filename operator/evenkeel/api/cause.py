@@ -123,8 +123,9 @@ def cause_text(cause: Cause) -> str:
         case "Data" if cause.objects is not None:
             also = f", {alerts}" if cause.alert_count else ""
             return f"data {cause.trigger}: {objects_text(cause.objects)}{also}"
-        case "VersionAge" if cause.champion is not None:
+        case "VersionAge" | "MetricDecay" if cause.champion is not None:
             also = f", {alerts}" if cause.alert_count else ""
-            return f"version age {cause.trigger}: {outgoing_text(cause.champion)}{also}"
+            what = "version age" if cause.type == "VersionAge" else "metric decay"
+            return f"{what} {cause.trigger}: {outgoing_text(cause.champion)}{also}"
     extra = f", {alerts}" if cause.alert_count else ""
     return f"{cause.type.lower()} {cause.trigger} ({cause.time or 'unknown time'}{extra})"

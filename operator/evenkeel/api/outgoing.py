@@ -21,9 +21,13 @@ class OutgoingVersion(Model):
     attempt: Annotated[
         int, Field(ge=0, description="Runs for this occasion that failed before.")
     ] = 0
+    evidence: Annotated[
+        str | None, Field(max_length=512, description="What shows that it has decayed.")
+    ] = None
 
 
 def outgoing_text(version: OutgoingVersion) -> str:
     """Such as "elec-3f2a, trained 2026-01-31T09:00:00Z (attempt 2)"."""
     again = f" (attempt {version.attempt + 1})" if version.attempt else ""
-    return f"{version.name}, trained {version.trained_time}{again}"
+    shown = f": {version.evidence}" if version.evidence else ""
+    return f"{version.name}, trained {version.trained_time}{again}{shown}"

@@ -10,6 +10,7 @@ from evenkeel.api.base import Column, Name, Resource
 from evenkeel.api.cause import Alert
 from evenkeel.api.cloudevent import CloudEvent
 from evenkeel.api.common import Approval, Gates, TrainingTemplate
+from evenkeel.api.decay import DecayEvidence
 from evenkeel.api.registration import Registration
 from evenkeel.api.trigger import Trigger
 from evenkeel.meta.conditions import Conditions
@@ -81,7 +82,8 @@ class RetrainScheduleSpec(Model):
         ConcurrencyPolicy,
         Field(
             description="While a run is active: Forbid starts none (alerts are counted on the "
-            "active run), Queue starts one more afterwards, Replace stops the active one."
+            "active run; events wait), Queue starts one more afterwards, Replace stops the active "
+            "one, but for a newer revision alone one that trains on a revision of a source."
         ),
     ] = "Forbid"
     failure_policy: Annotated[FailurePolicy, Field(description="After failed runs.")] = (
@@ -180,6 +182,9 @@ class TriggerStatus(Model):
     failure: Annotated[
         str, Field(max_length=1024, description="Why the source cannot be read now.")
     ] = ""
+    decay: Annotated[
+        DecayEvidence | None, Field(description="What is shown of the version in production.")
+    ] = None
 
 
 KEPT_DELIVERY_DIGESTS = 64

@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic.alias_generators import to_camel, to_pascal
 
-from evenkeel.api.base import Name
+from evenkeel.api.base import Name, Ratio
 from evenkeel.api.cron_syntax import CRON, REMEDIES
 from evenkeel.api.objectstore import ObjectsTrigger
-from evenkeel.api.prometheus import ObjectName
+from evenkeel.api.prometheus import ObjectName, Prometheus
 from evenkeel.meta.model import ATOMIC, Model, Rule, cel, exactly_one, says
 
 
@@ -201,6 +201,55 @@ class VersionAgeTrigger(Model):
     ] = None
 
 
+Share = Annotated[
+    Ratio,
+    Field(
+        json_schema_extra=cel(
+            Rule("double(self) > 0.0 && double(self) < 1.0", "write a share above 0 and below 1")
+        )
+    ),
+]
+
+
+class MetricDecayTrigger(Model):
+    """Fires when a metric of the version in production is shown to have decayed."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (exactly_one("a decay", ("good", "bad")),)
+    prometheus: Annotated[Prometheus, Field(description="Where the counters are read.")] = (
+        Prometheus()
+    )
+    total: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="PromQL selector of counters of all events, without a range.",
+        ),
+    ]
+    good: Annotated[
+        str | None,
+        Field(min_length=1, max_length=1024, description="The same of the good events."),
+    ] = None
+    bad: Annotated[
+        str | None,
+        Field(min_length=1, max_length=1024, description="The same of the bad events."),
+    ] = None
+    max_ratio: Annotated[
+        Share, Field(description="Ratio of bad events up to which the version is not decayed.")
+    ]
+    alpha: Annotated[
+        Share,
+        Field(description="Greatest probability that a version within it ever fires."),
+    ] = "0.01"
+    window_seconds: Annotated[
+        int,
+        Field(ge=60, le=86400, description="Length of the windows, each of which counts as one."),
+    ] = 3600
+    min_requests: Annotated[
+        int, Field(ge=1, le=1000000000, description="Windows with fewer events tell nothing.")
+    ] = 100
+
+
 class Trigger(Model):
     """One reason to retrain."""
 
@@ -219,6 +268,11 @@ class Trigger(Model):
     version_age: Annotated[
         VersionAgeTrigger | None,
         Field(description="Fires when the version in production has become too old."),
+    ] = None
+
+    metric_decay: Annotated[
+        MetricDecayTrigger | None,
+        Field(description="Fires when a metric of the version in production has decayed."),
     ] = None
 
     @classmethod

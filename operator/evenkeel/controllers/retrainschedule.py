@@ -13,6 +13,7 @@ from evenkeel.api.base import API_VERSION
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
+from evenkeel.controllers import decays
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.known_versions import promoted_last
 from evenkeel.kube.index import Entry, Index
@@ -36,15 +37,22 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
     """What to write for the RetrainSchedule: all its alerts are taken by one reconcile."""
     store, schedule = context.store, RetrainSchedule.model_validate(obj)
     runs = store.labelled("TrainingRun", key.namespace, labels.SCHEDULE, key.name)
+    now, version = datetime.now(UTC), _champion(store, schedule)
+    evidence = decays.begun(schedule, version, now)
+    asked = polls(schedule) | decays.polls(schedule, evidence, version, now)
+    sightings = context.polls.want(key, asked)
+    shown = decays.folded(schedule, evidence, sightings)
     return plan_schedule(
         ScheduleSnapshot(
             schedule=schedule,
             runs=tuple(store.parse(TrainingRun, r) for r in runs),
             alerts=context.inbox.take(key),
-            now=datetime.now(UTC),
+            now=now,
             left_behind=tuple(_left_behind(schedule, runs)),
-            sightings=context.polls.want(key, polls(schedule)),
-            champion=_champion(store, schedule),
+            sightings=sightings,
+            champion=version,
+            decays=shown,
+            decays_due=decays.due(schedule, evidence, shown, now),
         )
     )
 

@@ -33,7 +33,7 @@ from evenkeel.controllers.kinds import (
 )
 from evenkeel.controllers.looks.looks import Looked, Looks
 from evenkeel.controllers.looks.processes import processes
-from evenkeel.controllers.polls.access import SourceAccesses
+from evenkeel.controllers.polls.access import SourceAccesses, WindowAccesses
 from evenkeel.controllers.polls.polls import Polled, Polls
 from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import Client
@@ -142,15 +142,9 @@ class Operator:
 
     def _looked_at(self, client: Client, settings: Settings) -> Looked:
         """How looks at Prometheus are taken, and whom they are told."""
-        accesses = Accesses(
-            self._by_name,
-            partial(own_access, settings),
-            Allowed.parse(settings.prometheus_allowed),
-            time.monotonic,
-        )
         return Looked(
             self._adapters.prometheus.ask,
-            accesses.of,
+            self._prometheus_access(settings).of,
             partial(processes, self._store),
             lambda key, uid: (
                 (o := self._store.get(key)) is not None and o["metadata"]["uid"] == uid
@@ -160,11 +154,20 @@ class Operator:
             ),
         )
 
+    def _prometheus_access(self, settings: Settings) -> Accesses:
+        return Accesses(
+            self._by_name,
+            partial(own_access, settings),
+            Allowed.parse(settings.prometheus_allowed),
+            time.monotonic,
+        )
+
     def _polled(self, settings: Settings) -> Polled:
         """How outside systems are asked, and whom their answers are told."""
+        sources = SourceAccesses(self._by_name, Allowed.parse(settings.sources_allowed))
         return Polled(
             self._adapters.asks(),
-            SourceAccesses(self._by_name, Allowed.parse(settings.sources_allowed)).of,
+            WindowAccesses(self._prometheus_access(settings).of, sources.of).of,
             lambda key: self._store.get(key) is not None,
             lambda key: self._controller.queue.add(key),
         )

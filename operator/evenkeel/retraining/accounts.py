@@ -148,7 +148,8 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
         if (unsettled := _unsettled(book, schedule, run)) is not None:
             found.append(run)
             met[run.metadata.name] = unsettled
-    for run in sorted(found, key=lambda r: (created(r), r.metadata.name)):
+    # Of runs of the same second, which are found in their order, the last one stays the last.
+    for run in sorted(found, key=created):
         cause = run.spec.cause
         waited = book.pending.alert_count if book.pending else 0
         if cause.trigger in book.received:

@@ -50,7 +50,8 @@ class ScheduleSnapshot:
     """`runs`: all with the schedule's label. `alerts`: the whole inbox, in order of arrival.
 
     left_behind: runs that the schedule created in an earlier life. sightings: by trigger what is
-    known of its source. champion: the version in production.
+    known of its source. champion: the version in production. decays: by trigger what is shown of
+    its metrics, and decays_due: when there will be more to ask.
     """
 
     schedule: RetrainSchedule
@@ -60,6 +61,8 @@ class ScheduleSnapshot:
     left_behind: tuple[Ref, ...] = ()
     sightings: Sightings = field(default_factory=dict)
     champion: ModelVersion | None = None
+    decays: production.Decays = field(default_factory=dict)
+    decays_due: datetime | None = None
 
 
 def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
@@ -74,7 +77,8 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
     blocked = first_block(request)
     due = due_occurrences(book, schedule, blocked, now)
     due += changes(book, schedule, runs, snapshot.sightings, now)
-    due = by_age([*due, *production.occasions(book, schedule, runs, snapshot.champion, now)])
+    due += production.occasions(book, schedule, runs, snapshot.champion, snapshot.decays, now)
+    due = by_age(due)
     run = decide(book, request, blocked, due, alerts, runs)
     if run is None and blocked is None and not request.active:
         # What was counted long ago and fires still is a cause again.
@@ -99,10 +103,10 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
         schedule.metadata.generation,
         now,
     )
-    moments = [blocked.until if blocked else None, presumed_until]
+    moments = [blocked.until if blocked else None, presumed_until, snapshot.decays_due]
     moments += [following.time if following else None]
     moments += [o.deadline + timedelta(seconds=1) for o in due if o.deadline is not None]
-    status = _status(book, request, conditions, following, snapshot.sightings)
+    status = _status(book, request, conditions, following, snapshot)
     return Plan(
         status=status,
         creates=creates,
@@ -173,12 +177,15 @@ def _status(
     request: Request,
     conditions: tuple[Condition, ...],
     following: Upcoming | None,
-    sightings: Sightings,
+    snapshot: ScheduleSnapshot,
 ) -> RetrainScheduleStatus:
     spec = request.spec
     triggers = tuple(
         _trigger_status(book, t.name).model_copy(
-            update={"failure": failure(request.schedule, t.name, sightings)}
+            update={
+                "failure": failure(request.schedule, t.name, snapshot.sightings),
+                "decay": snapshot.decays.get(t.name),
+            }
         )
         for t in spec.triggers
     )

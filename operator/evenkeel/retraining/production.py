@@ -8,15 +8,16 @@ begins anew; one that comes back after a rollback does not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from evenkeel.api.decay import DecayEvidence
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.outgoing import OutgoingVersion
 from evenkeel.api.retrainschedule import RetrainSchedule, SettledRevision
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.api.version_order import trained
-from evenkeel.meta.times import timestamp
+from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.accounts import Book
 from evenkeel.retraining.occurrences import Upcoming
 from evenkeel.retraining.revisions import former_change, identity, settled, was_settled
@@ -26,12 +27,15 @@ from evenkeel.retraining.triggers.kind import (
     InvalidTrigger,
     Occasion,
     Occurrence,
+    Production,
     Revision,
     attempt_at,
 )
 from evenkeel.training.run_state import ended, failed, succeeded
 
 NOTHING = Revision("", "")
+Decays = Mapping[str, DecayEvidence]
+"""By trigger what is shown of the metrics of the version in production."""
 
 
 def oversees(schedule: RetrainSchedule) -> bool:
@@ -44,6 +48,7 @@ def occasions(
     schedule: RetrainSchedule,
     runs: Sequence[TrainingRun],
     champion: ModelVersion | None,
+    decays: Decays,
     now: datetime,
 ) -> list[Occurrence]:
     """Those that wait for a run; the newest of each trigger alone."""
@@ -52,10 +57,11 @@ def occasions(
         if trigger.kind.overseer is None:
             continue
         known = _known(book, schedule, trigger, runs, now)
-        occasion = None if champion is None else _occasion(trigger, champion, now)
-        if champion is None or occasion is None or schedule.spec.suspend:
+        version = None if champion is None else _production(champion, decays.get(trigger.name))
+        occasion = None if version is None else _occasion(trigger, version, now)
+        if version is None or occasion is None or schedule.spec.suspend:
             continue
-        met = _met(known, champion, occasion)
+        met = _met(known, version, occasion)
         revision, since = attempt_at(met), occasion.time
         if (known.revision, known.digest) == revision or was_settled(known, revision):
             continue
@@ -79,31 +85,40 @@ def upcoming(
     for _, kind, spec in configured(schedule.spec.triggers):
         if kind.overseer is not None:
             try:
-                time = kind.overseer.upcoming(spec, trained(champion), now)
+                time = kind.overseer.upcoming(spec, _production(champion), now)
             except InvalidTrigger:
                 continue
-            times.append(Upcoming(time, kind.field))
+            if time is not None:
+                times.append(Upcoming(time, kind.field))
     return min(times, default=None)
 
 
-def _occasion(trigger: Configured, champion: ModelVersion, now: datetime) -> Occasion | None:
+def _production(champion: ModelVersion, decay: DecayEvidence | None = None) -> Production:
+    name, since = champion.metadata.name, trained(champion)
+    if decay is None or decay.decayed_time is None or decay.version != name:
+        return Production(name, since)
+    return Production(name, since, parse(decay.decayed_time), decay.message)
+
+
+def _occasion(trigger: Configured, version: Production, now: datetime) -> Occasion | None:
     assert trigger.kind.overseer is not None
     try:
-        return trigger.kind.overseer.occasion(trigger.spec, trained(champion), now)
+        return trigger.kind.overseer.occasion(trigger.spec, version, now)
     except InvalidTrigger:
         return None
 
 
-def _met(known: SettledRevision, champion: ModelVersion, occasion: Occasion) -> OutgoingVersion:
+def _met(known: SettledRevision, version: Production, occasion: Occasion) -> OutgoingVersion:
     """The occasion at the attempt that is next or under way."""
     number, _, before = known.digest.partition(".")
-    same = known.revision == champion.metadata.name and number == str(occasion.number)
+    same = known.revision == version.name and number == str(occasion.number)
     attempt = int(before) + bool(known.failed) if same else 0
     return OutgoingVersion(
-        name=champion.metadata.name,
-        trained_time=timestamp(trained(champion)),
+        name=version.name,
+        trained_time=timestamp(version.trained),
         occasion=occasion.number,
         attempt=attempt,
+        evidence=version.evidence,
     )
 
 

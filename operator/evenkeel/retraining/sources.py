@@ -7,7 +7,7 @@ after a push that was forced, is not trained again, but the same data in a new r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -87,7 +87,8 @@ def _fires(poller: Poller[Any], spec: Any, known: SettledRevision, found: Revisi
 
 def observations(schedule: RetrainSchedule, sightings: Sightings) -> tuple[Observation, ...]:
     """Whether the sources can be read; nothing where none is asked."""
-    asked = polls(schedule)
+    polled = polls(schedule)
+    asked = [*polled, *_overseen(schedule)]
     if not asked:
         return ()
     failing = [(n, f) for n in asked if (f := sightings.get(n, UNKNOWN).failure) is not None]
@@ -96,7 +97,7 @@ def observations(schedule: RetrainSchedule, sightings: Sightings) -> tuple[Obser
         others = len(schedule.spec.triggers) > len(failing)
         text += "; the other triggers work" if others else ""
         return (Observation(CONDITION, "False", failing[0][1].reason, text),)
-    unread = [name for name in asked if sightings.get(name, UNKNOWN).answer is None]
+    unread = [name for name in polled if sightings.get(name, UNKNOWN).answer is None]
     before = find(schedule.status.conditions, CONDITION)
     if not unread:
         return (Observation(CONDITION, "True", "Read", "every source was read"),)
@@ -105,6 +106,12 @@ def observations(schedule: RetrainSchedule, sightings: Sightings) -> tuple[Obser
         return (before.observation,)
     text = f"trigger {', '.join(unread)}: the source was not read yet"
     return (Observation(CONDITION, "Unknown", "NotReadYet", text),)
+
+
+def _overseen(schedule: RetrainSchedule) -> Iterator[str]:
+    """Triggers for which an outside system is asked about the version in production."""
+    if not schedule.spec.suspend and schedule.metadata.deletion_timestamp is None:
+        yield from (c.name for c in configured(schedule.spec.triggers) if c.kind.outside)
 
 
 def failure(schedule: RetrainSchedule, trigger: str, sightings: Sightings) -> str:

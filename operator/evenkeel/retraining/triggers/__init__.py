@@ -14,6 +14,7 @@ from evenkeel.retraining.triggers.cron import CRON
 from evenkeel.retraining.triggers.git_data import GIT_DATA
 from evenkeel.retraining.triggers.kind import InvalidTrigger, Receiver, S, TriggerKind
 from evenkeel.retraining.triggers.labelled import Labelled
+from evenkeel.retraining.triggers.metric_decay import METRIC_DECAY
 from evenkeel.retraining.triggers.objects import OBJECTS
 from evenkeel.retraining.triggers.version_age import VERSION_AGE
 
@@ -24,6 +25,7 @@ TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (
     OBJECTS,
     CLOUD_EVENT,
     VERSION_AGE,
+    METRIC_DECAY,
 )
 """Every kind; `evenkeel.api.trigger.Trigger` has a field for each."""
 

@@ -114,6 +114,16 @@ class Poller(Generic[S]):
     news: Callable[[S, Revision, Revision], bool] = lambda spec, known, found: True
 
 
+class Production(NamedTuple):
+    """The version in production, to one trigger. decayed: when its metric was shown to have
+    decayed, if it was, and `evidence` for that in words."""
+
+    name: str
+    trained: datetime
+    decayed: datetime | None = None
+    evidence: str | None = None
+
+
 class Occasion(NamedTuple):
     """That the version in production needs a successor: the how many-th time, and since when."""
 
@@ -125,12 +135,12 @@ class Occasion(NamedTuple):
 class Overseer(Generic[S]):
     """How the version in production is looked at. Pure; both raise InvalidTrigger.
 
-    occasion(spec, trained, now): the newest so far. upcoming(spec, trained, now): when the next one
-    comes by itself. trained: when the version was trained.
+    occasion(spec, version, now): the newest so far. upcoming(spec, version, now): when the next one
+    comes by itself, if any does.
     """
 
-    occasion: Callable[[S, datetime, datetime], Occasion | None]
-    upcoming: Callable[[S, datetime, datetime], datetime]
+    occasion: Callable[[S, Production, datetime], Occasion | None]
+    upcoming: Callable[[S, Production, datetime], datetime | None]
 
 
 def attempt_at(version: OutgoingVersion) -> Revision:
@@ -143,7 +153,7 @@ class TriggerKind(Generic[S, E]):
     """A kind of trigger; it has a clock, a receiver, a poller, an overseer or several of them.
 
     field: the attribute of `Trigger` that it reads. check(spec): raises InvalidTrigger for what
-    cannot work.
+    cannot work. outside: whether an outside system is asked for its overseer.
     """
 
     field: str
@@ -152,6 +162,7 @@ class TriggerKind(Generic[S, E]):
     receiver: Receiver[S, E] | None = None
     poller: Poller[S] | None = None
     overseer: Overseer[S] | None = None
+    outside: bool = False
 
     @property
     def cause_type(self) -> str:

@@ -9,7 +9,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from evenkeel.api.trigger import VersionAgeTrigger
-from evenkeel.retraining.triggers.kind import InvalidTrigger, Occasion, Overseer, TriggerKind
+from evenkeel.retraining.triggers.kind import (
+    InvalidTrigger,
+    Occasion,
+    Overseer,
+    Production,
+    TriggerKind,
+)
 
 
 def most(spec: VersionAgeTrigger) -> timedelta:
@@ -27,16 +33,16 @@ def check(spec: VersionAgeTrigger) -> None:
     most(spec)
 
 
-def occasion(spec: VersionAgeTrigger, trained: datetime, now: datetime) -> Occasion | None:
+def occasion(spec: VersionAgeTrigger, version: Production, now: datetime) -> Occasion | None:
     """The newest time at which the version had become too old."""
-    age = most(spec)
+    age, trained = most(spec), version.trained
     number = (now - trained) // age
     return Occasion(number, trained + number * age) if number > 0 else None
 
 
-def upcoming(spec: VersionAgeTrigger, trained: datetime, now: datetime) -> datetime:
+def upcoming(spec: VersionAgeTrigger, version: Production, now: datetime) -> datetime:
     """When it will be too old next."""
-    age = most(spec)
+    age, trained = most(spec), version.trained
     return trained + (max(0, (now - trained) // age) + 1) * age
 
 
