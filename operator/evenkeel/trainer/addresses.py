@@ -45,7 +45,7 @@ FAULTS = (
     ),
     Fault("[\\x00-\\x1f\\x7f]", "uri must have no line breaks, tabs or other control characters"),
     Fault(
-        "^[a-z0-9]+://[^/]* |^oci://.* | $",
+        "^[a-z0-9+]+://[^/]* |^oci://.* | $",
         "a blank may stand in a path only, not in a bucket's, host's, claim's or image's name and "
         "not at the end",
     ),
