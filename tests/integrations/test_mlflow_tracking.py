@@ -103,7 +103,7 @@ async def test_what_is_unclear(mlflow: Trained) -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "words"), [("failed", "no model"), ("no_model", "it has logged no model")]
+    ("way", "words"), [("failed", "is FAILED"), ("no_model", "it has logged no model")]
 )
 async def test_what_is_missing(mlflow: Trained, way: str, words: str) -> None:
     subject = run(way)
