@@ -6,7 +6,7 @@ import pytest
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.source import AccessDenied, NotAllowed, SourceError, Unavailable
 from evenkeel.api.prometheus import Prometheus
-from evenkeel.controllers.polls.access import WindowAccesses
+from evenkeel.controllers.polls.window_access import WindowAccesses
 from evenkeel.outside.git import GitQuestion
 from evenkeel.outside.poll import Poll
 from evenkeel.outside.prometheus import WINDOW, WindowQuestion

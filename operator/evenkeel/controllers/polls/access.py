@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-
 from evenkeel.adapters.access import SHOWN, Access, AccessError, check_header, shown
 from evenkeel.adapters.address import Address, Allowed
-from evenkeel.adapters.source import AccessDenied, NotAllowed, SourceError, Unavailable
-from evenkeel.api.prometheus import Prometheus
-from evenkeel.controllers.access import FIELD
+from evenkeel.adapters.source import AccessDenied, NotAllowed
 from evenkeel.kube.by_name import ByName, Named, Unreadable
 from evenkeel.meta.resources import SECRET
 from evenkeel.outside.poll import Poll
-from evenkeel.outside.prometheus import WindowQuestion
-from evenkeel.verdict.samples import Unobserved
 
 KEYS = ("token", *SHOWN)
 """What may be in a Secret."""
@@ -52,37 +46,6 @@ class SourceAccesses:
     async def _texts(self, namespace: str, secret: str) -> dict[str, str]:
         """The texts in the Secret by key."""
         return await self._by_name.values(Named(SECRET, namespace, secret, KEYS[0]), KEYS)
-
-
-class WindowAccesses:
-    """Ways to a Prometheus that is asked about windows, and to all else. prometheus: those of
-    analyses. others: those of all other polls."""
-
-    def __init__(
-        self,
-        prometheus: Callable[[str, Prometheus], Awaitable[Access | Unobserved]],
-        others: Callable[[str, Poll], Awaitable[Access]],
-    ) -> None:
-        self._prometheus = prometheus
-        self._others = others
-
-    async def of(self, namespace: str, poll: Poll) -> Access:
-        """The access of a poll. Raises NotAllowed, AccessDenied and Unavailable."""
-        question = poll.question
-        if not isinstance(question, WindowQuestion):
-            return await self._others(namespace, poll)
-        assert isinstance(question.server, Prometheus)
-        found = await self._prometheus(namespace, question.server)
-        if not isinstance(found, Unobserved):
-            return found
-        error = _REFUSALS.get(found.reason, Unavailable)
-        raise error(found.message.replace(FIELD, "metricDecay.prometheus"))
-
-
-_REFUSALS: Mapping[str, type[SourceError]] = {
-    "PrometheusNotAllowed": NotAllowed,
-    "PrometheusAccessDenied": AccessDenied,
-}
 
 
 def _access(url: str, texts: dict[str, str], *, guarded: bool) -> Access:
