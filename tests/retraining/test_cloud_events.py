@@ -162,6 +162,17 @@ def test_the_newest_thousand_events_are_remembered() -> None:
     assert sum(len(c.events) for c in world.status.counted) == 8 * 1024
 
 
+def test_events_that_wait_outlive_their_trigger() -> None:
+    world = World()
+    world.reconcile(world.of(1))
+    world.reconcile(world.of(2))
+    world.edit(triggers=[DRIFT])
+    world.finish_active()
+    world.settle()
+    assert world.answered == [["e1"], ["e2"]]
+    assert world.runs[world.started[1]].spec.cause.type == "CloudEvent"
+
+
 def test_suspended_events_are_dropped_and_counted() -> None:
     world = World(suspend=True)
     world.reconcile(world.of(1))

@@ -33,8 +33,9 @@ from evenkeel.controllers.kinds import (
 )
 from evenkeel.controllers.looks.looks import Looked, Looks
 from evenkeel.controllers.looks.processes import processes
-from evenkeel.controllers.polls.access import SourceAccesses, WindowAccesses
+from evenkeel.controllers.polls.access import SourceAccesses
 from evenkeel.controllers.polls.polls import Polled, Polls
+from evenkeel.controllers.polls.window_access import WindowAccesses
 from evenkeel.kube.by_name import ByName
 from evenkeel.kube.client import Client
 from evenkeel.kube.controller import Controller, Reconcile

@@ -114,7 +114,8 @@ def _cause(
             type=due.kind.cause_type, trigger=due.trigger, time=timestamp(due.time), **due.facts
         )
     elif waiting is not None:
-        type_ = received_type(request.spec.triggers, waiting.trigger)
+        event = not waiting.alerts
+        type_ = received_type(request.spec.triggers, waiting.trigger, event=event)
         cause = Cause(type=type_, trigger=waiting.trigger, time=waiting.since)
     else:
         raise ValueError("a run needs an occurrence or alerts")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from evenkeel.adapters.access import (
@@ -15,15 +15,11 @@ from evenkeel.adapters.access import (
     signing_keys,
 )
 from evenkeel.adapters.address import Address, Allowed
-from evenkeel.adapters.source import AccessDenied, NotAllowed, SourceError, Unavailable
-from evenkeel.api.prometheus import Prometheus
-from evenkeel.controllers.access import FIELD
+from evenkeel.adapters.source import AccessDenied, NotAllowed
 from evenkeel.kube.by_name import ByName, Named, Unreadable
 from evenkeel.meta.resources import SECRET
 from evenkeel.outside import s3
 from evenkeel.outside.poll import Poll
-from evenkeel.outside.prometheus import WindowQuestion
-from evenkeel.verdict.samples import Unobserved
 
 KEYS = ("token", *SHOWN)
 """What may be in a Secret."""
@@ -70,37 +66,6 @@ class SourceAccesses:
     async def _texts(self, namespace: str, secret: str, keys: tuple[str, ...]) -> dict[str, str]:
         """The texts in the Secret by key."""
         return await self._by_name.values(Named(SECRET, namespace, secret, keys[0]), keys)
-
-
-class WindowAccesses:
-    """Ways to a Prometheus that is asked about windows, and to all else. prometheus: those of
-    analyses. others: those of all other polls."""
-
-    def __init__(
-        self,
-        prometheus: Callable[[str, Prometheus], Awaitable[Access | Unobserved]],
-        others: Callable[[str, Poll], Awaitable[Access]],
-    ) -> None:
-        self._prometheus = prometheus
-        self._others = others
-
-    async def of(self, namespace: str, poll: Poll) -> Access:
-        """The access of a poll. Raises NotAllowed, AccessDenied and Unavailable."""
-        question = poll.question
-        if not isinstance(question, WindowQuestion):
-            return await self._others(namespace, poll)
-        assert isinstance(question.server, Prometheus)
-        found = await self._prometheus(namespace, question.server)
-        if not isinstance(found, Unobserved):
-            return found
-        error = _REFUSALS.get(found.reason, Unavailable)
-        raise error(found.message.replace(FIELD, "metricDecay.prometheus"))
-
-
-_REFUSALS: Mapping[str, type[SourceError]] = {
-    "PrometheusNotAllowed": NotAllowed,
-    "PrometheusAccessDenied": AccessDenied,
-}
 
 
 def _access(url: str, texts: Mapping[str, str], *, guarded: bool) -> Access:

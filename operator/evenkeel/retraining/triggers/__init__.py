@@ -60,13 +60,14 @@ def configured(triggers: Iterable[Trigger]) -> Iterator[Configured]:
                 yield Configured(trigger.name, kind, spec)
 
 
-def received_type(triggers: Iterable[Trigger], name: str) -> str:
+def received_type(triggers: Iterable[Trigger], name: str, *, event: bool) -> str:
     """The type of a cause that the trigger of that name received.
 
-    Of a trigger that is gone the kind is unknown; the first kind with a receiver stands for it.
+    Of a trigger that is gone the kind is unknown; that of alerts, or of events, stands for it.
     """
     known = [c.kind for c in configured(triggers) if c.name == name]
-    return next(k for k in (*known, *TRIGGERS) if k.receiver is not None).cause_type
+    fallback = CLOUD_EVENT if event else ALERT
+    return next(k for k in (*known, fallback) if k.receiver is not None).cause_type
 
 
 def first_matches(
