@@ -36,7 +36,7 @@ from evenkeel.outside.s3 import (
 )
 
 from tests.adapters.test_xml import BOMB
-from tests.support.s3_store import KEYS, REGION, Store, error, listing, serving, xml
+from tests.support.s3_store import KEYS, REGION, Store, contents, error, listing, serving, xml
 
 BUCKET = Bucket("data", REGION)
 DAYS = Look(BUCKET, "days/", "_SUCCESS")
@@ -180,6 +180,15 @@ async def test_pages_are_followed(s3: S3, store: Store) -> None:
     store.page, store.requests = 10, []
     assert await look(s3, store, Look(BUCKET, "a/")) == whole
     assert (whole.objects, len(store.requests)) == (25, 3)
+
+
+async def test_names_may_be_encoded(s3: S3, store: Store) -> None:
+    store.put("a b/c+d%41/x", "1")
+    plain = await look(s3, store, Look(BUCKET, "a b/"))
+    entry = contents("a%20b/c%2Bd%2541/x", store.objects["data"]["a b/c+d%41/x"])
+    text = "<EncodingType>url</EncodingType>"
+    store.fault = lambda request: xml(f"<ListBucketResult>{text}{entry}</ListBucketResult>")
+    assert await look(s3, store, Look(BUCKET, "a b/")) == plain
 
 
 async def test_too_many_objects_are_told(

@@ -30,12 +30,24 @@ def test_names_lose_their_namespace_and_texts_stay_whole() -> None:
         ("<a>&b;</a>", "no XML"),
         ("<a>" + "<b/>" * ELEMENTS + "</a>", "more elements"),
         ("<a>" * 10, "more elements"),
+        ("<a " + " ".join(f"a{n} = ''" for n in range(5000)) + "/>", "more attributes"),
         ("<html><p>Log in</html>", "no XML"),
         ("", "no XML"),
         ("<a/><b/>", "no XML"),
         ('<?xml version="1.0" encoding="nonsense"?><a>\xff</a>', "no XML"),
     ],
-    ids=["bomb", "file", "entity", "many", "deep", "html", "empty", "two", "encoding"],
+    ids=[
+        "bomb",
+        "file",
+        "entity",
+        "many",
+        "deep",
+        "attributes",
+        "html",
+        "empty",
+        "two",
+        "encoding",
+    ],
 )
 def test_what_is_refused(body: str, says: str) -> None:
     with pytest.raises(BadXml, match=says):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from evenkeel.adapters import sigv4
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.s3 import s3 as adapter
 from evenkeel.adapters.s3.s3 import S3
@@ -23,6 +19,7 @@ from evenkeel.meta.times import timestamp
 from evenkeel.outside.s3 import Absent, Bucket, Content, Look, ObjectSet, Read, TooLarge
 
 from dev.versitygw import ACCESS_KEY, REGION, SECRET_KEY, Versitygw
+from tests.integrations.conftest import signed
 from tests.support import s3_store
 from tests.support.s3_store import BEGAN, Store, serving
 
@@ -49,16 +46,6 @@ QUESTIONS = [
     Look(BUCKET, "many/"),
 ]
 SHOWN = [KEYS, None, Keys("nobody", SECRET_KEY), Keys(ACCESS_KEY, "wrong"), Keys("a b", "c")]
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Versitygw]:
-    made = Versitygw(tmp_path_factory.mktemp("s3"))
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture
@@ -132,24 +119,12 @@ async def test_what_is_laid_on_its_disk_is_read(
     assert (complete.folder, complete.newest) == ("02", "2026-01-31T09:00:05Z")
 
 
-def put(gateway: Versitygw, key: str, body: bytes) -> None:
-    """Writes an object through the gateway, signed as AWS' libraries do."""
-    path, host = sigv4.encoded(f"/data/{key}", "/"), gateway.url.removeprefix("http://")
-    digest = hashlib.sha256(body).hexdigest()
-    scope = sigv4.Scope(REGION, "s3", datetime.now(UTC))
-    headers = {"host": host, "x-amz-date": scope.stamp, "x-amz-content-sha256": digest}
-    signature = sigv4.authorization(KEYS, scope, "PUT", path, "", headers, digest)
-    httpx.put(
-        f"{gateway.url}{path}", content=body, headers={**headers, "Authorization": signature}
-    ).raise_for_status()
-
-
 async def test_what_is_written_through_it_has_an_etag(gateway: Versitygw, s3: S3) -> None:
     gateway.bucket("data")
     access, every = Access(gateway.url, keys=KEYS), Look(BUCKET, "written/")
     digests = []
     for body in (b"one", b"one", b"two"):
-        put(gateway, "written/a", body)
+        signed(gateway, "PUT", "s3://data/written/a", body)
         found: Any = await s3(every, access, None)
         digests.append(found.digest)
     assert digests[0] == digests[1] != digests[2], "the same contents are no change"

@@ -5,6 +5,7 @@ Documents that declare types are refused, and entities with them, so that none o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -12,6 +13,10 @@ from xml.parsers import expat
 ELEMENTS = 20_000
 """Those of a thousand objects, and more."""
 DEPTH = 8
+ATTRIBUTES = 4096
+"""Attributes cost more than anything else of their size, and nobody needs them."""
+
+_ATTRIBUTE = re.compile(rb"=\s*[\"']")
 
 
 class BadXml(ValueError):
@@ -41,9 +46,16 @@ class Element:
 
 def read(body: bytes) -> Element:
     """The document's root. Raises BadXml."""
-    document = _Document()
+    if len(_ATTRIBUTE.findall(body)) > ATTRIBUTES:
+        raise BadXml("it has more attributes than are taken")
+    document, parser = _Document(), expat.ParserCreate("UTF-8", namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = document.doctype
+    parser.StartElementHandler = document.start
+    parser.EndElementHandler = document.end
+    parser.CharacterDataHandler = document.character_data
     try:
-        document.parser.Parse(body, True)
+        parser.Parse(body, True)
     except (expat.ExpatError, LookupError) as error:
         raise BadXml(f"it is no XML ({error})") from None
     return document.top.children[0]
@@ -57,17 +69,11 @@ class _Document:
         self._open = [self.top]
         self._texts: list[list[str]] = [[]]
         self._left = ELEMENTS
-        self.parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
-        self.parser.buffer_text = True
-        self.parser.StartDoctypeDeclHandler = self._doctype
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
 
-    def _doctype(self, *_: object) -> None:
+    def doctype(self, *_: object) -> None:
         raise BadXml("it declares types of its own")
 
-    def _start(self, name: str, _: object) -> None:
+    def start(self, name: str, _: object) -> None:
         self._left -= 1
         if self._left < 0 or len(self._open) > DEPTH:
             raise BadXml("it has more elements than are taken")
@@ -76,8 +82,8 @@ class _Document:
         self._open.append(element)
         self._texts.append([])
 
-    def _end(self, _: object) -> None:
+    def end(self, _: object) -> None:
         self._open.pop().text = "".join(self._texts.pop())
 
-    def _text(self, text: str) -> None:
+    def character_data(self, text: str) -> None:
         self._texts[-1].append(text)

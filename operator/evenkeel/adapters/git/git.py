@@ -18,7 +18,7 @@ from evenkeel.adapters.access import Access
 from evenkeel.adapters.git import dvc, pack, packets
 from evenkeel.adapters.git.pack import MOST, QUICK, Limits
 from evenkeel.adapters.git.packets import Mark
-from evenkeel.adapters.git.readers import SMALL, OwnReaders, Readers
+from evenkeel.adapters.readers import SMALL, OwnReaders, Readers
 from evenkeel.adapters.source import NotFound, NotUnderstood, SourceError, Unavailable
 from evenkeel.adapters.web import Reply, Web, refusal
 from evenkeel.adapters.words import one_line, without
@@ -42,7 +42,7 @@ class Git:
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        self._readers = Readers()
+        self._readers = Readers("git")
 
     async def ask(
         self, question: GitQuestion, access: Access, last: TrackedData | None

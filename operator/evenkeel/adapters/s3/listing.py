@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from evenkeel.adapters import xml
 from evenkeel.adapters.source import NotUnderstood
-from evenkeel.adapters.web import Reply
 from evenkeel.meta.times import timestamp
 
 LARGEST = 2**49
@@ -38,8 +38,28 @@ class Listing:
         return Listing(self.objects + more.objects, self.folders + more.folders)
 
 
-def listed(page: xml.Element, url: str) -> Listing:
-    """What a page tells. Raises NotUnderstood."""
+class Page(NamedTuple):
+    """A part of a list. token: by which the next one is asked for. more: whether there is one."""
+
+    listing: Listing
+    token: str
+    more: bool
+
+
+def page_of(url: str, body: bytes) -> Page:
+    """What an answer tells. Raises NotUnderstood."""
+    remedy = "write the address of the store's S3 API"
+    try:
+        page = xml.read(body)
+    except xml.BadXml as error:
+        raise NotUnderstood(f"{url} answered 200, but not as S3 does: {error}; {remedy}") from None
+    if page.name != "ListBucketResult":
+        raise NotUnderstood(f"{url} answered 200, but not as S3 does; {remedy}")
+    more = page.get("IsTruncated") == "true"
+    return Page(_listing(page, url), page.get("NextContinuationToken"), more)
+
+
+def _listing(page: xml.Element, url: str) -> Listing:
     plain = unquote_plus if page.get("EncodingType") == "url" else str
     try:
         every = tuple(_object(one, plain) for one in page.all("Contents"))
@@ -72,19 +92,3 @@ def digest(prefix: str, objects: Iterable[Object], moment: str = "") -> str:
 def visible(prefix: str) -> Callable[[str], bool]:
     """Whether a folder is none of those that writers keep for themselves, such as _temporary."""
     return lambda folder: not folder.removeprefix(prefix).startswith(("_", "."))
-
-
-def page_of(reply: Reply) -> xml.Element:
-    """A page of a list. Raises NotUnderstood."""
-    try:
-        page = xml.read(reply.body)
-    except xml.BadXml as error:
-        raise NotUnderstood(
-            f"{reply.url} answered 200, but not as S3 does: {error}; write the address of the "
-            "store's S3 API"
-        ) from None
-    if page.name != "ListBucketResult":
-        raise NotUnderstood(
-            f"{reply.url} answered 200, but not as S3 does; write the address of the store's S3 API"
-        )
-    return page

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Hashable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
-from evenkeel.adapters import xml
 from evenkeel.adapters.access import Access
-from evenkeel.adapters.s3.listing import Listing, digest, listed, page_of, visible
+from evenkeel.adapters.readers import Readers
+from evenkeel.adapters.s3.listing import Listing, Page, digest, page_of, visible
 from evenkeel.adapters.s3.store import Store, error_of, refusal
 from evenkeel.adapters.source import NotUnderstood
 from evenkeel.adapters.web import Reply, TooLarge, Web
@@ -41,6 +42,7 @@ class S3:
 
     def __init__(self, web: Web, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = Store(web, clock)
+        self._readers = Readers("s3")
 
     async def __call__(self, question: Any, access: Access, last: Any) -> Hashable:
         """The answer to a question of outside/s3.py. Raises SourceError."""
@@ -87,8 +89,8 @@ class S3:
         for folder in sorted(filter(visible(prefix), here.folders))[-FOLDERS:]:
             key = f"{folder}{marker}"
             # The key itself is the first of those that begin with it.
-            first = await anext(self._pages(access, question.bucket, key, "/", 1))
-            markers += [one for one in listed(first, access.url).objects if one.key == key]
+            first = await self._page(access, question.bucket, key, "/", 1)
+            markers += [one for one in first.listing.objects if one.key == key]
         if not markers:
             return ObjectSet()
         newest = max(one.modified for one in markers)
@@ -105,8 +107,8 @@ class S3:
     ) -> Listing:
         """All that there is, of which there may be MOST."""
         found = Listing()
-        async for page in self._pages(access, bucket, prefix, delimiter, PAGE):
-            found += listed(page, access.url)
+        async for page in self._pages(access, bucket, prefix, delimiter):
+            found += page
             if len(found.objects) + len(found.folders) > MOST:
                 raise NotUnderstood(
                     f"{access.url}: there are more than {MOST} objects or folders below "
@@ -115,26 +117,39 @@ class S3:
         return found
 
     async def _pages(
-        self, access: Access, bucket: Bucket, prefix: str, delimiter: str, number: int
-    ) -> AsyncIterator[xml.Element]:
-        asked = {"list-type": "2", "prefix": prefix, "max-keys": str(number)}
-        asked |= {"encoding-type": "url", **({"delimiter": delimiter} if delimiter else {})}
+        self, access: Access, bucket: Bucket, prefix: str, delimiter: str
+    ) -> AsyncIterator[Listing]:
         token = ""
         for _ in range(PAGES):
-            more = {"continuation-token": token} if token else {}
-            reply = await self._store.get(access, bucket, "", {**asked, **more}, ANSWER)
-            if reply.status != 200:
-                raise refusal(reply, access)
-            page = page_of(reply)
-            yield page
-            if page.get("IsTruncated") != "true":
+            page = await self._page(access, bucket, prefix, delimiter, PAGE, token)
+            yield page.listing
+            if not page.more:
                 return
-            before, token = token, page.get("NextContinuationToken")
+            before, token = token, page.token
             if token in ("", before):
-                raise NotUnderstood(f"{reply.url}: a list that goes on does not tell where")
+                raise NotUnderstood(f"{access.url}: a list that goes on does not tell where")
         raise NotUnderstood(
             f"{access.url}: the list of {one_line(prefix)!r} has more than {PAGES} pages"
         )
+
+    async def _page(
+        self,
+        access: Access,
+        bucket: Bucket,
+        prefix: str,
+        delimiter: str,
+        number: int,
+        token: str = "",
+    ) -> Page:
+        asked = {"list-type": "2", "prefix": prefix, "max-keys": str(number)}
+        asked |= {"delimiter": delimiter} if delimiter else {}
+        asked |= {"continuation-token": token} if token else {}
+        asked["encoding-type"] = "url"
+        reply = await self._store.get(access, bucket, "", asked, ANSWER)
+        if reply.status != 200:
+            raise refusal(reply, access)
+        read = self._readers.of(access.owner).read
+        return await read(partial(page_of, reply.url), reply.body)
 
 
 def _modified(reply: Reply) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from evenkeel.adapters.source import Unavailable
 
 SMALL = 2**19
-"""Bytes that are read quickly, as those of nearly all repositories."""
+"""Bytes that are read quickly, as those of nearly all repositories and lists."""
 WAITING = 32 * 2**20
 """Bytes of all that waits for its turn in one thread, and of what is read there."""
 T = TypeVar("T")
@@ -24,8 +24,8 @@ class Readers:
     """One thread for all that is small, and one for the rest, so that nobody waits for a stranger's
     large pack; of those who have large ones none waits for more than one of each other."""
 
-    def __init__(self) -> None:
-        self._small, self._large = _Thread("git-small"), _Thread("git-large")
+    def __init__(self, name: str = "reader") -> None:
+        self._small, self._large = _Thread(f"{name}-small"), _Thread(f"{name}-large")
 
     def of(self, owner: str) -> OwnReaders:
         """As they are to one namespace."""
@@ -67,7 +67,7 @@ class _Thread:
     """One thread, in which namespaces take turns. Who has most waiting gives way where it is too
     much for all."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str = "reader") -> None:
         self._thread = ThreadPoolExecutor(1, name)
         # The namespace whose turn is next comes first.
         self._waiting: dict[str, deque[_Work]] = {}
