@@ -11,9 +11,11 @@ from tests.support.integrations import Integrations
 Outcome = Literal["passed", "failed", "skipped"]
 
 
-def report(file: str, outcome: Outcome, seconds: float) -> pytest.TestReport:
+def report(
+    file: str, outcome: Outcome, seconds: float, when: Literal["setup", "call"] = "call"
+) -> pytest.TestReport:
     return pytest.TestReport(
-        f"{file}::test_it", (file, 1, "it"), {}, outcome, None, "call", duration=seconds
+        f"{file}::test_it", (file, 1, "it"), {}, outcome, None, when, duration=seconds
     )
 
 
@@ -39,5 +41,11 @@ def test_an_integration_passed_if_all_its_files_did() -> None:
 
 def test_what_was_skipped_did_not_pass() -> None:
     assert told(report("tests/integrations/test_dvc.py", "skipped", 0.1))[-1] == (
+        "0 integrations passed of 1 tried, 0 s"
+    )
+
+
+def test_what_was_begun_and_not_ended_did_not_pass() -> None:
+    assert told(report("tests/integrations/test_dvc.py", "passed", 0.1, "setup"))[-1] == (
         "0 integrations passed of 1 tried, 0 s"
     )

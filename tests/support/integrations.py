@@ -18,32 +18,41 @@ class Integrations:
     """A plugin of pytest; its line is the session's last."""
 
     def __init__(self) -> None:
-        self._tried: dict[str, bool] = defaultdict(lambda: True)
+        self._open: dict[str, set[str]] = defaultdict(set)
+        self._failed: set[str] = set()
         self._seconds: dict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Sums up a phase of a test."""
-        file = PurePath(report.nodeid.partition("::")[0])
-        name = file.stem.removeprefix(FILE).replace("_", "-")
-        self._tried[name] &= report.passed
+        """Sums up a phase of a test, which is open until its call has passed."""
+        name = _integration(report.nodeid)
         self._seconds[name] += report.duration
+        if report.when == "setup":
+            self._open[name].add(report.nodeid)
+        elif report.when == "call" and report.passed:
+            self._open[name].discard(report.nodeid)
+        if report.failed:
+            self._failed.add(name)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """Prints it, below what pytest itself prints last."""
-        if self._tried:
+        if self._seconds:
             print("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
         """One for each integration, and the last of all."""
-        passed = sorted(name for name, ok in self._tried.items() if ok)
+        passed = [n for n in self._seconds if n not in self._failed and not self._open[n]]
         told = [
-            f"{name:<24} {'passed' if self._tried[name] else 'failed'} {self._seconds[name]:6.0f} s"
-            for name in sorted(self._tried)
+            f"{name:<24} {'passed' if name in passed else 'failed'} {seconds:6.0f} s"
+            for name, seconds in sorted(self._seconds.items())
         ]
-        seconds = sum(self._seconds.values())
-        last = f"{len(passed)} integrations passed of {len(self._tried)} tried, {seconds:.0f} s"
-        return [*told, last]
+        every, total = len(self._seconds), sum(self._seconds.values())
+        return [*told, f"{len(passed)} integrations passed of {every} tried, {total:.0f} s"]
+
+
+def _integration(test: str) -> str:
+    file = PurePath(test.partition("::")[0])
+    return file.stem.removeprefix(FILE).replace("_", "-")
 
 
 def pytest_configure(config: pytest.Config) -> None:
