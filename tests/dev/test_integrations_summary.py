@@ -40,7 +40,8 @@ def test_an_integration_passed_if_all_its_files_did() -> None:
 
 
 def test_what_was_skipped_did_not_pass() -> None:
-    assert told(report("tests/integrations/test_dvc.py", "skipped", 0.1))[-1] == (
+    file = "tests/integrations/test_dvc.py"
+    assert told(report(file, "passed", 0.1, "setup"), report(file, "skipped", 0.1))[-1] == (
         "0 integrations passed of 1 tried, 0 s"
     )
 
