@@ -19,7 +19,6 @@ VALUES = (
     "rbac.readByName[0].secrets={mlflow,store}",
     "rbac.readByName[1].namespace=search",
     "rbac.readByName[1].secrets={git}",
-    "data.image=docker.io/evenkeel/data:dev",
     "integrations.trainJob.enabled=true",
 )
 IMAGES = ("mlflow", "mlserver-mlflow", "versitygw", "data")
