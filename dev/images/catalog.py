@@ -111,4 +111,15 @@ IMAGES = (
         "dev/images/jobset/Dockerfile",
         binary="jobset",
     ),
+    Image(
+        "metaflow",
+        "example.com/tumours:1",
+        "examples/metaflow/Dockerfile",
+        sources=(
+            "operator/evenkeel/__init__.py",
+            "operator/evenkeel/trainer",
+            "examples/metaflow/flow.py",
+        ),
+        requirements="requirements/metaflow.txt",
+    ),
 )

@@ -12,16 +12,18 @@ from dev.stack.install import Stack
 from e2e.support.world import World
 
 NAMESPACE = "pricing"
-NAMESPACES = (NAMESPACE, "search", "recommendations")
+NAMESPACES = (NAMESPACE, "search", "recommendations", "tumours")
 VALUES = (
     "webhook.existingSecret=evenkeel-webhook",
     f"rbac.readByName[0].namespace={NAMESPACE}",
     "rbac.readByName[0].secrets={mlflow,store}",
     "rbac.readByName[1].namespace=search",
     "rbac.readByName[1].secrets={git}",
+    "rbac.readByName[2].namespace=tumours",
+    "rbac.readByName[2].secrets={store}",
     "integrations.trainJob.enabled=true",
 )
-IMAGES = ("mlflow", "mlserver-mlflow", "versitygw", "data")
+IMAGES = ("mlflow", "mlserver-mlflow", "versitygw", "data", "metaflow")
 MANIFESTS = Path(__file__).with_name("manifests")
 RUNTIME = "mlserver-mlflow"
 

@@ -38,6 +38,7 @@ print(json.dumps({
 
 def test_from_alert_to_alias_and_back(teams: World) -> None:
     teams.kubectl("apply", "-k", str(EXAMPLE))
+    teams.patch("rts", MODEL, {"cooldownSeconds": 0})
     first = trained(teams, "one")
     teams.ready(MODEL, 600)
     assert registered(teams, first) == "1"
