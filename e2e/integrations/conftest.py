@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def integrated(stack: Stack) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def teams(integrated: Stack) -> World:
+def teams(integrated: Stack) -> Iterator[World]:
     """A namespace with an object store and MLflow, whose Secrets the operator may read."""
     w = World(integrated, NAMESPACE)
     for name in ("store", "mlflow"):
@@ -54,7 +55,15 @@ def teams(integrated: Stack) -> World:
     _runtime(w)
     for name in ("store", "mlflow"):
         integrated.rollout(NAMESPACE, name, 300)
-    return w
+    with quiet_afterwards(w):
+        yield w
+
+
+@contextmanager
+def quiet_afterwards(world: World) -> Iterator[World]:
+    """Takes away what serves and begins trainings in the end: a small node has no room for all."""
+    yield world
+    world.kubectl("delete", "rts,mdep", "--all", "--wait=false")
 
 
 def _runtime(world: World) -> None:

@@ -7,6 +7,7 @@ judgements by DVC, and pushes them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 
 from dev.paths import ROOT
 from dev.stack.install import Stack
+from e2e.integrations.conftest import quiet_afterwards
 from e2e.support.world import World
 
 EXAMPLE = ROOT / "examples" / "search-ranking"
@@ -57,7 +59,7 @@ for words in json.loads(sys.argv[1]):
 
 
 @pytest.fixture(scope="module")
-def search(integrated: Stack) -> World:
+def search(integrated: Stack) -> Iterator[World]:
     """A namespace with a Git server, an object store and a desk."""
     w = World(integrated, NAMESPACE)
     for name in ("store", "git"):
@@ -68,7 +70,8 @@ def search(integrated: Stack) -> World:
     take = "import sys; open('/work/judgements.py', 'w').write(sys.stdin.read())"
     script = (EXAMPLE / "judgements.py").read_text()
     w.kubectl("exec", "-i", "desk", "--", "python3", "-c", take, stdin=script)
-    return w
+    with quiet_afterwards(w):
+        yield w
 
 
 def test_new_data_train_and_other_commits_do_not(search: World) -> None:

@@ -5,10 +5,13 @@ It is the example recommendations, as its README has its reader do it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from dev.paths import ROOT
 from dev.stack.install import Stack
+from e2e.integrations.conftest import quiet_afterwards
 from e2e.integrations.sender import send
 from e2e.support.world import World
 
@@ -23,9 +26,10 @@ EVENT = {
 
 
 @pytest.fixture(scope="module")
-def shop(integrated: Stack) -> World:
+def shop(integrated: Stack) -> Iterator[World]:
     """A namespace of a team that trains with Kubeflow."""
-    return World(integrated, NAME)
+    with quiet_afterwards(World(integrated, NAME)) as w:
+        yield w
 
 
 def test_an_event_trains_on_two_nodes_and_the_model_is_served(shop: World) -> None:

@@ -5,6 +5,7 @@ It is the example metaflow with the addresses of the store that the node has.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 
 from dev.paths import ROOT
 from dev.stack.install import Stack
+from e2e.integrations.conftest import quiet_afterwards
 from e2e.support.world import World
 
 EXAMPLE = ROOT / "examples" / "metaflow" / "schedule.yaml"
@@ -38,14 +40,15 @@ for key in sys.argv[1:]:
 
 
 @pytest.fixture(scope="module")
-def clinic(integrated: Stack) -> World:
+def clinic(integrated: Stack) -> Iterator[World]:
     """A namespace with an object store, and a desk from which objects are put there."""
     w = World(integrated, NAME)
     w.kubectl("apply", "-f", str(MANIFESTS / "store.yaml"))
     integrated.rollout(NAME, "store", 300)
     w.apply(_desk())
     w.kubectl("wait", "--for=condition=Ready", "pod/desk", "--timeout=180s")
-    return w
+    with quiet_afterwards(w):
+        yield w
 
 
 def test_a_complete_folder_begins_a_flow_whose_model_is_served(clinic: World) -> None:
