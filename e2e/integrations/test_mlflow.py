@@ -38,7 +38,7 @@ print(json.dumps({
 
 def test_from_alert_to_alias_and_back(teams: World) -> None:
     teams.kubectl("apply", "-k", str(EXAMPLE))
-    teams.patch("rts", MODEL, {"cooldownSeconds": 0})
+    teams.patch("rts", MODEL, {"cooldownSeconds": 20})
     first = trained(teams, "one")
     teams.ready(MODEL, 600)
     assert registered(teams, first) == "1"
@@ -66,7 +66,8 @@ def test_from_alert_to_alias_and_back(teams: World) -> None:
 def trained(world: World, instance: str) -> str:
     """An alert begins a training; the name of its version once the registry has it."""
     before = {v["metadata"]["name"] for v in world.objects("modelversions")}
-    world.alert({"alertname": "DemandShifted", "namespace": world.namespace, "instance": instance})
+    labels = {"alertname": "DemandShifted", "namespace": world.namespace, "instance": instance}
+    world.alert(labels, seconds=10)
 
     def made() -> str | None:
         fresh = {v["metadata"]["name"]: v for v in world.objects("modelversions")}

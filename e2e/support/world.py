@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -209,10 +210,16 @@ class World:
         result: list[JSON] = json.loads(self.stack.kubectl("get", "--raw", path))["data"]["result"]
         return result
 
-    def alert(self, labels: dict[str, str]) -> None:
-        """Hands an alert to the real Alertmanager, through the API server."""
+    def alert(self, labels: dict[str, str], seconds: float | None = None) -> None:
+        """Hands an alert to the real Alertmanager, through the API server.
+
+        seconds: for so long it fires; without, for as long as Alertmanager takes it for so.
+        """
         path = f"/api/v1/namespaces/{MONITORING}/services/alertmanager:9093/proxy/api/v2/alerts"
-        body = [{"labels": labels, "annotations": {"summary": "made by hand"}}]
+        alert: JSON = {"labels": labels, "annotations": {"summary": "made by hand"}}
+        if seconds is not None:
+            alert["endsAt"] = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+        body = [alert]
 
         async def post() -> None:
             file = str(self.stack.kubeconfig)
