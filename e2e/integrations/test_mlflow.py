@@ -21,6 +21,7 @@ RECORD: dict[str, Any] = {
         for name, value in (("price", 120.0), ("days_ahead", 14.0), ("season", 0.3))
     ],
 }
+ANALYSIS = {"minRequests": 20, "indicators": [{"name": "errors", "acceptable": "0.02"}]}
 ASK = """
 import json, os
 os.environ["MLFLOW_TRACKING_USERNAME"] = "admin"
@@ -39,6 +40,7 @@ print(json.dumps({
 def test_from_alert_to_alias_and_back(teams: World) -> None:
     teams.kubectl("apply", "-k", str(EXAMPLE))
     teams.patch("rts", MODEL, {"cooldownSeconds": 20})
+    teams.patch("mdep", MODEL, {"analysis": ANALYSIS})
     first = trained(teams, "one")
     teams.ready(MODEL, 600)
     assert registered(teams, first) == "1"
