@@ -12,6 +12,8 @@ from pathlib import PurePath
 import pytest
 
 FILE = "test_"
+PARTS = {"mlflow-registration": "mlflow", "mlflow-tracking": "mlflow", "object-store-loop": "s3"}
+"""Integrations that have several files, by file."""
 
 
 class Integrations:
@@ -52,7 +54,8 @@ class Integrations:
 
 def _integration(test: str) -> str:
     file = PurePath(test.partition("::")[0])
-    return file.stem.removeprefix(FILE).replace("_", "-")
+    name = file.stem.removeprefix(FILE).replace("_", "-")
+    return PARTS.get(name, name)
 
 
 def pytest_configure(config: pytest.Config) -> None:
