@@ -371,7 +371,7 @@ BAD = [
     # Triggers
     Bad("no triggers", RS, "triggers: []", "at least 1 items"),
     # Reports in object stores
-    Bad("no place", TR, RESULT % "", "resultFrom needs object"),
+    Bad("no place", TR, RESULT % "", "resultFrom needs exactly one of object or mlflow"),
     *(
         Bad("address", kind, RESULT_OBJECT % f"uri: '{uri}'", message)
         for kind in (RS, TR)
