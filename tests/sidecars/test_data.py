@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from evenkeel.adapters import access
 from evenkeel.sidecars.data.__main__ import waited
-from evenkeel.sidecars.data.config import GitData, S3Data, config, secrets
+from evenkeel.sidecars.data.config import SIGNING, GitData, S3Data, config, secrets, store_keys
 from evenkeel.sidecars.data.s3 import _name, _Object, digest
 from evenkeel.sidecars.data.words import Again, Failed, one_line
 
@@ -43,10 +44,21 @@ def test_what_a_git_server_is_shown() -> None:
     assert headers(FROM="git", CA="PEM") == ()
 
 
+def test_a_secret_that_a_trigger_signs_with_is_the_store_s_as_well() -> None:
+    shared = {"accessKeyId": "id", "secretAccessKey": "geheim\n", "sessionToken": ""}
+    assert store_keys(shared) == {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "geheim"}
+    assert store_keys({"AWS_ACCESS_KEY_ID": "id"}) == {}
+    assert "geheim" in secrets(shared)
+
+
+def test_each_key_that_the_operator_signs_with_is_known_to_it() -> None:
+    assert SIGNING == access.SIGNING
+
+
 def test_no_message_holds_a_secret() -> None:
     env = {
         "DATA_GIT_USERNAME": "ci",
-        "DATA_GIT_PASSWORD": "geheim",
+        "DATA_GIT_PASSWORD": "geheim\n",
         "DATA_GIT_HEADERS": "X-Key: versteckt",
         "AWS_SECRET_ACCESS_KEY": "schluessel",
         "DATA_GIT_FROM": "git",

@@ -109,7 +109,8 @@ class S3Source(Model):
         ObjectName | None,
         Field(
             description="Secret whose keys become variables, such as AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY; ca.crt is the store's authority."
+            "AWS_SECRET_ACCESS_KEY (accessKeyId and so on are taken as well); ca.crt is the "
+            "store's authority."
         ),
     ] = None
 

@@ -186,7 +186,9 @@ class Settings(BaseSettings):
     leader_election: Flag = Field(
         True, description="whether replicas take turns, by a Lease named `evenkeel`"
     )
-    webhook_port: Number = Field(8088, description="Alertmanager's webhook")
+    webhook_port: Number = Field(
+        8088, description="the webhook of alerts, events and registries' notifications"
+    )
     webhook_token_file: File = Field(
         "", description="file with its bearer token; without one it is open to all who reach it"
     )
@@ -198,11 +200,14 @@ class Settings(BaseSettings):
         Allowed("NAMESPACE=SECRET, separated by commas", "none"),
     ] = Field(
         (),
-        description="by namespace the Secret there whose key `token` opens `/alerts/NAMESPACE`",
+        description="by namespace the Secret there whose key `token` opens `/alerts/NAMESPACE` and "
+        "`/events/NAMESPACE`",
     )
     webhook_namespace_label: Annotated[
         str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$"), Allowed("the name of a label")
-    ] = Field("namespace", description="names the namespace that an alert belongs to")
+    ] = Field(
+        "namespace", description="of alerts, and as attribute of events, names their namespace"
+    )
     webhook_grants: Annotated[
         tuple[str, ...],
         NoDecode,

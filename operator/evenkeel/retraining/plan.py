@@ -24,7 +24,7 @@ from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import timestamp
 from evenkeel.retraining import production
 from evenkeel.retraining.accounts import Book, adopt, open_book
-from evenkeel.retraining.admission import Request, first_block
+from evenkeel.retraining.admission import Blocked, Request, first_block
 from evenkeel.retraining.admission.budget import within_window
 from evenkeel.retraining.admission.failure_backoff import streak
 from evenkeel.retraining.conditions import announcement, observations
@@ -41,6 +41,7 @@ from evenkeel.retraining.runs import (
 )
 from evenkeel.retraining.sources import Sightings, changes, failure
 from evenkeel.retraining.triggers import Matched
+from evenkeel.retraining.triggers.kind import Occurrence
 from evenkeel.training import template as training_template
 from evenkeel.training.run_state import outcomes
 
@@ -75,10 +76,7 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
 
     request, presumed_until = _request(book, snapshot)
     blocked = first_block(request)
-    due = due_occurrences(book, schedule, blocked, now)
-    due += changes(book, schedule, runs, snapshot.sightings, now)
-    due += production.occasions(book, schedule, runs, snapshot.champion, snapshot.decays, now)
-    due = by_age(due)
+    due = _due(book, blocked, snapshot)
     run = decide(book, request, blocked, due, alerts, runs)
     if run is None and blocked is None and not request.active:
         # What was counted long ago and fires still is a cause again.
@@ -117,6 +115,15 @@ def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
         requeue_after=_requeue_after(moments, now),
         uncreated=uncreated,
     )
+
+
+def _due(book: Book, blocked: Blocked | None, snapshot: ScheduleSnapshot) -> list[Occurrence]:
+    """What is to be answered by a run, the oldest first."""
+    schedule, runs, now = snapshot.schedule, snapshot.runs, snapshot.now
+    due = due_occurrences(book, schedule, blocked, now)
+    due += changes(book, schedule, runs, snapshot.sightings, now)
+    due += production.occasions(book, schedule, runs, snapshot.champion, snapshot.decays, now)
+    return by_age(due)
 
 
 def _waiting(

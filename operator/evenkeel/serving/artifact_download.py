@@ -9,22 +9,13 @@ from evenkeel.api.modelsource import Storage
 from evenkeel.api.modelversion import Download
 from evenkeel.api.uri import PROXIED
 from evenkeel.pods.expansion import literal_env
+from evenkeel.pods.secret_variables import secret_variables
 from evenkeel.serving.model_files import INITIALIZER, VOLUME, ModelFiles
 
 RESOURCES: Mapping[str, Any] = {
     "requests": {"cpu": "100m", "memory": "64Mi"},
     "limits": {"memory": "256Mi"},
 }
-KEYS = {
-    "TOKEN": "token",
-    "USERNAME": "username",
-    "PASSWORD": "password",
-    "CA": "ca.crt",
-    "CERTIFICATE": "tls.crt",
-    "KEY": "tls.key",
-    "HEADERS": "headers",
-}
-"""By variable the key of the Secret, which may be left out."""
 
 
 def downloaded(
@@ -44,7 +35,7 @@ def downloaded(
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-m", "evenkeel.sidecars.mlflow_download"],
-        "env": [*literal_env(told), *_shown(shown.secret_name)],
+        "env": [*literal_env(told), *secret_variables("MLFLOW_", shown.secret_name)],
         "resources": storage.resources or dict(RESOURCES),
         "volumeMounts": [{"name": VOLUME, "mountPath": mount_path}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -56,15 +47,3 @@ def downloaded(
         mounts=[{"name": VOLUME, "mountPath": mount_path, "readOnly": True}],
         init_containers=[container],
     )
-
-
-def _shown(secret: str) -> list[dict[str, Any]]:
-    if not secret:
-        return []
-    return [
-        {
-            "name": f"MLFLOW_{variable}",
-            "valueFrom": {"secretKeyRef": {"name": secret, "key": key, "optional": True}},
-        }
-        for variable, key in KEYS.items()
-    ]

@@ -18,6 +18,7 @@ from evenkeel.api.trainingdata import DvcSource, S3Source, TrainingData
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.objects import Manifest
 from evenkeel.pods.expansion import literal_env
+from evenkeel.pods.secret_variables import secret_variable, secret_variables
 from evenkeel.pods.security import restricted
 from evenkeel.pods.slim import BRINGS
 from evenkeel.training.trainer_pods import age
@@ -33,16 +34,6 @@ RESOURCES: Json = {
     "requests": {"cpu": "100m", "memory": "128Mi"},
     "limits": {"memory": "1Gi"},
 }
-KEYS = {
-    "TOKEN": "token",
-    "USERNAME": "username",
-    "PASSWORD": "password",
-    "CA": "ca.crt",
-    "CERTIFICATE": "tls.crt",
-    "KEY": "tls.key",
-    "HEADERS": "headers",
-}
-"""By variable the key of the Git server's Secret, which may be left out."""
 
 
 def problem(training: TrainingTemplate) -> str | None:
@@ -103,14 +94,8 @@ def _container(data: TrainingData, cause: Cause, image: str) -> JSON:
     }
     if secret := _store_secret(data):
         found["envFrom"] = [{"secretRef": {"name": secret}}]
-        found["env"].append(_shown("DATA_STORE_CA", secret, "ca.crt"))
+        found["env"].append(secret_variable("DATA_STORE_CA", secret, "ca.crt"))
     return found
-
-
-def _shown(variable: str, secret: str, key: str) -> JSON:
-    """A key that may be left out."""
-    reference = {"name": secret, "key": key, "optional": True}
-    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
 
 
 def _store_secret(data: TrainingData) -> str | None:
@@ -131,10 +116,7 @@ def _variables(data: TrainingData, cause: Cause) -> list[JSON]:
         "DATA_REMOTE": dvc.remote or "",
         "DATA_GIT_FROM": dvc.secret_name or "",
     }
-    if secret := dvc.secret_name:
-        shown = [_shown(f"DATA_GIT_{variable}", secret, key) for variable, key in KEYS.items()]
-        return [*literal_env(told), *shown]
-    return literal_env(told)
+    return [*literal_env(told), *secret_variables("DATA_GIT_", dvc.secret_name)]
 
 
 def _s3_variables(s3: S3Source) -> list[JSON]:

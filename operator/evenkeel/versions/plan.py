@@ -56,14 +56,7 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         if validated.status != "Unknown":
             told = (_gate_event(validated),)
     approved = approved_by(version, validated)
-    before = find(status.conditions, "Approved")
-    if approved.reason in ("Approved", "AutomaticallyApproved", "Denied") and (
-        before is None or before.reason != approved.reason
-    ):
-        kind = "Denied" if approved.reason == "Denied" else "Approved"
-        # One Event says both: thousands of versions may come at once.
-        said = "; ".join([*(event.message for event in told), approved.message])
-        told = (Event(told[0].type if told else "Normal", kind, said),)
+    told = _with_decision(told, status, approved)
     observations = [validated, approved, *ready(validated, approved)]
     if snapshot.registration is not None:
         observations.append(snapshot.registration)
@@ -99,6 +92,19 @@ def plan_version(snapshot: VersionSnapshot) -> Plan:
         requeue_after=LOOK_AGAIN if validated.status == "Unknown" else None,
         shared_status=SHARED_STATUS,
     )
+
+
+def _with_decision(
+    told: tuple[Event, ...], status: ModelVersionStatus, approved: Observation
+) -> tuple[Event, ...]:
+    """What is told once a decision falls. One Event says both: thousands of versions may come."""
+    before = find(status.conditions, "Approved")
+    decided = approved.reason in ("Approved", "AutomaticallyApproved", "Denied")
+    if not decided or (before is not None and before.reason == approved.reason):
+        return told
+    kind = "Denied" if approved.reason == "Denied" else "Approved"
+    said = "; ".join([*(event.message for event in told), approved.message])
+    return (Event(told[0].type if told else "Normal", kind, said),)
 
 
 def _rolled_back(status: ModelVersionStatus) -> tuple[Rollout, ...]:

@@ -83,14 +83,21 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         deletes=deletes,
         annotations=record(md, status),
         events=(*rollout.events, *_steering(md, rollout), *told_once(snapshot)),
-        requeue_after=sooner(
-            rollout.requeue_after,
-            children.requeue_after,
-            looked_at_again(snapshot),
-            None if snapshot.alias is None else snapshot.alias.again,
-        ),
+        requeue_after=_requeue_after(snapshot, rollout, children),
         # The first revision follows from the spec alone, and serves at once.
         status_last=md.status.stable is None,
+    )
+
+
+def _requeue_after(
+    snapshot: DeploymentSnapshot, rollout: RolloutState, children: Owned
+) -> float | None:
+    """Seconds until something is due by itself."""
+    return sooner(
+        rollout.requeue_after,
+        children.requeue_after,
+        looked_at_again(snapshot),
+        None if snapshot.alias is None else snapshot.alias.again,
     )
 
 

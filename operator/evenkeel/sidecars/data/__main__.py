@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evenkeel.sidecars.data.config import Config, GitData, config, secrets
+from evenkeel.sidecars.data.config import Config, GitData, config, secrets, store_keys
 from evenkeel.sidecars.data.dvc import Dvc
 from evenkeel.sidecars.data.s3 import S3
 from evenkeel.sidecars.data.words import Again, Failed, one_line
@@ -95,6 +95,7 @@ def main() -> None:
     for name in env:
         if name.startswith("DATA_GIT_"):
             del os.environ[name]
+    os.environ.update(store_keys(env))
     hidden = secrets(env)
 
     def say(text: str) -> None:

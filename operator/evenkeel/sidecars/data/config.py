@@ -10,6 +10,12 @@ from evenkeel.sidecars.data.words import Failed
 
 CONFIDENTIAL = ("PASSWORD", "TOKEN", "SECRET", "HEADERS", "KEY")
 """What is in the names of variables whose values are not told."""
+SIGNING = {
+    "accessKeyId": "AWS_ACCESS_KEY_ID",
+    "secretAccessKey": "AWS_SECRET_ACCESS_KEY",
+    "sessionToken": "AWS_SESSION_TOKEN",
+}
+"""Keys by which triggers know a store's credentials, and the variables of its clients."""
 
 
 class Credentials(NamedTuple):
@@ -73,9 +79,15 @@ def config(env: Mapping[str, str]) -> Config:
     return Config(folder, wait, GitData(env["DATA_REPO"], rev, path, remote, secret, shown), ca)
 
 
+def store_keys(env: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables of a store's clients, of a Secret that triggers and reports share."""
+    return {name: env[key].strip() for key, name in SIGNING.items() if env.get(key)}
+
+
 def secrets(env: Mapping[str, str]) -> list[str]:
     """Values that no message may hold, also line by line and as Git sends them."""
-    found = [v for k, v in env.items() if any(word in k.upper() for word in CONFIDENTIAL)]
+    # They are used without the line's end that files give them.
+    found = [v.strip() for k, v in env.items() if any(word in k.upper() for word in CONFIDENTIAL)]
     found += [line.partition(":")[2].strip() for value in found for line in value.splitlines()]
     shown = _headers(env)
     found += [line.rpartition(" ")[2] for line in shown]
