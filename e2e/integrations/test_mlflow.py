@@ -40,7 +40,7 @@ print(json.dumps({
 def test_from_alert_to_alias_and_back(teams: World) -> None:
     teams.kubectl("apply", "-k", str(EXAMPLE))
     teams.patch("rts", MODEL, {"cooldownSeconds": 20})
-    teams.patch("mdep", MODEL, {"analysis": ANALYSIS})
+    teams.patch("mdep", MODEL, {"analysis": ANALYSIS, "replicas": 1})
     first = trained(teams, "one")
     teams.ready(MODEL, 600)
     assert registered(teams, first) == "1"
