@@ -184,6 +184,10 @@ def test_names_are_checked_before_anything_is_asked() -> None:
     assert ready(failed).reason == "InvalidTemplate"
     assert "begins with evenkeel_, by which a pipeline gets the facts" in ready(failed).message
     assert asked(after(run(), failed)) is None
+    training = TrainingTemplate.model_validate(
+        {"resultFrom": {"mlflow": {"registry": "r"}}, "parameters": {"mlflow_run_context": "{}"}}
+    )
+    assert "is what training.resultFrom gives the pipeline" in str(problem(training))
 
 
 # How it stands.

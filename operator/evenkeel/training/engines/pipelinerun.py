@@ -32,6 +32,7 @@ from evenkeel.outside.pipelines import (
 from evenkeel.outside.poll import Poll
 from evenkeel.training.engine import GONE, LATE_SECONDS, Engine, Observed, State, Wish
 from evenkeel.training.environment import facts_of
+from evenkeel.training.results import source_of
 
 NAME = "pipelineRun"
 RESERVED = "evenkeel_"
@@ -57,11 +58,18 @@ def problem(training: TrainingTemplate) -> str | None:
             "training.pipelineRun leaves no termination message; name in training.resultFrom where "
             "its last step writes the report"
         )
+    source = source_of(training)
+    given = source.variables if source is not None else ()
     for name in training.parameters:
         if name.startswith(RESERVED):
             return (
                 f"training.parameters: {name!r} begins with {RESERVED}, by which a pipeline gets "
                 "the facts of its run; leave it out"
+            )
+        if name.upper() in given:
+            return (
+                f"training.parameters: {name!r} is what training.resultFrom gives the pipeline, so "
+                "that its report is found; leave it out"
             )
     return None
 
