@@ -367,6 +367,13 @@ def test_one_that_succeeded_at_the_last_moment_has_succeeded() -> None:
     assert ready(done).reason == "AwaitingResult"
 
 
+def test_one_that_nobody_has_asked_for_since_its_time_was_over_is_asked_for_first() -> None:
+    late = NOW + timedelta(hours=2)
+    away = plan(known(), now=late)
+    assert (said(away), away.requeue_after) == (("Running", "run r1: RUNNING"), 15.0)
+    assert ready(plan(known(), silent(), late)).reason == "TimedOut"
+
+
 def test_a_run_that_is_replaced_is_ended_there() -> None:
     replaced = plan(known(), answered(Stands("r1", "RUNNING")), replaced_by="elec-2")
     assert ready(replaced).reason == "Replaced"

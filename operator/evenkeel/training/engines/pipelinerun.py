@@ -29,9 +29,10 @@ from evenkeel.outside.pipelines import (
     Stands,
     Stop,
 )
-from evenkeel.outside.poll import Poll
+from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.training.engine import GONE, LATE_SECONDS, Engine, Observed, State, Wish
 from evenkeel.training.environment import facts_of
+from evenkeel.training.main_object import LOOK_AGAIN
 from evenkeel.training.results import source_of
 
 NAME = "pipelineRun"
@@ -39,6 +40,7 @@ RESERVED = "evenkeel_"
 SHOWN = 512
 """Characters of the cause in the run's description."""
 
+UNSEEN: Sighting[object] = Sighting()
 _ENDS = {
     "FAILED": "",
     "CANCELED": "it was terminated in Kubeflow Pipelines",
@@ -150,7 +152,8 @@ def _late(run: TrainingRun, observed: Observed) -> bool:
 def pipeline_run_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     """How the run stands, by the last answer, and by the TrainingRun's clock.
 
-    A server that does not answer takes nothing away: the time-out alone ends what is not known.
+    A server that does not answer takes nothing away: the time-out alone ends what is not known,
+    once it was asked for.
     """
     seen, known = observed.outside, known_as(run, observed)
     if isinstance(seen.answer, Refused):
@@ -172,9 +175,12 @@ def pipeline_run_state(run: TrainingRun, observed: Observed, now: datetime) -> S
     limit = timedelta(seconds=run.spec.training.timeout_seconds)
     left = (parse(str(run.status.start_time)) + limit - now).total_seconds()
     going = _going_on(observed, known)
-    if left <= 0:
-        return going._replace(phase="TimedOut", reason="")
-    return going._replace(requeue_after=left)
+    if left > 0:
+        return going._replace(requeue_after=left)
+    if seen == UNSEEN:
+        # Nobody has asked since this process began, and it may have succeeded in time.
+        return going._replace(requeue_after=LOOK_AGAIN)
+    return going._replace(phase="TimedOut", reason="")
 
 
 def _lost(known: ObservedRun | None) -> str:
