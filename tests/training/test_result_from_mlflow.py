@@ -142,5 +142,6 @@ def test_what_no_pod_can_fetch(uri: str) -> None:
     [("uri", f"s3://bucket/{'x' * 3000}"), ("model_id", "m" * 100), ("run_id", "r" * 100)],
 )
 def test_an_answer_without_measure_is_told(field: str, value: str) -> None:
+    changed: JSON = {field: value}
     with pytest.raises(InvalidResult, match=r"what MLflow tells of run r.+ cannot be used: "):
-        read(run(), replace(LOGGED, **{field: value}))
+        read(run(), replace(LOGGED, **changed))
