@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.pipeline_answers import MOST
+from evenkeel.adapters.pipeline_parameters import typed
 from evenkeel.adapters.pipelines import Pipelines
 from evenkeel.adapters.source import (
     AccessDenied,
@@ -248,6 +249,10 @@ async def test_a_parameter_of_another_type_is_refused(
     server.upload("elec", spec(c=kind))
     assert await asked(begin(server, ("c", text)), access(server), None) == Refused(words)
     assert server.runs == {}
+
+
+def test_a_whole_number_may_be_larger_than_any_float() -> None:
+    assert typed({"c": "1" + "0" * 400}, {"c": "NUMBER_INTEGER"}) == {"c": 10**400}
 
 
 async def test_parameters_that_the_server_refuses_are_told_in_its_words(

@@ -10,7 +10,7 @@ from evenkeel.api.labels import DEPLOYMENT, RUN, SCHEDULE
 from evenkeel.controllers import kinds, rights
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
-from evenkeel.meta.resources import OWNED, READ
+from evenkeel.meta.resources import READ
 from evenkeel.serving.observed import deployment_pods
 from evenkeel.training.engines.trainjob import JOB_SET
 
@@ -129,7 +129,7 @@ def test_reconciles_find_objects_by_indexed_labels() -> None:
 @pytest.mark.parametrize(
     ("name", "resource", "verbs"),
     [
-        ("trainJob", "trainjobs", OWNED),
+        ("trainJob", "trainjobs", MADE_ONCE),
         ("workflow", "workflows", MADE_ONCE),
         ("rayJob", "rayjobs", MADE_ONCE),
     ],

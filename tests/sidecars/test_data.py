@@ -10,7 +10,7 @@ import pytest
 from evenkeel.adapters import access
 from evenkeel.sidecars.data.__main__ import waited
 from evenkeel.sidecars.data.config import SIGNING, GitData, S3Data, config, secrets, store_keys
-from evenkeel.sidecars.data.s3 import _name, _Object, digest
+from evenkeel.sidecars.data.s3 import _name, _Object, digest, fault
 from evenkeel.sidecars.data.words import Again, Failed, one_line
 
 GIT = {"DATA_FOLDER": "/d", "DATA_REPO": "https://git.example/r", "DATA_PATH": "data/train"}
@@ -137,3 +137,15 @@ def test_the_digest_follows_names_and_tags_in_any_order() -> None:
     a, b = _Object("t/a", "a", "1", "1", 3), _Object("t/b", "b", "2", "2", 4)
     assert digest([a, b]) == digest([b, a])
     assert len({digest([a, b]), digest([a]), digest([a, b._replace(tag="3")])}) == 3
+
+
+def test_a_store_that_is_away_is_waited_for() -> None:
+    # As botocore has them.
+    client = type("BotoCoreError", (Exception,), {})
+    unreached = type("ConnectionError", (client,), {})
+    away = fault("s3://b/k", type("EndpointConnectionError", (unreached,), {})("no connection"))
+    assert isinstance(away, Again)
+    assert str(away).startswith("s3://b/k: no connection; if that lasts, correct endpoint")
+    assert isinstance(fault("", type("IncompleteReadError", (client,), {})()), Again)
+    assert isinstance(fault("", type("SSLError", (unreached,), {})()), Failed)
+    assert isinstance(fault("", type("PartialCredentialsError", (client,), {})()), Failed)

@@ -184,6 +184,10 @@ def test_names_are_checked_before_anything_is_asked() -> None:
     assert ready(failed).reason == "InvalidTemplate"
     assert "begins with evenkeel_, by which a pipeline gets the facts" in ready(failed).message
     assert asked(after(run(), failed)) is None
+    training = TrainingTemplate.model_validate(
+        {"resultFrom": {"mlflow": {"registry": "r"}}, "parameters": {"mlflow_run_context": "{}"}}
+    )
+    assert "is what training.resultFrom gives the pipeline" in str(problem(training))
 
 
 # How it stands.
@@ -361,6 +365,13 @@ def test_one_that_succeeded_at_the_last_moment_has_succeeded() -> None:
     late = NOW + timedelta(hours=2)
     done = plan(known(), answered(Stands("r1", "SUCCEEDED")), late)
     assert ready(done).reason == "AwaitingResult"
+
+
+def test_one_that_nobody_has_asked_for_since_its_time_was_over_is_asked_for_first() -> None:
+    late = NOW + timedelta(hours=2)
+    away = plan(known(), now=late)
+    assert (said(away), away.requeue_after) == (("Running", "run r1: RUNNING"), 15.0)
+    assert ready(plan(known(), silent(), late)).reason == "TimedOut"
 
 
 def test_a_run_that_is_replaced_is_ended_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -134,3 +135,13 @@ def test_what_is_missing_and_what_is_unclear() -> None:
 def test_what_no_pod_can_fetch(uri: str) -> None:
     with pytest.raises(InvalidResult, match=f"model {MODEL} cannot be served"):
         report(Logged(URL, "7", "r1", MODEL, uri))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("uri", f"s3://bucket/{'x' * 3000}"), ("model_id", "m" * 100), ("run_id", "r" * 100)],
+)
+def test_an_answer_without_measure_is_told(field: str, value: str) -> None:
+    changed: JSON = {field: value}
+    with pytest.raises(InvalidResult, match=r"what MLflow tells of run r.+ cannot be used: "):
+        read(run(), replace(LOGGED, **changed))

@@ -295,3 +295,11 @@ def test_objects_are_told_by_their_address() -> None:
         "files": 2,
     }
     assert cause["name"] == "data"
+
+
+def test_a_version_has_room_for_all_data_that_a_run_may_be_about() -> None:
+    many = [data(s3={"uri": f"s3://b/{n}"}, name=f"d{n}", mountPath=f"/d{n}") for n in range(8)]
+    objects = {"uri": "s3://b/days/", "time": "2026-01-31T09:00:00Z", "digest": "sha256:2"}
+    subject = started(with_data(*many, cause={**CAUSE, "objects": objects}))
+    done = looked(subject, job(COMPLETE), pod("", brought("{}"), base=finished_pod()))
+    assert len(version(done)["data"]) == 10

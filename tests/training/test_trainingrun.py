@@ -210,6 +210,14 @@ def test_pods_meet_the_restricted_standard_unless_the_user_says_otherwise() -> N
     [
         ({**TRAINING, "parameters": {"1st": "x"}}, "'1st' cannot be an environment variable"),
         ({**TRAINING, "parameters": {"EVENKEEL_RUN": "x"}}, "which is reserved"),
+        (
+            {
+                **TRAINING,
+                "resultFrom": {"mlflow": {"registry": "mlflow"}},
+                "parameters": {"MLFLOW_EXPERIMENT_NAME": "x"},
+            },
+            "'MLFLOW_EXPERIMENT_NAME' is what training.resultFrom gives the trainer",
+        ),
         ({"podTemplate": {"spec": {"containers": []}}}, "needs the trainer"),
         (
             {"podTemplate": {"spec": {"containers": [{"name": "a"}], "restartPolicy": "Always"}}},

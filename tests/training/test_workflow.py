@@ -136,16 +136,31 @@ def test_every_fact_that_a_run_may_lack_is_empty_then() -> None:
         {"type": "Data", "data": {"repo": "r", "rev": "0" * 40, "path": "p", "digest": "d"}},
         {"type": "Data", "objects": {**objects, "partition": "1", "time": timestamp(NOW)}},
     )
-    training = {"workflow": {"spec": SPEC}, "resultFrom": {"object": {"uri": "s3://abc/x"}}}
+    places = ({"object": {"uri": "s3://abc/x"}}, {"mlflow": {"registry": "mlflow"}})
     version = {"model": "elec", "uri": "s3://m/0", "format": {"name": "sklearn"}}
     champion = ModelVersion.model_validate({"metadata": {"name": "elec-0"}, "spec": version})
     full = {
         name
         for cause in causes
-        for name in facts_of(engine_runs.run(training, cause=cause), champion)
+        for place in places
+        for name in facts_of(
+            engine_runs.run({"workflow": {"spec": SPEC}, "resultFrom": place}, cause=cause),
+            champion,
+        )
     }
     plain = facts_of(run(), None)
     assert full - set(plain) == set(OPTIONAL)
+    values = {p["name"]: p["value"] for p in made(run())["arguments"]["parameters"]}
+    assert {name: values[name] for name in OPTIONAL} == dict.fromkeys(OPTIONAL, "")
+
+
+def test_what_a_run_lacks_takes_nothing_of_the_users() -> None:
+    mine = {"name": "MLFLOW_EXPERIMENT_NAME", "value": "nightly"}
+    theirs = {"name": "EVENKEEL_CHAMPION", "value": "x"}
+    spec = {**SPEC, "arguments": {"parameters": [mine, theirs]}}
+    values = {p["name"]: p["value"] for p in made(run(spec))["arguments"]["parameters"]}
+    assert values["MLFLOW_EXPERIMENT_NAME"] == "nightly"
+    assert values["EVENKEEL_CHAMPION"] == ""
 
 
 def test_the_deadline_of_argo_does_not_stand_still_and_is_not_used_with_suspension() -> None:

@@ -45,7 +45,7 @@ def _number(name: str, text: str, *, whole: bool) -> int | float:
         number = int(text) if whole else float(text)
     except ValueError:
         raise Untyped(f"parameter {name}: the pipeline wants {wanted}, not {text!r}") from None
-    if not isfinite(number):
+    if isinstance(number, float) and not isfinite(number):
         raise Untyped(f"parameter {name}: JSON has no {text}")
     return number
 

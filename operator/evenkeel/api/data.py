@@ -79,7 +79,7 @@ class UsedData(Model):
 
 UsedDataList = Annotated[
     tuple[UsedData, ...],
-    Field(max_length=9, description="Data of the training.", json_schema_extra=ATOMIC),
+    Field(max_length=10, description="Data of the training.", json_schema_extra=ATOMIC),
 ]
 
 

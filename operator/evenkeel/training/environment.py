@@ -1,7 +1,8 @@
 """The environment variables of a trainer, whatever engine runs it.
 
 They come before the container's own, so that those may refer to them. The facts of the run
-(EVENKEEL_*) replace variables of the same name; parameters give way to the container's.
+(EVENKEEL_*, and what `resultFrom` gives) replace variables of the same name; parameters give way to
+the container's.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from evenkeel.api.cause import Cause
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.pods.expansion import literal_env
-from evenkeel.training.results import source_of
+from evenkeel.training.results import SOURCES, source_of
 
 Json = dict[str, Any]
 
+RESERVED = "EVENKEEL_"
+"""What no name begins with that is the user's own."""
 CAUSE_BYTES = 16384
 """Alerts carry labels without limit; an environment is limited."""
 
 OPTIONAL = (
-    "EVENKEEL_RESULT_URI",
     "EVENKEEL_CHAMPION",
     "EVENKEEL_CHAMPION_URI",
     "EVENKEEL_DATA_REPO",
@@ -31,6 +33,7 @@ OPTIONAL = (
     "EVENKEEL_DATA_DIGEST",
     "EVENKEEL_DATA_URI",
     "EVENKEEL_DATA_PARTITION",
+    *(name for source in SOURCES for name in source.variables),
 )
 """Facts that not every run has."""
 

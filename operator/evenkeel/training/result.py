@@ -79,7 +79,7 @@ def parse_result(message: str, place: Place = TERMINATION_MESSAGE) -> TrainingRe
     try:
         return TrainingResult.model_validate(_shaped(data))
     except ValidationError as problem:
-        raise InvalidResult(f"the trainer's report is invalid: {_first(problem)}") from None
+        raise InvalidResult(f"the trainer's report is invalid: {first(problem)}") from None
 
 
 def _shaped(data: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +175,8 @@ def _refuse(constant: str) -> NoReturn:
     raise InvalidResult(f"{constant} is not a number that can be judged; leave the metric out")
 
 
-def _first(problem: ValidationError) -> str:
+def first(problem: ValidationError) -> str:
+    """Where the first fault is, and what."""
     error = problem.errors(include_url=False)[0]
     where = ".".join(str(part) for part in error["loc"])
     return f"{where}: {error['msg']}"

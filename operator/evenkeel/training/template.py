@@ -6,9 +6,9 @@ import re
 
 from evenkeel.api.common import TrainingTemplate
 from evenkeel.training import engines
+from evenkeel.training.environment import RESERVED
 from evenkeel.training.results import SOURCES, source_of
 
-RESERVED = "EVENKEEL_"
 _ENV_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 
 
@@ -31,6 +31,8 @@ def _result_problem(training: TrainingTemplate) -> str | None:
 
 
 def _parameter_problem(training: TrainingTemplate) -> str | None:
+    source = source_of(training)
+    given = source.variables if source is not None else ()
     for name in training.parameters:
         if not _ENV_NAME.fullmatch(name):
             return (
@@ -39,4 +41,9 @@ def _parameter_problem(training: TrainingTemplate) -> str | None:
             )
         if name.startswith(RESERVED):
             return f"training.parameters: {name!r} begins with {RESERVED}, which is reserved"
+        if name in given:
+            return (
+                f"training.parameters: {name!r} is what training.resultFrom gives the trainer, so "
+                "that its report is found; leave it out"
+            )
     return None

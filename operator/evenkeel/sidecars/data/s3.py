@@ -15,6 +15,12 @@ from evenkeel.sidecars.data.words import Again, Failed, one_line
 AT_ONCE = 8
 CHUNK = 2**20
 OBJECTS = 1_000_000
+PASSING = frozenset(
+    ("HTTPClientError", "ConnectionError", "IncompleteReadError", "FlexibleChecksumError")
+)
+UNTRUSTED = frozenset(("SSLError",))
+"""botocore's exceptions by their classes' names: of stores that are away or break off, though the
+class of those is that of certificates nobody trusts, too."""
 LASTING = (301, 400, 401, 403)
 """Statuses of answers that another attempt would not change."""
 
@@ -42,7 +48,6 @@ class S3:
         from botocore.exceptions import (  # type: ignore[import-not-found]
             BotoCoreError,
             ClientError,
-            HTTPClientError,
         )
 
         try:
@@ -51,11 +56,8 @@ class S3:
                 list(threads.map(self._fetch, found))
         except ClientError as error:
             raise self._refused(error.response) from None
-        except HTTPClientError as error:
-            raise Again(f"{self._source.uri}: {one_line(str(error))}") from None
         except BotoCoreError as error:
-            remedy = "correct s3 and its Secret"
-            raise Failed(f"{self._source.uri}: {one_line(str(error))}; {remedy}") from None
+            raise fault(self._source.uri, error) from None
         return {"digest": digest(found)}
 
     def _listed(self) -> list[_Object]:
@@ -95,6 +97,15 @@ class S3:
                 f"{words}; correct uri, endpoint or region, or what the Secret's user may"
             )
         return Again(words)
+
+
+def fault(uri: str, error: Exception) -> Exception:
+    """What another attempt may change, of what the client says without an answer of the store."""
+    names = {one.__name__ for one in type(error).__mro__}
+    said = f"{uri}: {one_line(str(error))}"
+    if names & PASSING and not names & UNTRUSTED:
+        return Again(f"{said}; if that lasts, correct endpoint, or what may reach it")
+    return Failed(f"{said}; correct s3 and its Secret")
 
 
 def digest(objects: list[_Object]) -> str:

@@ -29,15 +29,18 @@ from evenkeel.outside.pipelines import (
     Stands,
     Stop,
 )
-from evenkeel.outside.poll import Poll
+from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.training.engine import GONE, LATE_SECONDS, Engine, Observed, State, Wish
 from evenkeel.training.environment import facts_of
+from evenkeel.training.main_object import LOOK_AGAIN
+from evenkeel.training.results import source_of
 
 NAME = "pipelineRun"
 RESERVED = "evenkeel_"
 SHOWN = 512
 """Characters of the cause in the run's description."""
 
+UNSEEN: Sighting[object] = Sighting()
 _ENDS = {
     "FAILED": "",
     "CANCELED": "it was terminated in Kubeflow Pipelines",
@@ -57,11 +60,18 @@ def problem(training: TrainingTemplate) -> str | None:
             "training.pipelineRun leaves no termination message; name in training.resultFrom where "
             "its last step writes the report"
         )
+    source = source_of(training)
+    given = source.variables if source is not None else ()
     for name in training.parameters:
         if name.startswith(RESERVED):
             return (
                 f"training.parameters: {name!r} begins with {RESERVED}, by which a pipeline gets "
                 "the facts of its run; leave it out"
+            )
+        if name.upper() in given:
+            return (
+                f"training.parameters: {name!r} is what training.resultFrom gives the pipeline, so "
+                "that its report is found; leave it out"
             )
     return None
 
@@ -142,7 +152,8 @@ def _late(run: TrainingRun, observed: Observed) -> bool:
 def pipeline_run_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     """How the run stands, by the last answer, and by the TrainingRun's clock.
 
-    A server that does not answer takes nothing away: the time-out alone ends what is not known.
+    A server that does not answer takes nothing away: the time-out alone ends what is not known,
+    once it was asked for.
     """
     seen, known = observed.outside, known_as(run, observed)
     if isinstance(seen.answer, Refused):
@@ -164,9 +175,12 @@ def pipeline_run_state(run: TrainingRun, observed: Observed, now: datetime) -> S
     limit = timedelta(seconds=run.spec.training.timeout_seconds)
     left = (parse(str(run.status.start_time)) + limit - now).total_seconds()
     going = _going_on(observed, known)
-    if left <= 0:
-        return going._replace(phase="TimedOut", reason="")
-    return going._replace(requeue_after=left)
+    if left > 0:
+        return going._replace(requeue_after=left)
+    if seen == UNSEEN:
+        # Nobody has asked since this process began, and it may have succeeded in time.
+        return going._replace(requeue_after=LOOK_AGAIN)
+    return going._replace(phase="TimedOut", reason="")
 
 
 def _lost(known: ObservedRun | None) -> str:

@@ -190,7 +190,7 @@ TRAIN_JOB_ENGINE = Engine(
     field="train_job",
     type=TRAIN_JOB,
     watches=(
-        Watch(TRAIN_JOB, kept=("suspend",)),
+        Watch(TRAIN_JOB, kept=("suspend",), verbs=(*READ, "create", "delete")),
         Watch(JOB_SET_POD, selector=JOB_SET, verbs=READ, slim=rank_pod),
     ),
     problem=problem,

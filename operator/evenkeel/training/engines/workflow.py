@@ -21,7 +21,13 @@ from evenkeel.meta.resources import POD, READ, ResourceType, Watch
 from evenkeel.meta.times import parse, seconds_since
 from evenkeel.pods.slim import slim
 from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata
-from evenkeel.training.environment import OPTIONAL, environment, extensible, facts_of
+from evenkeel.training.environment import (
+    OPTIONAL,
+    RESERVED,
+    environment,
+    extensible,
+    facts_of,
+)
 from evenkeel.training.main_object import of_its_life, seconds_left, why_suspended, without_report
 from evenkeel.training.result import Place
 from evenkeel.training.trainer_pods import last_report, running, unfinished, waiting
@@ -119,9 +125,12 @@ def workflow(run: TrainingRun, champion: ModelVersion | None = None) -> Manifest
 
 def _arguments(run: TrainingRun, champion: ModelVersion | None, own: JSON) -> JSON:
     """With the run's parameters and facts; Argo fails for one that is asked for and missing."""
-    found = {**dict.fromkeys(OPTIONAL, ""), **facts_of(run, champion)}
-    given = {**run.spec.training.parameters, **{k: inert(v) for k, v in found.items()}}
-    kept = [p for p in own.get("parameters", []) if p.get("name") not in given]
+    parameters, every = run.spec.training.parameters, own.get("parameters", [])
+    users = {*parameters, *(p.get("name") for p in every)}
+    lacked = (name for name in OPTIONAL if name.startswith(RESERVED) or name not in users)
+    found = {**dict.fromkeys(lacked, ""), **facts_of(run, champion)}
+    given = {**parameters, **{k: inert(v) for k, v in found.items()}}
+    kept = [p for p in every if p.get("name") not in given]
     return {**own, "parameters": [*kept, *({"name": k, "value": v} for k, v in given.items())]}
 
 

@@ -29,11 +29,13 @@ class ResultSource:
 
     field: that of ResultFrom which selects it. place(run): where that is, for people. poll(run,
     named): the question; a text where it cannot be put, with the remedy. read(run, answer): raises
-    InvalidResult. given(run): variables for the trainer.
+    InvalidResult. variables: names of what the trainer is given; given(run): those with their
+    values.
     """
 
     field: str
     place: Callable[[TrainingRun], str]
     poll: Callable[[TrainingRun, Named], Poll | str]
     read: Callable[[TrainingRun, Any], TrainingResult | Absent]
+    variables: tuple[str, ...] = ()
     given: Callable[[TrainingRun], Mapping[str, str]] = lambda run: {}

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from pydantic import ValidationError
+
 from evenkeel.api.artifacts import fetched_from
 from evenkeel.api.base import GROUP
 from evenkeel.api.common import Metric, ModelFormat
@@ -21,12 +23,14 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.meta.text import printable
 from evenkeel.outside.mlflow import KIND, Logged, LoggedBy, Unclear, Unlogged
 from evenkeel.outside.poll import Poll
-from evenkeel.training.result import InvalidResult, decimal
+from evenkeel.training.result import InvalidResult, decimal, first
 from evenkeel.training.results.kind import INTERVAL, Absent, Named, ResultSource
 
 FORMAT = ModelFormat(name="mlflow")
 RUN, UID = f"{GROUP}/run", f"{GROUP}/run-uid"
 """Tags of a run and its models. Names are given again, UIDs are not."""
+EXPERIMENT, CONTEXT = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_CONTEXT"
+"""Variables that MLflow's clients read."""
 MOST = 64
 """Metrics and parameters that a version has."""
 LARGEST = 1e28
@@ -69,6 +73,16 @@ def read(run: TrainingRun, answer: Logged | Unlogged | Unclear) -> TrainingResul
     uri = fetched_from(answer.uri, answer.server)
     if isinstance(uri, Refused):
         raise InvalidResult(f"model {answer.model_id} cannot be served: {uri.message}")
+    try:
+        return _report(run, answer, uri)
+    except ValidationError as problem:
+        # Whoever answers as MLflow does may say anything, at any length.
+        raise InvalidResult(
+            f"what MLflow tells of run {answer.run_id[:64]} cannot be used: {first(problem)}"
+        ) from None
+
+
+def _report(run: TrainingRun, answer: Logged, uri: str) -> TrainingResult:
     runs = f"{answer.server.rstrip('/')}/#/experiments/{answer.experiment_id}/runs"
     return TrainingResult(
         uri=uri,
@@ -90,8 +104,8 @@ def given(run: TrainingRun) -> Mapping[str, str]:
     """What has its run found."""
     tags = {RUN: f"{run.metadata.namespace}/{run.metadata.name}", UID: run.metadata.uid}
     return {
-        "MLFLOW_EXPERIMENT_NAME": _experiment(run),
-        "MLFLOW_RUN_CONTEXT": json.dumps(tags, separators=(",", ":")),
+        EXPERIMENT: _experiment(run),
+        CONTEXT: json.dumps(tags, separators=(",", ":")),
     }
 
 
@@ -120,4 +134,4 @@ def _spec(run: TrainingRun) -> ResultRun:
     return found.mlflow
 
 
-MLFLOW = ResultSource("mlflow", place, poll, read, given)
+MLFLOW = ResultSource("mlflow", place, poll, read, (EXPERIMENT, CONTEXT), given)

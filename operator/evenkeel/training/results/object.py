@@ -15,6 +15,7 @@ from evenkeel.training.restored import CREATION
 from evenkeel.training.result import InvalidResult, Place, parse_result
 from evenkeel.training.results.kind import INTERVAL, Absent, Named, ResultSource
 
+ADDRESS = "EVENKEEL_RESULT_URI"
 LIMIT = 2**16
 """Bytes of a report."""
 
@@ -50,7 +51,7 @@ def read(run: TrainingRun, answer: Content | s3.Absent | TooLarge) -> TrainingRe
 
 def given(run: TrainingRun) -> Mapping[str, str]:
     """Where the trainer writes it."""
-    return {"EVENKEEL_RESULT_URI": uri(run)}
+    return {ADDRESS: uri(run)}
 
 
 def _older(run: TrainingRun, modified: str) -> bool:
@@ -66,4 +67,4 @@ def _spec(run: TrainingRun) -> ResultObject:
     return found.object
 
 
-OBJECT = ResultSource("object", uri, poll, read, given)
+OBJECT = ResultSource("object", uri, poll, read, (ADDRESS,), given)
