@@ -134,3 +134,18 @@ def test_what_is_missing_and_what_is_unclear() -> None:
 def test_what_no_pod_can_fetch(uri: str) -> None:
     with pytest.raises(InvalidResult, match=f"model {MODEL} cannot be served"):
         report(Logged(URL, "7", "r1", MODEL, uri))
+
+
+def test_what_a_trainer_may_call_things() -> None:
+    """Texts that steer no terminal; a page whose address is too long is left out."""
+    logged = Logged(
+        *(f"{URL}/{'x' * 2040}", "7", "r1", MODEL, "s3://m/1"),
+        metrics=(("a\x1b[2J", 1.0), ("b", 2.0)),
+        parameters=(("p\x1b", "1"),),
+        data=(("iris\x1b[2J\n", "d1"),),
+    )
+    found = report(logged)
+    assert [m.name for m in found.metrics] == ["b"]
+    assert (found.parameters, found.data_revision) == ({"p\\x1b": "1"}, "iris\\x1b[2J\\n@d1")
+    assert found.mlflow is not None
+    assert (found.mlflow.run_id, found.mlflow.url) == ("r1", "")

@@ -26,6 +26,8 @@ NO_MODEL = "RegisteredModelNotFound"
 INVALID = "INVALID_PARAMETER_VALUE"
 EXISTS = "RESOURCE_ALREADY_EXISTS"
 ABSENT = "RESOURCE_DOES_NOT_EXIST"
+COMMIT = "mlflow.source.git.commit"
+"""A tag of runs."""
 LONGEST = 2048
 """Characters of a text that is taken."""
 
@@ -122,7 +124,7 @@ def error_code(reply: Reply) -> str:
 def text(found: JSON, name: str, reply: Reply) -> str:
     """A text of an answer. Raises NotUnderstood where it has none that can be used."""
     told = found.get(name)
-    if not isinstance(told, str) or not 0 < len(told) <= LONGEST:
+    if not isinstance(told, str) or not 0 < len(told) <= LONGEST or not told.isprintable():
         raise NotUnderstood(f"{reply.url}: the answer has no {name} that can be used")
     return told
 
