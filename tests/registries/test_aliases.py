@@ -156,6 +156,13 @@ def test_the_way_back_from_a_move_whose_answer_is_lost() -> None:
         assert (again.version, again.moving) == ("3", "")
 
 
+def test_another_alias_is_not_being_moved() -> None:
+    """spec.servedAlias names another one by now, which is not known to be anything yet."""
+    other = ServedAlias(registry="mlflow", name="fraud", alias="production")
+    before = deployment(settled=3)
+    assert kept(before, other, of(4), UNSEEN, NOW).status == before.status.served_alias
+
+
 def test_a_registry_that_is_down_moves_nothing() -> None:
     down: Sighting[object] = Sighting(failure=Failure("SourceUnavailable", "gone", NOW))
     settled = deployment(settled=3)

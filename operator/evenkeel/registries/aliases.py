@@ -165,6 +165,11 @@ def _settled(md: ModelDeployment, alias: ServedAlias, version: RegisteredVersion
     )
 
 
+def _same_alias(before: ServedAliasStatus, alias: ServedAlias) -> bool:
+    known = (before.registry, before.name, before.alias)
+    return known == (alias.registry, alias.name, alias.alias)
+
+
 def kept(
     md: ModelDeployment,
     alias: ServedAlias,
@@ -181,7 +186,7 @@ def kept(
         claimed = version.reason in CLAIMED
         return Kept(before, _told(version), again=LOOK_AGAIN if claimed else None)
     settled = _settled(md, alias, version)
-    if before is not None and not settled:
+    if before is not None and not settled and _same_alias(before, alias):
         # Should the answer be lost, the way back is not taken for others' work.
         before = before.model_copy(update={"moving": version.version})
     fault = _fault(alias, version, seen)
