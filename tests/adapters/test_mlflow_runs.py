@@ -55,6 +55,7 @@ async def test_the_run_and_its_model(server: Registry) -> None:
         parameters=(("C", "1.0"),),
         data=(("iris", "d1"),),
         commit="c0ffee",
+        workspace="team-a",
     )
     assert {r.headers["X-MLFLOW-WORKSPACE"] for r in server.requests} == {"team-a"}
 

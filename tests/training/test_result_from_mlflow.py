@@ -149,3 +149,10 @@ def test_what_a_trainer_may_call_things() -> None:
     assert (found.parameters, found.data_revision) == ({"p\\x1b": "1"}, "iris\\x1b[2J\\n@d1")
     assert found.mlflow is not None
     assert (found.mlflow.run_id, found.mlflow.url) == ("r1", "")
+
+
+def test_the_page_of_a_run_in_a_workspace() -> None:
+    logged = Logged(*(URL, "7", "r1", MODEL, "s3://m/1"), workspace="team-a")
+    tracked = report(logged).mlflow
+    assert tracked is not None
+    assert tracked.url == f"{URL}/#/experiments/7/runs/r1?workspace=team-a"

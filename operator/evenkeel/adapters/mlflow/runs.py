@@ -131,6 +131,7 @@ def _logged(server: Server, experiment: str, run: JSON, model: JSON) -> Logged:
         parameters=tuple(sorted(_texts(data.get("params", ()), "key", "value"))),
         data=tuple(_datasets(run)),
         commit=one_line(str(tags_of(data).get(COMMIT, "")), 64),
+        workspace=server.workspace,
     )
 
 

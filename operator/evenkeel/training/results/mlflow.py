@@ -71,7 +71,7 @@ def read(run: TrainingRun, answer: Logged | Unlogged | Unclear) -> TrainingResul
     uri = fetched_from(answer.uri, answer.server)
     if isinstance(uri, Refused):
         raise InvalidResult(f"model {answer.model_id} cannot be served: {uri.message}")
-    page = f"{answer.server.rstrip('/')}/#/experiments/{answer.experiment_id}/runs/{answer.run_id}"
+    page = _page(answer)
     return TrainingResult(
         uri=uri,
         format=FORMAT,
@@ -86,6 +86,13 @@ def read(run: TrainingRun, answer: Logged | Unlogged | Unclear) -> TrainingResul
             url=page if len(page) <= LONGEST else "",
         ),
     )
+
+
+def _page(logged: Logged) -> str:
+    """The run's page, as MLflow's clients print it."""
+    runs = f"{logged.server.rstrip('/')}/#/experiments/{logged.experiment_id}/runs"
+    where = f"?workspace={logged.workspace}" if logged.workspace else ""
+    return f"{runs}/{logged.run_id}{where}"
 
 
 def given(run: TrainingRun) -> Mapping[str, str]:
