@@ -252,6 +252,17 @@ async def test_a_redirect_is_not_followed(server: Registry) -> None:
     assert len(server.requests) == 1
 
 
+async def test_a_server_that_does_not_know_its_name(server: Registry) -> None:
+    """No Secret would change that."""
+    strange = "Invalid Host header - possible DNS rebinding attack detected"
+    server.fault = lambda request: web.Response(status=403, text=strange)
+    with pytest.raises(AccessDenied) as caught:
+        await ask(server, Reach())
+    host = server.url.removeprefix("http://")
+    assert str(caught.value).endswith(f"start the server with {host} in its --allowed-hosts")
+    assert "Secret" not in str(caught.value)
+
+
 async def test_reaching_looks_at_the_answer(server: Registry) -> None:
     assert await ask(server, Reach()) == Reached()
     server.fault = answering(200, "<html>", "text/html")

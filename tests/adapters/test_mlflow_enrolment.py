@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,6 +29,9 @@ WANTED = Enrolment(
     description="why",
     workspace="team-a",
 )
+
+
+DENIED = partial(web.Response, status=403, text="Permission denied", content_type="text/html")
 
 
 @pytest.fixture
@@ -160,6 +164,31 @@ async def test_answers_that_are_none(
     with pytest.raises(error, match=says):
         await ask(server)
     assert not server.versions["fraud"]
+
+
+async def test_a_server_with_users_tells_of_no_model(server: Registry) -> None:
+    """MLflow's basic-auth answers 403 for a model that there is not, but who may make one may."""
+
+    def guarded(request: web.Request) -> web.Response | None:
+        made = request.path.endswith("/registered-models/create")
+        return None if made or "fraud" in server.versions or request.method == "GET" else DENIED()
+
+    server.fault = guarded
+    assert await ask(server) == await ask(server) == Enrolled("1")
+    assert server.created == 1
+
+
+async def test_who_may_only_read_makes_none(server: Registry) -> None:
+    """The refusal of the version is told, whether or not there is such a model."""
+    server.fault = lambda request: None if request.method == "GET" else DENIED()
+    with pytest.raises(AccessDenied, match="model-versions/create answered 403: Permission denied"):
+        await ask(server)
+    server.versions["fraud"] = {}
+    server.fault = lambda request: (
+        DENIED() if request.path.endswith("/model-versions/create") else None
+    )
+    with pytest.raises(AccessDenied, match="model-versions/create answered 403: Permission denied"):
+        await ask(server)
 
 
 @pytest.mark.parametrize("found", [1, {"a": 1}, ["a"], [{"version": "x"}], [{}]])

@@ -55,6 +55,7 @@ async def test_the_run_and_its_model(server: Registry) -> None:
         parameters=(("C", "1.0"),),
         data=(("iris", "d1"),),
         commit="c0ffee",
+        workspace="team-a",
     )
     assert {r.headers["X-MLFLOW-WORKSPACE"] for r in server.requests} == {"team-a"}
 
@@ -174,3 +175,26 @@ async def test_a_model_by_a_path_is_none(server: Registry) -> None:
     server.runs[-1]["outputs"] = {"model_outputs": [{"model_id": "../../users/get?username=a"}]}
     assert "has logged no model" in (await ask(server)).words
     assert not any("users" in path for path in server.paths)
+
+
+@pytest.mark.parametrize("experiment", ["7/../8", "7" * 65, "a b"])
+async def test_an_experiment_that_is_none(server: Registry, experiment: str) -> None:
+    """It becomes a part of an address that people open."""
+    server.experiments["fraud"] = experiment
+    with pytest.raises(SourceError, match="none of MLflow's"):
+        await ask(server)
+
+
+async def test_a_model_is_called_what_was_asked_for(server: Registry) -> None:
+    server.log("u1", "model")
+    model = f"m-{200:032x}"
+    server.models[model]["model_id"] = "m-" + "x" * 100
+    assert (await ask(server)).model_id == model
+
+
+@pytest.mark.parametrize("info", [[], {}, "x", {"artifact_uri": "s3://m\u0007"}])
+async def test_a_model_that_is_none(server: Registry, info: Any) -> None:
+    server.log("u1", "model")
+    server.models[f"m-{200:032x}"] = info
+    with pytest.raises(SourceError):
+        await ask(server)

@@ -198,7 +198,7 @@ async def test_the_stand_in_answers_the_same(
     assert await client(asked, access(mlflow.server.url), None) == expected
 
 
-async def test_who_may_only_read(mlflow: Trained, client: Mlflow) -> None:
+async def test_who_may_only_read(mlflow: Trained, client: Mlflow, name: str) -> None:
     if not mlflow.server.auth:
         return
     onlooker = {"username": "onlooker", "password": "an-onlookers-password"}
@@ -208,3 +208,7 @@ async def test_who_may_only_read(mlflow: Trained, client: Mlflow) -> None:
         await client(wanted("iris", "s3://models/onlooker"), shown, None)
     with pytest.raises(AccessDenied, match="alias answered 403: Permission denied"):
         await client(KeptAlias("iris", "champion", "2"), shown, None)
+    # Of a model that there is not the server tells no more than of one of others.
+    assert await client(wanted(name, "s3://models/onlooker"), shown, None) == Enrolled("1")
+    moved = KeptAlias(name, "champion", "1")
+    assert await client(moved, shown, None) == AliasMeans("1")

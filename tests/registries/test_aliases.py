@@ -138,6 +138,39 @@ def test_why_it_does_not(seen: Sighting[object], reason: str) -> None:
     assert outcome(kept(deployment(settled=2), ALIAS, of(3), seen, NOW))[1:] == (reason, "2")
 
 
+def test_the_way_back_from_a_move_whose_answer_is_lost() -> None:
+    """Version 4 is promoted while the registry takes the move and does not answer; then version 3
+    serves again: the alias on 4 is the operator's own work, and no others'."""
+    down: Sighting[object] = Sighting(failure=Failure("SourceUnavailable", "gone", NOW))
+    for seen in (UNSEEN, down):
+        moved = kept(deployment(settled=3), ALIAS, of(4), seen, NOW).status
+        assert moved is not None
+        assert (moved.version, moved.moving) == ("3", "4")
+        back = deployment(settled=3)
+        status = back.status.model_copy(update={"served_alias": moved})
+        back = back.model_copy(update={"status": status})
+        asked = question(back, ALIAS, of(3), registry()).question
+        assert asked == KeptAlias("fraud", "champion", "3")
+        again = kept(back, ALIAS, of(3), Sighting(AliasMeans("3"), NOW, NOW), NOW).status
+        assert again is not None
+        assert (again.version, again.moving) == ("3", "")
+
+
+def test_another_alias_is_not_being_moved() -> None:
+    """spec.servedAlias names another one by now, which is not known to be anything yet."""
+    other = ServedAlias(registry="mlflow", name="fraud", alias="production")
+    before = deployment(settled=3)
+    assert kept(before, other, of(4), UNSEEN, NOW).status == before.status.served_alias
+
+
+def test_a_registry_that_is_down_moves_nothing() -> None:
+    down: Sighting[object] = Sighting(failure=Failure("SourceUnavailable", "gone", NOW))
+    settled = deployment(settled=3)
+    assert kept(settled, ALIAS, of(3), down, NOW).status == settled.status.served_alias
+    refused = Refused("NoReadyPods", "none")
+    assert kept(settled, ALIAS, refused, UNSEEN, NOW).status == settled.status.served_alias
+
+
 def test_a_new_leader_knows_nothing_better_yet() -> None:
     known = deployment(settled=3, said="AliasMovedByOthers")
     assert outcome(kept(known, ALIAS, of(3), UNSEEN, NOW))[1] == "AliasMovedByOthers"

@@ -145,3 +145,25 @@ def test_an_answer_without_measure_is_told(field: str, value: str) -> None:
     changed: JSON = {field: value}
     with pytest.raises(InvalidResult, match=r"what MLflow tells of run r.+ cannot be used: "):
         read(run(), replace(LOGGED, **changed))
+
+
+def test_what_a_trainer_may_call_things() -> None:
+    """Texts that steer no terminal; a page whose address is too long is left out."""
+    logged = Logged(
+        *(f"{URL}/{'x' * 2040}", "7", "r1", MODEL, "s3://m/1"),
+        metrics=(("a\x1b[2J", 1.0), ("b", 2.0)),
+        parameters=(("p\x1b", "1"),),
+        data=(("iris\x1b[2J\n", "d1"),),
+    )
+    found = report(logged)
+    assert [m.name for m in found.metrics] == ["b"]
+    assert (found.parameters, found.data_revision) == ({"p\\x1b": "1"}, "iris\\x1b[2J\\n@d1")
+    assert found.mlflow is not None
+    assert (found.mlflow.run_id, found.mlflow.url) == ("r1", "")
+
+
+def test_the_page_of_a_run_in_a_workspace() -> None:
+    logged = Logged(*(URL, "7", "r1", MODEL, "s3://m/1"), workspace="team-a")
+    tracked = report(logged).mlflow
+    assert tracked is not None
+    assert tracked.url == f"{URL}/#/experiments/7/runs/r1?workspace=team-a"

@@ -264,6 +264,14 @@ class ServedAliasStatus(RegisteredVersion):
 
     alias: Annotated[str, Field(max_length=255, description="The alias.")]
     time: Annotated[Timestamp, Field(description="Since when it was seen to mean the version.")]
+    moving: Annotated[
+        str,
+        Field(
+            max_length=18,
+            description="Number of the version that the registry is asked to move it to since; it "
+            "may mean that already.",
+        ),
+    ] = ""
 
 
 class ModelDeploymentStatus(Model):

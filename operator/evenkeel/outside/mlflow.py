@@ -141,7 +141,7 @@ class Logged:
 
     server: whose. uri: where the model's artefacts are. metrics: the newest value of each. data:
     names and digests of the datasets that it was trained on, as far as they are told. commit: of
-    the code, empty if that is not told.
+    the code, empty if that is not told. workspace: empty for the default.
     """
 
     server: str
@@ -153,6 +153,7 @@ class Logged:
     parameters: tuple[tuple[str, str], ...] = ()
     data: tuple[tuple[str, str], ...] = ()
     commit: str = ""
+    workspace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,9 +155,19 @@ def question(
 
 
 def _settled(md: ModelDeployment, alias: ServedAlias, version: RegisteredVersion) -> bool:
-    """Whether it was seen to mean the version, since that serves."""
+    """Whether it was seen to mean the version, since that serves, and was not moved since."""
     before = md.status.served_alias
-    return before is not None and before.alias == alias.alias and before.identity == version
+    return (
+        before is not None
+        and not before.moving
+        and before.alias == alias.alias
+        and before.identity == version.identity
+    )
+
+
+def _same_alias(before: ServedAliasStatus, alias: ServedAlias) -> bool:
+    known = (before.registry, before.name, before.alias)
+    return known == (alias.registry, alias.name, alias.alias)
 
 
 def kept(
@@ -175,17 +185,21 @@ def kept(
     if isinstance(version, Refused):
         claimed = version.reason in CLAIMED
         return Kept(before, _told(version), again=LOOK_AGAIN if claimed else None)
+    settled = _settled(md, alias, version)
+    if before is not None and not settled and _same_alias(before, alias):
+        # Should the answer be lost, the way back is not taken for others' work.
+        before = before.model_copy(update={"moving": version.version})
     fault = _fault(alias, version, seen)
     if fault is not None:
         return Kept(before, _told(fault))
     what = f"alias {alias.alias} of {alias.name} in ModelRegistry {alias.registry}"
     text = f"{what} is version {version.version}, which serves"
     if isinstance(seen.answer, AliasMeans):
-        if not _settled(md, alias, version):
+        if not settled:
             time = timestamp(seen.since or now)
-            before = ServedAliasStatus(**dict(version), alias=alias.alias, time=time)
+            before = ServedAliasStatus(**dict(version.identity), alias=alias.alias, time=time)
         return Kept(before, Observation(TYPE, "True", "AliasSet", text))
-    if _settled(md, alias, version) and (told := find(md.status.conditions, TYPE)) is not None:
+    if settled and (told := find(md.status.conditions, TYPE)) is not None:
         # A process that has just begun to lead knows nothing better yet.
         return Kept(before, told.observation)
     text = f"{what} is to be version {version.version}; the registry has not answered yet"

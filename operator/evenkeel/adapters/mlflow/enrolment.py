@@ -83,12 +83,19 @@ def _first(versions: Iterable[JSON]) -> str:
 async def _made(server: Server, question: Enrolment) -> str:
     """The number of a new version, of a new model if there is none."""
     reply = await _create(server, question)
-    if reply.status == 404 and error_code(reply) == ABSENT:
+    if _modelless(reply):
         made = await server.send("registered-models/create", {"name": question.name})
-        if error_code(made) != EXISTS:
+        if made.status != 403 and error_code(made) != EXISTS:
             _taken(server, made)
-        reply = await _create(server, question)
+        if made.status != 403:
+            reply = await _create(server, question)
     return number(_taken(server, reply).get("model_version"), reply)
+
+
+def _modelless(reply: Reply) -> bool:
+    """Whether there may be no such model; a server that asks for rights says of none 403 to all but
+    its administrators."""
+    return reply.status == 403 or (reply.status == 404 and error_code(reply) == ABSENT)
 
 
 async def _create(server: Server, question: Enrolment) -> Reply:

@@ -6,6 +6,7 @@ import re
 
 from evenkeel.adapters.mlflow.mlmodel import MLmodel, mlmodel
 from evenkeel.adapters.mlflow.server import (
+    COMMIT,
     NO_ALIAS,
     NO_VERSION,
     Server,
@@ -17,8 +18,6 @@ from evenkeel.adapters.web import Reply
 from evenkeel.adapters.words import one_line, without
 from evenkeel.outside.mlflow import Missing, Registered, Which
 
-COMMIT = "mlflow.source.git.commit"
-"""A tag of runs."""
 NO_FLAVORS = "FlavorsUnknown"
 NOT_READY = "RegisteredVersionNotReady"
 

@@ -8,12 +8,19 @@ from contextlib import suppress
 from math import isfinite
 from typing import Any
 
-from evenkeel.adapters.mlflow.server import ABSENT, JSON, Server, error_code, tags_of, text
+from evenkeel.adapters.mlflow.server import (
+    ABSENT,
+    COMMIT,
+    JSON,
+    Server,
+    error_code,
+    tags_of,
+    text,
+)
 from evenkeel.adapters.source import NotUnderstood
 from evenkeel.adapters.words import one_line
 from evenkeel.outside.mlflow import Logged, LoggedBy, Unclear, Unlogged
 
-COMMIT = "mlflow.source.git.commit"
 PARENT = "mlflow.parentRunId"
 CONTEXT = "mlflow.data.context"
 MOST_RUNS = 20
@@ -22,6 +29,7 @@ RUNS = 2**22
 """Bytes of an answer with runs."""
 
 _MODEL = re.compile(r"^m-[0-9a-f]{32}$")
+_EXPERIMENT = re.compile(r"^[0-9A-Za-z_-]{1,64}$")
 
 
 async def logged(server: Server, question: LoggedBy) -> Logged | Unlogged | Unclear:
@@ -31,6 +39,8 @@ async def logged(server: Server, question: LoggedBy) -> Logged | Unlogged | Uncl
         return Unlogged(server.said(reply))
     found = server.read(reply).get("experiment")
     experiment = text(found, "experiment_id", reply) if isinstance(found, dict) else ""
+    if not _EXPERIMENT.match(experiment):
+        raise NotUnderstood(f"{reply.url}: the answer is none of MLflow's")
     runs = await _runs(server, question, experiment)
     finished = [run for run in runs if _told(run, "status") == "FINISHED"]
     if not finished:
@@ -77,9 +87,9 @@ async def _model(server: Server, question: LoggedBy, run: JSON) -> JSON | Unlogg
         try:
             info = server.read(reply)["model"]["info"]
             text(info, "artifact_uri", reply)
-        except (TypeError, KeyError):
+            models.append({**info, "model_id": model_id})
+        except (TypeError, KeyError, AttributeError):
             raise NotUnderstood(f"{reply.url}: the answer is none of MLflow's") from None
-        models.append(info)
     named = [m for m in models if question.model in ("", m.get("name"))]
     if not named:
         known = ", ".join(sorted({one_line(str(m.get("name")), 60) for m in models}))
@@ -121,6 +131,7 @@ def _logged(server: Server, experiment: str, run: JSON, model: JSON) -> Logged:
         parameters=tuple(sorted(_texts(data.get("params", ()), "key", "value"))),
         data=tuple(_datasets(run)),
         commit=one_line(str(tags_of(data).get(COMMIT, "")), 64),
+        workspace=server.workspace,
     )
 
 

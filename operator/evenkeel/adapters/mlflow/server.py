@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.body import parsed
-from evenkeel.adapters.source import NotUnderstood, SourceError
+from evenkeel.adapters.source import AccessDenied, NotUnderstood, SourceError
 from evenkeel.adapters.web import ANSWER, Reply, Web, refusal, words
 from evenkeel.outside.mlflow import Missing
 
@@ -26,6 +27,10 @@ NO_MODEL = "RegisteredModelNotFound"
 INVALID = "INVALID_PARAMETER_VALUE"
 EXISTS = "RESOURCE_ALREADY_EXISTS"
 ABSENT = "RESOURCE_DOES_NOT_EXIST"
+COMMIT = "mlflow.source.git.commit"
+"""A tag of runs."""
+STRANGE = "Invalid Host header"
+"""What a server says that does not know the name by which it is asked."""
 LONGEST = 2048
 """Characters of a text that is taken."""
 
@@ -97,6 +102,10 @@ class Server:
             return NotUnderstood(
                 f"{reply.url} answered 404 as no MLflow server does; write the server's base URL"
             )
+        if reply.status == 403 and (said := self.said(reply)).startswith(STRANGE):
+            host = urlsplit(self.access.url).netloc
+            message = f"{reply.url} answered 403: {said}"
+            return AccessDenied(f"{message}; start the server with {host} in its --allowed-hosts")
         return refusal(reply, self.access)
 
     def said(self, reply: Reply) -> str:
@@ -122,7 +131,7 @@ def error_code(reply: Reply) -> str:
 def text(found: JSON, name: str, reply: Reply) -> str:
     """A text of an answer. Raises NotUnderstood where it has none that can be used."""
     told = found.get(name)
-    if not isinstance(told, str) or not 0 < len(told) <= LONGEST:
+    if not isinstance(told, str) or not 0 < len(told) <= LONGEST or not told.isprintable():
         raise NotUnderstood(f"{reply.url}: the answer has no {name} that can be used")
     return told
 

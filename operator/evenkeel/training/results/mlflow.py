@@ -20,7 +20,7 @@ from evenkeel.api.resultfrom import ResultRun
 from evenkeel.api.tracking import TrackedRun
 from evenkeel.api.trainingrun import TrainingResult, TrainingRun
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.text import printable
+from evenkeel.meta.text import one_line, printable
 from evenkeel.outside.mlflow import KIND, Logged, LoggedBy, Unclear, Unlogged
 from evenkeel.outside.poll import Poll
 from evenkeel.training.result import InvalidResult, decimal, first
@@ -34,6 +34,8 @@ EXPERIMENT, CONTEXT = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_CONTEXT"
 MOST = 64
 """Metrics and parameters that a version has."""
 LARGEST = 1e28
+LONGEST = 2048
+"""Characters of a run's page."""
 
 
 def place(run: TrainingRun) -> str:
@@ -83,21 +85,28 @@ def read(run: TrainingRun, answer: Logged | Unlogged | Unclear) -> TrainingResul
 
 
 def _report(run: TrainingRun, answer: Logged, uri: str) -> TrainingResult:
-    runs = f"{answer.server.rstrip('/')}/#/experiments/{answer.experiment_id}/runs"
+    page = _page(answer)
     return TrainingResult(
         uri=uri,
         format=FORMAT,
         metrics=_metrics(run, answer.metrics),
         parameters=dict(_short(answer.parameters)[:MOST]),
-        data_revision=", ".join(f"{name}@{digest}" for name, digest in answer.data)[:253],
+        data_revision=one_line(", ".join(f"{n}@{digest}" for n, digest in answer.data))[:253],
         code_revision=answer.commit,
         mlflow=TrackedRun(
             registry=_spec(run).registry,
             run_id=answer.run_id,
             model_id=answer.model_id,
-            url=f"{runs}/{answer.run_id}",
+            url=page if len(page) <= LONGEST else "",
         ),
     )
+
+
+def _page(logged: Logged) -> str:
+    """The run's page, as MLflow's clients print it."""
+    runs = f"{logged.server.rstrip('/')}/#/experiments/{logged.experiment_id}/runs"
+    where = f"?workspace={logged.workspace}" if logged.workspace else ""
+    return f"{runs}/{logged.run_id}{where}"
 
 
 def given(run: TrainingRun) -> Mapping[str, str]:
@@ -112,7 +121,7 @@ def given(run: TrainingRun) -> Mapping[str, str]:
 def _metrics(run: TrainingRun, told: Iterable[tuple[str, float]]) -> tuple[Metric, ...]:
     """Those that gates look at first, as many as a version has."""
     judged = {gate.metric for gate in run.spec.gates}
-    usable = [(n, v) for n, v in told if 0 < len(n) <= 128 and abs(v) < LARGEST]
+    usable = [(n, v) for n, v in told if 0 < len(n) <= 128 and n.isprintable() and abs(v) < LARGEST]
     chosen = sorted(usable, key=lambda metric: metric[0] not in judged)[:MOST]
     return tuple(
         Metric(name=name, value=decimal(Decimal(str(value)), name)) for name, value in chosen
@@ -120,7 +129,7 @@ def _metrics(run: TrainingRun, told: Iterable[tuple[str, float]]) -> tuple[Metri
 
 
 def _short(told: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name[:253], printable(value)[:512]) for name, value in told]
+    return [(printable(name)[:253], printable(value)[:512]) for name, value in told]
 
 
 def _experiment(run: TrainingRun) -> str:
