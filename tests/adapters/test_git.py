@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -401,6 +402,17 @@ def packed(*entries: bytes, number: int | None = None) -> bytes:
 def test_packs_that_would_fill_memory_or_lie(data: bytes, says: str) -> None:
     with pytest.raises(pack.BadPack, match=says):
         pack.objects(data)
+
+
+@pytest.mark.parametrize("kind", [pack.BLOB, pack.OFS_DELTA])
+def test_numbers_without_an_end_cost_no_time(kind: int) -> None:
+    size = b"\xff" if kind == pack.BLOB else bytes([kind << 4])
+    began = time.monotonic()
+    with pytest.raises(pack.BadPack, match="larger than any"):
+        pack.objects(packed(size + b"\xff" * pack.LARGEST))
+    with pytest.raises(pack.BadPack, match="does not fit"):
+        pack.applied(b"", b"\xff" * pack.LARGEST)
+    assert time.monotonic() - began < 1, "whoever sends these holds everybody's reader"
 
 
 def test_objects_that_would_fill_memory() -> None:

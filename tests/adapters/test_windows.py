@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, nan
 
 import pytest
@@ -30,11 +31,13 @@ class Server:
     def __init__(self, **values: float | PrometheusError | Answer | None) -> None:
         self.values = values
         self.asked: list[tuple[str, int | None]] = []
+        self.tenants: set[str] = set()
 
     async def ask(
         self, access: Access, query: str, *, tenant: str = "", at: int | None = None
     ) -> Answer:
         self.asked.append((query, at))
+        self.tenants.add(tenant)
         name = next(n for n in self.values if f"increase({n}" in query)
         value = self.values[name]
         if isinstance(value, PrometheusError):
@@ -52,6 +55,20 @@ async def test_the_window_is_asked_for_at_its_end() -> None:
         ('sum(increase(all{a="b"}\n[3600s]))', 7200),
         ("sum(increase(good # x\n[3600s]))", 7200),
     ]
+
+
+async def test_namespaces_ask_by_shares_of_their_own() -> None:
+    server = Server(all=100.0, good=90.0)
+    for owner in ("shop", "search"):
+        await Windows(server)(QUESTION, replace(ACCESS, owner=owner), None)  # type: ignore[arg-type]
+    assert server.tenants == {"shop/windows", "search/windows"}
+
+
+async def test_what_is_told_for_information_is_no_warning() -> None:
+    told = Answer((Sample({}, 90.0),), warnings=("PromQL info: metric might not be a counter",))
+    server = Server(all=100.0, good=told)
+    found = await Windows(server)(QUESTION, ACCESS, None)  # type: ignore[arg-type]
+    assert found == WindowCounts(7200, 10, 100)
 
 
 @pytest.mark.parametrize(

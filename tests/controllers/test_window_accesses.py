@@ -30,7 +30,8 @@ def accesses(found: Access | Unobserved) -> WindowAccesses:
 async def test_each_poll_is_reached_in_its_own_way() -> None:
     made = accesses(Access("http://prometheus:9090"))
     window = Poll(WINDOW, "http://prometheus:9090", QUESTION, 60.0)
-    assert (await made.of("shop", window)).url == "http://prometheus:9090"
+    found = await made.of("shop", window)
+    assert (found.url, found.owner) == ("http://prometheus:9090", "shop")
     git = Poll("git", "https://git.example", GitQuestion("main", "data"), 60.0)
     assert (await made.of("shop", git)).url == "https://git.example"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from evenkeel.api.cause import cause_text
 from evenkeel.api.cloudevent import CloudEvent
+from evenkeel.meta.times import timestamp
 from evenkeel.retraining.counted import digest
 from evenkeel.retraining.triggers import Matched, first_matches
 from evenkeel.retraining.triggers.cloud_event import CLOUD_EVENT
@@ -50,6 +51,14 @@ class World(Cluster):
     def answered(self) -> list[list[str]]:
         """The ids in the causes of all runs, in order."""
         return [[e.id for e in self.runs[name].spec.cause.events] for name in self.started]
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_no_time_of_an_event_stops_the_schedule(time: str) -> None:
+    world = World()
+    world.reconcile(world.of(1, time=time))
+    assert world.answered == [["e1"]]
+    assert world.runs[world.started[0]].spec.cause.time == timestamp(world.now)
 
 
 def test_an_event_makes_a_run_that_keeps_it() -> None:

@@ -14,7 +14,7 @@ from evenkeel.training.environment import environment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.retraining import DRIFT, NOW, Cluster, Crash, alerts, nightly, schedule
+from tests.support.retraining import DRIFT, NOW, Cluster, Crash, alerts, nightly, schedule, told
 
 AGED = {"name": "aged", "versionAge": {"maxAgeDays": 7}}
 NO_FAILURE_WAITS = {"backoffSeconds": 0, "maxConsecutiveFailures": 100}
@@ -202,6 +202,53 @@ def test_under_replace_a_newer_cause_stops_its_run_and_counts_for_it() -> None:
     assert len(world.started) == 2
 
 
+def test_one_that_was_stopped_by_a_run_that_failed_is_made_again() -> None:
+    triggers = (AGED, nightly("5 9 * * *"))
+    world = World(*triggers, concurrencyPolicy="Replace", failurePolicy=NO_FAILURE_WAITS)
+    world.pass_time(days=7)
+    world.settle()
+    world.pass_time(minutes=5)
+    world.settle()
+    first, second = world.started
+    world.finish(first, "Replaced")
+    world.settle()
+    assert len(world.started) == 2
+    world.finish(second, "TrainerFailed")
+    world.settle()
+    assert world.met == [("v1", 1, 0), ("v1", 1, 1)]
+
+
+@pytest.mark.parametrize("policy", ["Forbid", "Queue", "Replace"])
+def test_the_first_run_of_all_is_known_after_a_crash_with_the_alerts_that_it_answers(
+    policy: str,
+) -> None:
+    world = World(AGED, DRIFT, concurrencyPolicy=policy)
+    world.champion = version("v1", NOW - timedelta(days=8))
+    with suppress(Crash):
+        world.reconcile(told(2), writes=1)
+    assert len(world.started) == 1
+    world.reconcile(told(2))
+    assert world.status.last_run is not None
+    assert (world.status.last_run.name, world.status.last_run.alert_count) == (world.started[0], 2)
+    world.end()
+    assert (len(world.started), world.received, world.accounted) == (1, 2, 2)
+    revision = world.status.triggers[0].last_revision
+    assert revision is not None
+    assert (revision.digest, revision.change) == ("1.0", 1)
+
+
+def test_a_run_that_failed_before_a_restore_is_made_again_after_it() -> None:
+    world = World(failurePolicy=NO_FAILURE_WAITS)
+    world.pass_time(days=8)
+    world.settle()
+    world.finish_active("TrainerFailed")
+    world.restore()
+    world.settle()
+    world.pass_time(minutes=20)
+    world.settle()
+    assert world.met == [("v1", 1, 0), ("v1", 1, 1)]
+
+
 @pytest.mark.parametrize("runs_come_back", [True, False])
 def test_a_restore_trains_nothing_again(runs_come_back: bool) -> None:
     world = World()
@@ -257,9 +304,9 @@ def test_each_attempt_has_one_run_whenever_the_operator_dies(
         history=history,
     )
     promoted = 1
-    for seconds, writes, end, promotes, told in steps:
+    for seconds, writes, end, promotes, number in steps:
         world.pass_time(seconds=seconds)
-        inbox = alerts(told, world.now)
+        inbox = alerts(number, world.now)
         with suppress(Crash):
             world.reconcile(inbox, writes=writes)
         if end:

@@ -13,7 +13,8 @@ Timestamp = Annotated[str, Field(max_length=32, json_schema_extra={"format": "da
 
 def timestamp(moment: datetime) -> str:
     """UTC with whole seconds, such as 2026-01-31T09:00:00Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # strftime writes the year 1, which is Go's for no time at all, with one digit.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def precise(moment: datetime) -> str:
@@ -26,6 +27,10 @@ def parse(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"time without a zone: {text!r}")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"time beyond all years in UTC: {text!r}") from None
     return moment
 
 

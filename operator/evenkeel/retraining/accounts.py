@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.counted import Counted, from_run, note, remember
-from evenkeel.retraining.revisions import identity, settled
+from evenkeel.retraining.revisions import NOTHING, identity, settled
 from evenkeel.retraining.runs import NewRun, alert_run_name, occurrence_run_name
 from evenkeel.retraining.triggers import Matched, configured
 from evenkeel.retraining.triggers.kind import Revision
@@ -140,12 +140,14 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
     by_name = {r.metadata.name: r for r in runs}
     found: list[TrainingRun] = []
     met: dict[str, datetime | Revision] = {}
+    entered = _last_entered(book, by_name)
     last = book.last.name if book.last else ""
     while (run := by_name.pop(alert_run_name(schedule, last), None)) is not None:
         found.append(run)
         last = run.metadata.name
     for run in by_name.values():
-        if (unsettled := _unsettled(book, schedule, run)) is not None:
+        fresh = entered is None or created(run) > entered
+        if (unsettled := _unsettled(book, schedule, run, fresh=fresh)) is not None:
             found.append(run)
             met[run.metadata.name] = unsettled
     # Of runs of the same second, which are found in their order, the last one stays the last.
@@ -155,6 +157,9 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
         if cause.trigger in book.received:
             book.received[cause.trigger] += max(0, cause.alert_count - waited)
         if (one := met.get(run.metadata.name)) is not None:
+            if isinstance(one, Revision) and cause.trigger not in book.revisions:
+                first = settled(None, NOTHING, created(run), first=(cause.change or 1) - 1)
+                book.revisions[cause.trigger] = first
             book.settle(cause.trigger, one, created(run))
         book.pending = None
         noted = from_run(run.metadata.annotations.get(labels.COUNTED, ""))
@@ -168,10 +173,21 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
         )
 
 
+def _last_entered(book: Book, runs: Mapping[str, TrainingRun]) -> datetime | None:
+    """When the last run that was entered was created; None if none was."""
+    if book.last is None:
+        return None
+    known = runs.get(book.last.name)
+    return parse(book.last.time) if known is None else created(known)
+
+
 def _unsettled(
-    book: Book, schedule: RetrainSchedule, run: TrainingRun
+    book: Book, schedule: RetrainSchedule, run: TrainingRun, *, fresh: bool
 ) -> datetime | Revision | None:
-    """What the run is for, a time or a revision of a source, if that is not settled yet."""
+    """What the run is for, a time or a revision of a source, if that is not settled yet.
+
+    fresh: whether no run was entered after it was created.
+    """
     cause = run.spec.cause
     for name, kind, _ in configured(schedule.spec.triggers):
         if name != cause.trigger:
@@ -181,9 +197,13 @@ def _unsettled(
         if kind.clock is not None and time is not None and time > book.handled[name]:
             return time if run.metadata.name == own(timestamp(time)) else None
         if (revision := kind.told(cause)) is not None:
-            # A trigger that counts from nothing yet began no run: it had the name once before.
             known = book.revisions.get(name)
-            newer = known is not None and (cause.change or 0) > known.change
+            if known is not None:
+                newer = (cause.change or 0) > known.change
+            else:
+                # What looks at production may begin a run when it is first seen. Any other run, and
+                # any other trigger's that counts from nothing, is of when it had the name before.
+                newer = fresh and kind.overseer is not None
             return revision if newer and run.metadata.name == own(identity(revision)) else None
     return None
 

@@ -20,8 +20,7 @@ from evenkeel.api.version_order import trained
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.retraining.accounts import Book
 from evenkeel.retraining.occurrences import Upcoming
-from evenkeel.retraining.revisions import former_change, identity, settled, was_settled
-from evenkeel.retraining.runs import occurrence_run_name
+from evenkeel.retraining.revisions import NOTHING, former_change, identity, settled, was_settled
 from evenkeel.retraining.triggers import Configured, configured
 from evenkeel.retraining.triggers.kind import (
     InvalidTrigger,
@@ -31,9 +30,9 @@ from evenkeel.retraining.triggers.kind import (
     Revision,
     attempt_at,
 )
-from evenkeel.training.run_state import ended, failed, succeeded
+from evenkeel.training.restored import created
+from evenkeel.training.run_state import ended, failed, outcomes, replaced, succeeded
 
-NOTHING = Revision("", "")
 Decays = Mapping[str, DecayEvidence]
 """By trigger what is shown of the metrics of the version in production."""
 
@@ -56,7 +55,7 @@ def occasions(
     for trigger in configured(schedule.spec.triggers):
         if trigger.kind.overseer is None:
             continue
-        known = _known(book, schedule, trigger, runs, now)
+        known = _known(book, trigger, runs, now)
         version = None if champion is None else _production(champion, decays.get(trigger.name))
         occasion = None if version is None else _occasion(trigger, version, now)
         if version is None or occasion is None or schedule.spec.suspend:
@@ -123,11 +122,7 @@ def _met(known: SettledRevision, version: Production, occasion: Occasion) -> Out
 
 
 def _known(
-    book: Book,
-    schedule: RetrainSchedule,
-    trigger: Configured,
-    runs: Sequence[TrainingRun],
-    now: datetime,
+    book: Book, trigger: Configured, runs: Sequence[TrainingRun], now: datetime
 ) -> SettledRevision:
     """What was settled last, and whether its run has failed.
 
@@ -136,8 +131,21 @@ def _known(
     known = book.revisions.get(trigger.name)
     if known is None:
         return settled(None, NOTHING, now, first=former_change(runs, trigger.name))
-    of = identity(Revision(known.revision, known.digest))
-    name = occurrence_run_name(schedule, trigger.kind.field, trigger.name, of)
-    if any(run.metadata.name == name and failed(run) for run in runs):
+    if any(_is_for(run, trigger, known) and _in_vain(run, runs) for run in runs):
         known = book.revisions[trigger.name] = known.model_copy(update={"failed": True})
     return known
+
+
+def _is_for(run: TrainingRun, trigger: Configured, known: SettledRevision) -> bool:
+    """By its cause: runs of an earlier life, before a restore, have other names."""
+    cause = run.spec.cause
+    told = Revision(known.revision, known.digest)
+    return cause.trigger == trigger.name and trigger.kind.told(cause) == told
+
+
+def _in_vain(run: TrainingRun, runs: Sequence[TrainingRun]) -> bool:
+    """Whether it failed, or was stopped for one that failed."""
+    if not replaced(run):
+        return failed(run)
+    after = outcomes(other for other in runs if created(other) >= created(run))
+    return bool(after) and not min(after).succeeded

@@ -11,6 +11,9 @@ from evenkeel.meta.times import timestamp
 from evenkeel.retraining.counted import digest
 from evenkeel.retraining.triggers.kind import Revision
 
+NOTHING = Revision("", "")
+"""That there was none yet."""
+
 
 def identity(revision: Revision) -> str:
     """What the run for a revision is named after."""

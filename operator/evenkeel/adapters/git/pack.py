@@ -21,6 +21,8 @@ LARGEST = 16 * 2**20
 """The same of any other object."""
 STEP = 2**16
 HASH = 20
+DIGITS = 9
+"""Bytes of a number, seven bits each; of millions it would take hours to add them up."""
 
 
 class Limits(NamedTuple):
@@ -103,21 +105,27 @@ class _Reader:
             self.deltas.setdefault(base, []).append((begin, data))
 
     def _head(self) -> tuple[int, int]:
-        byte = self._take(1)[0]
-        kind, size, shift = byte >> 4 & 7, byte & 15, 4
-        while byte & 128:
-            byte = self._take(1)[0]
-            size |= (byte & 127) << shift
-            shift += 7
-        return kind, size
+        first, *more = self._digits()
+        size = first & 15
+        for place, digit in enumerate(more):
+            size |= digit << 4 + 7 * place
+        return first >> 4, size
 
     def _offset(self) -> int:
-        byte = self._take(1)[0]
-        offset = byte & 127
-        while byte & 128:
-            byte = self._take(1)[0]
-            offset = (offset + 1 << 7) | byte & 127
+        offset, *more = self._digits()
+        for digit in more:
+            offset = (offset + 1 << 7) | digit
         return offset
+
+    def _digits(self) -> list[int]:
+        """Those of the number that comes next, as many as say that they are not the last."""
+        found: list[int] = []
+        for _ in range(DIGITS):
+            byte = self._take(1)[0]
+            found.append(byte & 127)
+            if not byte & 128:
+                return found
+        raise BadPack("a number is larger than any that is taken")
 
     def _take(self, number: int) -> bytes:
         taken = self.data[self.at : self.at + number]
@@ -224,14 +232,13 @@ def _applied(base: bytes, delta: bytes) -> bytes:
 
 
 def _size(delta: bytes, at: int) -> tuple[int, int]:
-    size = shift = 0
-    while True:
-        byte = delta[at]
-        at += 1
-        size |= (byte & 127) << shift
-        shift += 7
+    size = 0
+    for place in range(DIGITS):
+        byte = delta[at + place]
+        size |= (byte & 127) << 7 * place
         if not byte & 128:
-            return size, at
+            return size, at + place + 1
+    raise BadPack("a delta does not fit its base")
 
 
 def tree_of(commit: bytes) -> str:

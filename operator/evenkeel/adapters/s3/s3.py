@@ -156,5 +156,5 @@ def _modified(reply: Reply) -> str:
     """Empty if the store does not tell."""
     try:
         return timestamp(parsedate_to_datetime(reply.headers.get("Last-Modified", "")))
-    except ValueError:
+    except (ValueError, OverflowError):
         return ""

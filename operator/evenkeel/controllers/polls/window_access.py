@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.source import AccessDenied, NotAllowed, SourceError, Unavailable
@@ -38,6 +39,6 @@ class WindowAccesses:
         assert isinstance(question.server, Prometheus)
         found = await self._prometheus(namespace, question.server)
         if not isinstance(found, Unobserved):
-            return found
+            return replace(found, owner=namespace)
         error = _REFUSALS.get(found.reason, Unavailable)
         raise error(found.message.replace(FIELD, "metricDecay.prometheus"))
