@@ -138,18 +138,14 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
     Such a run took all that was pending, and the alerts on top of that were not yet received.
     """
     by_name = {r.metadata.name: r for r in runs}
-    found: list[TrainingRun] = []
-    met: dict[str, datetime | Revision] = {}
     entered = _last_entered(book, by_name)
-    last = book.last.name if book.last else ""
-    while (run := by_name.pop(alert_run_name(schedule, last), None)) is not None:
-        found.append(run)
-        last = run.metadata.name
-    for run in by_name.values():
+    found = _chain(schedule, book.last.name if book.last else "", by_name)
+    met: dict[str, datetime | Revision] = {}
+    for name, run in [*by_name.items()]:
         fresh = entered is None or created(run) > entered
         if (unsettled := _unsettled(book, schedule, run, fresh=fresh)) is not None:
-            found.append(run)
-            met[run.metadata.name] = unsettled
+            met[name] = unsettled
+            found += [run, *_chain(schedule, name, by_name)]
     # Of runs of the same second, which are found in their order, the last one stays the last.
     for run in sorted(found, key=created):
         cause = run.spec.cause
@@ -171,6 +167,18 @@ def adopt(book: Book, schedule: RetrainSchedule, runs: Sequence[TrainingRun]) ->
             time=run.metadata.creation_timestamp,
             alert_count=max(cause.alert_count, waited),
         )
+
+
+def _chain(
+    schedule: RetrainSchedule, last: str, by_name: dict[str, TrainingRun]
+) -> list[TrainingRun]:
+    """The runs for alerts and events that were created one after the other after `last`; they are
+    taken out of the runs."""
+    found: list[TrainingRun] = []
+    while (run := by_name.pop(alert_run_name(schedule, last), None)) is not None:
+        found.append(run)
+        last = run.metadata.name
+    return found
 
 
 def _last_entered(book: Book, runs: Mapping[str, TrainingRun]) -> datetime | None:
