@@ -27,6 +27,7 @@ OPERATOR = f"system:serviceaccount:{HOME}:approvals"
 MANUAL = "approval: {mode: Manual}"
 CLAIMS = {
     "a run": "trainingRun: fraud-1",
+    "an engine's run": "run: {engine: pipelineRun, name: r1}",
     "a cause": "cause: {type: Manual}",
     "a champion": "champion: fraud-0",
     "gates": "gates: [{name: g, metric: accuracy, min: '0.1'}]",

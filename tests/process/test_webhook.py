@@ -455,6 +455,28 @@ async def test_a_body_beyond_the_limit_is_refused_while_it_comes(
         assert says in (await response.json())["error"]
 
 
+async def test_who_drips_holds_up_nobody_else(desk: Desk, client: Http) -> None:
+    desk.secrets["slow"] = "own"
+    begun = asyncio.Event()
+
+    async def drips() -> AsyncIterator[bytes]:
+        yield b"{"
+        begun.set()
+        await asyncio.Event().wait()
+
+    headers = {"Authorization": "Bearer slow"}
+    slow = asyncio.create_task(client.post(f"{PATH}/slow", data=drips(), headers=headers))
+    await begun.wait()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield json.dumps(body(alert())).encode()
+
+    headers = {"Authorization": "Bearer secret"}
+    answer = await client.post(PATH, data=pieces(), headers=headers)
+    assert (answer.status, slow.done()) == (200, False)
+    slow.cancel()
+
+
 async def test_a_body_that_drips_is_given_up(client: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "READING", 0.05)
     release = asyncio.Event()

@@ -34,6 +34,11 @@ class Senders:
         fits = [_same(authorization, token), _same(authorization, own)]
         return any(fits)
 
+    def tenant(self, namespace: str) -> str:
+        """Whose requests wait for each other: those of a namespace with a token of its own do for
+        its own alone, all others together, however many names they tell."""
+        return namespace if namespace in self._secrets else ""
+
     async def _own(self, namespace: str) -> str:
         """The namespace's token; empty if it has none that can be read."""
         secret = self._secrets.get(namespace)

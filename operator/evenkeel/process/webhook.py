@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +33,7 @@ from evenkeel.retraining.triggers.kind import Batch, MalformedBody, Message, Rec
 log = logging.getLogger(__name__)
 
 LARGE = 2**20
-"""Bytes; bodies above, or of unknown size, are read and sorted one after the other."""
+"""Bytes; a tenant's bodies above, or of unknown size, are read and sorted one after the other."""
 PATIENCE = 8.0
 """Seconds within which the cause must be durable; Alertmanager itself waits 10 s by default."""
 TOLD = 20
@@ -75,8 +76,7 @@ class Webhook:
         self._grants = grants
         self._tell = tell
         self._specs = _SpecsOfSchedules(schedules)
-        self._large = asyncio.Semaphore(1)
-        self._small = asyncio.Semaphore(16)
+        self._turns: dict[str, _Turns] = defaultdict(_Turns)
         self._complained = float("-inf")
 
     def application(self) -> web.Application:
@@ -100,8 +100,7 @@ class Webhook:
         if not self._leads():
             return _busy("this replica does not lead; send again")
         about = Request(namespace, self._label, self._grants, datetime.now(UTC))
-        length = request.content_length
-        turn = self._small if length is not None and length <= LARGE else self._large
+        turn = self._turns[self._senders.tenant(namespace)].of(request)
         try:
             async with turn:
                 batch, addressed = await self._sorted(kind, receiver, about, request)
@@ -203,6 +202,19 @@ class Webhook:
                     f"one {receiver.noun} that trigger {trigger} matches was not taken: {said}",
                 ),
             )
+
+
+class _Turns:
+    """How many bodies of a tenant are in hand at once: who sends slowly holds up no other."""
+
+    def __init__(self) -> None:
+        self._large = asyncio.Semaphore(1)
+        self._small = asyncio.Semaphore(16)
+
+    def of(self, request: web.Request) -> asyncio.Semaphore:
+        """The queue of the request."""
+        length = request.content_length
+        return self._small if length is not None and length <= LARGE else self._large
 
 
 class _SpecsOfSchedules:
