@@ -26,7 +26,7 @@ cluster: $(VENV)/.installed ## A real cluster: KUBECONFIG's, kind's, or the buil
 	$(RUN) -m dev.cluster up
 
 .PHONY: test
-test: lint unit apiserver conditions-short e2e ## All checks and tests
+test: lint unit apiserver integrations-short conditions-short e2e ## All checks and tests
 
 .PHONY: lint
 lint: $(VENV)/.installed ## Style, types, layers, generated files
@@ -50,6 +50,10 @@ apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
 .PHONY: test-integrations
 test-integrations: $(VENV)/.installed ## The tools that teams bring, for real, beside a real API server and on a real node
 	$(RUN) -m pytest -p tests.support.integrations tests/integrations e2e/integrations
+
+.PHONY: integrations-short
+integrations-short: $(VENV)/.installed ## A test of each that needs no cluster of its own
+	$(RUN) -m pytest -p tests.support.integrations -m short tests/integrations
 
 .PHONY: conditions
 conditions: $(VENV)/.installed ## Rollouts under the conditions of real clusters, each against its bound

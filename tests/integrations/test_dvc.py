@@ -61,6 +61,7 @@ def project(place: Project, gateway: Versitygw) -> Project:
     return place
 
 
+@pytest.mark.short
 async def test_the_pinned_revision_is_brought_whatever_came_after(project: Project) -> None:
     first = project.change(1)
     second = project.change(2)

@@ -91,6 +91,7 @@ async def client(server: Server, folder: Path, *step: object) -> JSON:
     return found
 
 
+@pytest.mark.short
 def test_the_example_really_trains_and_reports_what_evenkeel_reads(tmp_path: Path) -> None:
     text = run(PIPELINE, "local", tmp_path, "0.7", cwd=tmp_path).splitlines()[-1]
     result = parse_result(text)

@@ -129,6 +129,7 @@ def trainer(store: Versitygw, tmp_path: Path, request: pytest.FixtureRequest) ->
     return Trainer(store, tmp_path, uid=request.node.name)
 
 
+@pytest.mark.short
 def test_a_flow_fails_is_resumed_and_reports(trainer: Trainer) -> None:
     """The example: its bucket for models is made between the first attempt and the second."""
     trainer.parameters = {"C": "0.5", "models": "s3://models/tumours"}

@@ -119,6 +119,7 @@ async def test_what_is_laid_on_its_disk_is_read(
     assert (complete.folder, complete.newest) == ("02", "2026-01-31T09:00:05Z")
 
 
+@pytest.mark.short
 async def test_what_is_written_through_it_has_an_etag(gateway: Versitygw, s3: S3) -> None:
     gateway.bucket("data")
     access, every = Access(gateway.url, keys=KEYS), Look(BUCKET, "written/")

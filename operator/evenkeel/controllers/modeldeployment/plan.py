@@ -17,6 +17,7 @@ from evenkeel.controllers.modeldeployment.names import (
     told_once,
     writable,
 )
+from evenkeel.controllers.modeldeployment.registered import asked_again
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
@@ -83,21 +84,24 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         deletes=deletes,
         annotations=record(md, status),
         events=(*rollout.events, *_steering(md, rollout), *told_once(snapshot)),
-        requeue_after=_requeue_after(snapshot, rollout, children),
+        requeue_after=_requeue_after(snapshot, rollout, children, status),
         # The first revision follows from the spec alone, and serves at once.
         status_last=md.status.stable is None,
     )
 
 
 def _requeue_after(
-    snapshot: DeploymentSnapshot, rollout: RolloutState, children: Owned
+    snapshot: DeploymentSnapshot,
+    rollout: RolloutState,
+    children: Owned,
+    status: ModelDeploymentStatus,
 ) -> float | None:
     """Seconds until something is due by itself."""
     return sooner(
         rollout.requeue_after,
         children.requeue_after,
         looked_at_again(snapshot),
-        None if snapshot.alias is None else snapshot.alias.again,
+        asked_again(snapshot.told, snapshot.alias, snapshot.deployment.status, status),
     )
 
 
