@@ -137,6 +137,8 @@ def test_the_first_to_be_served_waits_for_newer_ones_to_be_judged() -> None:
     versions = version("a", "True"), version("b", None, age=2)
     assert followed(*versions) == "AwaitingApproval"
     assert followed(*versions, past=Past(served={"a"})) == "a"
+    tied = version("b", "True"), version("a", None)
+    assert followed(*tied) == "AwaitingApproval", "a name does not tell which is newer"
 
 
 def test_elders_of_what_serves_are_not_tried_though_it_is_gone() -> None:

@@ -174,12 +174,13 @@ def _unordered(newest: ModelVersion, approved: Sequence[ModelVersion]) -> Refuse
 def _unjudged(
     newest: ModelVersion, own: Sequence[ModelVersion], known: Sequence[ModelVersion]
 ) -> Refused | None:
-    """The first to be served waits for the newer ones, which a restore may judge later."""
-    seen = (v for v in own if not find(v.status.conditions, "Approved") and age(v) > age(newest))
-    if known or (waiting := next(seen, None)) is None:
+    """The first to be served waits for those that may be newer, which a restore may judge later."""
+    unjudged = (v for v in own if not find(v.status.conditions, "Approved"))
+    rivals = (v for v in unjudged if age(v) > age(newest) or tied(v, newest))
+    if known or (waiting := next(rivals, None)) is None:
         return None
     name = waiting.metadata.name
-    return Refused("AwaitingApproval", f"ModelVersion {name} is newer and not judged yet")
+    return Refused("AwaitingApproval", f"ModelVersion {name} may be newer and is not judged yet")
 
 
 def _awaits_a_person(version: ModelVersion) -> bool:
