@@ -17,7 +17,6 @@ from evenkeel.controllers.modeldeployment.names import (
     told_once,
     writable,
 )
-from evenkeel.controllers.modeldeployment.registered import asked_again
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
@@ -25,6 +24,7 @@ from evenkeel.meta.objects import Event, label_selector
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import sooner
+from evenkeel.registries.asked_again import asked_again
 from evenkeel.rollout.advance import advance
 from evenkeel.rollout.capacity import full_replicas
 from evenkeel.rollout.division import division

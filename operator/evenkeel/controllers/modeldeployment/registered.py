@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus as Status
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.modelversion import ModelVersion
@@ -22,11 +21,9 @@ from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.registries import aliases
 from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution, question, resolve
-from evenkeel.registries.tags import LATEST, Telling, questions, telling
+from evenkeel.registries.tags import Telling, questions, telling
 
 MODEL, ALIAS = "model", "alias"
-SOON = 1.0
-"""Seconds until what was just written is looked at."""
 UNSEEN: Sighting[object] = Sighting()
 
 
@@ -100,28 +97,6 @@ def _wanted(
             "spec.servedAlias.registry",
         )
     return claim_refused(store, md, registry) or aliases.wanted(md, alias, known)
-
-
-def asked_again(
-    told: Telling | None, alias: Kept | None, before: Status, after: Status
-) -> float | None:
-    """Seconds until registries are asked anew.
-
-    What they are told follows from the status, whose write wakes nobody.
-    """
-    concerned = alias is not None or (told is not None and told.every > 0)
-    if concerned and _told(before) != _told(after):
-        return SOON
-    return None if alias is None else alias.again
-
-
-def _told(status: Status) -> tuple[object, ...]:
-    """What registries may be told of."""
-    stable, canary = status.stable, status.canary
-    serves = None
-    if stable is not None:
-        serves = (stable.revision, stable.version, stable.registered, stable.ready_replicas > 0)
-    return serves, None if canary is None else canary.revision, status.history[:LATEST]
 
 
 def with_resolution(md: ModelDeployment, found: Resolution | None) -> ModelDeployment:

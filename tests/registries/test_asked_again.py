@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
-from evenkeel.controllers.modeldeployment.registered import SOON, asked_again
 from evenkeel.meta.conditions import Observation
 from evenkeel.registries.aliases import TYPE, Kept
+from evenkeel.registries.asked_again import SOON, asked_again
 from evenkeel.registries.tags import Telling
 
 ALIAS = Kept(None, Observation(TYPE, "Unknown", "NoReadyPods", ""), again=30.0)
