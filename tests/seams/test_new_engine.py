@@ -23,7 +23,7 @@ from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import JOB, OWNED, READ, ResourceType, Watch
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.training import engine_of, engines, watches
-from evenkeel.training.engine import Engine, Observed, State, metadata
+from evenkeel.training.engine import Engine, Observed, State, manifest_of
 from evenkeel.training.engines import run_of
 from evenkeel.training.plan import plan_run
 from evenkeel.training.snapshot import RunSnapshot
@@ -53,15 +53,11 @@ def problem(training: TrainingTemplate) -> str | None:
 
 
 def manifest(run: TrainingRun, champion: ModelVersion | None) -> Manifest:
-    return {
-        "apiVersion": EXAMPLE_JOB.api_version,
-        "kind": EXAMPLE_JOB.kind,
-        "metadata": metadata(run),
-        "spec": {
-            "runtime": run.spec.training.example_job.runtime,  # type: ignore[attr-defined]
-            "champion": champion.spec.uri if champion is not None else None,
-        },
+    spec = {
+        "runtime": run.spec.training.example_job.runtime,  # type: ignore[attr-defined]
+        "champion": champion.spec.uri if champion is not None else None,
     }
+    return manifest_of(EXAMPLE_JOB, run, spec)
 
 
 def state(run: TrainingRun, observed: Observed, now: datetime) -> State:

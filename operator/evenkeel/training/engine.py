@@ -108,8 +108,8 @@ class Engine:
     stands, from what was observed of it since it began.
 
     In the cluster: type: of the main object, which the operator creates once under the run's name,
-    and deletes. manifest: the main object for a run and the version in production, with the
-    `metadata` below. watches: everything that it owns or reads, the main object included.
+    and deletes. manifest: the main object for a run and the version in production, made by
+    `manifest_of` below. watches: everything that it owns or reads, the main object included.
     run_labels: by kind, the label whose value is the run's
     name, where it is not evenkeel.dev/run. events: field selectors of the Events that tell of tries
     to create pods and the like for a main object; refusals: the reasons of those that failed.
@@ -161,13 +161,18 @@ def labels_of(run: TrainingRun) -> dict[str, str]:
     return labels
 
 
-def metadata(run: TrainingRun) -> Manifest:
-    """Metadata of the main object: the garbage collector removes it with its run."""
+def manifest_of(type_: ResourceType, run: TrainingRun, spec: Manifest) -> Manifest:
+    """The main object of a run; the garbage collector removes it with its run."""
     wished = run.spec.training.metadata or ChildMetadata()
     return {
-        "name": run.metadata.name,
-        "namespace": run.metadata.namespace,
-        "labels": {**wished.labels, **labels_of(run)},
-        "annotations": dict(wished.annotations),
-        "ownerReferences": [owner_reference(run.kind, run.metadata)],
+        "apiVersion": type_.api_version,
+        "kind": type_.kind,
+        "metadata": {
+            "name": run.metadata.name,
+            "namespace": run.metadata.namespace,
+            "labels": {**wished.labels, **labels_of(run)},
+            "annotations": dict(wished.annotations),
+            "ownerReferences": [owner_reference(run.kind, run.metadata)],
+        },
+        "spec": spec,
     }

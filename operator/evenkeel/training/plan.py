@@ -19,7 +19,7 @@ from evenkeel.meta.conditions import refused
 from evenkeel.meta.objects import Event, Manifest, Ref
 from evenkeel.meta.owners import left_behind
 from evenkeel.meta.plan import Plan
-from evenkeel.meta.times import parse, timestamp
+from evenkeel.meta.times import parse, sooner, timestamp
 from evenkeel.training import awaiting, status, template
 from evenkeel.training.asking import question
 from evenkeel.training.awaiting import Missing, Wait
@@ -302,10 +302,10 @@ def _made(
     )
 
 
-def _life(snapshot: RunSnapshot, state: State) -> float:
+def _life(snapshot: RunSnapshot, state: State) -> float | None:
     """Seconds that the object of a finished run is kept, or until it has to be stopped."""
     life = float(snapshot.run.spec.training.ttl_seconds_after_finished)
-    return life if state.requeue_after is None else min(life, state.requeue_after)
+    return sooner(life, state.requeue_after)
 
 
 def _progress(snapshot: RunSnapshot, state: State) -> Plan:

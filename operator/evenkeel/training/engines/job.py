@@ -19,7 +19,7 @@ from evenkeel.meta.resources import JOB, POD, READ, Watch
 from evenkeel.pods.security import restricted
 from evenkeel.pods.slim import slim
 from evenkeel.training import data
-from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata
+from evenkeel.training.engine import Engine, Observed, State, labels_of, manifest_of
 from evenkeel.training.environment import environment, extensible
 from evenkeel.training.main_object import (
     LOOK_AGAIN,
@@ -85,32 +85,28 @@ def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Mani
     trainer["env"] = environment(run, champion, trainer.get("env") or [])
     # On success only the file counts; on failure the end of the log tells more than nothing.
     trainer.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
-    return {
-        "apiVersion": JOB.api_version,
-        "kind": JOB.kind,
-        "metadata": metadata(run),
-        "spec": {
-            "backoffLimit": training.retries,
-            "activeDeadlineSeconds": training.timeout_seconds,
-            "suspend": training.suspend,
-            # A drained or preempted node is not the trainer's failure.
-            "podFailurePolicy": {
-                "rules": [
-                    {
-                        "action": "Ignore",
-                        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-                    }
-                ]
+    job = {
+        "backoffLimit": training.retries,
+        "activeDeadlineSeconds": training.timeout_seconds,
+        "suspend": training.suspend,
+        # A drained or preempted node is not the trainer's failure.
+        "podFailurePolicy": {
+            "rules": [
+                {
+                    "action": "Ignore",
+                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+                }
+            ]
+        },
+        "template": {
+            "metadata": {
+                "labels": {**(meta.labels if meta else {}), **labels_of(run)},
+                "annotations": dict(meta.annotations) if meta else {},
             },
-            "template": {
-                "metadata": {
-                    "labels": {**(meta.labels if meta else {}), **labels_of(run)},
-                    "annotations": dict(meta.annotations) if meta else {},
-                },
-                "spec": restricted(spec),
-            },
+            "spec": restricted(spec),
         },
     }
+    return manifest_of(JOB, run, job)
 
 
 def job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:

@@ -17,8 +17,9 @@ from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.admission import explained
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import POD, READ, ResourceType, Watch
+from evenkeel.meta.times import sooner
 from evenkeel.pods.slim import slim
-from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata, own_events
+from evenkeel.training.engine import Engine, Observed, State, labels_of, manifest_of, own_events
 from evenkeel.training.environment import environment, extensible
 from evenkeel.training.main_object import (
     LOOK_AGAIN,
@@ -102,12 +103,7 @@ def ray_job(run: TrainingRun, champion: ModelVersion | None = None) -> Manifest:
         meta, ray = pod.get("metadata") or {}, pod["spec"]["containers"][0]
         pod["metadata"] = {**meta, "labels": {**(meta.get("labels") or {}), **labels_of(run)}}
         ray["env"] = environment(run, champion, ray.get("env") or [])
-    return {
-        "apiVersion": RAY_JOB.api_version,
-        "kind": RAY_JOB.kind,
-        "metadata": metadata(run),
-        "spec": spec,
-    }
+    return manifest_of(RAY_JOB, run, spec)
 
 
 def slim_ray_job(job: JSON) -> JSON:
@@ -144,8 +140,7 @@ def ray_job_state(run: TrainingRun, observed: Observed, now: datetime) -> State:
     if left <= 0:
         unborn = going.message if going.phase == "Pending" else failure
         return State("TimedOut", unborn, stop=True, failure=failure)
-    soon = left if going.requeue_after is None else min(left, going.requeue_after)
-    return going._replace(failure=failure, requeue_after=soon)
+    return going._replace(failure=failure, requeue_after=sooner(left, going.requeue_after))
 
 
 def _over(told: Json, words: str, before: str) -> State:

@@ -18,8 +18,9 @@ from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.admission import explained
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import POD, READ, ResourceType, Watch
+from evenkeel.meta.times import sooner
 from evenkeel.pods.slim import slim
-from evenkeel.training.engine import Engine, Observed, State, metadata, own_events
+from evenkeel.training.engine import Engine, Observed, State, manifest_of, own_events
 from evenkeel.training.environment import environment, extensible
 from evenkeel.training.main_object import (
     LOOK_AGAIN,
@@ -77,12 +78,7 @@ def train_job(run: TrainingRun, champion: ModelVersion | None = None) -> Manifes
     }
     if template.initializer is not None:
         spec["initializer"] = template.initializer
-    return {
-        "apiVersion": TRAIN_JOB.api_version,
-        "kind": TRAIN_JOB.kind,
-        "metadata": metadata(run),
-        "spec": spec,
-    }
+    return manifest_of(TRAIN_JOB, run, spec)
 
 
 def rank_pod(pod: JSON) -> JSON | None:
@@ -122,7 +118,7 @@ def train_job_state(run: TrainingRun, observed: Observed, now: datetime) -> Stat
         refused = f"no pod could be created: {explained(observed.refusal)}"
         return State("TimedOut", refused if observed.refusal else words, stop=True, failure=words)
     state = _going_on(pods, words, observed.refusal)
-    soon = left if state.requeue_after is None else min(left, state.requeue_after)
+    soon = sooner(left, state.requeue_after)
     return state._replace(failure=words, requeue_after=soon)
 
 

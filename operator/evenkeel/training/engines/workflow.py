@@ -20,7 +20,7 @@ from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import POD, READ, ResourceType, Watch
 from evenkeel.meta.times import parse, seconds_since
 from evenkeel.pods.slim import slim
-from evenkeel.training.engine import Engine, Observed, State, labels_of, metadata
+from evenkeel.training.engine import Engine, Observed, State, labels_of, manifest_of
 from evenkeel.training.environment import (
     OPTIONAL,
     RESERVED,
@@ -115,12 +115,7 @@ def workflow(run: TrainingRun, champion: ModelVersion | None = None) -> Manifest
     spec["podMetadata"] = {**pods, "labels": {**pods.get("labels", {}), **labels_of(run)}}
     for container in _containers(spec.get("templates", [])):
         container["env"] = environment(run, champion, container.get("env") or [], inert)
-    return {
-        "apiVersion": WORKFLOW.api_version,
-        "kind": WORKFLOW.kind,
-        "metadata": metadata(run),
-        "spec": spec,
-    }
+    return manifest_of(WORKFLOW, run, spec)
 
 
 def _arguments(run: TrainingRun, champion: ModelVersion | None, own: JSON) -> JSON:
