@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+from evenkeel.api.common import ModelFormat
 from evenkeel.api.uri import PROXIED, uri_problem
 from evenkeel.meta.refusal import Refused
 
+SERVED_AS = ModelFormat(name="mlflow")
+"""Of each model with the flavor python_function, whatever it was saved as beside it."""
 BY_SERVER = "mlflow-artifacts:"
 PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 """Where a tracking server hands out artefacts that it stores itself."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from evenkeel.api.prometheus import ObjectName
-from evenkeel.api.trigger import PATH_RULES, REPO_RULES
+from evenkeel.api.trigger import DataPath, Repo
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list, says
 
 Rev = Annotated[
@@ -40,23 +40,9 @@ class DvcSource(Model):
     """
 
     repo: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=2048,
-            description="Address of the repository, https:// or http://, as in gitData.",
-            json_schema_extra=cel(*REPO_RULES),
-        ),
+        Repo, Field(description="Address of the repository, https:// or http://, as in gitData.")
     ]
-    path: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=512,
-            description="Path of the data from the repository's root, without .dvc.",
-            json_schema_extra=cel(*PATH_RULES),
-        ),
-    ]
+    path: DataPath
     rev: Annotated[
         Rev | None,
         Field(

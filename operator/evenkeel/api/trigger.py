@@ -142,19 +142,25 @@ PATH_RULES = (
     Rule("!self.endsWith('.dvc')", "path must be that of the data: leave .dvc out"),
 )
 
+Repo = Annotated[str, Field(min_length=1, max_length=2048, json_schema_extra=cel(*REPO_RULES))]
+"""Address of a Git repository."""
+
+DataPath = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=512,
+        description="Path of the data from the repository's root, without .dvc.",
+        json_schema_extra=cel(*PATH_RULES),
+    ),
+]
+"""Where a repository has data."""
+
 
 class GitDataTrigger(Model):
     """Fires when data change that a branch of a Git repository tracks, by DVC or itself."""
 
-    repo: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=2048,
-            description="Address of the repository, https:// or http://.",
-            json_schema_extra=cel(*REPO_RULES),
-        ),
-    ]
+    repo: Annotated[Repo, Field(description="Address of the repository, https:// or http://.")]
     branch: Annotated[
         str,
         Field(
@@ -167,15 +173,7 @@ class GitDataTrigger(Model):
             ),
         ),
     ] = "main"
-    path: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=512,
-            description="Path of the data from the repository's root, without .dvc.",
-            json_schema_extra=cel(*PATH_RULES),
-        ),
-    ]
+    path: DataPath
     secret_name: Annotated[
         ObjectName | None,
         Field(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from evenkeel.api.artifacts import fetched_from
+from evenkeel.api.artifacts import SERVED_AS, fetched_from
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeploymentstatus import ResolvedModel
 from evenkeel.api.modelregistry import ModelRegistry
@@ -20,8 +20,6 @@ from evenkeel.outside.mlflow import KIND, Missing, Registered, Which
 from evenkeel.outside.poll import Poll, Sighting
 
 PYFUNC = "python_function"
-SERVED_AS = ModelFormat(name="mlflow")
-"""Of each model with the flavor python_function, whatever it was saved as beside it."""
 
 REMEDIES = {
     "AliasNotFound": "set the alias in the registry, or correct spec.model.registry.alias",

@@ -12,9 +12,9 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
-from evenkeel.api.artifacts import fetched_from
+from evenkeel.api.artifacts import SERVED_AS, fetched_from
 from evenkeel.api.base import GROUP
-from evenkeel.api.common import Metric, ModelFormat
+from evenkeel.api.common import Metric
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.resultfrom import ResultRun
 from evenkeel.api.tracking import TrackedRun
@@ -26,7 +26,6 @@ from evenkeel.outside.poll import Poll
 from evenkeel.training.result import InvalidResult, decimal, first
 from evenkeel.training.results.kind import INTERVAL, Absent, Named, ResultSource
 
-FORMAT = ModelFormat(name="mlflow")
 RUN, UID = f"{GROUP}/run", f"{GROUP}/run-uid"
 """Tags of a run and its models. Names are given again, UIDs are not."""
 EXPERIMENT, CONTEXT = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_CONTEXT"
@@ -88,7 +87,7 @@ def _report(run: TrainingRun, answer: Logged, uri: str) -> TrainingResult:
     page = _page(answer)
     return TrainingResult(
         uri=uri,
-        format=FORMAT,
+        format=SERVED_AS,
         metrics=_metrics(run, answer.metrics),
         parameters=dict(_short(answer.parameters)[:MOST]),
         data_revision=one_line(", ".join(f"{n}@{digest}" for n, digest in answer.data))[:253],
