@@ -13,21 +13,10 @@ from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
 from tests.support.operating import World, schedule, until, world
 from tests.support.s3_store import KEYS, REGION, Store, serving
-from tests.support.training_pods import REPORT
+from tests.support.training_pods import COMPLETE, REPORT
 
 JSON = dict[str, Any]
 RUN = "elec-1"
-COMPLETE = {
-    "status": {
-        "startTime": "2026-01-31T09:00:00Z",
-        "completionTime": "2026-01-31T09:01:00Z",
-        "succeeded": 1,
-        "conditions": [
-            {"type": kind, "status": "True", "lastTransitionTime": "2026-01-31T09:01:00Z"}
-            for kind in ("SuccessCriteriaMet", "Complete")
-        ],
-    }
-}
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from tests.support.operating import (
     world,
 )
 from tests.support.resources import BY_KIND
+from tests.support.training_pods import COMPLETE
 
 JSON = dict[str, Any]
 NAME = "payments"
@@ -451,17 +452,6 @@ TERMINATED = {
                 "restartCount": 0,
                 "state": {"terminated": {"exitCode": 0, "message": REPORT}},
             }
-        ],
-    }
-}
-COMPLETE = {
-    "status": {
-        "startTime": "2026-01-31T09:00:00Z",
-        "completionTime": "2026-01-31T09:01:00Z",
-        "succeeded": 1,
-        "conditions": [
-            {"type": kind, "status": "True", "lastTransitionTime": "2026-01-31T09:01:00Z"}
-            for kind in ("SuccessCriteriaMet", "Complete")
         ],
     }
 }

@@ -16,19 +16,9 @@ from dev.versitygw import Versitygw
 from tests.integrations.conftest import signed
 from tests.support.api_server import ApiServer
 from tests.support.operating import World, schedule, until, world
+from tests.support.training_pods import COMPLETE
 
 JSON = dict[str, Any]
-COMPLETE = {
-    "status": {
-        "startTime": "2026-01-31T09:00:00Z",
-        "completionTime": "2026-01-31T09:01:00Z",
-        "succeeded": 1,
-        "conditions": [
-            {"type": kind, "status": "True", "lastTransitionTime": "2026-01-31T09:01:00Z"}
-            for kind in ("SuccessCriteriaMet", "Complete")
-        ],
-    }
-}
 
 
 @pytest.fixture

@@ -16,6 +16,20 @@ REPORT = json.dumps({"uri": "s3://m/1", "format": {"name": "sklearn"}})
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
+COMPLETE = {
+    "status": {
+        "startTime": "2026-01-31T09:00:00Z",
+        "completionTime": "2026-01-31T09:01:00Z",
+        "succeeded": 1,
+        "conditions": [
+            {"type": kind, "status": "True", "lastTransitionTime": "2026-01-31T09:01:00Z"}
+            for kind in ("SuccessCriteriaMet", "Complete")
+        ],
+    }
+}
+"""A merge patch by which a Job is complete."""
+
+
 def pods(ns: Namespace, run: str) -> list[JSON]:
     """The run's pods, the oldest first."""
     query = {"labelSelector": f"evenkeel.dev/run={run}"}
