@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dev.cluster import binaries, host
 from dev.cluster.errors import ClusterError
-from dev.images import base, parts
+from dev.images import base, catalog, parts
 from dev.images.buildah import Buildah
 from dev.images.catalog import IMAGES, Image
 from dev.images.tools import BuildError, content_hash, discard_others
@@ -33,8 +33,8 @@ def cache_folder() -> Path:
 
 def archive(image: Image, cache: Path) -> Path:
     """Path of the image's archive; its name changes with anything that the image is made of."""
-    machinery = Path(__file__).parent
-    paths = [ROOT / image.dockerfile, *sorted(machinery.glob("*.py"))]
+    machinery = sorted(set(Path(__file__).parent.glob("*.py")) - {Path(catalog.__file__)})
+    paths = [ROOT / image.dockerfile, *machinery]
     paths += [ROOT / source for source in image.sources]
     if image.requirements:
         paths.append(ROOT / image.requirements)
