@@ -1,0 +1,3 @@
+module evenkeel.dev/meter
+
+go 1.26
