@@ -56,7 +56,9 @@ def build(image: Image, cache: Path) -> Path:
     buildah = Buildah(cache / "store")
     reference = base.ensure(buildah, cache)
     contexts = {}
-    if image.requirements:
+    if image.mounted:
+        contexts["site"] = parts.empty_site(cache)
+    elif image.requirements:
         contexts["site"] = parts.site(image.requirements, cache)
     if image.package:
         contexts["debian"] = parts.debian(image.package, cache)

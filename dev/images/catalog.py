@@ -9,7 +9,8 @@ class Image:
 
     requirements, package, module, data: what the Dockerfile's stages `site`, `debian`, `go` and
     `data` provide; package: one or more, with blanks between. binary: instead of a module, a
-    command that the cluster's tools lock.
+    command that the cluster's tools lock. mounted: the requirements are too heavy for an image
+    here; `site` stays empty, and the pod mounts what it would hold.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Image:
     module: str | None = None
     binary: str | None = None
     data: bool = False
+    mounted: bool = False
 
 
 IMAGES = (
@@ -121,5 +123,28 @@ IMAGES = (
             "examples/metaflow/flow.py",
         ),
         requirements="requirements/metaflow.txt",
+    ),
+    Image(
+        "tfx",
+        "example.com/deliveries:1",
+        "examples/tfx/Dockerfile",
+        sources=(
+            "operator/evenkeel/__init__.py",
+            "operator/evenkeel/trainer",
+            "examples/tfx/deliveries.py",
+            "examples/tfx/pipeline.py",
+            "examples/tfx/schema.pbtxt",
+            "examples/tfx/trainer_module.py",
+        ),
+        requirements="requirements/tfx.txt",
+        mounted=True,
+    ),
+    Image(
+        "mlserver-tensorflow",
+        "example.com/mlserver-tensorflow:1.7.1",
+        "examples/tfx/serving/Dockerfile",
+        sources=("examples/tfx/serving/saved_model_runtime.py",),
+        requirements="requirements/mlserver-tensorflow.txt",
+        mounted=True,
     ),
 )

@@ -27,6 +27,11 @@ def site(requirements: str, cache: Path) -> Path:
     return _cached(cache, f"site-{source.stem}", digest, make)
 
 
+def empty_site(cache: Path) -> Path:
+    """An empty <folder>/site, where a pod mounts what was installed elsewhere."""
+    return _cached(cache, "no-site", content_hash([]), lambda folder: (folder / "site").mkdir())
+
+
 def debian(package: str, cache: Path) -> Path:
     """Unpacks Debian packages into <folder>/debian; apt checks their signatures."""
     names = package.split()
