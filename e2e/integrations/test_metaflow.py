@@ -14,12 +14,14 @@ import yaml
 
 from dev.paths import ROOT
 from dev.stack.install import Stack
+from e2e.integrations import desk
 from e2e.integrations.conftest import quiet_afterwards
 from e2e.support.world import World
 
 EXAMPLE = ROOT / "examples" / "metaflow" / "schedule.yaml"
 MANIFESTS = Path(__file__).with_name("manifests")
 NAME = "tumours"
+IMAGE = "example.com/tumours:1"
 STORE = "http://store.tumours:7070"
 TRIGGER = {
     "name": "new-scans",
@@ -45,8 +47,8 @@ def clinic(integrated: Stack) -> Iterator[World]:
     w = World(integrated, NAME)
     w.kubectl("apply", "-f", str(MANIFESTS / "store.yaml"))
     integrated.rollout(NAME, "store", 300)
-    w.apply(_desk())
-    w.kubectl("wait", "--for=condition=Ready", "pod/desk", "--timeout=180s")
+    w.apply(desk.manifest(IMAGE, envFrom=[{"secretRef": {"name": "store"}}]))
+    desk.wait(w)
     with quiet_afterwards(w):
         yield w
 
@@ -74,7 +76,7 @@ def test_a_complete_folder_begins_a_flow_whose_model_is_served(clinic: World) ->
 
 def put(world: World, *keys: str) -> None:
     """Puts an object under each key, one after the other."""
-    world.kubectl("exec", "desk", "--", "python3", "-c", PUT, *keys)
+    desk.run(world, PUT, *keys)
 
 
 def _ended(world: World, run: str) -> bool:
@@ -107,32 +109,3 @@ def _example() -> list[dict[str, Any]]:
         "stringData": secret,
     }
     return [fetch, schedule, deployment]
-
-
-def _desk() -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "desk"},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 1,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "desk",
-                    "image": "example.com/tumours:1",
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["python3", "-c", "import time; time.sleep(7200)"],
-                    "envFrom": [{"secretRef": {"name": "store"}}],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                }
-            ],
-        },
-    }

@@ -19,6 +19,7 @@ import yaml
 from dev.environment import interpreter
 from dev.paths import ROOT
 from dev.stack.install import Stack
+from e2e.integrations import desk
 from e2e.integrations.conftest import quiet_afterwards
 from e2e.support.world import JSON, World
 
@@ -58,8 +59,8 @@ print(json.dumps({run: [found.parent.name for found in saved] for run, saved in 
 @pytest.fixture(scope="module")
 def depot(stack: Stack) -> Iterator[World]:
     """A namespace with the runtime, the claim for models, and a desk at which somebody asks."""
-    if stack.cluster.name != "builtin":
-        pytest.skip("the node must see this machine's folders: only the built-in one does")
+    here = stack.cluster.name == "builtin"
+    assert here, "the node must see this machine's folders, as the built-in one does"
     stack.images(IMAGES)
     stack.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
     stack.namespace(NAMESPACE)
@@ -75,8 +76,11 @@ def depot(stack: Stack) -> Iterator[World]:
         stack.apply(yaml.safe_dump(volume(name, folder)))
         w.apply(claim(name, {**BOUND, "volumeName": f"{NAMESPACE}-{name}"}))
     models = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
-    w.apply(claim("models", models), runtime(), desk())
-    w.kubectl("wait", "--for=condition=Ready", "pod/desk", "--timeout=180s")
+    seen = {"name": "models", "persistentVolumeClaim": {"claimName": "models"}}
+    mounts = [{"name": "models", "mountPath": "/models", "readOnly": True}]
+    own = desk.manifest("docker.io/evenkeel/demo:dev", volumes=(seen,), volumeMounts=mounts)
+    w.apply(claim("models", models), runtime(), own)
+    desk.wait(w)
     with quiet_afterwards(w):
         yield w
     stack.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
@@ -116,12 +120,14 @@ def test_what_it_does_not_bless_fails_the_gate_and_is_neither_pushed_nor_served(
     depot: World, first: JSON
 ) -> None:
     depot.apply(*example(threshold="0.999", cooldownSeconds=0))
-    depot.until("a run was made", lambda: len(depot.objects("trainingruns")) == 2)
+    depot.until("a run was made", lambda: len(depot.objects("trainingruns")) > 1)
     depot.patch("rts", NAME, {"suspend": True})
     second = trained(depot, {first["metadata"]["name"]})
     name, run = second["metadata"]["name"], second["spec"]["trainingRun"]
     assert "blessed" in failed_gates(depot, name)
     assert depot.condition("modelversion", name, "Approved")["reason"] == "GatesFailed"
+    said = depot.kubectl("logs", f"--selector=evenkeel.dev/run={run}", "--tail=-1")
+    assert "the model is not blessed" in said
     assert run not in pushed(depot)
     assert "rollouts" not in depot.get("modelversion", name)["status"]
     assert ask(depot)["model_version"] == first["metadata"]["name"]
@@ -157,19 +163,14 @@ def failed_gates(world: World, version: str) -> list[str]:
 
 def pushed(world: World) -> dict[str, list[str]]:
     """The SavedModels on the claim: names of their folders, by run."""
-    found: dict[str, list[str]] = json.loads(at_desk(world, LIST))
+    found: dict[str, list[str]] = json.loads(desk.run(world, LIST))
     return found
 
 
 def ask(world: World) -> JSON:
     """What the served model answers of a far delivery in heavy traffic, and of a near one."""
-    answer: JSON = json.loads(at_desk(world, ASK))
+    answer: JSON = json.loads(desk.run(world, ASK))
     return answer
-
-
-def at_desk(world: World, program: str) -> str:
-    """What the program prints in the namespace's own pod."""
-    return world.kubectl("exec", "desk", "--", "python3", "-c", program)
 
 
 def example(threshold: str = "0.8", **spec: Any) -> list[JSON]:
@@ -243,32 +244,4 @@ def claim(name: str, spec: JSON) -> JSON:
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": name},
         "spec": spec,
-    }
-
-
-def desk() -> JSON:
-    """A pod with Python that sees the claim for models."""
-    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    container = {
-        "name": "desk",
-        "image": "docker.io/evenkeel/demo:dev",
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-c", "import time; time.sleep(7200)"],
-        "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": True}],
-        "securityContext": context,
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "desk"},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 1,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [container],
-            "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
-        },
     }
