@@ -562,6 +562,42 @@ async def test_an_event_that_is_none_is_refused_with_what_is_missing(
     assert desk.plans == 0
 
 
+async def ask(client: Http, path: str, token: str = "secret", **more: str) -> tuple[int, JSON]:
+    """Asks for permission to send; the status, and what the answer says of it."""
+    headers = {"Authorization": f"Bearer {token}", **more}
+    async with client.options(path, headers=headers) as response:
+        found = {k: v for k, v in response.headers.items() if k.startswith(("WebHook", "Allow"))}
+        return response.status, found
+
+
+async def test_who_asks_whether_events_are_wanted_may_send_them(desk: Desk, client: Http) -> None:
+    desk.leads = False
+    sender = {"WebHook-Request-Origin": "events.example.com", "WebHook-Request-Rate": "120"}
+    granted = {
+        "Allow": "POST",
+        "WebHook-Allowed-Origin": "events.example.com",
+        "WebHook-Allowed-Rate": "*",
+    }
+    assert await ask(client, "/events", **sender) == (200, granted)
+    assert await ask(client, "/events/shop", **sender) == (200, granted)
+    assert await ask(client, "/alerts", **sender) == (405, {"Allow": "POST"})
+
+
+@pytest.mark.parametrize("origin", ["", "a b", "https://events.example.com", "é"])
+async def test_who_does_not_say_where_events_come_from_gets_no_permission(
+    client: Http, origin: str
+) -> None:
+    sender = {"WebHook-Request-Origin": origin} if origin else {}
+    assert await ask(client, "/events", **sender) == (400, {})
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+async def test_who_may_not_send_events_gets_no_permission(client: Http, token: str) -> None:
+    sender = {"WebHook-Request-Origin": "events.example.com"}
+    assert await ask(client, "/events", token, **sender) == (401, {})
+    assert await ask(client, "/events/shop", token, **sender) == (401, {})
+
+
 async def test_an_event_that_cannot_be_written_is_to_be_sent_again(
     desk: Desk, client: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:

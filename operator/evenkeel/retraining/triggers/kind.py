@@ -73,7 +73,8 @@ class Receiver(Generic[S, E]):
     identity(event): the same whenever it is sent, together with the group that it came in.
     most: bytes of a body. smaller: what to do about a larger one. noun: what an event is called.
     owner: what to do about one without the label of a namespace, {label}. silent: whether 2xx has
-    no body, since senders would take one for a reply.
+    no body, since senders would take one for a reply. permission(headers): the headers that answer
+    who asks by OPTIONS whether it may send; raises MalformedBody. None: nobody asks.
     """
 
     paths: tuple[str, ...]
@@ -87,6 +88,7 @@ class Receiver(Generic[S, E]):
     noun: str = "event"
     owner: str = "events without the attribute {label} belong to no namespace; have it sent"
     silent: bool = False
+    permission: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
 
 
 class Revision(NamedTuple):
