@@ -156,7 +156,7 @@ class Webhook:
             nonlocal body
             batch = receiver.read(Message(body, headers))
             body = b""
-            addressed = address(receiver, batch, recipients, about)
+            addressed = address(kind, batch, recipients, about)
             events, batch = list(batch.events), batch._replace(events=())
             while events:
                 # Freed as a whole, a storm would keep the loop waiting.
@@ -183,6 +183,8 @@ class Webhook:
         metrics.WEBHOOK_ALERTS.labels("refused").inc(refused + late)
         if late:
             return _busy("the cause could not be written in time; send again")
+        if any(d.outdated for d in deliveries):
+            return _busy("a trigger that it matched was removed or changed meanwhile; send again")
         if refused and not written:
             return _busy("the API server refuses the writes of every matching schedule; send again")
         if any(_once(d) for d in deliveries if not d.written.result()):
