@@ -77,8 +77,8 @@ def outcome(snapshot: RunSnapshot, source: ResultSource) -> TrainingResult | Wai
         why = f"there is no report at {place}: {absent.words}"
         first = run.status.absent_time
         since = seen.since if first is None else parse(first)
-        found = _until(snapshot, since + ABSENT, why, "for 10 minutes")
-        return found._replace(absent=since) if isinstance(found, Wait) else found
+        wait = _until(snapshot, since + ABSENT, why, "for 10 minutes")
+        return wait._replace(absent=since) if isinstance(wait, Wait) else wait
     unasked = question(snapshot)
     if isinstance(unasked, str):
         return Wait(f"the training has succeeded; its report cannot be read: {unasked}")
