@@ -572,8 +572,13 @@ BAD = [
             ("ssh", "dvc: {repo: 'git@g:r', path: p}", "must begin with https:// or http://"),
             ("path", "dvc: {repo: 'https://g/r', path: ../p}", "path must be plain"),
             ("rev", "dvc: {repo: 'https://g/r', path: p, rev: -x}", "rev is a whole commit"),
-            ("bucket alone", "s3: {uri: 's3://b'}", "uri must be s3://BUCKET/PATH"),
-            ("endpoint", "s3: {uri: 's3://b/p', endpoint: 's3:9000'}", "endpoint must be http"),
+            ("bucket alone", "s3: {uri: 's3://b1b'}", "uri must be s3://BUCKET/PATH"),
+            ("variable", "s3: {uri: 's3://b1b/$(HOME)'}", "uri must be s3://BUCKET/PATH"),
+            ("folders", "s3: {uri: 's3://b1b/a/../p'}", "uri must be plain"),
+            ("endpoint", "s3: {uri: 's3://b1b/p', endpoint: 's3:9000'}", "must begin with http"),
+            ("user", "s3: {uri: 's3://b1b/p', endpoint: 'http://u@s3'}", "Secret in secretName"),
+            ("region", "s3: {uri: 's3://b1b/p', region: 'EU west'}", "a region needs lower-case"),
+            ("addressing", "s3: {uri: 's3://b1b/p', addressing: path}", "VirtualHost"),
         )
     ),
     Bad(

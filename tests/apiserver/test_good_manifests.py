@@ -196,6 +196,9 @@ GOOD = [
           - name: labels
             mountPath: /data/labels
             s3: {uri: 's3://labels/2026/a b', endpoint: 'http://s3:9000', secretName: store}
+          - name: bucket
+            mountPath: /data/bucket
+            s3: {uri: 's3://labels/', endpoint: 'http://s3', addressing: VirtualHost, region: eu-1}
         """,
     ),
     ("ModelVersion", f"digest: 'sha256:{'a' * 64}'"),

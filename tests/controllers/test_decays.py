@@ -164,6 +164,27 @@ def test_another_version_begins_anew() -> None:
     ]
 
 
+def test_a_version_that_comes_back_begins_anew_but_for_a_decay_that_had_its_run() -> None:
+    world = World(ratio(0.045))
+    world.follow(20)
+    world.champion = version("v2")
+    world.follow(2)
+    world.champion = version("v1")
+    world.reconcile()
+    assert (world.evidence.version, world.evidence.windows) == ("v1", 0)
+    world.counts = ratio(0.2)
+    world.follow(48)
+    world.finish_active()
+    world.champion = version("v2")
+    world.counts = ratio(0.01)
+    world.follow(2)
+    world.champion = version("v1")
+    world.counts = ratio(0.2)
+    world.follow(48)
+    assert world.evidence.decayed_time is not None, "it is shown once more"
+    assert len(world.started) == 1
+
+
 def test_a_failed_run_is_made_again() -> None:
     world = World(ratio(0.2))
     world.follow(48)

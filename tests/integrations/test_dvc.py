@@ -182,7 +182,8 @@ async def test_what_cannot_be_brought_says_why(
 
 def objects(place: Project, gateway: Versitygw, **more: str) -> dict[str, str]:
     uri = f"s3://{place.store.name}/days"
-    return {"DATA_S3_URI": uri, "DATA_S3_ENDPOINT": gateway.url, **more}
+    store = {"DATA_S3_ADDRESSING": "Path", "DATA_S3_REGION": REGION}
+    return {"DATA_S3_URI": uri, "DATA_S3_ENDPOINT": gateway.url, **store, **more}
 
 
 async def test_objects_of_a_store_are_those_that_the_trigger_tells_of(
@@ -207,6 +208,8 @@ async def test_objects_of_a_store_are_those_that_the_trigger_tells_of(
         **objects(place, gateway, DATA_S3_URI=f"s3://{place.store.name}/days/01/b.csv")
     )
     assert one.files == {"b.csv": "22"}
+    whole = await place.bring(**objects(place, gateway, DATA_S3_URI=f"s3://{place.store.name}/"))
+    assert whole.files == put
 
 
 async def test_objects_that_are_not_there_yet_are_waited_for(

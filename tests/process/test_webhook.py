@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from evenkeel.api import RetrainSchedule
 from evenkeel.api.cause import Alert
 from evenkeel.controllers import inbox as inbox_module
 from evenkeel.controllers.inbox import Inbox
@@ -23,7 +24,7 @@ from evenkeel.process.senders import Senders
 from evenkeel.process.webhook import Webhook
 from evenkeel.retraining.addressing import Sent
 from evenkeel.retraining.tenancy import Grants
-from evenkeel.retraining.triggers import Matched
+from evenkeel.retraining.triggers import Matched, standing
 
 JSON = dict[str, Any]
 PATH = "/alerts"
@@ -276,6 +277,46 @@ async def test_a_refused_schedule_keeps_its_alerts_and_is_waited_for_by_nobody()
     inbox.drop(KEY)
     assert later.written.result()
     assert inbox.take(KEY) == ()
+
+
+async def test_what_matched_a_trigger_that_is_no_more_is_to_be_sent_again() -> None:
+    inbox = Inbox()
+    gone, stays = inbox.put(KEY, sent("a")), inbox.put(KEY, sent("b"))
+
+    def stands(told: Matched) -> bool:
+        return told.record != gone.sent.alerts[0].record
+
+    assert [m.record.fingerprint for m in inbox.take(KEY, stands)] == ["b"]
+    assert (gone.outdated, gone.written.result()) == (True, False)
+    inbox.settle(KEY)
+    assert (stays.outdated, stays.written.result()) == (False, True)
+    again = inbox.put(KEY, sent("a"))
+    assert [m.record.fingerprint for m in inbox.take(KEY)] == ["a"]
+    assert not again.written.done()
+
+
+async def test_an_event_is_matched_anew_once_its_trigger_has_another_name(
+    desk: Desk, client: Http
+) -> None:
+    listens(desk)
+    take, changed = desk.inbox.take, schedule()
+    changed["spec"]["triggers"] = [
+        {"name": "new", "cloudEvent": {"type": "com.example.uploaded"}},
+        {"name": "uploaded", "cron": {"schedule": "0 3 * * *"}},
+    ]
+    changed["metadata"] |= {"generation": 3, "resourceVersion": "3"}
+
+    def taken(key: Key, stands: object = None) -> tuple[Matched, ...]:
+        desk.store.put("RetrainSchedule", changed)
+        read = RetrainSchedule.model_validate(changed)
+        return take(key, standing(read.spec.triggers))
+
+    desk.inbox.take = taken  # type: ignore[assignment, method-assign]
+    status, said = await tell(client, EVENT)
+    assert (status, "a trigger that it matched was removed" in said) == (503, True)
+    assert not any(desk.counted.values())
+    assert await tell(client, EVENT) == (204, "")
+    assert desk.counted == {KEY: 1}
 
 
 async def test_a_schedule_that_is_refused_for_good_does_not_fill_the_memory(
@@ -560,6 +601,42 @@ async def test_an_event_that_is_none_is_refused_with_what_is_missing(
     async with client.post("/events", json=EVENT) as response:
         assert response.status == 401
     assert desk.plans == 0
+
+
+async def ask(client: Http, path: str, token: str = "secret", **more: str) -> tuple[int, JSON]:
+    """Asks for permission to send; the status, and what the answer says of it."""
+    headers = {"Authorization": f"Bearer {token}", **more}
+    async with client.options(path, headers=headers) as response:
+        found = {k: v for k, v in response.headers.items() if k.startswith(("WebHook", "Allow"))}
+        return response.status, found
+
+
+async def test_who_asks_whether_events_are_wanted_may_send_them(desk: Desk, client: Http) -> None:
+    desk.leads = False
+    sender = {"WebHook-Request-Origin": "events.example.com", "WebHook-Request-Rate": "120"}
+    granted = {
+        "Allow": "POST",
+        "WebHook-Allowed-Origin": "events.example.com",
+        "WebHook-Allowed-Rate": "*",
+    }
+    assert await ask(client, "/events", **sender) == (200, granted)
+    assert await ask(client, "/events/shop", **sender) == (200, granted)
+    assert await ask(client, "/alerts", **sender) == (405, {"Allow": "POST"})
+
+
+@pytest.mark.parametrize("origin", ["", "a b", "https://events.example.com", "é"])
+async def test_who_does_not_say_where_events_come_from_gets_no_permission(
+    client: Http, origin: str
+) -> None:
+    sender = {"WebHook-Request-Origin": origin} if origin else {}
+    assert await ask(client, "/events", **sender) == (400, {})
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+async def test_who_may_not_send_events_gets_no_permission(client: Http, token: str) -> None:
+    sender = {"WebHook-Request-Origin": "events.example.com"}
+    assert await ask(client, "/events", token, **sender) == (401, {})
+    assert await ask(client, "/events/shop", token, **sender) == (401, {})
 
 
 async def test_an_event_that_cannot_be_written_is_to_be_sent_again(

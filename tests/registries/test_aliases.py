@@ -11,7 +11,7 @@ from evenkeel.api import ModelDeployment
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.registration import RegisteredVersion, ServedAlias
 from evenkeel.meta.refusal import Refused
-from evenkeel.outside.mlflow import AliasMeans, KeptAlias, Missing
+from evenkeel.outside.mlflow import AliasMeans, KeptAlias, Missing, server
 from evenkeel.outside.poll import Failure, Sighting
 from evenkeel.registries.aliases import (
     Claim,
@@ -229,9 +229,32 @@ def test_a_way_back_by_others() -> None:
 
 
 def test_two_names_of_one_registry_are_one_place() -> None:
-    assert place(registry("http://mlflow:5000/"), "fraud", "x") == at("x")
+    for url in (
+        "http://mlflow:5000/",
+        "HTTP://MLflow:5000",
+        "http://mlflow.:05000",
+        "http://mlflow:5000/./ml/..",
+    ):
+        assert place(registry(url), "fraud", "x") == at("x"), url
+    assert place(registry("http://mlflow:5001"), "fraud", "x") != at("x")
+    assert place(registry("https://mlflow:5000"), "fraud", "x") != at("x")
     assert place(registry(workspace="team-a"), "fraud", "x") != at("x")
     assert at("x", "spam") != at("x")
+
+
+@pytest.mark.parametrize(
+    ("url", "spelled"),
+    [
+        ("https://ML.example:443/Team/", "https://ml.example/Team"),
+        ("http://ml.example:80", "http://ml.example"),
+        ("http://ml.example:443", "http://ml.example:443"),
+        ("http://ml.example:/a/../../b/.", "http://ml.example/b"),
+        ("http://[FD00::1]:80/a//b", "http://[fd00::1]/a/b"),
+        ("mlflow", "mlflow"),
+    ],
+)
+def test_a_server_s_address_has_one_spelling(url: str, spelled: str) -> None:
+    assert server(url) == server(server(url)) == spelled
 
 
 def test_of_two_the_older_moves_it() -> None:

@@ -13,6 +13,7 @@ from evenkeel.meta.conditions import Condition, find
 from evenkeel.meta.plan import Plan
 from evenkeel.outside.git import GitQuestion, TrackedData
 from evenkeel.outside.poll import Failure, Poll, Sighting
+from evenkeel.outside.s3 import ObjectSet
 from evenkeel.retraining.sources import polls
 from evenkeel.training.environment import environment
 from hypothesis import given, settings
@@ -516,3 +517,31 @@ def test_a_trigger_that_comes_back_finds_no_news_in_runs_of_its_past() -> None:
     world.turn("c5", "e")
     assert world.trained[-1] == ("c5", "e")
     assert world.received == world.accounted == 4
+
+
+OBJECTS = {"name": "data", "objects": {"uri": "s3://lake/sales/"}}
+
+
+def listed(digest: str) -> ObjectSet:
+    return ObjectSet(digest=f"sha256:{digest}", newest="2026-01-31T09:00:00Z", objects=1, size=1)
+
+
+def test_a_trigger_of_another_kind_under_the_same_name_counts_from_what_it_finds() -> None:
+    world = World(cooldownSeconds=0)
+    world.turn("c1", "a")
+    world.turn("c2", "b")
+    assert world.trained == [("c2", "b")]
+    world.edit(triggers=[OBJECTS])
+    world.pass_time(minutes=5)
+    world.sightings["data"] = Sighting(listed("1"), world.now, world.now)
+    world.settle()
+    assert len(world.started) == 1, "nothing of its own has changed"
+    (known,) = world.status.triggers
+    assert (known.kind, known.last_revision and known.last_revision.digest) == (
+        "objects",
+        "sha256:1",
+    )
+    world.pass_time(minutes=5)
+    world.sightings["data"] = Sighting(listed("2"), world.now, world.now)
+    world.settle()
+    assert len(world.started) == 2

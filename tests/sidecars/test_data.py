@@ -20,8 +20,14 @@ def test_its_variables() -> None:
     found = config({**GIT, "DATA_REV": "main", "DATA_WAIT_SECONDS": "5", "DATA_REMOTE": "prod"})
     assert (found.folder, found.wait) == ("/d", 5.0)
     assert found.source == GitData("https://git.example/r", "main", "data/train", "prod")
-    s3 = {"DATA_FOLDER": "/d", "DATA_S3_URI": "s3://b/a/c/", "DATA_S3_ENDPOINT": "http://s3"}
-    assert config(s3).source == S3Data("b", "a/c", "http://s3")
+    s3 = {
+        "DATA_FOLDER": "/d",
+        "DATA_S3_URI": "s3://b/a/c/",
+        "DATA_S3_ENDPOINT": "http://s3",
+        "DATA_S3_ADDRESSING": "VirtualHost",
+        "DATA_S3_REGION": "eu-west-1",
+    }
+    assert config(s3).source == S3Data("b", "a/c", "http://s3", "eu-west-1", named_in_path=False)
     assert config(s3).source.uri == "s3://b/a/c"  # type: ignore[union-attr]
 
 

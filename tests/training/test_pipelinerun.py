@@ -313,7 +313,7 @@ def test_a_process_that_starts_says_what_the_last_one_saw() -> None:
 def test_the_time_out_is_the_run_s_own_and_ends_it_there() -> None:
     late = NOW + timedelta(hours=1)
     assert plan(known(), answered(Stands("r1", "RUNNING"))).requeue_after == 3600.0
-    over = plan(known(), answered(Stands("r1", "RUNNING")), late)
+    over = plan(known(), answered(Stands("r1", "RUNNING"), late), late)
     assert said(over) == (
         "TimedOut",
         "the training took longer than timeoutSeconds 3600: run r1: RUNNING",
@@ -322,7 +322,7 @@ def test_the_time_out_is_the_run_s_own_and_ends_it_there() -> None:
 
 
 def test_one_that_was_never_reached_times_out_with_the_cause() -> None:
-    late = NOW + timedelta(hours=1)
+    late = NOW + timedelta(hours=1, seconds=90)
     over = plan(started(), silent(), late)
     assert ready(over).reason == "TimedOut"
     assert ready(over).message.endswith("asked for the run; " + f"{URL}: cannot connect")
@@ -365,6 +365,23 @@ def test_one_that_succeeded_at_the_last_moment_has_succeeded() -> None:
     late = NOW + timedelta(hours=2)
     done = plan(known(), answered(Stands("r1", "SUCCEEDED")), late)
     assert ready(done).reason == "AwaitingResult"
+
+
+def test_an_answer_of_before_the_time_was_over_ends_nothing() -> None:
+    late = NOW + timedelta(hours=1, seconds=1)
+    old = answered(Stands("r1", "RUNNING"), late - timedelta(seconds=14))
+    waits = plan(known(), old, late)
+    assert (said(waits), waits.requeue_after) == (("Running", "run r1: RUNNING"), 15.0)
+    assert asked(after(known(), waits), late) == Follow(NAME, Place(), "r1"), "it is not ended"
+    done = plan(after(known(), waits), answered(Stands("r1", "SUCCEEDED"), late), late)
+    assert ready(done).reason == "AwaitingResult"
+
+
+@pytest.mark.parametrize("last", [None, Stands("r1", "RUNNING")], ids=["none", "old"])
+def test_an_answer_that_does_not_come_is_waited_for_until_it_was_due_twice(last: object) -> None:
+    soon, late = NOW + timedelta(hours=1, seconds=89), NOW + timedelta(hours=1, seconds=90)
+    assert ready(plan(known(), silent(last), soon)).reason == "SourceUnavailable"
+    assert ready(plan(known(), silent(last), late)).reason == "TimedOut"
 
 
 def test_one_that_nobody_has_asked_for_since_its_time_was_over_is_asked_for_first() -> None:

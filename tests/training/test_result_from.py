@@ -149,6 +149,23 @@ def test_what_is_not_there_is_waited_for_ten_minutes(main: Any) -> None:
     assert missing.creates == ()
 
 
+def test_other_words_for_it_begin_no_ten_minutes_anew() -> None:
+    subject, since = trained(run()), NOW + timedelta(seconds=3)
+    subject = after(subject, plan(subject, now=since, sighting=seen(GONE, since)))
+    later = since + timedelta(minutes=9)
+    down = seen(GONE, since, failure="https://s3.example: cannot connect")
+    subject = after(subject, plan(subject, now=later, sighting=down))
+    other = seen(Absent("Not Found"), later)
+    waits = plan(subject, now=later, sighting=other)
+    assert ready(waits).message.endswith(
+        "Not Found; it is waited for until 2026-01-31T09:10:03Z",
+    )
+    assert waits.requeue_after == 60.0
+    subject = after(subject, waits)
+    missing = plan(subject, now=since + ABSENT, sighting=other)
+    assert ready(missing).reason == "ResultMissing"
+
+
 def test_a_place_that_cannot_be_asked_takes_no_training_away_for_a_day() -> None:
     subject = trained(run())
     for answer in (None, GONE):

@@ -119,14 +119,26 @@ def test_what_the_pod_has_itself_stays() -> None:
 
 
 def test_objects_of_a_store() -> None:
-    s3 = {"uri": "s3://b/$(HOME)", "endpoint": "http://s3:9000", "secretName": "store"}
+    s3 = {
+        "uri": "s3://b/$(HOME)",
+        "endpoint": "http://s3:9000",
+        "addressing": "VirtualHost",
+        "secretName": "store",
+    }
     (bringer,) = made(with_data(data(s3=s3)))["initContainers"]
     assert env(bringer) == {
         "DATA_FOLDER": "/evenkeel/data",
         "DATA_WAIT_SECONDS": "600",
         "DATA_S3_URI": "s3://b/$$(HOME)",
         "DATA_S3_ENDPOINT": "http://s3:9000",
-        "DATA_S3_REGION": "",
+        "DATA_S3_ADDRESSING": "VirtualHost",
+        "DATA_S3_REGION": "us-east-1",
+    }
+    shown = {e["name"]: e["valueFrom"]["secretKeyRef"] for e in bringer["env"] if "valueFrom" in e}
+    assert {name: (one["name"], one["key"]) for name, one in shown.items()} == {
+        "DATA_STORE_CA": ("store", "ca.crt"),
+        "DATA_STORE_CERTIFICATE": ("store", "tls.crt"),
+        "DATA_STORE_KEY": ("store", "tls.key"),
     }
     assert bringer["envFrom"] == [{"secretRef": {"name": "store"}}]
 

@@ -20,6 +20,17 @@ PLAIN = Rule(
 )
 
 
+def in_bucket(path: str) -> tuple[Rule, ...]:
+    """Rules of the address of objects in a bucket. path: what is after it, as messages name it."""
+    return (
+        Rule(
+            f"self.matches('^s3://{BUCKET}/') && !self.contains('$(')",
+            f"uri must be s3://BUCKET/{path}, or s3://BUCKET/ for the whole bucket",
+        ),
+        PLAIN,
+    )
+
+
 class ObjectStore(Model):
     """The store that an address is in."""
 
@@ -85,13 +96,7 @@ class ObjectsTrigger(ObjectStore):
         Field(
             max_length=1024,
             description="s3://BUCKET/PREFIX that the objects' addresses begin with.",
-            json_schema_extra=cel(
-                Rule(
-                    f"self.matches('^s3://{BUCKET}/') && !self.contains('$(')",
-                    "uri must be s3://BUCKET/PREFIX, or s3://BUCKET/ for the whole bucket",
-                ),
-                PLAIN,
-            ),
+            json_schema_extra=cel(*in_bucket("PREFIX")),
         ),
     ]
     marker: Annotated[

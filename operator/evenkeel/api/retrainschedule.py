@@ -168,6 +168,14 @@ class TriggerStatus(Model):
     """What a trigger saw."""
 
     name: Annotated[str, Field(max_length=63, description="Name of the trigger.")]
+    kind: Annotated[
+        str | None,
+        Field(
+            max_length=63,
+            description="Its kind, such as gitData; under another it is another trigger, of which "
+            "nothing is known yet.",
+        ),
+    ] = None
     received: Annotated[int, Field(description="Firing alerts or events received.")] = 0
     last_schedule_time: Annotated[
         Timestamp | None, Field(description="Cron times up to this one need no run any more.")

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from evenkeel.api.objectstore import ObjectStore, in_bucket
 from evenkeel.api.prometheus import ObjectName
 from evenkeel.api.trigger import DataPath, Repo
 from evenkeel.meta.model import Model, OpenObject, Rule, cel, exactly_one, map_list, says
@@ -20,16 +21,6 @@ Rev = Annotated[
     ),
 ]
 """What Git finds a commit by."""
-
-Endpoint = Annotated[
-    str,
-    Field(
-        max_length=2048,
-        pattern=r"^https?://[^/\s@]+/?$",
-        json_schema_extra=says("endpoint must be http:// or https:// with host and port, no path"),
-    ),
-]
-"""Address of an S3 store."""
 
 
 class DvcSource(Model):
@@ -75,28 +66,23 @@ class DvcSource(Model):
     ] = None
 
 
-class S3Source(Model):
+class S3Source(ObjectStore):
     """An object of an S3 store, or all that are below an address."""
 
     uri: Annotated[
         str,
         Field(
-            max_length=2048,
-            pattern=r"^s3://[^/\s]+/[^\x00-\x1f\x7f]+$",
-            description="Address, s3://BUCKET/PATH.",
-            json_schema_extra=says("uri must be s3://BUCKET/PATH"),
+            max_length=1024,
+            description="Address, s3://BUCKET/PATH; s3://BUCKET/ is the whole bucket.",
+            json_schema_extra=cel(*in_bucket("PATH")),
         ),
     ]
-    endpoint: Annotated[
-        Endpoint | None, Field(description="Address of the store; that of AWS by default.")
-    ] = None
-    region: Annotated[str | None, Field(max_length=64, description="Region of the bucket.")] = None
     secret_name: Annotated[
         ObjectName | None,
         Field(
-            description="Secret whose keys become variables, such as AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY (accessKeyId and so on are taken as well); ca.crt is the "
-            "store's authority."
+            description="Secret with accessKeyId and secretAccessKey, and sessionToken of a "
+            "session (AWS_ACCESS_KEY_ID and so on are taken as well), ca.crt, tls.crt and tls.key. "
+            "The pod reads it; without it the pod's own identity counts, else nothing is signed."
         ),
     ] = None
 

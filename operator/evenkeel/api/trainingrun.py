@@ -125,6 +125,10 @@ class TrainingRunStatus(Model):
         Timestamp | None,
         Field(description="When the training succeeded, whose report is read by resultFrom."),
     ] = None
+    absent_time: Annotated[
+        Timestamp | None,
+        Field(description="When its report was first seen to be missing; it may come for a while."),
+    ] = None
     completion_time: Annotated[Timestamp | None, Field(description="When the run ended.")] = None
     alert_count: Annotated[
         int, Field(description="Alerts that this run answers, including coalesced ones.")

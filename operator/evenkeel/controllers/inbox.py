@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from evenkeel.meta.objects import Key
@@ -23,11 +24,13 @@ class Delivery:
     """The alerts of one request for one schedule.
 
     written: True once they are durable; False if the API server refuses the schedule's writes.
-    Until they are durable they stay, and the same alerts sent again join them.
+    Until they are durable they stay, and the same alerts sent again join them. outdated: a trigger
+    that they matched is none any more; sent again, they are matched with those that there are.
     """
 
     sent: Sent
     written: asyncio.Future[bool]
+    outdated: bool = False
 
 
 class Inbox:
@@ -54,9 +57,19 @@ class Inbox:
             known.written.set_result(False)
         return known
 
-    def take(self, key: Key) -> tuple[Matched, ...]:
-        """All that waits, for one plan. It stays here until `settle`, should the plan fail."""
+    def take(
+        self, key: Key, stands: Callable[[Matched], bool] = lambda told: True
+    ) -> tuple[Matched, ...]:
+        """All that waits, for one plan. It stays here until `settle`, should the plan fail.
+
+        stands: whether the trigger that was matched is still there; what matched another is not
+        taken, and its sender is told to send it again.
+        """
         waiting = self._waiting.get(key, {})
+        for digest, delivery in [*waiting.items()]:
+            if not all(map(stands, delivery.sent.alerts)):
+                delivery.outdated = True
+                _answer(waiting.pop(digest), False)
         self._taken[key] = tuple(waiting)
         return tuple(a for d in waiting.values() for a in d.sent.alerts)
 

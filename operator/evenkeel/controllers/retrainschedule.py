@@ -46,7 +46,7 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
         ScheduleSnapshot(
             schedule=schedule,
             runs=tuple(store.parse(TrainingRun, r) for r in runs),
-            alerts=context.inbox.take(key),
+            alerts=context.inbox.take(key, triggers.standing(schedule.spec.triggers)),
             now=now,
             left_behind=tuple(_left_behind(schedule, runs)),
             sightings=sightings,

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 KIND = "mlflow"
+
+_URL = re.compile(r"(https?)://([^/:\[]+|\[[^\]]*\])(?::([0-9]*))?(/.*)?", re.IGNORECASE)
+_PORTS = {"http": "80", "https": "443"}
+
+
+def server(url: str) -> str:
+    """A tracking server's base URL in its one spelling (RFC 3986, section 6.2), to compare it by.
+
+    Scheme and host are in lower case, the scheme's own port is left out, dot segments are
+    resolved, and no slash is at the end. What is no URL stays.
+    """
+    found = _URL.fullmatch(url)
+    if found is None:
+        return url
+    scheme, host = found[1].lower(), found[2].lower().removesuffix(".")
+    port = (found[3] or "").lstrip("0")
+    segments: list[str] = []
+    for segment in (found[4] or "").split("/"):
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in ("", "."):
+            segments.append(segment)
+    named = f":{port}" if port and port != _PORTS[scheme] else ""
+    return f"{scheme}://{host}{named}" + "".join(f"/{one}" for one in segments)
 
 
 @dataclass(frozen=True, slots=True)

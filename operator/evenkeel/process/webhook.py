@@ -85,20 +85,40 @@ class Webhook:
         for kind in triggers.TRIGGERS:
             if kind.receiver is not None:
                 receive = partial(self._receive, kind, kind.receiver)
-                for path in kind.receiver.paths:
-                    app.router.add_post(path, receive)
-                    app.router.add_post(f"{path}/{{namespace}}", receive)
+                permit = partial(self._permit, kind.receiver)
+                for base in kind.receiver.paths:
+                    for path in (base, f"{base}/{{namespace}}"):
+                        app.router.add_post(path, receive)
+                        if kind.receiver.permission is not None:
+                            app.router.add_options(path, permit)
         return app
+
+    async def _permit(self, receiver: Receiver[Any, Any], request: web.Request) -> web.Response:
+        """Whether who asks may send; any replica answers."""
+        if (refused := await self._refused(request)) is not None:
+            return refused
+        assert receiver.permission is not None
+        try:
+            return web.Response(headers=receiver.permission(_headers(request)))
+        except MalformedBody as fault:
+            return _answer(400, str(fault))
+
+    async def _refused(self, request: web.Request) -> web.Response | None:
+        """The answer to a request without the token of its path."""
+        namespace = request.match_info.get("namespace", "")
+        if await self._senders.admits(request.headers.get("Authorization", ""), namespace):
+            return None
+        metrics.WEBHOOK_ALERTS.labels("unauthorized").inc()
+        return _answer(401, "the bearer token is missing or wrong")
 
     async def _receive(
         self, kind: Kind, receiver: Receiver[Any, Any], request: web.Request
     ) -> web.Response:
-        namespace = request.match_info.get("namespace", "")
-        if not await self._senders.admits(request.headers.get("Authorization", ""), namespace):
-            metrics.WEBHOOK_ALERTS.labels("unauthorized").inc()
-            return _answer(401, "the bearer token is missing or wrong")
+        if (unauthorized := await self._refused(request)) is not None:
+            return unauthorized
         if not self._leads():
             return _busy("this replica does not lead; send again")
+        namespace = request.match_info.get("namespace", "")
         about = Request(namespace, self._label, self._grants, datetime.now(UTC))
         turn = self._turns[self._senders.tenant(namespace)].of(request)
         try:
@@ -124,7 +144,7 @@ class Webhook:
     ) -> tuple[Batch[Any], Addressed]:
         """The batch by schedules; read and sorted in a thread, so that the loop goes on."""
         body = await request_body.read(request, receiver.most)
-        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers = _headers(request)
         recipients = [
             Recipient(
                 o["metadata"]["namespace"], o["metadata"]["name"], partial(self._specs, kind, o)
@@ -136,7 +156,7 @@ class Webhook:
             nonlocal body
             batch = receiver.read(Message(body, headers))
             body = b""
-            addressed = address(receiver, batch, recipients, about)
+            addressed = address(kind, batch, recipients, about)
             events, batch = list(batch.events), batch._replace(events=())
             while events:
                 # Freed as a whole, a storm would keep the loop waiting.
@@ -163,6 +183,8 @@ class Webhook:
         metrics.WEBHOOK_ALERTS.labels("refused").inc(refused + late)
         if late:
             return _busy("the cause could not be written in time; send again")
+        if any(d.outdated for d in deliveries):
+            return _busy("a trigger that it matched was removed or changed meanwhile; send again")
         if refused and not written:
             return _busy("the API server refuses the writes of every matching schedule; send again")
         if any(_once(d) for d in deliveries if not d.written.result()):
@@ -234,6 +256,10 @@ class _SpecsOfSchedules:
                 self._known.clear()
             known = self._known[meta["uid"]] = (of, self._model.model_validate(obj))
         return kind.specs(known[1].spec.triggers)
+
+
+def _headers(request: web.Request) -> dict[str, str]:
+    return {name.lower(): value for name, value in request.headers.items()}
 
 
 def _once(delivery: Delivery) -> bool:

@@ -18,7 +18,7 @@ from evenkeel.api.registration import RegisteredVersion, ServedAlias
 from evenkeel.meta.conditions import Observation, find
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
-from evenkeel.outside.mlflow import KIND, AliasMeans, KeptAlias, Missing
+from evenkeel.outside.mlflow import KIND, AliasMeans, KeptAlias, Missing, server
 from evenkeel.outside.poll import Poll, Sighting
 
 TYPE = "AliasCurrent"
@@ -63,8 +63,8 @@ class Kept(NamedTuple):
 
 def place(registry: ModelRegistry, name: str, alias: str) -> Place:
     """Where the alias is."""
-    server = registry.spec.mlflow
-    return Place(server.url.rstrip("/"), server.workspace or "", name, alias)
+    mlflow = registry.spec.mlflow
+    return Place(server(mlflow.url), mlflow.workspace or "", name, alias)
 
 
 def refusal(

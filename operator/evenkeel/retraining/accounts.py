@@ -10,7 +10,14 @@ from functools import partial
 from evenkeel.api import labels
 from evenkeel.api.cause import Alert, Record
 from evenkeel.api.cloudevent import CloudEvent
-from evenkeel.api.retrainschedule import LastRun, Pending, RetrainSchedule, SettledRevision
+from evenkeel.api.retrainschedule import (
+    LastRun,
+    Pending,
+    RetrainSchedule,
+    RetrainScheduleStatus,
+    SettledRevision,
+    TriggerStatus,
+)
 from evenkeel.api.trainingrun import TrainingRun
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import parse, timestamp
@@ -28,10 +35,11 @@ KEPT_ALERTS = 10
 class Book:
     """The accounts that one reconcile moves: received = answered by runs + pending + suppressed.
 
-    `received`, `handled` (the newest time of its clock that is settled) and `revisions` (that of
-    its source, or of the version in production) are by trigger.
+    `kinds`, `received`, `handled` (the newest time of its clock that is settled) and `revisions`
+    (that of its source, or of the version in production) are by trigger.
     """
 
+    kinds: Mapping[str, str]
     received: dict[str, int]
     handled: dict[str, datetime]
     last: LastRun | None
@@ -93,10 +101,18 @@ class Book:
         )
 
 
+def known_triggers(
+    status: RetrainScheduleStatus, kinds: Mapping[str, str]
+) -> dict[str, TriggerStatus]:
+    """By name what is known of the triggers, which have these kinds, but not of former ones."""
+    return {t.name: t for t in status.triggers if t.kind in (None, kinds.get(t.name))}
+
+
 def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
     """The accounts as the status has them."""
     status = schedule.status
-    before = {t.name: t for t in status.triggers}
+    kinds = {name: kind.name for name, kind, _ in configured(schedule.spec.triggers)}
+    before = known_triggers(status, kinds)
     handled: dict[str, datetime] = {}
     for name, kind, _ in configured(schedule.spec.triggers):
         if kind.clock is None:
@@ -114,6 +130,7 @@ def open_book(schedule: RetrainSchedule, now: datetime) -> Book:
             # Added later: times before it was first seen are none of its business.
             handled[name] = now
     return Book(
+        kinds=kinds,
         received={
             t.name: before[t.name].received if t.name in before else 0
             for t in schedule.spec.triggers

@@ -12,7 +12,7 @@ from evenkeel.api.cause import Record
 from evenkeel.retraining.counted import digest
 from evenkeel.retraining.tenancy import Grants, Tenants
 from evenkeel.retraining.triggers import Matched, first_matches
-from evenkeel.retraining.triggers.kind import Batch, Receiver
+from evenkeel.retraining.triggers.kind import Batch, Receiver, TriggerKind
 from evenkeel.retraining.triggers.labelled import Labelled, positions
 
 Specs = Sequence[tuple[str, Any]]
@@ -56,15 +56,17 @@ class Addressed:
 
 
 def address(
-    receiver: Receiver[Any, Any],
+    kind: TriggerKind[Any, Any],
     batch: Batch[Any],
     recipients: Iterable[Recipient],
     request: Request,
 ) -> Addressed:
-    """Sorts the events by schedules."""
+    """Sorts the events by schedules; the kind has a receiver."""
+    receiver = kind.receiver
+    assert receiver is not None
     events = Labelled([receiver.labels(e) for e in batch.events])
     tenants = Tenants(events, request.label, request.sender, request.grants)
-    letters = _Letters(receiver, batch, request.arrived)
+    letters = _Letters(kind.field, receiver, batch, request.arrived)
     found, matched, nobodys = Addressed(), 0, tenants.nobodys
     for to in sorted(recipients, key=lambda r: r.namespace):
         seen = tenants.seen_by(to.namespace, to.name)
@@ -86,8 +88,10 @@ def address(
 class _Letters:
     """Records and digests, each made once however many schedules they concern."""
 
-    def __init__(self, receiver: Receiver[Any, Any], batch: Batch[Any], arrived: datetime) -> None:
-        self._arrived = arrived
+    def __init__(
+        self, kind: str, receiver: Receiver[Any, Any], batch: Batch[Any], arrived: datetime
+    ) -> None:
+        self._kind, self._arrived = kind, arrived
 
         @cache
         def recorded(n: int) -> tuple[Record, str]:
@@ -105,7 +109,8 @@ class _Letters:
             whole = digest(sorted(self._recorded(n)[1] for n, _ in entries))
             known = self._made[fired] = Sent(
                 tuple(
-                    Matched(name, *self._recorded(n), whole, self._arrived) for n, name in entries
+                    Matched(name, *self._recorded(n), whole, self._arrived, self._kind)
+                    for n, name in entries
                 ),
                 whole,
             )

@@ -23,7 +23,7 @@ from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.times import timestamp
 from evenkeel.retraining import production
-from evenkeel.retraining.accounts import Book, adopt, open_book
+from evenkeel.retraining.accounts import Book, adopt, known_triggers, open_book
 from evenkeel.retraining.admission import Blocked, Request, first_block
 from evenkeel.retraining.admission.budget import within_window
 from evenkeel.retraining.admission.failure_backoff import streak
@@ -132,7 +132,7 @@ def _waiting(
     """The status while the API server refuses the run: its alerts wait for the next attempt."""
     held = replace(book)
     held.wait(alerts, now)
-    seen = {t.name: t for t in status.triggers}
+    seen = known_triggers(status, held.kinds)
     return status.model_copy(
         update={
             "pending": held.pending,
@@ -216,6 +216,7 @@ def _trigger_status(book: Book, name: str) -> TriggerStatus:
     handled = book.handled.get(name)
     return TriggerStatus(
         name=name,
+        kind=book.kinds.get(name),
         received=book.received[name],
         last_schedule_time=timestamp(handled) if handled else None,
         last_revision=book.revisions.get(name),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from evenkeel.api.trainingrun import TrainingResult
-from evenkeel.meta.times import timestamp
+from evenkeel.meta.times import parse, timestamp
 from evenkeel.outside.poll import Poll
 from evenkeel.training.engines import engine_of
 from evenkeel.training.results import source_of
@@ -25,10 +25,14 @@ UNREADABLE = timedelta(days=1)
 
 
 class Wait(NamedTuple):
-    """The report may still come. requeue_after: seconds until that may be over; None: unknown."""
+    """The report may still come. requeue_after: seconds until that may be over; None: unknown.
+
+    absent: since when it is known to be missing, whatever words that was told in.
+    """
 
     message: str
     requeue_after: float | None = None
+    absent: datetime | None = None
 
 
 class Missing(NamedTuple):
@@ -71,7 +75,10 @@ def outcome(snapshot: RunSnapshot, source: ResultSource) -> TrainingResult | Wai
         return _until(snapshot, until, why, "for a day")
     if seen.answer is not None and seen.since is not None:
         why = f"there is no report at {place}: {absent.words}"
-        return _until(snapshot, seen.since + ABSENT, why, "for 10 minutes")
+        first = run.status.absent_time
+        since = seen.since if first is None else parse(first)
+        wait = _until(snapshot, since + ABSENT, why, "for 10 minutes")
+        return wait._replace(absent=since) if isinstance(wait, Wait) else wait
     unasked = question(snapshot)
     if isinstance(unasked, str):
         return Wait(f"the training has succeeded; its report cannot be read: {unasked}")

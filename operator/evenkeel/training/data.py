@@ -30,6 +30,12 @@ FOLDER = "/evenkeel/data"
 """Where the containers have the volume."""
 CONTENT = "content"
 """The folder in it that the trainer sees."""
+CERTIFICATES = {
+    "DATA_STORE_CA": "ca.crt",
+    "DATA_STORE_CERTIFICATE": "tls.crt",
+    "DATA_STORE_KEY": "tls.key",
+}
+"""By variable the key of a store's Secret."""
 RESOURCES: Json = {
     "requests": {"cpu": "100m", "memory": "128Mi"},
     "limits": {"memory": "1Gi"},
@@ -94,7 +100,7 @@ def _container(data: TrainingData, cause: Cause, image: str) -> JSON:
     }
     if secret := _store_secret(data):
         found["envFrom"] = [{"secretRef": {"name": secret}}]
-        found["env"].append(secret_variable("DATA_STORE_CA", secret, "ca.crt"))
+        found["env"] += [secret_variable(name, secret, key) for name, key in CERTIFICATES.items()]
     return found
 
 
@@ -124,7 +130,8 @@ def _s3_variables(s3: S3Source) -> list[JSON]:
         {
             "DATA_S3_URI": s3.uri,
             "DATA_S3_ENDPOINT": s3.endpoint or "",
-            "DATA_S3_REGION": s3.region or "",
+            "DATA_S3_ADDRESSING": s3.addressing,
+            "DATA_S3_REGION": s3.region,
         }
     )
 

@@ -267,7 +267,7 @@ def _awaited(snapshot: RunSnapshot, engine: Engine | None, state: State) -> Plan
             moments = [s for s in (found.requeue_after, left) if s is not None and 0 < s < inf]
             completed = state.completed or timestamp(snapshot.now)
             return _replaced(snapshot, engine) or Plan(
-                status=status.awaiting(snapshot, found.message, completed),
+                status=status.awaiting(snapshot, found.message, completed, found.absent),
                 deletes=deletes,
                 requeue_after=min(moments, default=None),
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from evenkeel.api.trainingrun import TrainingResult, TrainingRunStatus
 from evenkeel.meta.conditions import Observation, merge, readiness
 from evenkeel.meta.text import printable
@@ -51,10 +53,16 @@ def reported(snapshot: RunSnapshot, report: TrainingResult) -> TrainingRunStatus
     return made.model_copy(update={"result": report})
 
 
-def awaiting(snapshot: RunSnapshot, message: str, trained: str) -> TrainingRunStatus:
-    """Of a run whose training has succeeded, and whose report is read outside. trained: when."""
+def awaiting(
+    snapshot: RunSnapshot, message: str, trained: str, absent: datetime | None
+) -> TrainingRunStatus:
+    """Of a run whose training has succeeded, and whose report is read outside. trained: when.
+
+    absent: since when that is missing, if it is known to be; what was known of it is kept else.
+    """
     made = unfinished(snapshot, "AwaitingResult", message)
-    return made.model_copy(update={"trained_time": trained})
+    missing = snapshot.run.status.absent_time if absent is None else timestamp(absent)
+    return made.model_copy(update={"trained_time": trained, "absent_time": missing})
 
 
 def succeeded(snapshot: RunSnapshot, report: TrainingResult, version: str) -> TrainingRunStatus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ class Matched(NamedTuple):
     """A record of what a receiver was told, and the trigger that it matched.
 
     identity: a digest, the same for the same alert or event whenever it is sent. delivery: that of
-    all that came with it. arrived: when the webhook took it.
+    all that came with it. arrived: when the webhook took it. kind: the field of the trigger then.
     """
 
     trigger: str
@@ -42,6 +42,7 @@ class Matched(NamedTuple):
     identity: str = ""
     delivery: str = ""
     arrived: datetime | None = None
+    kind: str = ""
 
 
 class Configured(NamedTuple):
@@ -58,6 +59,12 @@ def configured(triggers: Iterable[Trigger]) -> Iterator[Configured]:
         for kind in TRIGGERS:
             if (spec := kind.spec(trigger)) is not None:
                 yield Configured(trigger.name, kind, spec)
+
+
+def standing(triggers: Iterable[Trigger]) -> Callable[[Matched], bool]:
+    """Whether what was told matched a trigger that is still there, and still of that kind."""
+    known = {(found.name, found.kind.field) for found in configured(triggers)}
+    return lambda told: (told.trigger, told.kind) in known
 
 
 def received_type(triggers: Iterable[Trigger], name: str, *, event: bool) -> str:

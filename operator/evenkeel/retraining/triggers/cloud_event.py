@@ -6,6 +6,7 @@ from evenkeel.api.cloudevent import CloudEvent
 from evenkeel.api.trigger import CloudEventTrigger
 from evenkeel.retraining.triggers import alert
 from evenkeel.retraining.triggers.event_message import ToldEvent, read
+from evenkeel.retraining.triggers.event_permission import permission
 from evenkeel.retraining.triggers.kind import Receiver, TriggerKind
 from evenkeel.retraining.triggers.labelled import Labelled
 
@@ -56,5 +57,6 @@ CLOUD_EVENT = TriggerKind(
         most=4 * 2**20,
         smaller="send fewer events at once, or a reference instead of the data",
         silent=True,
+        permission=permission,
     ),
 )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from pydantic.alias_generators import to_camel
+
 from evenkeel.api.cause import Cause, Record
 from evenkeel.api.outgoing import OutgoingVersion
 from evenkeel.api.trigger import Trigger, cause_type
@@ -73,7 +75,8 @@ class Receiver(Generic[S, E]):
     identity(event): the same whenever it is sent, together with the group that it came in.
     most: bytes of a body. smaller: what to do about a larger one. noun: what an event is called.
     owner: what to do about one without the label of a namespace, {label}. silent: whether 2xx has
-    no body, since senders would take one for a reply.
+    no body, since senders would take one for a reply. permission(headers): the headers that answer
+    who asks by OPTIONS whether it may send; raises MalformedBody. None: nobody asks.
     """
 
     paths: tuple[str, ...]
@@ -87,6 +90,7 @@ class Receiver(Generic[S, E]):
     noun: str = "event"
     owner: str = "events without the attribute {label} belong to no namespace; have it sent"
     silent: bool = False
+    permission: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
 
 
 class Revision(NamedTuple):
@@ -170,12 +174,19 @@ class TriggerKind(Generic[S, E]):
         return cause_type(self.field)
 
     @property
+    def name(self) -> str:
+        """As specs call it, such as gitData."""
+        return to_camel(self.field)
+
+    @property
     def by_revision(self) -> bool:
         """Whether its causes are about revisions: of a source, or of the version in production."""
         return self.poller is not None or self.overseer is not None
 
     def told(self, cause: Cause) -> Revision | None:
-        """The revision that a cause of this kind is about, if it keeps one."""
+        """The revision that a cause is about, if it is of this kind and keeps one."""
+        if cause.type != self.cause_type:
+            return None
         if self.poller is not None:
             return self.poller.told(cause)
         if self.overseer is not None and cause.champion is not None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evenkeel.sidecars.data.config import Config, GitData, config, secrets, store_keys
+from evenkeel.sidecars.data.config import Certificates, Config, GitData, config, secrets, store_keys
 from evenkeel.sidecars.data.dvc import Dvc
 from evenkeel.sidecars.data.s3 import S3
 from evenkeel.sidecars.data.words import Again, Failed, one_line
@@ -55,10 +55,8 @@ def bring(found: Config, say: Callable[[str], None]) -> Mapping[str, Any]:
         for old in (work, content):
             shutil.rmtree(old, ignore_errors=True)
         work.mkdir(mode=0o700)
-        if found.ca:
-            trusted = work / "store-ca.crt"
-            trusted.write_text(found.ca)
-            os.environ["AWS_CA_BUNDLE"] = str(trusted)
+        if found.store.ca:
+            os.environ["AWS_CA_BUNDLE"] = _file(work / "store-ca.crt", found.store.ca)
 
         def once() -> Mapping[str, Any]:
             shutil.rmtree(content, ignore_errors=True)
@@ -67,13 +65,26 @@ def bring(found: Config, say: Callable[[str], None]) -> Mapping[str, Any]:
         if isinstance(found.source, GitData):
             source: Dvc | S3 = Dvc(found.source, work, content)
         else:
-            source = S3(found.source, content)
+            source = S3(found.source, content, _shown(found.store, work))
         told = waited(once, found.wait, say)
         return {**told, **_measured(content)}
     except OSError as error:
         raise Failed(f"cannot write {folder}: {error.strerror}") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _shown(store: Certificates, work: Path) -> tuple[str, str] | None:
+    """The files of the certificate that the store is shown, and of its key."""
+    if not (store.certificate and store.key):
+        return None
+    certificate = _file(work / "store-tls.crt", store.certificate)
+    return certificate, _file(work / "store-tls.key", store.key)
+
+
+def _file(place: Path, text: str) -> str:
+    place.write_text(text)
+    return str(place)
 
 
 def _measured(content: Path) -> Mapping[str, int]:

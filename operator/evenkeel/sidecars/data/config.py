@@ -43,40 +43,54 @@ class GitData(NamedTuple):
 
 
 class S3Data(NamedTuple):
-    """An object, or all that are below it as a folder."""
+    """An object, or all that are below it as a folder; without a key the whole bucket.
+
+    named_in_path: whether the endpoint takes the bucket in the path.
+    """
 
     bucket: str
     key: str
     endpoint: str = ""
-    region: str = ""
+    region: str = "us-east-1"
+    named_in_path: bool = True
 
     @property
     def uri(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
 
 
+class Certificates(NamedTuple):
+    """PEM that a store is trusted by, and is shown."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
 class Config(NamedTuple):
-    """folder: the volume. wait: seconds in which faults may end. ca: PEM of a store's authority."""
+    """folder: the volume. wait: seconds in which faults may end. store: of the store's Secret."""
 
     folder: str
     wait: float
     source: GitData | S3Data
-    ca: str = ""
+    store: Certificates = Certificates()
 
 
 def config(env: Mapping[str, str]) -> Config:
     """From variables named DATA_. Raises Failed."""
     folder, wait = env["DATA_FOLDER"], float(env.get("DATA_WAIT_SECONDS", "600"))
-    ca = env.get("DATA_STORE_CA", "")
+    names = ("DATA_STORE_CA", "DATA_STORE_CERTIFICATE", "DATA_STORE_KEY")
+    store = Certificates(*(env.get(name, "") for name in names))
     if uri := env.get("DATA_S3_URI"):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
-        region = env.get("DATA_S3_REGION", "")
-        source = S3Data(bucket, key.rstrip("/"), env.get("DATA_S3_ENDPOINT", ""), region)
-        return Config(folder, wait, source, ca)
+        endpoint, region = env["DATA_S3_ENDPOINT"], env["DATA_S3_REGION"]
+        in_path = env["DATA_S3_ADDRESSING"] == "Path"
+        source = S3Data(bucket, key.rstrip("/"), endpoint, region, in_path)
+        return Config(folder, wait, source, store)
     path, remote = env["DATA_PATH"], env.get("DATA_REMOTE", "")
     secret, rev = env.get("DATA_GIT_FROM", ""), env.get("DATA_REV", "")
     shown = _credentials(env, secret)
-    return Config(folder, wait, GitData(env["DATA_REPO"], rev, path, remote, secret, shown), ca)
+    return Config(folder, wait, GitData(env["DATA_REPO"], rev, path, remote, secret, shown), store)
 
 
 def store_keys(env: Mapping[str, str]) -> Mapping[str, str]:

@@ -37,11 +37,11 @@ class _Object(NamedTuple):
 
 
 class S3:
-    """The objects at one address."""
+    """The objects at one address. shown: files of the certificate and key for the store."""
 
-    def __init__(self, source: S3Data, target: Path) -> None:
+    def __init__(self, source: S3Data, target: Path, shown: tuple[str, str] | None = None) -> None:
         self._source, self._target = source, target
-        self._client = _client(source)
+        self._client = _client(source, shown)
 
     def once(self) -> Mapping[str, Any]:
         """Brings the objects; what is told of them. Raises Failed and Again."""
@@ -124,7 +124,7 @@ def _name(key: str, asked: str) -> str | None:
     return name
 
 
-def _client(source: S3Data) -> Any:
+def _client(source: S3Data, shown: tuple[str, str] | None) -> Any:
     from botocore import UNSIGNED  # type: ignore[import-not-found]
     from botocore.config import Config  # type: ignore[import-not-found]
     from botocore.session import get_session  # type: ignore[import-not-found]
@@ -132,12 +132,14 @@ def _client(source: S3Data) -> Any:
     session = get_session()
     settings: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 3}}
     if source.endpoint:
-        settings["s3"] = {"addressing_style": "path"}
+        settings["s3"] = {"addressing_style": "path" if source.named_in_path else "virtual"}
+    if shown:
+        settings["client_cert"] = shown
     if session.get_credentials() is None:
         settings["signature_version"] = UNSIGNED
     return session.create_client(
         "s3",
-        region_name=source.region or session.get_config_variable("region") or "us-east-1",
+        region_name=source.region,
         endpoint_url=source.endpoint or None,
         config=Config(**settings),
     )

@@ -153,7 +153,7 @@ def pipeline_run_state(run: TrainingRun, observed: Observed, now: datetime) -> S
     """How the run stands, by the last answer, and by the TrainingRun's clock.
 
     A server that does not answer takes nothing away: the time-out alone ends what is not known,
-    once it was asked for.
+    once it was asked for after that.
     """
     seen, known = observed.outside, known_as(run, observed)
     if isinstance(seen.answer, Refused):
@@ -173,14 +173,27 @@ def pipeline_run_state(run: TrainingRun, observed: Observed, now: datetime) -> S
         said = _ENDS[state] or (told.words if told else "") or "its page tells more"
         return State("Failed", f"run {known.name}: {state}: {said}", failure=said)
     limit = timedelta(seconds=run.spec.training.timeout_seconds)
-    left = (parse(str(run.status.start_time)) + limit - now).total_seconds()
+    end = parse(str(run.status.start_time)) + limit
+    left = (end - now).total_seconds()
     going = _going_on(observed, known)
     if left > 0:
         return going._replace(requeue_after=left)
-    if seen == UNSEEN:
-        # Nobody has asked since this process began, and it may have succeeded in time.
+    if _may_have_ended(run, seen, end, now):
         return going._replace(requeue_after=LOOK_AGAIN)
     return going._replace(phase="TimedOut", reason="")
+
+
+def _may_have_ended(run: TrainingRun, seen: Sighting[object], end: datetime, now: datetime) -> bool:
+    """Whether it may have succeeded before its time was over at `end`, unseen so far.
+
+    An answer of after that tells, and so does one that never came though it was due twice.
+    """
+    if seen == UNSEEN:
+        # Nobody has asked since this process began.
+        return True
+    if seen.asked is not None and seen.asked >= end:
+        return False
+    return now < end + timedelta(seconds=2 * _template(run).interval_seconds + LATE_SECONDS)
 
 
 def _lost(known: ObservedRun | None) -> str:
