@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from tests.apiserver.test_faults import send
 from tests.apiserver.test_operating import serving
 from tests.support import quotas
 from tests.support.api_server import ApiServer
-from tests.support.operating import World, schedule, until, world
+from tests.support.operating import World, schedule, until
 
 JSON = dict[str, Any]
 LIMITS = """
@@ -48,12 +48,6 @@ kind: MutatingAdmissionPolicyBinding
 metadata: {name: NAME}
 spec: {policyName: NAME}
 """
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 @pytest.fixture
