@@ -43,9 +43,10 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 unit: $(VENV)/.installed ## Tests of pure decisions and single parts, offline, in a minute or two
 	$(RUN) -m pytest tests --ignore=tests/apiserver --ignore=tests/chart --ignore=tests/integrations
 
+# These tests wait more than they work; each process has an API server of its own.
 .PHONY: apiserver
 apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
-	$(RUN) -m pytest tests/apiserver tests/chart
+	$(RUN) -m pytest --numprocesses=4 --dist=loadfile tests/apiserver tests/chart
 
 .PHONY: test-integrations
 test-integrations: $(VENV)/.installed ## The tools that teams bring, for real, beside a real API server and on a real node

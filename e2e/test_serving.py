@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from e2e.support.pods import pod
 from e2e.support.world import RECORD, SKLEARN, World, deployment
 
 GOOD = {"uri": "pvc://models/elec2/good", "format": SKLEARN}
@@ -28,35 +29,14 @@ def test_a_model_on_a_volume_answers_inferences(world: World) -> None:
 
 def test_a_model_is_downloaded_by_the_initializer(world: World) -> None:
     """From a web server in the cluster, through the storage initializer's image."""
+    volume = {"name": "models", "persistentVolumeClaim": {"claimName": "models"}}
+    server = {
+        "image": "docker.io/evenkeel/demo:dev",
+        "command": ["python3", "-m", "http.server", "8000", "-d", "/models"],
+        "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": True}],
+    }
     world.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "files", "labels": {"app": "files"}},
-            "spec": {
-                "automountServiceAccountToken": False,
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
-                "containers": [
-                    {
-                        "name": "files",
-                        "image": "docker.io/evenkeel/demo:dev",
-                        "imagePullPolicy": "IfNotPresent",
-                        "command": ["python3", "-m", "http.server", "8000", "-d", "/models"],
-                        "volumeMounts": [
-                            {"name": "models", "mountPath": "/models", "readOnly": True}
-                        ],
-                        "securityContext": {
-                            "allowPrivilegeEscalation": False,
-                            "capabilities": {"drop": ["ALL"]},
-                        },
-                    }
-                ],
-                "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}],
-            },
-        },
+        pod("files", server, {"app": "files"}, volumes=[volume]),
         {
             "apiVersion": "v1",
             "kind": "Service",

@@ -21,10 +21,18 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port that the kernel gives to nobody else for a minute; who knows it can listen there.
+
+    As Yelp's ephemeral-port-reserve does it: whose side closes a connection first keeps its port in
+    TIME_WAIT, where only a listener with SO_REUSEADDR, as servers have it, may take it.
+    """
+    with socket.socket() as listener, socket.socket() as client:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        client.connect(listener.getsockname())
+        listener.accept()[0].close()
+        port: int = listener.getsockname()[1]
     return port
 
 

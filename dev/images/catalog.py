@@ -92,7 +92,7 @@ IMAGES = (
     Image(
         "mlserver-mlflow",
         "docker.io/seldonio/mlserver:1.7.1-mlflow",
-        "dev/images/mlserver-mlflow/Dockerfile",
+        "dev/images/mlserver/Dockerfile",
         requirements="requirements/mlserver-mlflow.txt",
     ),
     Image(

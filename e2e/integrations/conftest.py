@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from dev.stack import kubeflow
 from dev.stack.install import Stack
 from e2e.support.world import World
+from e2e.support.world import quiet_afterwards as quiet_afterwards
 
 NAMESPACE = "pricing"
 NAMESPACES = (NAMESPACE, "search", "recommendations", "tumours")
@@ -57,13 +57,6 @@ def teams(integrated: Stack) -> Iterator[World]:
         integrated.rollout(NAMESPACE, name, 300)
     with quiet_afterwards(w):
         yield w
-
-
-@contextmanager
-def quiet_afterwards(world: World) -> Iterator[World]:
-    """Takes away what serves and begins trainings in the end: a small node has no room for all."""
-    yield world
-    world.kubectl("delete", "rts,mdep", "--all", "--wait=false")
 
 
 def _runtime(world: World) -> None:

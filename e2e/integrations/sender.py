@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from dev.stack.install import MONITORING
+from e2e.support.pods import pod
 from e2e.support.world import World
 
 WEBHOOK = "http://evenkeel-webhook.evenkeel-system.svc:8088"
@@ -24,7 +25,13 @@ def send(world: World, event: dict[str, Any]) -> None:
     there = World(world.stack, MONITORING)
     name = f"sender-{uuid.uuid4().hex[:8]}"
     address = f"{WEBHOOK}/events/{world.namespace}"
-    there.apply(_pod(name, ["python3", "-c", SEND, address, json.dumps(event)]))
+    container = {
+        "image": "docker.io/evenkeel/demo:dev",
+        "command": ["python3", "-c", SEND, address, json.dumps(event)],
+        "volumeMounts": [{"name": "token", "mountPath": "/token"}],
+    }
+    token = {"name": "token", "secret": {"secretName": "evenkeel-webhook"}}
+    there.apply(pod(name, container, restartPolicy="Never", volumes=[token]))
     there.until(f"{name} has sent", lambda: _phase(there, name) in ("Succeeded", "Failed"), 60)
     assert _phase(there, name) == "Succeeded", there.kubectl("logs", name)
     there.kubectl("delete", "pod", name, "--wait=false")
@@ -32,33 +39,3 @@ def send(world: World, event: dict[str, Any]) -> None:
 
 def _phase(there: World, name: str) -> str:
     return str(there.get("pod", name)["status"].get("phase", ""))
-
-
-def _pod(name: str, command: list[str]) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "sender",
-                    "image": "docker.io/evenkeel/demo:dev",
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": command,
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                    "volumeMounts": [{"name": "token", "mountPath": "/token"}],
-                }
-            ],
-            "volumes": [{"name": "token", "secret": {"secretName": "evenkeel-webhook"}}],
-        },
-    }

@@ -11,9 +11,8 @@ import pytest
 
 from dev.paths import ROOT
 from dev.stack.install import Stack
-from e2e.integrations.conftest import quiet_afterwards
 from e2e.integrations.sender import send
-from e2e.support.world import World
+from e2e.support.world import World, quiet_afterwards
 
 EXAMPLE = ROOT / "examples" / "recommendations"
 NAME = "recommendations"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from evenkeel.kube.client import Client
 
 from dev.cluster.errors import ClusterError
 from dev.stack.install import MONITORING, OPERATOR_NAMESPACE, Stack
+from e2e.support.pods import pod
 
 JSON = dict[str, Any]
 TIMEOUT = 180.0
@@ -155,35 +157,12 @@ class World:
             "RATE": str(rate),
             "BODY": json.dumps(body or RECORD),
         }
-        self.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {"name": name},
-                "spec": {
-                    "restartPolicy": "Never",
-                    "automountServiceAccountToken": False,
-                    "activeDeadlineSeconds": 600,
-                    "securityContext": {
-                        "runAsNonRoot": True,
-                        "seccompProfile": {"type": "RuntimeDefault"},
-                    },
-                    "containers": [
-                        {
-                            "name": "client",
-                            "image": "docker.io/evenkeel/demo:dev",
-                            "imagePullPolicy": "IfNotPresent",
-                            "command": ["python3", "-c", CLIENT],
-                            "env": [{"name": k, "value": v} for k, v in env.items()],
-                            "securityContext": {
-                                "allowPrivilegeEscalation": False,
-                                "capabilities": {"drop": ["ALL"]},
-                            },
-                        }
-                    ],
-                },
-            }
-        )
+        container = {
+            "image": "docker.io/evenkeel/demo:dev",
+            "command": ["python3", "-c", CLIENT],
+            "env": [{"name": k, "value": v} for k, v in env.items()],
+        }
+        self.apply(pod(name, container, restartPolicy="Never", activeDeadlineSeconds=600))
 
     def codes(self, name: str) -> dict[str, int]:
         """Responses by status code so far."""
@@ -255,6 +234,13 @@ class World:
             "--grace-period=0",
             "--force",
         )
+
+
+@contextmanager
+def quiet_afterwards(world: World) -> Iterator[World]:
+    """Takes away what serves and begins trainings in the end: a small node has no room for all."""
+    yield world
+    world.kubectl("delete", "rts,mdep", "--all", "--wait=false")
 
 
 def training(parameters: dict[str, str], command: list[str] | None = None) -> JSON:

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 from evenkeel.kube.lease import Lease
+
+from tests.support.api_server import ApiServer
+from tests.support.mlflow_registry import Registry, registry
+from tests.support.operating import World, world
+
+
+@pytest.fixture
+async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
+    """A namespace with everything around the operator, which the test starts."""
+    async with world(api_server, namespace) as made:
+        yield made
+
+
+@pytest.fixture
+async def mlflow() -> AsyncIterator[Registry]:
+    """An empty registry that has MLflow's answers."""
+    async with registry() as found:
+        yield found
 
 
 @pytest.fixture

@@ -6,18 +6,11 @@ import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.support.api_server import ApiServer
-from tests.support.operating import B, World, model_deployment, until, world
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
+from tests.support.operating import B, World, model_deployment, until
 
 
 @asynccontextmanager

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.support.api_server import ApiServer
-from tests.support.operating import Namespace, World, alerts, schedule, until, world
+from tests.support.operating import Namespace, World, alerts, schedule, until
 
 JSON = dict[str, Any]
 QUOTA = "count/trainingruns.evenkeel.dev"
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 @pytest.fixture

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
-import pytest
-
-from tests.support.api_server import ApiServer
-from tests.support.operating import B, World, model_deployment, until, world
+from tests.support.operating import B, World, model_deployment, until
 from tests.support.resources import BY_KIND
 
 JSON = dict[str, Any]
@@ -34,12 +30,6 @@ childMetadata:
   deployment: {labels: {team: risk}, annotations: {example.com/note: a}}
   service: {annotations: {example.com/balancer: internal}}
 """
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 def writes(w: World) -> list[str]:

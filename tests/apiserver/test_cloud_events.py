@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
 from evenkeel.process import webhook
 
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.operating import World, until, world
+from tests.support.operating import World, until
 
 JSON = dict[str, Any]
 TRIGGERS = "{triggers: [{name: uploaded, cloudEvent: {type: com.example.uploaded, source: /ml}}]}"
 OURS = ("retrainschedules", "trainingruns")
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 def event(number: int, **more: Any) -> JSON:

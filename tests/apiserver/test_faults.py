@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,12 @@ import pytest
 import yaml
 from aiohttp import web
 
-from tests.support.api_server import ApiServer
-from tests.support.operating import A, B, C, World, model_deployment, schedule, until, world
+from tests.support.operating import A, B, C, World, model_deployment, schedule, until
 from tests.support.operator_process import Process
 from tests.support.restoring import events
 
 JSON = dict[str, Any]
 WRITES = ("POST", "PATCH", "PUT", "DELETE")
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 async def send(port: int, notification: JSON, most: int = 60) -> int:
@@ -292,7 +285,7 @@ async def test_killed_before_or_after_any_write_it_goes_on_where_it_was(
             weights.append(canary["weight"] if canary else -1)
             return w.ns.outcomes("good") != []
 
-        await until(watch_weights, seconds=90)
+        await until(watch_weights, seconds=300)
         await sending
         await end(w)
     finally:

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
-from tests.support.api_server import ApiServer
-from tests.support.operating import B, C, World, model_deployment, until, world
+from tests.support.operating import B, C, World, model_deployment, until
 from tests.support.operator_process import Process
 from tests.support.resources import BY_KIND
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 async def canary_at_its_step(w: World, uri: str) -> None:

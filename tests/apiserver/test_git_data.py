@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,10 @@ import pytest
 from evenkeel.adapters.access import basic
 from evenkeel.process.operator import Operator
 
-from tests.support.api_server import ApiServer
 from tests.support.git_server import DIGEST, Backend, Repository, serving, tracked
-from tests.support.operating import World, schedule, until, world
+from tests.support.operating import World, schedule, until
 
 JSON = dict[str, Any]
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 @pytest.fixture

@@ -7,21 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
-import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.support.api_server import ApiServer
-from tests.support.operating import A, B, World, model_deployment, schedule, until, world
+from tests.support.operating import A, B, World, model_deployment, schedule, until
 
 STUCK = 40
 """ModelDeployments whose Prometheus does not answer: more than there are workers."""
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 class Stuck:

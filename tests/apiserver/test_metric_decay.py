@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from aiohttp import web
 from evenkeel.meta.times import timestamp
 
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.operating import World, model_deployment, until, world
+from tests.support.operating import World, model_deployment, until
 
 JSON = dict[str, Any]
 DECAY = """
@@ -26,12 +23,6 @@ triggers:
     maxRatio: '0.05'
     windowSeconds: 60
 """
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 def all_bad() -> web.Response:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,8 +13,9 @@ import yaml
 from dev.cluster.ports import free_port
 from tests.apiserver.test_faults import send
 from tests.apiserver.test_operating import serving
+from tests.support import quotas
 from tests.support.api_server import ApiServer
-from tests.support.operating import World, schedule, until, world
+from tests.support.operating import World, schedule, until
 
 JSON = dict[str, Any]
 LIMITS = """
@@ -48,12 +48,6 @@ kind: MutatingAdmissionPolicyBinding
 metadata: {name: NAME}
 spec: {policyName: NAME}
 """
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 @pytest.fixture
@@ -130,18 +124,7 @@ def _applied_anew(w: World) -> bool:
 
 
 async def test_a_quota_on_runs_delays_a_training_and_loses_no_alert(w: World) -> None:
-    hard = {"count/trainingruns.evenkeel.dev": "0"}
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "q"},
-        "spec": {"hard": hard},
-    }
-    w.server.kubectl("apply", "-n", w.ns.name, "-f", "-", stdin=json.dumps(quota))
-    w.server.kubectl(
-        *("patch", "resourcequota", "q", "-n", w.ns.name, "--subresource=status", "--type=merge"),
-        *("-p", json.dumps({"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}})),
-    )
+    quotas.impose(w.ns, {"count/trainingruns.evenkeel.dev": "0"})
     w.ns.create(schedule())
     port = free_port()
 
@@ -153,7 +136,7 @@ async def test_a_quota_on_runs_delays_a_training_and_loses_no_alert(w: World) ->
         sending = asyncio.create_task(send(port, w.alerts(0, 1), most=600))
         await until(lambda: "exceeded quota: q" in told())
         assert "it is tried again by itself" in told()
-        w.server.kubectl("delete", "resourcequota", "q", "-n", w.ns.name)
+        quotas.lift(w.ns)
         await until(lambda: len(w.ns.all("TrainingRun")) == 1)
         await sending
         (run,) = w.ns.all("TrainingRun")

@@ -9,20 +9,13 @@ from typing import Any
 import pytest
 from evenkeel.process.operator import Operator
 
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.operating import World, schedule, until, world
+from tests.support.operating import World, schedule, until
 from tests.support.s3_store import KEYS, REGION, Store, serving
 from tests.support.training_pods import COMPLETE, REPORT
 
 JSON = dict[str, Any]
 RUN = "elec-1"
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 @pytest.fixture

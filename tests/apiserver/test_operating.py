@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 
-import pytest
-
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.operating import A, B, C, World, model_deployment, until, world
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
+from tests.support.operating import A, B, C, World, model_deployment, until
 
 
 def is_ready(w: World, name: str) -> bool:

@@ -16,9 +16,8 @@ import yaml
 from aiohttp import web
 from evenkeel.process.operator import Operator
 
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.operating import World, until, world
+from tests.support.operating import World, until
 from tests.support.operator_process import Process
 from tests.support.pipelines_server import Pipelines, pipelines_server, spec
 from tests.support.restoring import events
@@ -29,12 +28,6 @@ JSON = dict[str, Any]
 RUN = "elec-1"
 TOKEN = "a-users-token"
 WRITES = ("POST", "PATCH", "PUT", "DELETE")
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 @pytest.fixture

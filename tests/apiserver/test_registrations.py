@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import web
 from evenkeel.outside.mlflow import Enrolment
 
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.mlflow_registry import Registry, registry
-from tests.support.operating import World, until, world
+from tests.support.mlflow_loop import model_registry
+from tests.support.mlflow_registry import Registry
+from tests.support.operating import World, until
 
 JSON = dict[str, Any]
 KEY = "evenkeel.dev/model-version"
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
-
-
-@pytest.fixture
-async def mlflow() -> AsyncIterator[Registry]:
-    async with registry() as found:
-        yield found
-
-
-def model_registry(w: World, mlflow: Registry) -> None:
-    made = manifest("ModelRegistry", name="mlflow")
-    made["spec"] |= {"mlflow": {"url": mlflow.url}, "intervalSeconds": 5}
-    w.ns.create(made)
 
 
 def version(w: World, name: str = "fraud-1", **spec: Any) -> JSON:
@@ -42,10 +23,8 @@ def version(w: World, name: str = "fraud-1", **spec: Any) -> JSON:
     return w.ns.create(made)
 
 
-def condition(w: World, type_: str, name: str = "fraud-1") -> JSON:
-    conditions = w.ns.status(name, "ModelVersion").get("conditions", ())
-    found: JSON = next((c for c in conditions if c["type"] == type_), {})
-    return found
+def condition(w: World, type_: str) -> JSON:
+    return w.ns.condition("fraud-1", type_, "ModelVersion")
 
 
 def registered(w: World, name: str = "fraud-1") -> str:
@@ -63,7 +42,7 @@ async def test_a_version_waits_for_no_registry_and_is_registered_once(
         mlflow.fault = lambda request: web.Response(
             status=502, text="<html>bad gateway", content_type="text/html"
         )
-        model_registry(w, mlflow)
+        model_registry(w, mlflow.url, writeTags=False)
         await until(lambda: condition(w, "Registered").get("reason") == "SourceUnavailable")
         assert "answered 502: Bad Gateway" in condition(w, "Registered")["message"]
         # The version comes to be, and nobody hears of it.
@@ -92,7 +71,7 @@ async def test_a_version_waits_for_no_registry_and_is_registered_once(
 async def test_a_restored_version_is_not_registered_again(w: World, mlflow: Registry) -> None:
     """Not even where somebody has deleted it from the registry."""
     async with w.operator():
-        model_registry(w, mlflow)
+        model_registry(w, mlflow.url, writeTags=False)
         version(w)
         await until(lambda: registered(w) == "1")
         await until(

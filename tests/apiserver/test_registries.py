@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -14,37 +13,28 @@ from evenkeel.adapters.access import basic
 
 from dev.cluster.ports import free_port
 from tests.support.api_server import ApiServer
-from tests.support.manifests import manifest
-from tests.support.mlflow_registry import Registry, Version, notification, registry
-from tests.support.operating import World, model_deployment, until, world
+from tests.support.mlflow_loop import model_registry
+from tests.support.mlflow_registry import Registry, Version, notification
+from tests.support.operating import World, model_deployment, until
 
 JSON = dict[str, Any]
 PROXIED = "mlflow-artifacts:/1/models/m-3/artifacts"
 
 
 @pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
+def mlflow(mlflow: Registry) -> Registry:
+    mlflow.versions["fraud"] = {
+        "1": Version("s3://m/1", source="models:/m-1"),
+        "2": Version("s3://m/2", source="models:/m-2"),
+        "3": Version(PROXIED, source="models:/m-3"),
+    }
+    mlflow.aliases["fraud"] = {"champion": "1"}
+    return mlflow
 
 
-@pytest.fixture
-async def mlflow() -> AsyncIterator[Registry]:
-    async with registry() as found:
-        found.versions["fraud"] = {
-            "1": Version("s3://m/1", source="models:/m-1"),
-            "2": Version("s3://m/2", source="models:/m-2"),
-            "3": Version(PROXIED, source="models:/m-3"),
-        }
-        found.aliases["fraud"] = {"champion": "1"}
-        yield found
-
-
-def registered(w: World, mlflow: Registry, more: JSON | None = None) -> None:
+def registered(w: World, mlflow: Registry, **spec: Any) -> None:
     """The ModelRegistry and a ModelDeployment that follows the alias."""
-    made = manifest("ModelRegistry", name="mlflow")
-    made["spec"] |= {"mlflow": {"url": mlflow.url}, "intervalSeconds": 5, **(more or {})}
-    w.ns.create(made)
+    model_registry(w, mlflow.url, **{"writeTags": False, **spec})
     served = model_deployment("fraud")
     words = {"registry": "mlflow", "name": "fraud", "alias": "champion"}
     served["spec"]["model"] = {"registry": words}
@@ -52,9 +42,7 @@ def registered(w: World, mlflow: Registry, more: JSON | None = None) -> None:
 
 
 def condition(w: World, type_: str) -> JSON:
-    conditions = w.ns.status("fraud").get("conditions", ())
-    found: JSON = next((c for c in conditions if c["type"] == type_), {})
-    return found
+    return w.ns.condition("fraud", type_)
 
 
 def serves(w: World, version: str) -> bool:
@@ -116,7 +104,7 @@ async def test_a_notification_spares_the_wait(
     port = free_port()
     url = f"http://127.0.0.1:{port}/registries/{w.ns.name}/mlflow"
     async with w.operator(webhook_port=port), aiohttp.ClientSession() as http:
-        registered(w, mlflow, {"secretName": "mlflow", "intervalSeconds": 86400})
+        registered(w, mlflow, secretName="mlflow", intervalSeconds=86400)
         await until(lambda: w.ns.status("fraud").get("registry"))
         mlflow.aliases["fraud"]["champion"] = "2"
         body, headers = notification("geheim", "fraud", time.time())
@@ -168,7 +156,7 @@ async def test_what_the_registry_loses_takes_nothing_away(
 async def test_credentials_by_secret(w: World, mlflow: Registry, api_server: ApiServer) -> None:
     mlflow.authorization = basic("ada", "geheim")
     async with w.operator():
-        registered(w, mlflow, {"secretName": "mlflow"})
+        registered(w, mlflow, secretName="mlflow")
         says = f"there is no Secret 'mlflow' of namespace {w.ns.name}; create it"
         await until(lambda: says in w.ns.ready("mlflow", "ModelRegistry").get("message", ""))
         assert w.ns.ready("mlflow", "ModelRegistry")["reason"] == "SourceAccessDenied"

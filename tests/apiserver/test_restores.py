@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from functools import partial
 from itertools import permutations
 from typing import Any
@@ -12,18 +11,11 @@ from typing import Any
 import pytest
 from evenkeel.api.record import RECORD
 
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.operating import A, B, World, model_deployment, until, world
+from tests.support.operating import A, B, World, model_deployment, until
 from tests.support.restoring import OWN, Owners, backup, delete, events, quiet, restored
 
 JSON = dict[str, Any]
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 def run(name: str, cause: JSON, **more: Any) -> JSON:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
-import pytest
 from evenkeel.kube.client import Client
 from evenkeel.meta.resources import POD
 
 from tests.apiserver.test_operating import serving
-from tests.support.api_server import ApiServer
-from tests.support.operating import A, B, C, World, configuration, until, world
+from tests.support.operating import A, B, C, World, configuration, until
 
 JSON = dict[str, Any]
 REVISION = "evenkeel.dev/revision"
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 async def crashed(w: World, revision: str, restarts: int) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import yaml
 from evenkeel.controllers import rights
 
@@ -16,7 +14,7 @@ from tests.apiserver.test_operating import serving
 from tests.support.api_server import ApiServer
 from tests.support.controllers import controllers
 from tests.support.manifests import manifest
-from tests.support.operating import B, World, model_deployment, until, world
+from tests.support.operating import B, World, model_deployment, until
 from tests.support.resources import BY_KIND
 
 JSON = dict[str, Any]
@@ -33,12 +31,6 @@ spec:
   - type: External
     external: {metric: {name: queue_length}, target: {type: AverageValue, averageValue: "30"}}
 """
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 def scale(w: World) -> JSON:

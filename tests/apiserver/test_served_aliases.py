@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.mlflow_registry import Registry, Version, registry
-from tests.support.operating import World, model_deployment, until, world
+from tests.support.mlflow_loop import model_registry
+from tests.support.mlflow_registry import Registry, Version
+from tests.support.operating import World, model_deployment, until
 
 JSON = dict[str, Any]
 CHAMPION = {"registry": "mlflow", "name": "fraud", "alias": "champion"}
 
 
 @pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
-
-
-@pytest.fixture
-async def mlflow(w: World) -> AsyncIterator[Registry]:
-    async with registry() as found:
-        found.versions["fraud"] = {
-            n: Version(f"s3://m/{n}", source=f"models:/m-{n}") for n in "123"
-        }
-        found.aliases["fraud"] = {"candidate": "1"}
-        made = manifest("ModelRegistry", name="mlflow")
-        made["spec"] |= {"mlflow": {"url": found.url}, "intervalSeconds": 5, "writeTags": True}
-        w.ns.create(made)
-        yield found
+def mlflow(w: World, mlflow: Registry) -> Registry:
+    mlflow.versions["fraud"] = {n: Version(f"s3://m/{n}", source=f"models:/m-{n}") for n in "123"}
+    mlflow.aliases["fraud"] = {"candidate": "1"}
+    model_registry(w, mlflow.url)
+    return mlflow
 
 
 def following(name: str = "fraud", follows: str = "candidate", moves: str = "champion") -> JSON:
@@ -45,9 +34,7 @@ def following(name: str = "fraud", follows: str = "candidate", moves: str = "cha
 
 
 def condition(w: World, name: str = "fraud") -> JSON:
-    conditions = w.ns.status(name).get("conditions", ())
-    found: JSON = next((c for c in conditions if c["type"] == "AliasCurrent"), {})
-    return found
+    return w.ns.condition(name, "AliasCurrent")
 
 
 def says(w: World, reason: str, name: str = "fraud") -> Callable[[], bool]:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
 from tests.support.mlflow_loop import (
     complete,
@@ -18,22 +14,10 @@ from tests.support.mlflow_loop import (
     training_run,
     whole_loop,
 )
-from tests.support.mlflow_registry import Registry, registry
-from tests.support.operating import World, until, world
+from tests.support.mlflow_registry import Registry
+from tests.support.operating import World, until
 
 JSON = dict[str, Any]
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
-
-
-@pytest.fixture
-async def mlflow() -> AsyncIterator[Registry]:
-    async with registry() as found:
-        yield found
 
 
 def uid(given: dict[str, str]) -> str:

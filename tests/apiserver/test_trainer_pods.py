@@ -14,6 +14,7 @@ import pytest
 import yaml
 from evenkeel.meta.times import parse
 
+from tests.support import quotas
 from tests.support.api_server import ApiServer
 from tests.support.controllers import controllers
 from tests.support.manifests import manifest
@@ -176,26 +177,8 @@ async def test_a_queue_admits_preempts_and_admits_again(w: World) -> None:
     await until(lambda: ready(w)[0] == "Succeeded")
 
 
-def with_status(w: World, made: str, name: str) -> None:
-    """A quota as its controller would have filled it in."""
-    w.server.kubectl("apply", "-n", w.ns.name, "-f", "-", stdin=made)
-    hard = yaml.safe_load(made)["spec"]["hard"]
-    w.server.kubectl(
-        *("patch", "resourcequota", name, "-n", w.ns.name, "--subresource=status"),
-        *("--type=merge", "-p", yaml.safe_dump({"status": {"hard": hard, "used": _none(hard)}})),
-    )
-
-
-def _none(hard: JSON) -> JSON:
-    return dict.fromkeys(hard, "0")
-
-
-def quota(hard: str) -> str:
-    return f"{{apiVersion: v1, kind: ResourceQuota, metadata: {{name: q}}, spec: {{hard: {hard}}}}}"
-
-
 async def test_a_quota_that_leaves_no_pod_is_told_and_bounded(w: World) -> None:
-    with_status(w, quota('{pods: "0"}'), "q")
+    quotas.impose(w.ns, {"pods": "0"})
     w.ns.create(training_run("{timeoutSeconds: 8}"))
     await until(lambda: "no pod can be created" in ready(w)[1])
     reason, message = ready(w)
@@ -207,10 +190,10 @@ async def test_a_quota_that_leaves_no_pod_is_told_and_bounded(w: World) -> None:
 
 
 async def test_a_quota_that_is_raised_lets_the_training_start(w: World) -> None:
-    with_status(w, quota('{pods: "0"}'), "q")
+    quotas.impose(w.ns, {"pods": "0"})
     w.ns.create(training_run())
     await until(lambda: "exceeded quota" in ready(w)[1])
-    w.server.kubectl("delete", "resourcequota", "q", "-n", w.ns.name)
+    quotas.lift(w.ns)
     pod = await one_pod(w)
     tell(w.ns, pod, "Succeeded", ended("trainer", 0, REPORT), ended(PROXY, 0))
     await until(lambda: ready(w)[0] == "Succeeded")
@@ -244,14 +227,14 @@ async def test_a_limit_range_s_bound_is_told_and_its_defaults_are_no_fight(w: Wo
 async def test_a_version_beyond_the_quota_waits_and_is_not_lost(w: World) -> None:
     w.ns.create(training_run())
     pod = await one_pod(w)
-    with_status(w, quota('{count/modelversions.evenkeel.dev: "0"}'), "q")
+    quotas.impose(w.ns, {"count/modelversions.evenkeel.dev": "0"})
     tell(w.ns, pod, "Succeeded", ended("trainer", 0, REPORT), ended(PROXY, 0))
     await until(lambda: ready(w)[0] == "ApplyFailed")
     assert "exceeded quota: q" in ready(w)[1]
     assert "it is tried again by itself" in ready(w)[1]
     await until(lambda: w.ns.status(RUN, "TrainingRun").get("result"))
     w.server.kubectl("delete", "job", RUN, "-n", w.ns.name)
-    w.server.kubectl("delete", "resourcequota", "q", "-n", w.ns.name)
+    quotas.lift(w.ns)
     await until(lambda: ready(w)[0] == "Succeeded")
     assert len(w.ns.all("ModelVersion")) == 1
 
@@ -292,10 +275,10 @@ async def test_evictions_for_the_trainer_s_own_excess_are_attempts(w: World) -> 
 async def test_a_quota_of_the_past_is_no_reason_for_a_training_that_takes_too_long(
     w: World,
 ) -> None:
-    with_status(w, quota('{pods: "0"}'), "q")
+    quotas.impose(w.ns, {"pods": "0"})
     w.ns.create(training_run("{timeoutSeconds: 15}"))
     await until(lambda: "exceeded quota" in ready(w)[1])
-    w.server.kubectl("delete", "resourcequota", "q", "-n", w.ns.name)
+    quotas.lift(w.ns)
     pod = await one_pod(w)
     tell(w.ns, pod, "Running", runs("trainer"), runs(PROXY))
     await until(lambda: going(w.ns, RUN) == [], "the deadline")

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from evenkeel.meta.times import timestamp
 
-from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
-from tests.support.operating import World, model_deployment, until, world
+from tests.support.operating import World, model_deployment, until
 
 JSON = dict[str, Any]
-
-
-@pytest.fixture
-async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
-    async with world(api_server, namespace) as made:
-        yield made
 
 
 def version(name: str, age: timedelta) -> JSON:

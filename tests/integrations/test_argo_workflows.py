@@ -15,6 +15,7 @@ import yaml
 from evenkeel.meta.resources import POD
 from evenkeel.meta.times import parse
 
+from tests.support import quotas
 from tests.support.api_server import ApiServer
 from tests.support.argo import LARGE, argo, ends, starts
 from tests.support.controllers import controllers
@@ -241,18 +242,12 @@ async def test_a_person_s_termination_is_a_failure(w: World) -> None:
 
 
 async def test_a_quota_that_leaves_no_pod_is_told(w: World) -> None:
-    hard = {"pods": "0"}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}}
-    text = yaml.safe_dump({**quota, "spec": {"hard": hard}})
-    w.server.kubectl("apply", "-n", w.ns.name, "-f", "-", stdin=text)
-    status = yaml.safe_dump({"status": {"hard": hard, "used": hard}})
-    where = ("-n", w.ns.name, "--subresource=status", "--type=merge", "-p", status)
-    w.server.kubectl("patch", "resourcequota", "q", *where)
+    quotas.impose(w.ns, {"pods": "0"})
     w.ns.create(training_run())
     await until(lambda: "exceeded quota: q" in ready(w)[1])
     assert ready(w)[0] == "Pending"
     assert "have it raised; it is tried again by itself" in ready(w)[1]
-    w.server.kubectl("delete", "resourcequota", "q", "-n", w.ns.name)
+    quotas.lift(w.ns)
     await the_pod(w)
 
 

@@ -13,6 +13,7 @@ import yaml
 from evenkeel.meta.resources import POD, ResourceType
 
 from dev.versitygw import ACCESS_KEY, REGION, SECRET_KEY, Versitygw
+from tests.support import quotas
 from tests.support.api_server import ApiServer
 from tests.support.controllers import controllers
 from tests.support.kuberay import Dashboard, kuberay
@@ -232,17 +233,11 @@ async def test_kuberay_ends_it_when_its_time_is_over_and_it_stays(
 
 
 async def test_a_quota_that_leaves_no_pod_is_told(w: World, store: Versitygw) -> None:
-    hard = {"pods": "0"}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}}
-    text = yaml.safe_dump({**quota, "spec": {"hard": hard}})
-    w.server.kubectl("apply", "-n", w.ns.name, "-f", "-", stdin=text)
-    status = yaml.safe_dump({"status": {"hard": hard, "used": hard}})
-    where = ("-n", w.ns.name, "--subresource=status", "--type=merge", "-p", status)
-    w.server.kubectl("patch", "resourcequota", "q", *where)
+    quotas.impose(w.ns, {"pods": "0"})
     w.ns.create(training_run(store))
     await until(lambda: "no pod can be created" in ready(w)[1])
     assert "exceeded quota: q" in ready(w)[1]
-    w.server.kubectl("delete", "resourcequota", "q", "-n", w.ns.name)
+    quotas.lift(w.ns)
     await cluster_runs(w)
 
 

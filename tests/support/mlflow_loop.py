@@ -33,7 +33,7 @@ def complete(w: World, name: str) -> None:
 
 
 def model_registry(w: World, url: str, **spec: Any) -> None:
-    """The ModelRegistry, which is written to."""
+    """The ModelRegistry, which is written to unless `spec` says otherwise."""
     made = manifest("ModelRegistry", name="mlflow")
     made["spec"] |= {"mlflow": {"url": url}, "intervalSeconds": 5, "writeTags": True, **spec}
     w.ns.create(made)

@@ -35,7 +35,8 @@ from tests.support.resources import BY_KIND
 
 JSON = dict[str, Any]
 A, B, C = "s3://m/a", "s3://m/b", "s3://m/c"
-SECONDS = 30.0
+SECONDS = 60.0
+"""How long anything may take here; machines that run tests are slow at times."""
 WATCHED = ("ModelDeployment", "RetrainSchedule", "TrainingRun", "ModelVersion", "ModelRegistry")
 CHILDREN = ("Deployment", "Service", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget")
 
@@ -149,11 +150,15 @@ class Namespace:
     def stable_uri(self, name: str) -> str:
         return str(self.status(name).get("stable", {}).get("uri", ""))
 
+    def condition(self, name: str, type_: str, kind: str = "ModelDeployment") -> JSON:
+        """The condition of that type, or {} before there is one."""
+        conditions = self.status(name, kind).get("conditions", ())
+        found: JSON = next((c for c in conditions if c["type"] == type_), {})
+        return found
+
     def ready(self, name: str, kind: str = "ModelDeployment") -> JSON:
         """The Ready condition, or {} before there is one."""
-        conditions = self.status(name, kind).get("conditions", ())
-        found: JSON = next((c for c in conditions if c["type"] == "Ready"), {})
-        return found
+        return self.condition(name, "Ready", kind)
 
     def outcomes(self, name: str) -> list[str]:
         """How rollouts ended, newest first."""
