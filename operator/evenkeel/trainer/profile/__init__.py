@@ -7,7 +7,9 @@ The meter beside the model server counts requests into its bins, and drift is ju
 """
 
 from evenkeel.trainer.profile.document import BYTES, FILE, InvalidProfile, Profile, check, load
+from evenkeel.trainer.profile.mlflow import from_mlflow_signature
 from evenkeel.trainer.profile.profiler import Profiler, profile
+from evenkeel.trainer.profile.tfdv import from_tfdv
 
 __all__ = [
     "BYTES",
@@ -16,6 +18,8 @@ __all__ = [
     "Profile",
     "Profiler",
     "check",
+    "from_mlflow_signature",
+    "from_tfdv",
     "load",
     "profile",
 ]

@@ -25,6 +25,31 @@ class Binned(NamedTuple):
     other: float | None
 
 
+class Scale(NamedTuple):
+    """From what was counted, such as weights, to rows. once: what a row counts on average."""
+
+    rows: int
+    factor: float = 1
+    once: float = 1
+
+
+def counted(found: Binned, missing: float, scale: Scale) -> dict[str, Any]:
+    """The profile's fields: whole numbers that add up to the rows, with what is largest of a
+    fraction rounded up."""
+    others = [] if found.other is None else [found.other]
+    exact = [count * scale.factor for count in (*found.counts, *others, missing)]
+    whole = [int(count) for count in exact]
+    rest = scale.rows - sum(whole)
+    by_remainder = sorted(range(len(exact)), key=lambda i: (whole[i] - exact[i], i))
+    for index in by_remainder[:rest]:
+        whole[index] += 1
+    bins = len(found.counts)
+    made: dict[str, Any] = {"type": found.type, **found.own, "counts": whole[:bins]}
+    if others:
+        made["other"] = whole[bins]
+    return {**made, "missing": whole[-1]}
+
+
 def binned(tally: Tally, bins: int, categories: int, once: float) -> Binned:
     """once: what a value counts that was seen once.
 
@@ -63,32 +88,34 @@ def _categorical(tally: Tally, categories: int) -> Binned:
         else:
             other += count
     ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    kept = [(text, count) for text, count in ranked if _can_be_written(text)][:categories]
+    kept = [(text, count) for text, count in ranked if can_be_written(text)][:categories]
     other += sum(found.values()) - sum(count for _, count in kept)
     texts, counts = [text for text, _ in kept], [count for _, count in kept]
     return Binned("categorical", {"categories": texts}, counts, max(other, 0))
 
 
-def _can_be_written(text: str) -> bool:
+def can_be_written(text: str) -> bool:
     return size(text) <= TEXT
 
 
 def _numeric(tally: Tally, bins: int) -> Binned:
     cells = list(tally.numbers.rising())
     below = list(accumulate((count for _, _, count in cells), initial=0))
-    if len(cells) < 2:
-        edges, counts = _around(cells[0][0] if cells else 0.0), [0, below[-1], 0]
-    else:
-        cuts = _cuts(below, bins)
-        edges = [_between(cells[cut - 1][1], cells[cut][0]) for cut in cuts]
-        ends = [below[cut] for cut in cuts] + [below[-1]]
+    edges: list[float] = []
+    counts: list[float] = [0]
+    if len(cells) == 1:
+        edges, counts = around(cells[0][0]), [0, below[-1], 0]
+    elif cells:
+        chosen = cuts(below, bins)
+        edges = [_between(cells[cut - 1][1], cells[cut][0]) for cut in chosen]
+        ends = [below[cut] for cut in chosen] + [below[-1]]
         counts = [end - start for start, end in zip([0, *ends], ends)]
     counts[0] += tally.low
     counts[-1] += tally.high
     return Binned("numeric", {"edges": edges}, counts, None)
 
 
-def _cuts(below: Sequence[float], bins: int) -> list[int]:
+def cuts(below: Sequence[float], bins: int) -> list[int]:
     """Before which cells to cut, for bins of about the same count; a cell is never divided.
 
     below: the count before each cell, and of all. The nearest cut to each quantile is taken once,
@@ -117,8 +144,8 @@ def _between(low: float, high: float) -> float:
     return low
 
 
-def _around(constant: float) -> list[float]:
+def around(constant: float) -> list[float]:
     """A bin for the constant, and one on each side of it."""
-    near = max(abs(constant) * NEAR, NEAR**3)
+    near = max(abs(constant) * NEAR, 1e-18)
     largest = 1.7976931348623157e308
     return [max(constant - near, -largest), min(constant + near, largest)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from evenkeel.trainer.profile.bins import Binned, binned
+from evenkeel.trainer.profile.bins import Scale, binned, counted
 from evenkeel.trainer.profile.columns import Columns, columns
 from evenkeel.trainer.profile.document import InvalidProfile, Profile
 from evenkeel.trainer.profile.schema import BINS, FEATURES, PREDICTIONS, VERSION
@@ -103,14 +103,6 @@ class Profiler:
         )
 
 
-class Scale(NamedTuple):
-    """From weights to rows. once: the weight of a row on average."""
-
-    rows: int
-    factor: float
-    once: float
-
-
 class _Part:
     """The features, or the predictions."""
 
@@ -172,9 +164,7 @@ class _Part:
             expected = self._expected.get(name, Expected(name))
             found = binned(tally, bins, categories, scale.once)
             _check_kind(self.what, expected, tally)
-            made.append(
-                {"name": name, **_counted(found, tally.missing, scale), **self._place(name)}
-            )
+            made.append({"name": name, **counted(found, tally.missing, scale), **self._place(name)})
         return made
 
     def _place(self, name: str) -> dict[str, Any]:
@@ -197,22 +187,6 @@ def _check_kind(what: str, expected: Expected, tally: Tally) -> None:
             f"{what}[{expected.name!r:.80}] has values of the kind {found}, and the model's "
             f"signature says {expected.kind}: hand in the columns as the model gets them"
         )
-
-
-def _counted(found: Binned, missing: float, scale: Scale) -> dict[str, Any]:
-    """Whole numbers that add up to the rows: the largest remainders are rounded up."""
-    others = [] if found.other is None else [found.other]
-    exact = [count * scale.factor for count in (*found.counts, *others, missing)]
-    whole = [int(count) for count in exact]
-    rest = scale.rows - sum(whole)
-    by_remainder = sorted(range(len(exact)), key=lambda i: (whole[i] - exact[i], i))
-    for index in by_remainder[:rest]:
-        whole[index] += 1
-    bins = len(found.counts)
-    made: dict[str, Any] = {"type": found.type, **found.own, "counts": whole[:bins]}
-    if others:
-        made["other"] = whole[bins]
-    return {**made, "missing": whole[-1]}
 
 
 def _weights(weights: Iterable[float], rows: int) -> list[float]:
