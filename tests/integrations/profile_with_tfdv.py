@@ -61,7 +61,9 @@ def warned(frame: pd.DataFrame) -> list[str]:
 
 def main(folder: Path) -> None:
     frame = data()
-    statistics = tfdv.generate_statistics_from_dataframe(frame)
+    # Fewer than texts, so that some are in no rank.
+    options = tfdv.StatsOptions(num_rank_histogram_buckets=30)
+    statistics = tfdv.generate_statistics_from_dataframe(frame, options)
     binary, records = folder / "FeatureStats.pb", folder / "statistics.tfrecord"
     binary.write_bytes(statistics.SerializeToString())
     with tf.io.TFRecordWriter(str(records)) as writer:

@@ -17,42 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dev.paths import ROOT
+from tests.support.profiles import WHOLE
 
-WHOLE: dict[str, Any] = {
-    "schema": "evenkeel.dev/profile/v1",
-    "features": [
-        {
-            "name": "temperature",
-            "type": "numeric",
-            "edges": [-1.5, 0.2, 3.0],
-            "counts": [10, 20, 30, 40],
-            "missing": 3,
-            "tensor": "predict",
-            "column": 0,
-        },
-        {
-            "name": "color",
-            "type": "categorical",
-            "categories": ["red", "blue"],
-            "counts": [70, 30],
-            "other": 0,
-            "missing": 3,
-        },
-    ],
-    "predictions": [
-        {
-            "name": "label",
-            "type": "categorical",
-            "categories": ["0", "1"],
-            "counts": [60, 43],
-            "other": 0,
-            "missing": 0,
-            "tensor": "output-1",
-        }
-    ],
-    "rows": 103,
-    "source": "trainer",
-}
 columns = st.lists(
     st.lists(st.floats() | st.sampled_from(["a", "b", None, True, 1]), min_size=5, max_size=5),
     min_size=1,
