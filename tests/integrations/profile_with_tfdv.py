@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd  # type: ignore[import-not-found]
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
-from evenkeel.trainer.profile import from_tfdv
+from evenkeel.trainer import tfx
+from evenkeel.trainer.profile import InvalidProfile, from_tfdv
 
 ROWS = 20_000
 
@@ -59,6 +60,14 @@ def warned(frame: pd.DataFrame) -> list[str]:
     return [str(warning.message) for warning in told if "left out" in str(warning.message)]
 
 
+def refusal(root: str) -> str:
+    try:
+        tfx.profile_pipeline(root)
+    except InvalidProfile as problem:
+        return str(problem)
+    return ""
+
+
 def main(folder: Path) -> None:
     frame = data()
     # Fewer than texts, so that some are in no rank.
@@ -69,10 +78,16 @@ def main(folder: Path) -> None:
     with tf.io.TFRecordWriter(str(records)) as writer:
         writer.write(statistics.SerializeToString())
     found = from_tfdv(statistics)
+    for execution in ("3", "20"):
+        split = folder / "root" / "StatisticsGen" / "statistics" / execution / "Split-train"
+        split.mkdir(parents=True)
+        (split / "FeatureStats.pb").write_bytes(b"" if execution == "3" else binary.read_bytes())
     columns = {column["name"]: column for column in found.features}
     told = {
         "columns": columns,
         "alike": found == from_tfdv(binary) == from_tfdv(str(records)),
+        "pipeline": found == tfx.profile_pipeline(str(folder / "root")),
+        "elsewhere": refusal(str(folder)),
         "deviations": {name: deviation(columns[name], frame[name]) for name in columns},
         "single precision": {
             name: deviation(columns[name], frame[name].astype(np.float32))

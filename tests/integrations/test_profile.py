@@ -68,6 +68,8 @@ def test_tfdv_s_statistics_become_a_profile(tmp_path: Path) -> None:
     run("tfx", "profile_with_tfdv.py", tmp_path, str(tmp_path))
     told = json.loads((tmp_path / "told.json").read_text())
     assert told["alike"]
+    assert told["pipeline"]
+    assert "there are no statistics of the split train below" in told["elsewhere"]
     # TFDV's sketch of quantiles may be off by 0.01 of the rows.
     assert max(told["deviations"].values()) < 0.01, told["deviations"]
     assert max(told["single precision"].values()) < 0.01, told["single precision"]
