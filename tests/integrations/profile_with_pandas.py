@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd  # type: ignore[import-not-found]
+import pyarrow as pa  # type: ignore[import-not-found]
 from evenkeel.trainer.profile import InvalidProfile, profile
 
 ROWS = 300
@@ -74,6 +75,8 @@ def main() -> None:
         "prediction": whole.predictions[0]["name"],
         "chunks": chunks.text() == whole.text(),
         "order": profile(frame.sample(frac=1, random_state=1)).features == whole.features,
+        "arrow": profile(pa.table({"float": frame["float"], "text": frame["text"]})).features
+        == [column for column in whole.features if column["name"] in ("float", "text")],
         "numbers as names": [column["name"] for column in profile(two).features],
         "same name": refusal(pd.DataFrame([[1, 2]], columns=["a", "a"])),
         "two levels": refusal(pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")]))),

@@ -57,6 +57,7 @@ def test_pandas_types_are_told_apart(tmp_path: Path, requirements: str) -> None:
     assert found[()] == moments | numeric
     assert len(columns["category of many"]["categories"]) == 20
     assert (told["prediction"], told["chunks"], told["order"]) == ("answer", True, True)
+    assert told["arrow"]
     assert told["numbers as names"] == ["0", "1"]
     assert "has the column 'a' twice" in told["same name"]
     assert "a column with the name ('a', 'b')" in told["two levels"]

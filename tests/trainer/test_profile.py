@@ -375,6 +375,9 @@ def test_a_chunk_that_is_refused_is_not_counted_in_part() -> None:
         profiler.add({"a": [2.5], "b": ["x"]}, [1])
     assert isinstance(found := profiler.profile(), Profile)
     assert found.rows == 1
+    for fails in (lambda: profiler.add({"a": [1.5], "b": [[1]]}), profiler.profile):
+        with pytest.raises(InvalidProfile, match="values of the type list"):
+            fails()
 
 
 def test_a_column_without_any_value_is_missing() -> None:

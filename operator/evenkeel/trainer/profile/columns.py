@@ -1,4 +1,4 @@
-"""The columns of what a trainer has: a table of pandas, an array, a mapping, a sequence."""
+"""The columns of what a trainer has: a table of pandas or Arrow, an array, a mapping, a list."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def columns(data: Any, names: Sequence[str] | None, what: str, alone: str = "") 
         raise InvalidProfile(
             f"{what} is a sparse matrix: hand in .toarray() of a sample of its rows"
         )
+    if hasattr(data, "to_pydict"):
+        data = data.to_pydict()
     if isinstance(data, Mapping):
         return _checked(list(data.items()), what)
     if hasattr(data, "columns") and hasattr(data, "__getitem__"):

@@ -28,7 +28,8 @@ class Expected(NamedTuple):
 class Profiler:
     """A profile that grows by chunks of rows: in one pass, and in memory that does not grow.
 
-    The result does not depend on chunks, nor on the order of rows.
+    The result depends neither on chunks nor on the order of rows, but for the rounding of weights,
+    and for a column with more texts than are told apart.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Profiler:
         self._predictions = _Part("predictions", output_tensor, None, None, predictions)
         self._rows = 0
         self._weight = self._squares = 0.0
+        self._fault: InvalidProfile | None = None
 
     def add(
         self, features: Any, predictions: Any = None, weights: Iterable[float] | None = None
@@ -75,15 +77,22 @@ class Profiler:
                 f"predictions has {told.rows} rows, and features {given.rows}: predict the same "
                 "rows"
             )
-        self._features.count(given, shares)
-        if told is not None:
-            self._predictions.count(told, shares)
+        try:
+            self._features.count(given, shares)
+            if told is not None:
+                self._predictions.count(told, shares)
+        except InvalidProfile as problem:
+            # A part of the rows is counted, so that nothing good can come of it any more.
+            self._fault = problem
+            raise
         self._rows += given.rows
         self._weight += given.rows if shares is None else sum(shares)
         self._squares += given.rows if shares is None else sum(share**2 for share in shares)
 
     def profile(self) -> Profile:
         """The profile of all rows. Raises InvalidProfile."""
+        if self._fault is not None:
+            raise self._fault
         if not self._weight:
             raise InvalidProfile(
                 "there are no rows to count: names and types alone make no profile, so add rows of "

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from evenkeel.trainer.profile.cells import Cells
@@ -162,6 +162,8 @@ def category(value: Any) -> str:
         return value
     if _kind_or_none(type(value)) == "truth":
         return "true" if value else "false"
+    if isinstance(value, Integral):
+        return str(int(value))
     if _kind_or_none(type(value)) == "number":
         return _written(float(value))
     return str(value)
