@@ -129,6 +129,12 @@ def test_many_quantiles_become_as_many_bins_as_are_wanted() -> None:
     assert found["counts"] == [2] * 5
 
 
+@pytest.mark.parametrize("sizes", [{"bins": 1}, {"bins": 65}, {"categories": 0}])
+def test_no_more_bins_than_a_profile_may_have(sizes: dict[str, int]) -> None:
+    with pytest.raises(InvalidProfile, match="must be from"):
+        from_tfdv(CONTENT, **sizes)  # type: ignore[arg-type]
+
+
 def test_infinite_quantiles_are_no_edges() -> None:
     infinite = float("inf")
     found = column(numeric((-infinite, -infinite, 2), (-infinite, 1, 3), (1, infinite, 5)))

@@ -7,13 +7,21 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from evenkeel.trainer.profile.schema import TEXT, WHOLE, size
+from evenkeel.trainer.profile.document import InvalidProfile
+from evenkeel.trainer.profile.schema import BINS, TEXT, WHOLE, size
 from evenkeel.trainer.profile.tally import Tally, category
 
 UNSEEN = 0.01
 """More of the mass than this may not be left for whole numbers that were not seen yet."""
 NEAR = 1e-6
 """Of a constant: what a tensor of single precision may change is less, and no drift."""
+
+
+def check_sizes(bins: int, categories: int) -> None:
+    """Raises InvalidProfile for numbers of bins or categories that no profile may have."""
+    for name, given, least in (("bins", bins, 2), ("categories", categories, 1)):
+        if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= BINS:
+            raise InvalidProfile(f"{name} must be from {least} to {BINS}, not {given!r:.80}")
 
 
 class Binned(NamedTuple):

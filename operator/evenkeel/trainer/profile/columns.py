@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from evenkeel.trainer.profile.document import InvalidProfile
@@ -48,7 +49,7 @@ def columns(data: Any, names: Sequence[str] | None, what: str, alone: str = "") 
             raise InvalidProfile(f"{what} has {data.shape[1]} columns, and names {len(names)}")
         named = [(name, data[:, index]) for index, name in enumerate(names)]
         return _checked(named, what)._replace(matrix=True)
-    if alone and dimensions in (None, 1, 2) and isinstance(data, (Sequence, Sized)):
+    if alone and dimensions in (None, 1, 2) and isinstance(data, Sized):
         if isinstance(data, (str, bytes)):
             raise InvalidProfile(f"{what} is one text: hand in a value for each row")
         name = getattr(data, "name", None)
@@ -72,7 +73,7 @@ def _checked(named: Sequence[tuple[Any, Any]], what: str) -> Columns:
 
 
 def _names(labels: Iterable[Any], what: str) -> list[str]:
-    found = [str(label) if isinstance(label, int) else label for label in labels]
+    found = [str(label) if isinstance(label, Integral) else label for label in labels]
     for name in found:
         if not isinstance(name, str) or not 0 < size(name) <= TEXT:
             raise InvalidProfile(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from evenkeel.trainer.profile.bins import Scale, binned, counted
+from evenkeel.trainer.profile.bins import Scale, binned, check_sizes, counted
 from evenkeel.trainer.profile.columns import Columns, columns
 from evenkeel.trainer.profile.document import InvalidProfile, Profile
-from evenkeel.trainer.profile.schema import BINS, FEATURES, PREDICTIONS, VERSION
+from evenkeel.trainer.profile.schema import FEATURES, PREDICTIONS, VERSION
 from evenkeel.trainer.profile.tally import Tally
 
 PREDICTION = "prediction"
@@ -49,9 +49,7 @@ class Profiler:
 
         features, predictions: where they are known beforehand. Raises InvalidProfile.
         """
-        for name, given, least in (("bins", bins, 2), ("categories", categories, 1)):
-            if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= BINS:
-                raise InvalidProfile(f"{name} must be from {least} to {BINS}, not {given!r:.80}")
+        check_sizes(bins, categories)
         if isinstance(names, str) or isinstance(only, str):
             raise InvalidProfile("names and only must be lists of names")
         self._bins, self._categories, self._source = bins, categories, source

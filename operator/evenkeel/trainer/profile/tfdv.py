@@ -10,7 +10,16 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from evenkeel.trainer.profile.bins import NEAR, Binned, Scale, around, can_be_written, counted, cuts
+from evenkeel.trainer.profile.bins import (
+    NEAR,
+    Binned,
+    Scale,
+    around,
+    can_be_written,
+    check_sizes,
+    counted,
+    cuts,
+)
 from evenkeel.trainer.profile.document import InvalidProfile, Profile
 from evenkeel.trainer.profile.schema import FEATURES, VERSION, WHOLE
 from evenkeel.trainer.profile.wire import Message, records
@@ -39,6 +48,7 @@ def from_tfdv(
     bins, categories, tensor: as of `profile`. TFDV's quantiles are off by its epsilon, 0.01 of the
     rows, at most. Raises InvalidProfile, and OSError for a file.
     """
+    check_sizes(bins, categories)
     chosen = _dataset(_bytes(statistics), dataset)
     rows = chosen.whole(2)
     if not rows:
