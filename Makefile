@@ -77,6 +77,7 @@ manifests: $(VENV)/.installed ## Generates crds/, references, the chart's copies
 	$(RUN) -m evenkeel.api.crd crds
 	$(RUN) -m evenkeel.process.settings_table docs/operations.md
 	$(RUN) -m evenkeel.api.reference .
+	$(RUN) -m evenkeel.trainer.profile --schema > docs/reference/profile.schema.json
 	$(RUN) charts/sync.py --helm "$$($(RUN) -c 'from dev.cluster import binaries; print(binaries.client("helm", lambda _: None))')"
 	$(RUN) deploy/argocd/render.py
 

@@ -12,7 +12,7 @@ import sklearn
 
 from demo.data import elec2
 from demo.trainer import store
-from demo.trainer.model import evaluate, train
+from demo.trainer.model import evaluate, reference, train
 from demo.trainer.result import result, summary
 from demo.trainer.settings import Settings, settings
 from demo.trainer.window import window
@@ -33,7 +33,8 @@ def main() -> None:
     baseline = None
     if chosen.baseline:
         baseline = evaluate(store.load(folder(chosen)), data, span, "")
-    path = store.save(model, chosen.model, chosen.run, chosen.store)
+    profile = reference(model, data, span, chosen.mistake)
+    path = store.save(model, profile, chosen.model, chosen.run, chosen.store)
     text = result(
         uri=f"{chosen.store_uri}/{chosen.model}/{chosen.run}",
         sklearn_version=sklearn.__version__,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from evenkeel.trainer.profile import Profile, profile
 from numpy.typing import NDArray
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
@@ -63,6 +64,13 @@ def train(data: Elec2, window: Window, mistake: str) -> Classifier:
     )
     fitted: Classifier = model.fit(features, up)
     return fitted
+
+
+def reference(model: Classifier, data: Elec2, window: Window, mistake: str) -> Profile:
+    """What requests are compared with: the training part, and what the model answers to it."""
+    features = _features(data, window.start, window.split, mistake)
+    names = [*FEATURES, "nswprice_before"][: features.shape[1]]
+    return profile(features, model.predict(features), names=names)
 
 
 def evaluate(model: Classifier, data: Elec2, window: Window, mistake: str) -> Evaluation:

@@ -7,14 +7,15 @@ import shutil
 from pathlib import Path
 
 import joblib
+from evenkeel.trainer.profile import Profile
 
 from demo.trainer.model import Classifier
 
 MODEL_FILE = "model.joblib"
 
 
-def save(model: Classifier, name: str, version: str, store: Path) -> Path:
-    """Writes store/name/version with the model and MLServer's settings; returns the folder.
+def save(model: Classifier, profile: Profile, name: str, version: str, store: Path) -> Path:
+    """Writes store/name/version with model, profile and MLServer's settings; returns the folder.
 
     The folder appears complete or not at all. A repeated run of the same version replaces it.
     """
@@ -23,6 +24,7 @@ def save(model: Classifier, name: str, version: str, store: Path) -> Path:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     joblib.dump(model, part / MODEL_FILE)  # type: ignore[no-untyped-call]
+    profile.save(part)
     # No name: the one that the serving pod's MLSERVER_MODEL_NAME gives would lose against it.
     served = {
         "implementation": "mlserver_sklearn.SKLearnModel",

@@ -1,11 +1,13 @@
 """Trains, judges and publishes a classifier of tumours: an ordinary Metaflow flow.
 
-Its one tie to Evenkeel is the artifact `evenkeel_result` of its last step.
+Its ties to Evenkeel are the profile beside the model, and the artifact `evenkeel_result` of its
+last step.
 """
 
 import io
 
 import joblib
+from evenkeel.trainer.profile import profile
 from metaflow import S3, FlowSpec, Parameter, current, step
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
@@ -25,9 +27,10 @@ class TumourFlow(FlowSpec):
     @step
     def start(self):
         """Holds a third back to judge on."""
-        features, benign = load_breast_cancer(return_X_y=True)
+        data = load_breast_cancer()
+        self.names = data.feature_names
         self.train_x, self.test_x, self.train_y, self.test_y = train_test_split(
-            features, benign, test_size=1 / 3, random_state=0, stratify=benign
+            data.data, data.target, test_size=1 / 3, random_state=0, stratify=data.target
         )
         self.next(self.train)
 
@@ -62,8 +65,10 @@ class TumourFlow(FlowSpec):
         self.uri = f"{self.models}/{current.run_id}"
         content = io.BytesIO()
         joblib.dump(self.model, content)
+        reference = profile(self.train_x, self.model.predict(self.train_x), names=self.names)
         with S3(s3root=self.uri) as store:
             store.put("model.joblib", content.getvalue())
+            store.put("evenkeel-profile.json", reference.text())
         self.next(self.end)
 
     @step

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from evenkeel.trainer.profile import profile
 from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import roc_auc_score
 
@@ -94,6 +95,7 @@ def report(model: SGDClassifier) -> None:
     folder = Path("/models/recommendations") / run
     folder.mkdir(parents=True, exist_ok=True)
     joblib.dump(model, folder / "model.joblib")
+    profile(shown, model.predict(shown), names=FEATURES).save(folder)
     result = {
         "uri": f"pvc://models/recommendations/{run}",
         "format": {"name": "sklearn"},

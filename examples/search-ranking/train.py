@@ -6,10 +6,12 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from evenkeel.trainer.profile import profile
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.metrics import ndcg_score
 
 DATA = Path("/data/judgements")
+FEATURES = ("text_match", "popularity", "freshness", "price_rank")
 HELD_OUT = 0.25
 """Share of each market's queries that are judged and not learned."""
 
@@ -36,6 +38,7 @@ def main() -> None:
     folder = Path("/models/search-ranking") / run
     folder.mkdir(parents=True, exist_ok=True)
     joblib.dump(model, folder / "model.joblib")
+    profile(learned[:, 1:-1], model.predict(learned[:, 1:-1]), names=FEATURES).save(folder)
     report(run, {market: ndcg(model, rows) for market, (_, rows) in markets.items()})
 
 

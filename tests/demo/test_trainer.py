@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evenkeel.trainer.profile import load
 
-from demo.data.elec2 import Elec2
+from demo.data.elec2 import FEATURES, Elec2
 from demo.trainer import store
-from demo.trainer.model import Evaluation, Slice, evaluate, train
+from demo.trainer.model import Evaluation, Slice, evaluate, reference, train
 from demo.trainer.result import result
 from demo.trainer.settings import settings
 from demo.trainer.window import Window, window
@@ -24,6 +25,11 @@ def data() -> Elec2:
 
 
 SPAN = Window(0, 720, 960)
+
+
+def saved(data: Elec2, span: Window, folder: Path) -> Path:
+    model = train(data, span, "")
+    return store.save(model, reference(model, data, span, ""), "m", "v1", folder)
 
 
 def test_holdout_follows_training_and_ends_at_the_last_label() -> None:
@@ -48,26 +54,34 @@ def test_learns_and_reports_every_part_of_the_day(data: Elec2) -> None:
 
 
 def test_same_input_gives_the_same_digest(data: Elec2, tmp_path: Path) -> None:
-    digests = {
-        store.digest(store.save(train(data, SPAN, ""), "m", "v1", tmp_path / str(attempt)))
-        for attempt in range(2)
-    }
+    digests = {store.digest(saved(data, SPAN, tmp_path / str(attempt))) for attempt in range(2)}
     assert len(digests) == 1
     assert digests.pop().startswith("sha256:")
 
 
 def test_digest_changes_with_the_model(data: Elec2, tmp_path: Path) -> None:
-    one = store.digest(store.save(train(data, SPAN, ""), "m", "v1", tmp_path))
-    other = store.digest(store.save(train(data, Window(0, 600, 960), ""), "m", "v1", tmp_path))
+    one = store.digest(saved(data, SPAN, tmp_path))
+    other = store.digest(saved(data, Window(0, 600, 960), tmp_path))
     assert one != other
 
 
 def test_a_saved_model_predicts_as_before(data: Elec2, tmp_path: Path) -> None:
+    folder = saved(data, SPAN, tmp_path)
     model = train(data, SPAN, "")
-    folder = store.save(model, "m", "v1", tmp_path)
     assert folder == tmp_path / "m" / "v1"
     assert (store.load(folder).predict(data.features) == model.predict(data.features)).all()
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["v1"]
+
+
+def test_the_profile_is_of_the_training_part(data: Elec2, tmp_path: Path) -> None:
+    found = load(saved(data, SPAN, tmp_path))
+    assert found.rows == 720
+    assert [column["name"] for column in found.features] == list(FEATURES)
+    assert [column["column"] for column in found.features] == list(range(6))
+    (answer,) = found.predictions
+    assert answer["categories"] in (["0", "1"], ["1", "0"])
+    model = train(data, SPAN, "extra-feature")
+    assert len(reference(model, data, SPAN, "extra-feature").features) == 7
 
 
 def test_extra_feature_scores_well_but_cannot_answer_clients(data: Elec2) -> None:

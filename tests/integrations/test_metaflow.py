@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from evenkeel.trainer.profile import load
 from evenkeel.training.result import parse_result
 
 from dev.environment import interpreter
@@ -152,6 +153,7 @@ def test_a_flow_fails_is_resumed_and_reports(trainer: Trainer) -> None:
     assert second not in ("", first)
     assert found.uri == f"s3://models/tumours/{second}"
     assert (models / "tumours" / second / "model.joblib").stat().st_size > 0
+    assert len(load(models / "tumours" / second).features) == 30
     figures = {m.name: float(m.value) for m in found.metrics}
     assert figures["accuracy"] > 0.93
     assert {part.name for part in found.slices} == {"small", "large"}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from evenkeel.trainer.profile import load
 from evenkeel.training.result import parse_result
 
 from dev.paths import ROOT
@@ -15,7 +16,9 @@ PROGRAM = """
 import sys
 import evenkeel.trainer.metaflow, evenkeel.trainer.tfx
 from evenkeel.trainer import report
+from evenkeel.trainer.profile import profile
 report("s3://models/elec/7", "sklearn", metrics={"accuracy": 0.93}, path=sys.argv[1])
+profile({"load": [0.5, 1.5], "day": ["mon", None]}, [0, 1]).save(sys.argv[2])
 loaded = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
 print(sorted(loaded - {"__main__", "__mp_main__"}))
 """
@@ -35,6 +38,7 @@ def test_two_copied_paths_are_enough(tmp_path: Path) -> None:
             "-c",
             f"import sys; sys.path.insert(0, {str(image)!r})\n{PROGRAM}",
             target,
+            tmp_path / "model",
         ],
         capture_output=True,
         text=True,
@@ -42,3 +46,4 @@ def test_two_copied_paths_are_enough(tmp_path: Path) -> None:
     )
     assert done.stdout == "['evenkeel']\n"
     assert parse_result(target.read_text()).uri == "s3://models/elec/7"
+    assert load(tmp_path / "model").rows == 2

@@ -3,6 +3,8 @@
     from evenkeel.trainer import report
     report("s3://models/elec/7", "sklearn", metrics={"accuracy": 0.93})
 
+`evenkeel.trainer.profile` writes what the model was trained on, for the meter beside its server.
+
 The standard library of Python 3.9 alone. A trainer's image needs no more than
 `evenkeel/__init__.py` and `evenkeel/trainer/`.
 """

@@ -1,6 +1,7 @@
 """What a TFX pipeline left behind, as a report: metrics and slices of TFMA, blessing, anomalies.
 
     LocalDagRunner().run(pipeline)
+    profile_pipeline(pipeline_root, only=FEATURES).save(f"/models/taxi/{run.name}")
     report_pipeline(pipeline_root, f"pvc://models/taxi/{run.name}", only=["night:night"])
 
 A pipeline succeeds also where its model is not blessed, and so not pushed: the metric `tfx.blessed`
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from evenkeel.trainer.profile import InvalidProfile, Profile, from_tfdv
 from evenkeel.trainer.result import InvalidReport, report
 
 BLESSED, ANOMALIES = "tfx.blessed", "tfdv.anomalies"
@@ -50,6 +52,27 @@ def report_pipeline(
         print(remark, file=sys.stderr)
     given = {**found.metrics, **(metrics or {})}
     return report(uri, "tensorflow", metrics=given, slices=found.slices, **more)
+
+
+def profile_pipeline(
+    root: str, *, statistics: str = "StatisticsGen", split: str = "train", **more: Any
+) -> Profile:
+    """The reference profile of the newest execution's data, to be saved in the pushed folder.
+
+    statistics: the id of the StatisticsGen. split: whose examples are counted. more: as of
+    `from_tfdv`, above all `only`: the features that requests have. Raises InvalidProfile.
+    """
+    import tensorflow as tf
+
+    folder = _newest(root, statistics, "statistics")
+    files = _files(f"{folder}/Split-{split}/FeatureStats.pb")
+    if folder is None or not files:
+        raise InvalidProfile(
+            f"there are no statistics of the split {split} below {root}/{statistics}: name the "
+            "pipeline's root, and the id of its StatisticsGen (statistics=)"
+        )
+    with tf.io.gfile.GFile(files[-1], "rb") as opened:
+        return from_tfdv(opened.read(), **more)
 
 
 def outcome(
