@@ -1,3 +1,5 @@
 module evenkeel.dev/meter
 
-go 1.26
+go 1.26.0
+
+require github.com/go-json-experiment/json v1.27.2
