@@ -94,7 +94,7 @@ func TestRangesAreShortAndDistinct(t *testing.T) {
 }
 
 func TestNumbersAsCategories(t *testing.T) {
-	for number, want := range map[float64]string{1: "1", 1.5: "1.5", -3: "-3", 1e6: "1000000", 1e21: "1e+21"} {
+	for number, want := range map[float64]string{1: "1", 1.5: "1.5", -3: "-3", 1e6: "1000000", 0.0001: "0.0001", 1e-5: "1e-05", 1e15: "1000000000000000", 1e16: "1e+16"} {
 		if got := string(AppendNumber(nil, number, 64)); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
