@@ -3,6 +3,7 @@
 package profile
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -74,6 +75,10 @@ var ErrTooLarge = fmt.Errorf("the profile is larger than %d bytes", MaxBytes)
 
 // Load reads a file. Its error is fs.ErrNotExist where there is none, else says what is wrong where.
 func Load(path string) (*Profile, error) {
+	// To open a pipe would wait for who writes to it.
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, fmt.Errorf("%s is not a regular file", path))
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
