@@ -71,11 +71,11 @@ func FuzzBinary(f *testing.F) {
 			if err != nil {
 				f.Fatal(err)
 			}
-			f.Add(content, length)
+			f.Add(content, uint16(length))
 		}
 	}
-	f.Fuzz(func(t *testing.T, content []byte, length int) {
-		header := http.Header{HeaderLength: {strconv.Itoa(length)}}
+	f.Fuzz(func(t *testing.T, content []byte, length uint16) {
+		header := http.Header{HeaderLength: {strconv.Itoa(int(length) % (len(content) + 1))}}
 		table, err := Request(exchange.Exchange{Protocol: exchange.HTTP, RequestHeader: header, Request: content})
 		bounded(t, table, err, len(content))
 	})

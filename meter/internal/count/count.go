@@ -3,7 +3,6 @@ package count
 
 import (
 	"math/rand/v2"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -99,7 +98,7 @@ func (c *Counter) Observe(e exchange.Exchange) { c.bodies[c.observe(e)].Inc() }
 
 func (c *Counter) observe(e exchange.Exchange) Result {
 	used := c.used.Load()
-	if used == nil || !succeeded(e) || c.spacing > 0 && e.Began.Sub(c.last) < c.spacing {
+	if used == nil || !e.Succeeded() || c.spacing > 0 && e.Began.Sub(c.last) < c.spacing {
 		return Skipped
 	}
 	choice := rows{all: c.spacing == 0, at: rand.Float64()}
@@ -114,14 +113,6 @@ func (c *Counter) observe(e exchange.Exchange) Result {
 		}
 	}
 	return features
-}
-
-// succeeded tells whether the model took the request: what it refused is no data of its own.
-func succeeded(e exchange.Exchange) bool {
-	if e.Protocol == exchange.GRPC {
-		return e.Code == 0
-	}
-	return e.Code == http.StatusOK
 }
 
 // rows chooses those of a batch that are counted: all, or one.
