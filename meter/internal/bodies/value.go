@@ -130,3 +130,6 @@ func appendString(to, raw []byte) []byte {
 	to, _ = jsontext.AppendUnquote(to, raw)
 	return to
 }
+
+// Scalar is the value of a JSON number, string or literal that has been found valid.
+func Scalar(raw []byte) Value { return Value{kind: written, raw: raw} }

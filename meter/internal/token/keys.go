@@ -139,3 +139,6 @@ func readKey(path string) ([]byte, error) {
 	}
 	return key, nil
 }
+
+// Any tells whether there is a key.
+func (k *Keys) Any() bool { return len(k.refresh(keysPeriod).keys) > 0 }
