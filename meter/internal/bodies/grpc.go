@@ -2,7 +2,6 @@ package bodies
 
 import (
 	"math"
-	"slices"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -121,9 +120,13 @@ func readTensor(content []byte) (read wireTensor, ok bool) {
 		case tensorShape:
 			if value == nil {
 				read.shape = append(read.shape, int64(varint))
-				return true
+			} else if !varints(value, func(dimension uint64) bool {
+				read.shape = append(read.shape, int64(dimension))
+				return len(read.shape) <= maxDimensions
+			}) {
+				return false
 			}
-			return varints(value, func(dimension uint64) { read.shape = append(read.shape, int64(dimension)) })
+			return len(read.shape) <= maxDimensions
 		case tensorParameters:
 			return walk(value, func(number protowire.Number, key []byte, _ uint64) bool {
 				read.elsewhere = read.elsewhere || number == 1 && string(key) == "shared_memory_region"
@@ -143,13 +146,14 @@ func (w *wireTensor) typed() (cells, bool) {
 	if !known {
 		return nil, false
 	}
-	numbers := &numberCells{kind: place.kind}
-	var texts textCells
+	numbers, texts := w.room(place.kind)
 	for _, content := range w.contents {
 		ok := walk(content, func(number protowire.Number, value []byte, scalar uint64) bool {
 			switch {
 			case number != place.field:
 				return true
+			case len(texts)+len(numbers.bits) > w.elements():
+				return false
 			case place.kind == text:
 				texts = append(texts, value)
 				return value != nil
@@ -169,6 +173,19 @@ func (w *wireTensor) typed() (cells, bool) {
 	return numbers.finished(), numbers.size() == w.elements()
 }
 
+// room is that for as many elements as the shape says, but no more than the contents can hold: none takes less
+// than a byte, a text with its tag and length two.
+func (w *wireTensor) room(kind kind) (*numberCells, textCells) {
+	size := 0
+	for _, content := range w.contents {
+		size += len(content)
+	}
+	if kind == text {
+		return &numberCells{}, make(textCells, 0, min(w.elements(), size/2))
+	}
+	return &numberCells{kind: kind, bits: make([]uint64, 0, min(w.elements(), size))}, nil
+}
+
 // unpack appends what a packed field holds.
 func (c *numberCells) unpack(value []byte) bool {
 	width := 0
@@ -178,12 +195,14 @@ func (c *numberCells) unpack(value []byte) bool {
 	case double:
 		width = 8
 	default:
-		return varints(value, func(number uint64) { c.bits = append(c.bits, number) })
+		return varints(value, func(number uint64) bool {
+			c.bits = append(c.bits, number)
+			return true
+		})
 	}
 	if len(value)%width != 0 {
 		return false
 	}
-	c.bits = slices.Grow(c.bits, len(value)/width)
 	for len(value) > 0 {
 		if width == 4 {
 			number, _ := protowire.ConsumeFixed32(value)
@@ -246,13 +265,12 @@ func walk(content []byte, see func(number protowire.Number, value []byte, scalar
 	return true
 }
 
-func varints(content []byte, see func(uint64)) bool {
+func varints(content []byte, see func(uint64) bool) bool {
 	for len(content) > 0 {
 		number, size := protowire.ConsumeVarint(content)
-		if size < 0 {
+		if size < 0 || !see(number) {
 			return false
 		}
-		see(number)
 		content = content[size:]
 	}
 	return true

@@ -44,10 +44,11 @@ func instances(rows, binary []byte) (*Table, error) {
 		return nil, ErrUnreadable
 	}
 	table := &Table{document: rows}
+	elements(rows, func(int, int) { table.Rows++ })
+	table.instances = make([]span, 0, table.Rows)
 	elements(rows, func(from, to int) {
 		table.instances = append(table.instances, span{uint32(from), uint32(to)})
 	})
-	table.Rows = len(table.instances)
 	return table, nil
 }
 
@@ -65,7 +66,7 @@ func instance(row []byte, fields []Field) []Field {
 }
 
 func field(name string, value []byte, alone bool) Field {
-	cells := &writtenCells{document: value, spans: scalars(value, nil)}
+	cells := &writtenCells{document: value, spans: scalars(value)}
 	return Field{Name: name, Alone: alone, Width: cells.size(), cells: cells}
 }
 
@@ -82,7 +83,7 @@ func columns(object, binary []byte) (*Table, error) {
 			rows = 0
 			elements(value, func(int, int) { rows++ })
 		}
-		cells := &writtenCells{document: value, spans: scalars(value, nil)}
+		cells := &writtenCells{document: value, spans: scalars(value)}
 		if rows > 0 && cells.size()%rows == 0 && len(table.tensors) < maxFields {
 			table.tensors = append(table.tensors, tensor{name: word, rows: rows, width: cells.size() / rows, cells: cells})
 		}
@@ -122,14 +123,13 @@ func jsonTensor(value, binary []byte) (read tensor, there bool, rest []byte, ok 
 	if kindOf(value) != '{' {
 		return read, false, binary, false
 	}
-	var shape, data, size []byte
-	var datatype string
+	var shape, data, size, datatype []byte
 	members(value, func(name, value []byte) {
 		switch string(name) {
 		case `"name"`:
 			read.name, ok = unquoted(value)
 		case `"datatype"`:
-			datatype, _ = unquoted(value)
+			datatype = value
 		case `"shape"`:
 			shape = value
 		case `"data"`:
@@ -150,10 +150,11 @@ func jsonTensor(value, binary []byte) (read tensor, there bool, rest []byte, ok 
 		if err != nil || int(length) > len(binary) {
 			return read, false, binary, false
 		}
-		read.cells, ok = packed(datatype, binary[:length], read.elements())
+		kind, _ := unquoted(datatype)
+		read.cells, ok = packed(kind, binary[:length], read.elements())
 		return read, true, binary[length:], ok
 	case data != nil:
-		read.cells = &writtenCells{document: data, spans: scalars(data, nil)}
+		read.cells = &writtenCells{document: data, spans: scalars(data)}
 		return read, true, binary, read.cells.size() == read.elements()
 	}
 	return read, false, binary, true
@@ -174,8 +175,10 @@ func jsonShape(shape []byte) ([]int64, bool) {
 	}
 	dimensions, ok := []int64{}, true
 	elements(shape, func(from, to int) {
-		dimension, err := strconv.ParseInt(string(shape[from:to]), 10, 64)
-		dimensions, ok = append(dimensions, dimension), ok && err == nil
+		if ok = ok && len(dimensions) < maxDimensions; ok {
+			dimension, err := strconv.ParseInt(string(shape[from:to]), 10, 64)
+			dimensions, ok = append(dimensions, dimension), err == nil
+		}
 	})
 	return dimensions, ok
 }

@@ -140,23 +140,30 @@ func elements(array []byte, see func(from, to int)) {
 	}
 }
 
-// scalars appends where the values of an array are, flat, or of any other value where itself is. An object
-// within counts as one value.
-func scalars(document []byte, to []span) []span {
+// scalars are the places of an array's values, flat, or of any other value itself. An object within counts as
+// one value. They are counted first, since growing would take a multiple of their memory.
+func scalars(document []byte) []span {
+	number := 0
+	walkScalars(document, func(int, int) { number++ })
+	spans := make([]span, 0, number)
+	walkScalars(document, func(from, to int) { spans = append(spans, span{uint32(from), uint32(to)}) })
+	return spans
+}
+
+func walkScalars(document []byte, see func(from, to int)) {
 	for i := 0; i < len(document); {
 		switch document[i] {
 		case '[', ']', ' ', '\t', '\r', '\n', ',':
 			i++
 		default:
 			end := valueEnd(document, i)
-			to = append(to, span{uint32(i), uint32(end)})
+			see(i, end)
 			i = end
 		}
 	}
-	return to
 }
 
-// written reads values by their places in a document.
+// writtenCells reads values by their places in a document.
 type writtenCells struct {
 	document []byte
 	spans    []span

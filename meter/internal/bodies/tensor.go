@@ -12,8 +12,12 @@ type tensor struct {
 	cells       cells
 }
 
-// maxElements bounds what a shape may promise; no body has as many bytes.
-const maxElements = math.MaxInt32
+const (
+	// maxElements bounds what a shape may promise; no body has as many bytes.
+	maxElements = math.MaxInt32
+	// maxDimensions bounds a shape itself, as numpy does.
+	maxDimensions = 64
+)
 
 func (t *tensor) elements() int { return t.rows * t.width }
 

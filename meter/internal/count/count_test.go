@@ -250,9 +250,9 @@ func TestABrokenProfileIsToldInFewWords(t *testing.T) {
 
 func TestProfilesOfPredictionsOrFeaturesAlone(t *testing.T) {
 	for name, c := range map[string]struct{ content, values string }{
-		"predictions": {`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "predictions": [
+		"predictions": {`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "source": "trainer", "predictions": [
 			{"name": "p", "type": "numeric", "edges": [], "counts": [1]}]}`, "p 0 1"},
-		"features": {`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "features": [
+		"features": {`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "source": "trainer", "features": [
 			{"name": "color", "type": "numeric", "edges": [], "counts": [1]}]}`, "color missing 1"},
 	} {
 		registry := prometheus.NewRegistry()
@@ -281,7 +281,7 @@ func BenchmarkObserve(b *testing.B) {
 			`{"name": "f%d", "type": "numeric", "edges": [-1, -0.5, 0, 0.25, 0.5, 0.75, 1, 2, 3], "counts": [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]}`, i))
 		row = append(row, fmt.Sprintf("%.6f", float64(i)/17-1))
 	}
-	c := New(written(b, `{"schema": "evenkeel.dev/profile/v1", "rows": 10, "features": [`+strings.Join(features, ",")+`],
+	c := New(written(b, `{"schema": "evenkeel.dev/profile/v1", "rows": 10, "source": "trainer", "features": [`+strings.Join(features, ",")+`],
 		"predictions": [{"name": "p", "type": "categorical", "categories": ["0", "1"], "counts": [5, 5]}]}`), 0, prometheus.NewRegistry())
 	e := passed(noon, `{"instances": [[`+strings.Join(row, ", ")+`]]}`, `{"predictions": [1]}`)
 	b.ReportAllocs()

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -153,7 +154,7 @@ func TestLabelsAreJudged(t *testing.T) {
 }
 
 func TestLabelsOfSlices(t *testing.T) {
-	current, err := profile.Parse([]byte(`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "features": [
+	current, err := profile.Parse([]byte(`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "source": "trainer", "features": [
 		{"name": "region", "type": "categorical", "categories": ["north"], "counts": [1]}]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -244,6 +245,27 @@ func TestDoublePostsCountOnceWithinTheWindow(t *testing.T) {
 		if got := s.posted(t, lined(token, fmt.Sprintf(`"row": %d, "label": "a"`, c.row))); got != c.want {
 			t.Errorf("row %d after %v: %s", c.row, c.after, got)
 		}
+	}
+}
+
+func TestPostsAtTheSameTimeCountOnce(t *testing.T) {
+	s := started(t, Config{Folder: t.TempDir()})
+	var body strings.Builder
+	const labels, clients = 50, 8
+	for range labels {
+		body.WriteString(lined(signed(s.keys, shop, `["a"]`), `"label": "a"`))
+	}
+	var clientsDone sync.WaitGroup
+	for range clients {
+		clientsDone.Go(func() {
+			if got := s.posted(t, body.String()); !strings.HasPrefix(got, "200 ") {
+				t.Error(got)
+			}
+		})
+	}
+	clientsDone.Wait()
+	if s.total("", "good") != labels || s.refusals("repeated") != labels*(clients-1) {
+		t.Error(s.total("", "good"), s.refusals("repeated"))
 	}
 }
 

@@ -24,7 +24,7 @@ func variables(t *testing.T, written ...[3]any) []profile.Variable {
 		}
 		features = append(features, feature)
 	}
-	content, _ := json.Marshal(map[string]any{"schema": profile.Schema, "rows": 1, "features": features})
+	content, _ := json.Marshal(map[string]any{"schema": profile.Schema, "rows": 1, "source": "trainer", "features": features})
 	read, err := profile.Parse(content)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestWhereARowsValuesAre(t *testing.T) {
 }
 
 func TestBinsOfValues(t *testing.T) {
-	read, err := profile.Parse([]byte(`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "features": [
+	read, err := profile.Parse([]byte(`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "source": "trainer", "features": [
 		{"name": "n", "type": "numeric", "edges": [0], "counts": [1, 0]},
 		{"name": "c", "type": "categorical", "categories": ["1", "true"], "counts": [1, 0]}]}`))
 	if err != nil {

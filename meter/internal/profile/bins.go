@@ -58,14 +58,15 @@ func distinct(numbers []float64) []string {
 	}
 }
 
-// AppendNumber writes a number as a category: as Python's JSON does, which writes the profiles, but without
-// a trailing ".0". bits is 32 for what was a float32, whose shortest text differs.
+// AppendNumber writes a number as a category: as JSON does, without a trailing ".0", and with two digits of
+// exponent, as Python has them, which writes profiles. bits is 32 for what was a float32, whose shortest text
+// differs.
 func AppendNumber(to []byte, number float64, bits int) []byte {
 	if number == 0 {
 		return append(to, '0')
 	}
 	format := byte('f')
-	if size := max(number, -number); size < 1e-4 || size >= 1e16 {
+	if size := max(number, -number); size < 1e-6 || size >= 1e21 {
 		format = 'e'
 	}
 	return strconv.AppendFloat(to, number, format, -1, bits)

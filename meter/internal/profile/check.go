@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
+
+// sources are what profiles are made from.
+var sources = []string{"trainer", "tfdv", "mlflow", "learned"}
 
 func (p *Profile) check() error {
 	if p.Schema != Schema {
@@ -20,8 +24,8 @@ func (p *Profile) check() error {
 	if p.Rows < 1 || p.Rows > MaxCount {
 		return fmt.Errorf("rows is %d, but must be 1 to %d", p.Rows, int64(MaxCount))
 	}
-	if len(p.Source) > MaxText {
-		return fmt.Errorf("source has %d bytes, but at most %d are read", len(p.Source), MaxText)
+	if !slices.Contains(sources, p.Source) {
+		return fmt.Errorf("source is %q, but must be one of %s", short(p.Source), strings.Join(sources, ", "))
 	}
 	if err := p.group("features", p.Features, MaxFeatures); err != nil {
 		return err
@@ -34,6 +38,7 @@ func (p *Profile) group(field string, variables []Variable, most int) error {
 		return fmt.Errorf("%s has %d entries, but at most %d are counted", field, len(variables), most)
 	}
 	names := make(map[string]int, len(variables))
+	places := make(map[place]int, len(variables))
 	for i := range variables {
 		variable := &variables[i]
 		at := fmt.Sprintf("%s[%d]", field, i)
@@ -48,8 +53,26 @@ func (p *Profile) group(field string, variables []Variable, most int) error {
 		if err := variable.check(p.Rows); err != nil {
 			return fmt.Errorf("%s (%q): %w", at, short(variable.Name), err)
 		}
+		of := variable.place()
+		if first, taken := places[of]; taken && of != (place{column: -1}) {
+			return fmt.Errorf("%s (%q) has the tensor and column of %s[%d]", at, short(variable.Name), field, first)
+		}
+		places[of] = i
 	}
 	return nil
+}
+
+// place is where a variable's values are; the column is -1 if it is not given.
+type place struct {
+	tensor string
+	column int
+}
+
+func (v *Variable) place() place {
+	if v.Column == nil {
+		return place{v.Tensor, -1}
+	}
+	return place{v.Tensor, *v.Column}
 }
 
 func (v *Variable) check(rows int64) error {

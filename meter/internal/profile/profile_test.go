@@ -53,6 +53,27 @@ func TestAnAbsentProfileIsToldFromABrokenOne(t *testing.T) {
 	}
 }
 
+// The file is one that evenkeel.trainer.profile has written: of numbers, texts with None, codes, truth values, a
+// constant, a column without values, and classes.
+func TestAProfileOfTheTrainersLibrary(t *testing.T) {
+	profile, err := Load("testdata/trainer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		variable, bin int
+		want          Bin
+	}{
+		{0, 9, Bin{"9", "above 1.3", 50}}, {1, 3, Bin{"missing", "missing", 175}}, {2, 4, Bin{"4", "0", 96}},
+		{3, 0, Bin{"0", "true", 251}}, {4, 1, Bin{"1", "1.499999 to 1.500001", 500}}, {5, 0, Bin{"0", "any number", 0}},
+		{6, 1, Bin{"1", "1", 248}},
+	} {
+		if got := profile.Variables()[c.variable].Bins()[c.bin]; got != c.want {
+			t.Errorf("got %+v, want %+v", got, c.want)
+		}
+	}
+}
+
 func TestBins(t *testing.T) {
 	profile, err := Parse([]byte(whole))
 	if err != nil {
@@ -94,7 +115,7 @@ func TestRangesAreShortAndDistinct(t *testing.T) {
 }
 
 func TestNumbersAsCategories(t *testing.T) {
-	for number, want := range map[float64]string{1: "1", 1.5: "1.5", -3: "-3", 1e6: "1000000", 0.0001: "0.0001", 1e-5: "1e-05", 1e15: "1000000000000000", 1e16: "1e+16"} {
+	for number, want := range map[float64]string{1: "1", 1.5: "1.5", -3: "-3", 1e6: "1000000", 1e-6: "0.000001", 1.5e-7: "1.5e-07", 1e20: "100000000000000000000", 1e21: "1e+21"} {
 		if got := string(AppendNumber(nil, number, 64)); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -114,7 +135,7 @@ func TestABrokenProfileSaysWhatIsWrongWhere(t *testing.T) {
 		"cut":              {whole[:200], "line 4: not JSON"},
 		"list":             {"[]", "the profile: a JSON array cannot be read"},
 		"schema":           {replace("/v1", "/v2"), `schema is "evenkeel.dev/profile/v2", but must be`},
-		"nothing":          {`{"schema": "evenkeel.dev/profile/v1", "rows": 1}`, "name at least one"},
+		"nothing":          {`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "source": "trainer"}`, "name at least one"},
 		"unknown field":    {replace(`"missing": 3, "tensor"`, `"mising": 3, "tensor"`), "features[0].mising is not a field of schema"},
 		"case":             {replace(`"schema"`, `"Schema"`), "Schema is not a field"},
 		"twice":            {replace(`"source"`, `"rows"`), "rows is given twice"},
@@ -142,8 +163,11 @@ func TestABrokenProfileSaysWhatIsWrongWhere(t *testing.T) {
 		"invalid UTF-8": {replace("red", "r\xffd"), "line 4: not JSON: invalid UTF-8"},
 		"deep":          {replace("[-1.5, 0.2, 3.0]", strings.Repeat("[", 100000)), "line 3: not JSON: exceeded max depth"},
 		"too large":     {whole + strings.Repeat(" ", MaxBytes), "larger than 1048576 bytes"},
-		"more":          {whole + "{}", "line 9: not JSON"},
-		"too many": {`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "features": [` +
+		"source":        {replace(`"trainer"`, `"guess"`), `source is "guess", but must be one of trainer, tfdv, mlflow, learned`},
+		"same place": {replace(`"categories": ["red"`, `"tensor": "predict", "column": 0, "categories": ["red"`),
+			`features[1] ("color") has the tensor and column of features[0]`},
+		"more": {whole + "{}", "line 9: not JSON"},
+		"too many": {`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "source": "trainer", "features": [` +
 			strings.TrimSuffix(strings.Repeat("{},", MaxFeatures+1), ",") + "]}", "features has 257 entries, but at most 256"},
 		"too many bins": {replace(`"edges": [-1.5, 0.2, 3.0], "counts": [10, 20, 30, 40]`,
 			`"counts": [1`+strings.Repeat(",0", MaxBins)+"]"), "counts has 65 entries, but at most 64"},
@@ -162,7 +186,7 @@ func TestABrokenProfileSaysWhatIsWrongWhere(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole))
-	f.Add([]byte(`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "features": [{"name": "a", "type": "numeric", "counts": [1]}]}`))
+	f.Add([]byte(`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "source": "trainer", "features": [{"name": "a", "type": "numeric", "counts": [1]}]}`))
 	f.Add([]byte(strings.Repeat("[", 20000)))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		profile, err := Parse(content)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,7 +229,7 @@ func TestTokensOfAnswers(t *testing.T) {
 	}
 	classes := parsed(fmt.Sprintf(reference, "categorical", `"categories": ["0", "1"], "counts": [1, 1]`))
 	numbers := parsed(fmt.Sprintf(reference, "numeric", `"edges": [0.5], "counts": [1, 1]`))
-	features := parsed(`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "features": [
+	features := parsed(`{"schema": "evenkeel.dev/profile/v1", "rows": 1, "source": "trainer", "features": [
 		{"name": "region", "type": "categorical", "categories": ["north"], "counts": [1]}]}`)
 	three := `{"instances": [{"load": 1, "region": "north"}, {"load": 2, "region": 1.0}, {"region": "west"}]}`
 	for name, c := range map[string]struct {
@@ -299,6 +301,24 @@ func TestAProfileThatComesLaterIsUsed(t *testing.T) {
 			t.Fatal(problem)
 		}
 	}
+}
+
+func TestManyAnswersAtATime(t *testing.T) {
+	now := atomic.Int64{}
+	keys := openKeys(folder(t, map[string]string{"a": first}), func() time.Time { return noon.Add(time.Duration(now.Add(1)) * time.Second) })
+	signer := NewSigner(keys, "d", "r", nil, func() *profile.Profile { return nil })
+	ids := sync.Map{}
+	var answers sync.WaitGroup
+	for range 200 {
+		answers.Go(func() {
+			token := signer.Token(exchange.Exchange{Protocol: exchange.HTTP, Code: 200, Response: []byte(`{"predictions": [1]}`)})
+			read, err := Verify(keys, token, "d", time.Now(), time.Minute)
+			if _, taken := ids.LoadOrStore(read.ID, true); taken || err != nil {
+				t.Error(taken, err)
+			}
+		})
+	}
+	answers.Wait()
 }
 
 func FuzzVerify(f *testing.F) {
