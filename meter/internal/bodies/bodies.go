@@ -27,8 +27,11 @@ const HeaderLength = "Inference-Header-Content-Length"
 // maxFields bounds the tensors of a body and the keys of a row, of which the least take two bytes.
 const maxFields = 4096
 
-// inferMethod is the one method of GRPCInferenceService whose messages have rows.
-const inferMethod = "/inference.GRPCInferenceService/ModelInfer"
+// The methods of GRPCInferenceService whose messages have rows.
+const (
+	inferMethod  = "/inference.GRPCInferenceService/ModelInfer"
+	streamMethod = "/inference.GRPCInferenceService/ModelStreamInfer"
+)
 
 // Table is what a body says about its rows.
 type Table struct {
@@ -66,7 +69,7 @@ type cells interface {
 // Request reads the request of an exchange. The error is ErrUnknown or ErrUnreadable.
 func Request(e exchange.Exchange) (*Table, error) {
 	if e.Protocol == exchange.GRPC {
-		return message(e.Path, e.Request, requestFields)
+		return requestMessage(e.Path, e.Request)
 	}
 	return body(e.RequestHeader, e.Request, "instances", "inputs")
 }
@@ -74,7 +77,7 @@ func Request(e exchange.Exchange) (*Table, error) {
 // Answer reads the answer of an exchange, as Request does.
 func Answer(e exchange.Exchange) (*Table, error) {
 	if e.Protocol == exchange.GRPC {
-		return message(e.Path, e.Response, answerFields)
+		return answerMessage(e.Path, e.Response)
 	}
 	return body(e.ResponseHeader, e.Response, "predictions", "outputs")
 }

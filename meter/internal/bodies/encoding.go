@@ -16,12 +16,12 @@ var ErrTooLarge = errors.New("the body is too large once its content encoding is
 
 // Plain undoes a content encoding (gzip, deflate; of gRPC the message encoding), and stops at limit bytes:
 // a body may grow a thousandfold. The error is ErrTooLarge, ErrUnreadable or, of another encoding, ErrUnknown.
-func Plain(encoding string, content []byte, limit int) ([]byte, error) {
+func Plain(encoding string, content []byte, limit int64) ([]byte, error) {
 	var reader io.Reader
 	var err error
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity":
-		if len(content) > limit {
+		if int64(len(content)) > limit {
 			return nil, ErrTooLarge
 		}
 		return content, nil
@@ -35,11 +35,11 @@ func Plain(encoding string, content []byte, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, ErrUnreadable
 	}
-	plain, err := io.ReadAll(io.LimitReader(reader, int64(limit)+1))
+	plain, err := io.ReadAll(io.LimitReader(reader, limit+1))
 	if err != nil {
 		return nil, ErrUnreadable
 	}
-	if len(plain) > limit {
+	if int64(len(plain)) > limit {
 		return nil, ErrTooLarge
 	}
 	return plain, nil

@@ -36,7 +36,7 @@ func TestContentEncodings(t *testing.T) {
 	for name, c := range map[string]struct {
 		encoding string
 		body     []byte
-		limit    int
+		limit    int64
 		want     error
 	}{
 		"none":          {"", content, 24, nil},

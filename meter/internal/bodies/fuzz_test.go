@@ -89,6 +89,9 @@ func FuzzGRPC(f *testing.F) {
 		bounded(t, table, err, len(content))
 		table, err = Answer(e)
 		bounded(t, table, err, len(content))
+		e.Path = streamMethod
+		table, err = Answer(e)
+		bounded(t, table, err, len(content))
 	})
 }
 

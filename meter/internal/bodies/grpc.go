@@ -18,6 +18,9 @@ var (
 	answerFields  = fields{tensors: 5, raw: 6}
 )
 
+// streamedAnswer is the field of ModelStreamInferResponse with the ModelInferResponse.
+const streamedAnswer = 2
+
 // Fields of InferInputTensor and InferOutputTensor.
 const (
 	tensorName       = 1
@@ -51,11 +54,37 @@ type wireTensor struct {
 	elsewhere bool
 }
 
-// message reads a ModelInferRequest or a ModelInferResponse.
-func message(method string, content []byte, numbers fields) (*Table, error) {
-	if method != inferMethod {
+// requestMessage reads a ModelInferRequest.
+func requestMessage(method string, content []byte) (*Table, error) {
+	if method != inferMethod && method != streamMethod {
 		return nil, ErrUnknown
 	}
+	return message(content, requestFields)
+}
+
+// answerMessage reads a ModelInferResponse, or the one in a ModelStreamInferResponse, which has none but an error
+// where the model failed.
+func answerMessage(method string, content []byte) (*Table, error) {
+	switch method {
+	case inferMethod:
+		return message(content, answerFields)
+	case streamMethod:
+		var answer []byte
+		ok := walk(content, func(number protowire.Number, value []byte, _ uint64) bool {
+			if number == streamedAnswer {
+				answer = value
+			}
+			return true
+		})
+		if !ok {
+			return nil, ErrUnreadable
+		}
+		return message(answer, answerFields)
+	}
+	return nil, ErrUnknown
+}
+
+func message(content []byte, numbers fields) (*Table, error) {
 	if len(content) > math.MaxInt32 {
 		return nil, ErrUnreadable
 	}

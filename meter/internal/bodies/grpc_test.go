@@ -90,3 +90,27 @@ func TestMessagesThatCannotBeRead(t *testing.T) {
 		t.Errorf("another method: %v", err)
 	}
 }
+
+func TestAnswersOfAStream(t *testing.T) {
+	infer := wire("BOOL", varint(tensorShape, 1), block(1, []byte{1}))
+	for name, c := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"an answer": {block(streamedAnswer, infer), `[{"a":["true"]}]`},
+		"an error":  {append(block(1, []byte("out of memory")), block(streamedAnswer, nil)...), `[]`},
+	} {
+		table, err := Answer(exchange.Exchange{Protocol: exchange.GRPC, Path: streamMethod, Response: c.content})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if got := shown(texts(table)); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+	if _, err := Answer(exchange.Exchange{Protocol: exchange.GRPC, Path: streamMethod, Response: []byte{0x12, 0xff}}); !errors.Is(err, ErrUnreadable) {
+		t.Error(err)
+	}
+	if table, err := Request(exchange.Exchange{Protocol: exchange.GRPC, Path: streamMethod, Request: infer}); err != nil || table.Rows != 1 {
+		t.Error(table, err)
+	}
+}

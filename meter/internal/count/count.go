@@ -2,6 +2,7 @@
 package count
 
 import (
+	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -81,9 +82,13 @@ func New(path string, spacing time.Duration, registerer prometheus.Registerer) *
 	return c
 }
 
-// Uncounted counts an exchange that was not observed: as Skipped or as TooLarge. It may be called by several
-// goroutines.
-func (c *Counter) Uncounted(result Result) { c.bodies[result].Inc() }
+// Uncounted counts an exchange that was not observed, by its result, such as Skipped or TooLarge. It may be called
+// by several goroutines.
+func (c *Counter) Uncounted(result string) {
+	if counter, known := c.bodies[Result(result)]; known {
+		counter.Inc()
+	}
+}
 
 // Profile is the one that is used, nil while there is none. It may be called by several goroutines.
 func (c *Counter) Profile() *profile.Profile {
@@ -94,7 +99,18 @@ func (c *Counter) Profile() *profile.Profile {
 }
 
 // Observe counts an exchange.
-func (c *Counter) Observe(e exchange.Exchange) { c.bodies[c.observe(e)].Inc() }
+func (c *Counter) Observe(e exchange.Exchange) {
+	result := Unreadable
+	defer func() {
+		// Whatever passes is somebody else's: a body that a reader fails on must not end the process that
+		// requests go through.
+		if failure := recover(); failure != nil {
+			slog.Error("a body was not counted", "failure", failure, "path", e.Path)
+		}
+		c.bodies[result].Inc()
+	}()
+	result = c.observe(e)
+}
 
 func (c *Counter) observe(e exchange.Exchange) Result {
 	used := c.used.Load()

@@ -264,10 +264,24 @@ func TestProfilesOfPredictionsOrFeaturesAlone(t *testing.T) {
 	}
 }
 
+func TestAFailureEndsOneExchangeOnly(t *testing.T) {
+	c := New(written(t, reference), 0, prometheus.NewRegistry())
+	e := passed(noon, `{"instances": [{"color": "red"}]}`, `{"predictions": [1]}`)
+	counters := c.used.Load().features.counters
+	c.used.Load().features.counters = nil
+	c.Observe(e)
+	c.used.Load().features.counters = counters
+	c.Observe(e)
+	if c.count(Unreadable) != 1 || c.count(Counted) != 1 {
+		t.Error(c.count(Unreadable), c.count(Counted))
+	}
+}
+
 func TestUncounted(t *testing.T) {
 	c := New("", 0, prometheus.NewRegistry())
-	c.Uncounted(TooLarge)
-	c.Uncounted(Skipped)
+	for _, result := range []string{"too_large", "skipped", "lost"} {
+		c.Uncounted(result)
+	}
 	if c.count(TooLarge) != 1 || c.count(Skipped) != 1 {
 		t.Error("not counted")
 	}

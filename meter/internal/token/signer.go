@@ -3,6 +3,7 @@ package token
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"log/slog"
 	"math"
 	"strings"
 	"sync/atomic"
@@ -43,7 +44,14 @@ func NewSigner(keys *Keys, deployment, revision string, slices []string, current
 
 // Token is that of an answer of success; "" of any other, and without a key. An answer whose rows cannot be
 // read has one row without a prediction, to which a loss can be told.
-func (s *Signer) Token(e exchange.Exchange) string {
+func (s *Signer) Token(e exchange.Exchange) (token string) {
+	defer func() {
+		// An answer goes without a token rather than not at all.
+		if failure := recover(); failure != nil {
+			slog.Error("an answer was not signed", "failure", failure, "path", e.Path)
+			token = ""
+		}
+	}()
 	if !e.Succeeded() {
 		return ""
 	}

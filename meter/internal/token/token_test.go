@@ -280,8 +280,16 @@ func TestAnswersWithoutAToken(t *testing.T) {
 		t.Error("signed without a key")
 	}
 	signer := NewSigner(keys, "d", "r", nil, none)
-	if signer.Token(good) == signer.Token(good) {
+	if one, other := signer.Token(good), signer.Token(good); one == other {
 		t.Error("two answers have the same token")
+	}
+}
+
+func TestAFailureCostsTheTokenOnly(t *testing.T) {
+	keys := OpenKeys(folder(t, map[string]string{"a": first}))
+	signer := NewSigner(keys, "d", "r", nil, func() *profile.Profile { panic("broken") })
+	if token := signer.Token(exchange.Exchange{Protocol: exchange.HTTP, Code: 200}); token != "" {
+		t.Error(token)
 	}
 }
 
