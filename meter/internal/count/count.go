@@ -2,6 +2,7 @@
 package count
 
 import (
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
@@ -114,8 +115,11 @@ func (c *Counter) Observe(e exchange.Exchange) {
 
 func (c *Counter) observe(e exchange.Exchange) Result {
 	used := c.used.Load()
-	if used == nil || !e.Succeeded() || c.spacing > 0 && e.Began.Sub(c.last) < c.spacing {
+	if used == nil || c.spacing > 0 && e.Began.Sub(c.last) < c.spacing {
 		return Skipped
+	}
+	if !e.Succeeded() {
+		return refused(e)
 	}
 	choice := rows{all: c.spacing == 0, at: rand.Float64()}
 	features := used.features.count(bodies.Request, e, choice)
@@ -129,6 +133,15 @@ func (c *Counter) observe(e exchange.Exchange) Result {
 		}
 	}
 	return features
+}
+
+// refused is the result where the model server did not take the request: its rows are no data of the model's, but
+// a body that nobody can read is told from others.
+func refused(e exchange.Exchange) Result {
+	if _, err := bodies.Request(e); errors.Is(err, bodies.ErrUnreadable) {
+		return Unreadable
+	}
+	return Skipped
 }
 
 // rows chooses those of a batch that are counted: all, or one.
