@@ -77,6 +77,9 @@ func columns(object, binary []byte) (*Table, error) {
 	}
 	table := &Table{}
 	members(object, func(name, value []byte) {
+		if len(table.tensors) == maxFields {
+			return
+		}
 		word, _ := unquoted(name)
 		rows := 1
 		if kindOf(value) == '[' {
@@ -84,7 +87,7 @@ func columns(object, binary []byte) (*Table, error) {
 			elements(value, func(int, int) { rows++ })
 		}
 		cells := &writtenCells{document: value, spans: scalars(value)}
-		if rows > 0 && cells.size()%rows == 0 && len(table.tensors) < maxFields {
+		if rows > 0 && cells.size()%rows == 0 {
 			table.tensors = append(table.tensors, tensor{name: word, rows: rows, width: cells.size() / rows, cells: cells})
 		}
 	})
