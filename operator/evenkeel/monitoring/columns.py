@@ -55,7 +55,12 @@ class Histogram(NamedTuple):
 
     def counts(self, rows: Mapping[str, int]) -> tuple[int, ...]:
         """Rows by part."""
-        return tuple([sum([rows.get(label, 0) for label in part]) for part in self.parts])
+        return tuple(
+            [
+                rows.get(part[0], 0) if len(part) == 1 else sum([rows.get(one, 0) for one in part])
+                for part in self.parts
+            ]
+        )
 
 
 def histograms(columns: Sequence[Column]) -> tuple[Histogram, ...]:

@@ -12,7 +12,7 @@ docs/monitoring-statistics.md has the proof.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, floor, log, log1p
 from typing import NamedTuple
@@ -84,6 +84,8 @@ class Detection:
 
     settings: Settings
     charts: tuple[Chart, ...]
+    labels: Mapping[tuple[Kind, str], frozenset[str]]
+    """Of the bins of each column."""
     threshold: float
     """The statistic at which a group alarms."""
     state: State
@@ -102,7 +104,8 @@ class Detection:
             cap = log_cap(threshold, members[one.group])
             charts.append(Chart(one, Null.of(one.reference, ball), cap, most))
         bins = tuple([len(one.parts) for one in found])
-        return cls(settings, tuple(charts), threshold, state.begun(bins))
+        labels = {(one.kind, one.name): frozenset([b.label for b in one.bins]) for one in columns}
+        return cls(settings, tuple(charts), labels, threshold, state.begun(bins))
 
     @classmethod
     def from_text(cls, text: str, columns: Sequence[Column], settings: Settings) -> Detection:
@@ -153,14 +156,10 @@ class Detection:
         return replace(found, state=after._replace(drifted=frozenset(found._drifted())))
 
     def _check(self, block: Block) -> None:
-        known: dict[tuple[Kind, str], set[str]] = {}
-        for chart in self.charts:
-            labels = known.setdefault((chart.histogram.kind, chart.histogram.name), set())
-            labels.update([label for part in chart.histogram.parts for label in part])
         for column, rows in block.rows.items():
             if min(rows.values(), default=0) < 0:
                 raise ValueError(f"{column} has counts below 0")
-            strange = rows.keys() - known.get(column, rows.keys())
+            strange = rows.keys() - self.labels.get(column, rows.keys())
             if strange:
                 raise ValueError(f"the reference has no bins {sorted(strange)[:3]} of {column}")
 
@@ -193,15 +192,12 @@ class Detection:
         """Of a group, in nats; None: there is no such group."""
         if name == "Risk":
             return log_evidence(self.state.risk) if self.settings.max_ratio is not None else None
-        held = [one.held / MICRO for chart, one in self._members(name)]
+        both = zip(self.charts, self.state.statistics, strict=True)
+        held = [one.held / MICRO for chart, one in both if chart.histogram.group == name]
         if not held:
             return None
         top = max(held)
         return top + log(sum([exp(one - top) for one in held]) / len(held))
-
-    def _members(self, name: GroupName) -> list[tuple[Chart, Statistic]]:
-        both = zip(self.charts, self.state.statistics, strict=True)
-        return [(chart, one) for chart, one in both if chart.histogram.group == name]
 
     @property
     def groups(self) -> tuple[GroupState, ...]:
@@ -210,14 +206,19 @@ class Detection:
         for name in GROUPS:
             log_statistic = self._log_statistic(name)
             if log_statistic is not None:
-                seen = [member for member in self._members(name) if any(member[1].memory)]
-                worst = sorted(seen, key=lambda member: -member[1].held)[:WORST]
-                features = tuple([_feature(chart, one) for chart, one in worst])
                 drifted = name in self.state.drifted
-                found.append(
-                    GroupState(name, log_statistic, log(self.threshold), drifted, features)
-                )
+                worst = self._worst(name)
+                found.append(GroupState(name, log_statistic, log(self.threshold), drifted, worst))
         return tuple(found)
+
+    def _worst(self, name: GroupName) -> tuple[FeatureState, ...]:
+        seen = [
+            (chart, one)
+            for chart, one in zip(self.charts, self.state.statistics, strict=True)
+            if chart.histogram.group == name and any(one.memory)
+        ]
+        worst = sorted(seen, key=lambda both: -both[1].held)[:WORST]
+        return tuple([_feature(chart, one) for chart, one in worst])
 
 
 def _one_more(log_value: float) -> float:

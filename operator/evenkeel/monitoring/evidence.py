@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log
+from operator import add
 
 from evenkeel.monitoring.histogram import (
     Ball,
@@ -50,20 +51,20 @@ def remember(memory: Memory, counts: Sequence[int]) -> Memory:
 class Prior:
     """A Dirichlet distribution of distributions over bins."""
 
-    weights: Shares
+    weights: tuple[float, ...]
+    total: float
     constant: float
     """lgamma of the sum, less those of the weights: the same for all counts."""
 
     @classmethod
     def of(cls, weights: Sequence[float]) -> Prior:
-        constant = lgamma(sum(weights)) - sum([lgamma(weight) for weight in weights])
-        return cls(tuple(weights), constant)
+        total = sum(weights)
+        return cls(tuple(weights), total, lgamma(total) - sum(map(lgamma, weights)))
 
     def log_likelihood(self, counts: Sequence[int], rows: int) -> float:
         """Of counts, row by row, in nats: the mean over this prior."""
-        total = sum(self.weights) + rows
-        shaped = [lgamma(w + count) for w, count in zip(self.weights, counts, strict=True)]
-        return self.constant + sum(shaped) - lgamma(total)
+        shaped = sum(map(lgamma, map(add, self.weights, counts)))
+        return self.constant + shaped - lgamma(self.total + rows)
 
 
 @dataclass(frozen=True, slots=True)

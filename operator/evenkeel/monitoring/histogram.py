@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, log, log1p, sqrt
+from operator import sub
 from typing import NamedTuple
 
 Shares = tuple[float, ...]
@@ -34,7 +35,8 @@ def shares(counts: Sequence[int]) -> Shares:
 
 def distance(one: Sequence[float], other: Sequence[float]) -> float:
     """Total variation: the share of rows that would have to change bins, from 0 to 1."""
-    return sum([abs(a - b) for a, b in zip(one, other, strict=True)]) / 2
+    moved: float = sum(map(abs, map(sub, one, other)))
+    return moved / 2
 
 
 def within(counts: Sequence[int], tolerance: float, miss: float) -> Ball:
