@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import product
-from math import exp, prod
+from math import exp, log, prod
 
 import pytest
 from evenkeel.monitoring.evidence import MOST_REMEMBERED, Null, remember
@@ -14,16 +13,14 @@ from hypothesis import strategies as st
 
 
 def mean_e(null: Null, rows: list[tuple[float, ...]], memory: tuple[int, ...]) -> float:
-    """The e-value's mean over all that rows of such distributions may be."""
+    """The likelihood ratio's mean over all that rows of such distributions may be."""
     bins = len(memory)
-    outcomes: Counter[tuple[int, ...]] = Counter()
     chances: dict[tuple[int, ...], float] = {}
     for each in product(range(bins), repeat=len(rows)):
         counts = tuple(each.count(at) for at in range(bins))
         chance = prod(row[at] for row, at in zip(rows, each, strict=True))
         chances[counts] = chances.get(counts, 0.0) + chance
-        outcomes[counts] += 1
-    return sum(p * exp(null.log_e(counts, memory)) for counts, p in chances.items() if p > 0)
+    return sum(p * exp(null.log_ratio(counts, memory)) for counts, p in chances.items() if p > 0)
 
 
 @st.composite
@@ -48,6 +45,20 @@ def test_no_rows_within_tolerance_on_average_are_worth_more_than_one(
     assert mean_e(null, rows, memory) <= 1 + 1e-6
 
 
+@given(st.lists(st.integers(0, 30), min_size=3, max_size=3).filter(any), st.booleans())
+def test_an_e_value_is_the_ratio_and_a_half_at_most_within_tolerance(
+    counts: list[int], known: bool
+) -> None:
+    null = Null.of((10, 20, 30), Ball((1 / 6, 1 / 3, 1 / 2), 0.1))
+    memory = (4, 5, 6) if known else (0, 0, 0)
+    found, ratio = null.log_e(counts, memory), null.log_ratio(counts, memory)
+    seen = [count / sum(counts) for count in counts]
+    if distance(seen, null.ball.center) <= null.ball.radius:
+        assert found == min(ratio, log(0.5))
+    else:
+        assert found == ratio
+
+
 def test_rows_beyond_tolerance_are_worth_more_than_one() -> None:
     null = Null.of((50, 50), Ball((0.5, 0.5), 0.1))
     assert mean_e(null, [(0.95, 0.05)] * 8, (0, 0)) > 1.2
@@ -56,7 +67,7 @@ def test_rows_beyond_tolerance_are_worth_more_than_one() -> None:
 def test_dependent_rows_may_be_worth_more() -> None:
     """What the claim leaves out: one draw that counts eight times."""
     null = Null.of((50, 50), Ball((0.5, 0.5), 0.1))
-    mean = sum(exp(null.log_e(counts, (0, 0))) for counts in ((8, 0), (0, 8))) / 2
+    mean = sum(exp(null.log_e(counts, (0, 0))) / 2 for counts in ((8, 0), (0, 8)))
     assert mean > 1
 
 

@@ -84,16 +84,16 @@ class Null:
         around = [Prior.of([bins * c * share for share in expected]) for c in CONCENTRATIONS]
         return cls(ball, expected, (*around, Prior.of([0.5] * bins)))
 
-    def distance(self, counts: Sequence[int]) -> float:
-        """Total variation from the middle of the ball."""
-        return distance(shares(counts), self.ball.center)
-
     def log_e(self, counts: Sequence[int], memory: Memory) -> float:
         """The e-value's logarithm in nats. The memory is of blocks before this one."""
-        rows = sum(counts)
+        ratio = self.log_ratio(counts, memory)
+        inside = distance(shares(counts), self.ball.center) <= self.ball.radius
+        return min(log(WITHIN), ratio) if inside else ratio
+
+    def log_ratio(self, counts: Sequence[int], memory: Memory) -> float:
+        """How much likelier, in nats, counts are by the mixture than by the best of the ball."""
         best = likeliest(counts, self.ball)
-        ratio = self._mixture(counts, rows, memory) - log_likelihood(counts, best)
-        return ratio if best != shares(counts) else min(log(WITHIN), ratio)
+        return self._mixture(counts, sum(counts), memory) - log_likelihood(counts, best)
 
     def _mixture(self, counts: Sequence[int], rows: int, memory: Memory) -> float:
         """Logarithm of the counts' likelihood under all priors together."""
