@@ -6,10 +6,9 @@ labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from math import pi
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -90,8 +89,8 @@ def odd_days(chance: float, level: float, random: Random) -> Iterator[float]:
 
 class Change(NamedTuple):
     """What is otherwise: the first `features` are shifted by so many standard deviations, and
-    missing so often. within: days in which nine of ten are to be found, by rows a day and of the
-    reference."""
+    missing so often. within: days in which nine of ten are to be found, by the last of the
+    sizes."""
 
     name: str
     shift: float = 0.0
@@ -100,7 +99,7 @@ class Change(NamedTuple):
     missing: float = MISSING
     unseen: float = UNSEEN
     bad: float = BAD
-    within: Mapping[tuple[int, int], int] = MappingProxyType({})
+    within: tuple[int, ...] = ()
 
 
 NONE = Change("none")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,3 +118,22 @@ def test_bounds_missed_are_told() -> None:
     assert report.bound(True) == ""
     assert "MISSED" in report.bound(False)
     assert report.tried == [True, False]
+
+
+def test_figures_are_written_and_one_missed_bound_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{monitoring.BEGIN}old\n{monitoring.END}after\n")
+    monkeypatch.setattr(monitoring, "PAGE", page)
+    monkeypatch.setattr(monitoring, "SCENES", (Scene("one scene", features=1),))
+    monkeypatch.setattr(monitoring, "CHANGES", (Change("one change", 0.5, 1, within=(30, 30, 30)),))
+    monkeypatch.setattr(monitoring, "DELAYED", Scene("delays", features=1))
+    monkeypatch.setattr(sys, "argv", ["monitoring", "--years", "1", "--runs", "1", "--write"])
+    assert monitoring.main() == 1, "one year cannot show a bound of a tenth"
+    assert capsys.readouterr().out.splitlines()[-1] == "3 bounds held of 4 tried"
+    text = page.read_text()
+    assert text.startswith(f"before\n{monitoring.BEGIN}**What")
+    assert text.endswith(f"{monitoring.END}after\n")
+    assert "| one scene | 0.00 (< 3.69) **MISSED** |" in text
+    assert "\nold\n" not in text

@@ -29,3 +29,10 @@ def test_numbers_of_the_proofs_are_the_codes() -> None:
     assert "begin at `S >= T` and end at `S < T/10`" in TEXT
     assert CONCENTRATIONS == (3.0, 30.0)
     assert f"{MOST_REMEMBERED:,} rows at most" in TEXT
+
+
+def test_every_scene_and_change_has_its_line_in_the_figures() -> None:
+    figures = TEXT.split(monitoring.BEGIN)[1].split(monitoring.END)[0]
+    for one in (*monitoring.SCENES, *monitoring.CHANGES):
+        assert f"\n| {one.name} | " in figures, "run: python -m bench.monitoring --write"
+    assert "MISSED" not in figures
