@@ -147,8 +147,9 @@ def _decided(
     state = replace(state, decision=decision)
     if decision.move is Move.ROLL_BACK:
         reason, message, cause = decision.reason, decision.message, decision.cause
-        outcome = "Superseded" if reason == "Superseded" else "RolledBack"
-        return ended(state, canary, outcome, reason, message, now, cause, facts.by_hand)
+        if reason == "Superseded":
+            return ended(state, canary, "Superseded", reason, message, now, cause, facts.by_hand)
+        return ended(state, canary, "RolledBack", reason, message, now, cause, facts.by_hand)
     if decision.move is Move.PROMOTE:
         return promoted(state, canary, stable, decision, now, facts.by_hand)
     if decision.move is Move.HOLD:
