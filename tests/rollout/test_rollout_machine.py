@@ -21,7 +21,9 @@ STEPS: list[list[JSON]] = [
     [{"weight": 30, "analysis": False, "pauseSeconds": 30}, {"weight": 60}],
 ]
 FREE_PASS = {"PromotedByHand", "NoSteps", "StableUnavailable", "Undecided", "ScaledToZero"}
-TIME_ONLY = {"PauseOver", *FREE_PASS}
+PROBATION = {"seconds": 60}
+AFTER_PROBATION = {"ProbationOver", "ProbationCutShort"}
+TIME_ONLY = {"PauseOver", *FREE_PASS, *AFTER_PROBATION}
 
 
 class Life(RuleBasedStateMachine):
@@ -37,9 +39,11 @@ class Life(RuleBasedStateMachine):
         self.spent: set[tuple[str, str]] = set()
 
     @initialize(
-        steps=st.sampled_from(STEPS), undecided=st.sampled_from(["Hold", "Rollback", "Promote"])
+        steps=st.sampled_from(STEPS),
+        undecided=st.sampled_from(["Hold", "Rollback", "Promote"]),
+        probation=st.sampled_from([{}, {"probation": PROBATION}]),
     )
-    def first(self, steps: list[JSON], undecided: str) -> None:
+    def first(self, steps: list[JSON], undecided: str, probation: JSON) -> None:
         self.w.spec = {
             "model": model(GOOD[0]),
             "replicas": 4,
@@ -47,6 +51,7 @@ class Life(RuleBasedStateMachine):
                 "steps": steps,
                 "scaleDownDelaySeconds": 30,
                 "progressDeadlineSeconds": 120,
+                **probation,
             },
             "analysis": {"indicators": list(INDICATORS), "onUndecided": undecided},
         }
@@ -107,8 +112,9 @@ class Life(RuleBasedStateMachine):
         assert old.canary is not None
         assert new.stable is not None
         assert old.canary.revision == new.stable.revision
-        assert old.canary.stage == "Promoting", "at its full size first"
-        assert self.w.pods[new.stable.revision].ready >= self.w.md.spec.replicas
+        assert old.canary.stage in ("Promoting", "Probation"), "at its full size first"
+        if old.canary.stage == "Promoting":
+            assert self.w.pods[new.stable.revision].ready >= self.w.md.spec.replicas
         last = new.history[0]
         assert (last.revision, last.outcome) == (new.stable.revision, "Promoted")
         uri = new.stable.uri
@@ -125,6 +131,10 @@ class Life(RuleBasedStateMachine):
     @rule(steps=st.sampled_from([*STEPS, []]))
     def change_steps(self, steps: list[JSON]) -> None:
         self.w.edit_rollout(steps=steps)
+
+    @rule(probation=st.sampled_from([PROBATION, None]))
+    def change_probation(self, probation: JSON | None) -> None:
+        self.w.edit_rollout(probation=probation)
 
     @rule(paused=st.booleans())
     def pause(self, paused: bool) -> None:
@@ -189,20 +199,25 @@ class Life(RuleBasedStateMachine):
         stable, canary = plan.status.stable, plan.status.canary
         assert stable is not None
         assert stable.revision not in {ref.name for ref in plan.deletes if ref.kind == "Deployment"}
+        watched = canary is not None and canary.stage == "Probation"
+        size = 1 if watched else self.w.md.spec.replicas
         for ref, replicas in plan.scales:
-            assert ref.name != stable.revision or replicas == self.w.md.spec.replicas
+            assert ref.name != stable.revision or replicas == size
         for manifest in plan.applies:
             if manifest["kind"] == "Deployment" and manifest["metadata"]["name"] == stable.revision:
-                assert manifest["spec"]["replicas"] == self.w.md.spec.replicas
+                assert manifest["spec"]["replicas"] == size
         only = self.w.others["Service", "fraud"]["spec"]["selector"].get("evenkeel.dev/revision")
         if only is None:
             assert canary is not None
             assert canary.weight > 0
             full, ready = self.w.md.spec.replicas, self.w.pods[canary.revision].ready
-            assert ready, "never more than its ready pods carry"
-            assert canary.traffic_weight * full <= ready * 100
+            if watched:
+                assert not ready, "the former revision helps out in need alone"
+            else:
+                assert ready, "never more than its ready pods carry"
+                assert canary.traffic_weight * full <= ready * 100
         else:
-            assert only == stable.revision
+            assert only == (canary.revision if watched and canary else stable.revision)
         kept = {stable.revision, *(o.revision for o in plan.status.old)}
         kept |= {canary.revision} if canary else set()
         assert set(self.w.pods) <= kept, "the Deployments follow from the status"

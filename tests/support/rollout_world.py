@@ -21,13 +21,14 @@ from evenkeel.meta.objects import Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
+from evenkeel.rollout.probation import judged_by, taken_over
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.ports import Ports
 from evenkeel.serving.processes import Process
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
-from evenkeel.verdict.judgement import Observations, begins
+from evenkeel.verdict.judgement import JUDGED, Observations, begins
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.tally import Tally
 
@@ -62,7 +63,8 @@ class Serving:
 class World:
     """`quality`: share of bad answers by model URI. `requests`: a second, over all revisions.
 
-    `lingers`: whether pods that are taken away hold their room until `pods_gone`.
+    `lingers`: whether pods that are taken away hold their room until `pods_gone`. `late`:
+    indicators that count `labels` (by revision all and bad ones) and no answers.
     """
 
     spec: JSON
@@ -74,6 +76,8 @@ class World:
     refused: bool = False
     unrouted: str = ""
     lingers: bool = False
+    late: frozenset[str] = frozenset()
+    labels: dict[str, tuple[int, int]] = field(default_factory=dict)
     leaving: dict[str, int] = field(default_factory=dict)
     status: JSON = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
@@ -167,29 +171,33 @@ class World:
         return found
 
     def _seen(self, md: ModelDeployment) -> Observations:
-        canary, stable = md.status.canary, md.status.stable
-        if canary is None or stable is None or md.spec.analysis is None:
+        canary, stable, analysis = md.status.canary, md.status.stable, judged_by(md)
+        if canary is None or stable is None or analysis is None:
             return {}
-        if canary.stage not in ("Stepping", "Promoting"):
+        if canary.stage not in JUDGED:
             return {}
         down = Unobserved("PrometheusUnavailable", "connection refused")
         seen: dict[str, Tally | Unobserved] = {}
-        for indicator in md.spec.analysis.indicators:
+        for indicator in analysis.indicators:
             looked: Look | Unobserved
             if self.answers == "down" or (self.answers == "half" and indicator.name == "wrong"):
                 looked = down
             elif self.answers == "empty":
                 looked = Look({}, {}, self.now.timestamp())
             else:
-                sides = (self._counters(side.revision) for side in (canary, stable))
+                late = indicator.name in self.late
+                sides = (self._counters(r.revision, late=late) for r in (canary, stable))
                 looked = Look(*sides, self.now.timestamp())
             kept = next((i for i in canary.indicators if i.name == indicator.name), None)
             since = begins(canary, md.spec.rollout.warm_up_seconds)
-            tally = Tally.resume(indicator, md.spec.analysis, kept, since)
+            tally = Tally.resume(indicator, analysis, kept, since, alone=taken_over(canary))
             seen[indicator.name] = tally.take(looked)
         return seen
 
-    def _counters(self, revision: str) -> dict[str, Reading]:
+    def _counters(self, revision: str, *, late: bool) -> dict[str, Reading]:
+        if late:
+            total, bad = self.labels.get(revision, (0, 0))
+            return {f"labels={revision}": Reading(total, bad, good=False)}
         pods = self.pods.get(revision)
         return (
             {f"pod={pods.uid}": Reading(pods.total, pods.bad, good=False)}

@@ -157,6 +157,19 @@ class ModelDeploymentSpec(Model):
             "a step with analysis needs spec.analysis; add it or set analysis: false in the step",
         ),
         Rule(
+            "!has(self.rollout) || !has(self.rollout.probation) || "
+            "!has(self.rollout.probation.indicators) || has(self.analysis)",
+            "indicators of a probation need spec.analysis, which says where they are read",
+        ),
+        Rule(
+            "!has(self.rollout) || !has(self.rollout.probation) || "
+            "!has(self.rollout.probation.indicators) || !has(self.analysis) || "
+            "self.rollout.probation.indicators.all(p, "
+            "!self.analysis.indicators.exists(i, i.name == p.name))",
+            "an indicator of the probation has the name of one of spec.analysis, which is judged "
+            "in probation anyway: remove it or choose another name",
+        ),
+        Rule(
             "!has(self.analysis) || has(self.traffic) && has(self.traffic.gateway) || "
             "self.analysis.indicators.all(i, has(i.total) || i.source == 'Runtime')",
             "indicators from a gateway need traffic.gateway",

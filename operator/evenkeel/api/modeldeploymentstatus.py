@@ -21,7 +21,7 @@ class RevisionMetrics(Model):
     indicators: Annotated[
         tuple[MetricQuery, ...],
         Field(
-            max_length=8,
+            max_length=12,
             description="Its queries that the analysis names.",
             json_schema_extra=map_list("name"),
         ),
@@ -104,7 +104,9 @@ Cause = Literal["Model", "Infrastructure", "User"]
 """Whose fault a rollback is."""
 Wish = Literal["Promote", "Retry"]
 """A person's wish for a trial, by the field of spec.rollout that says it."""
-CanaryStage = Literal["Stopping", "Starting", "WarmingUp", "Stepping", "Promoting"]
+CanaryStage = Literal[
+    "Stopping", "Starting", "WarmingUp", "Stepping", "Promoting", "Probation", "Returning"
+]
 
 
 class CanaryStatus(Model):
@@ -178,9 +180,12 @@ class CanaryStatus(Model):
     ] = None
     reason: Annotated[str, Field(max_length=128, description="Reason of the verdict.")] = ""
     message: Annotated[str, Field(max_length=2048, description="The verdict in words.")] = ""
+    cause: Annotated[
+        Cause | None, Field(description="Whose fault it is that the former revision comes back.")
+    ] = None
     indicators: Annotated[
         tuple[IndicatorStatus, ...],
-        Field(max_length=8, description="Evidence.", json_schema_extra=map_list("name")),
+        Field(max_length=12, description="Evidence.", json_schema_extra=map_list("name")),
     ] = ()
 
 

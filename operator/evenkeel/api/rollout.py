@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.base import Name, PodsOrPercentage
-from evenkeel.meta.model import ATOMIC, Model, Rule
+from evenkeel.meta.model import ATOMIC, Model, Rule, map_list
 
 
 class Step(Model):
@@ -47,6 +48,38 @@ class Step(Model):
         return default if self.deadline_seconds is None else self.deadline_seconds
 
 
+class Probation(Model):
+    """The time after a take-over in which the former revision stays."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.indicators) || self.indicators.all(i, has(i.maxRatio))",
+            "the former revision gets no requests to compare with: an indicator of the probation "
+            "needs maxRatio",
+        ),
+    )
+    seconds: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=31536000,
+            description="How long the revision is watched; paused and podless time is no part.",
+        ),
+    ]
+    replicas: Annotated[
+        int, Field(ge=1, le=10000, description="Pods of the former revision that stay.")
+    ] = 1
+    indicators: Annotated[
+        tuple[IndicatorSpec, ...],
+        Field(
+            max_length=4,
+            description="Judged in probation beside those of spec.analysis, by maxRatio alone: "
+            "what is known late, such as labels.",
+            json_schema_extra=map_list("name"),
+        ),
+    ] = ()
+
+
 class Rollout(Model):
     """How a new revision takes over."""
 
@@ -62,6 +95,10 @@ class Rollout(Model):
         Rule(
             "!has(self.stopFirst) || !self.stopFirst || !has(self.steps) || size(self.steps) == 0",
             "stopFirst leaves nothing to divide requests between; remove steps or stopFirst",
+        ),
+        Rule(
+            "!has(self.stopFirst) || !self.stopFirst || !has(self.probation)",
+            "probation keeps pods of the former revision, which stopFirst stops; remove one",
         ),
         Rule(
             "!(has(self.maxSurge) && string(self.maxSurge).matches('^0+%?$')) || "
@@ -108,6 +145,13 @@ class Rollout(Model):
     scale_down_delay_seconds: Annotated[
         int, Field(ge=0, le=86400, description="The old revision lives on for this long.")
     ] = 30
+    probation: Annotated[
+        Probation | None,
+        Field(
+            description="Watches a revision that has taken over; if it fails, the former one comes "
+            "back by itself."
+        ),
+    ] = None
     paused: Annotated[
         bool, Field(description="Holds the canary at its step; a failing one still goes back.")
     ] = False

@@ -29,4 +29,5 @@ def _told(status: Status) -> tuple[object, ...]:
     serves = None
     if stable is not None:
         serves = (stable.revision, stable.version, stable.registered, stable.ready_replicas > 0)
-    return serves, None if canary is None else canary.revision, status.history[:LATEST]
+    trial = None if canary is None else (canary.revision, canary.stage == "Probation")
+    return serves, trial, status.history[:LATEST]

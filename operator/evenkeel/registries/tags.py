@@ -78,7 +78,10 @@ def _told(
         found.setdefault(serves, f"Promoted, revision {stable.revision}: it serves")
     trial = None if canary is None else canary.registered or known.get(canary.version)
     if canary is not None and trial is not None and trial != serves:
-        found[trial] = f"Progressing since {canary.start_time}, revision {canary.revision}"
+        how = f"Progressing since {canary.start_time}"
+        if canary.stage == "Probation":
+            how = f"Promoted on probation at {canary.stage_time}"
+        found[trial] = f"{how}, revision {canary.revision}"
     return ((v, text) for v, text in found.items() if v.registry == registry)
 
 

@@ -66,24 +66,37 @@ def advance(
     if state.canary is not None and state.canary.revision != goal.revision:
         state = superseded(state, goal.revision, now)
     if state.canary is None:
-        if goal.revision == stable.revision:
-            return state
-        trial = next_trial(state, md, goal.revision, now)
-        if not isinstance(trial, Trial):
-            return replace(state, requeue_after=sooner(state.requeue_after, trial))
-        own, size = (
-            pods.get(goal.revision, Pods()),
-            stable_size(md, beside, stable.stopped_replicas),
-        )
-        before = Beginning(
-            size,
-            stop_first=stops_first(md, own, size),
-            crashes=own.crashes,
-            stable_crashes=beside.crashes,
-        )
-        state = started(state, goal, before, trial.attempt, trial.wish, now)
-        judgement = None
-    return _decided(state, md, pods, judgement, taken, now)
+        state, judgement = _begun(state, md, goal, pods, now), None
+    if state.canary is None:
+        return state
+    revision = state.canary.revision
+    state = _decided(state, md, pods, judgement, taken, now)
+    if state.canary is None and revision != goal.revision:
+        # It was on its way back while another was wanted.
+        return replace(_begun(state, md, goal, pods, now), requeue_after=0.0)
+    return state
+
+
+def _begun(
+    state: RolloutState, md: ModelDeployment, goal: Goal, pods: dict[str, Pods], now: datetime
+) -> RolloutState:
+    """With a trial of the wanted revision, if one begins now."""
+    stable = state.stable
+    assert stable is not None
+    if goal.revision == stable.revision:
+        return state
+    trial = next_trial(state, md, goal.revision, now)
+    if not isinstance(trial, Trial):
+        return replace(state, requeue_after=sooner(state.requeue_after, trial))
+    own, beside = (pods.get(r, Pods()) for r in (goal.revision, stable.revision))
+    size = stable_size(md, beside, stable.stopped_replicas)
+    before = Beginning(
+        size,
+        stop_first=stops_first(md, own, size),
+        crashes=own.crashes,
+        stable_crashes=beside.crashes,
+    )
+    return started(state, goal, before, trial.attempt, trial.wish, now)
 
 
 def _decided(
@@ -103,7 +116,8 @@ def _decided(
     wanted = stage_replicas(md, canary, full)
     needed = needed_replicas(canary, wanted, full)
     # Paused holds a canary at its step; its pods come up and warm up nevertheless.
-    held = full == 0 or (md.spec.rollout.paused and canary.stage == "Stepping")
+    pausable = canary.stage in ("Stepping", "Probation")
+    held = full == 0 or (md.spec.rollout.paused and pausable)
     # The Deployment has what follows from the probes; what a user sets is known before.
     deadline = md.spec.rollout.progress_deadline_seconds or own.deadline
     canary = observed(canary, own, beside, needed, full, deadline, held=held, now=now)
@@ -124,6 +138,7 @@ def _decided(
         now=now,
         existing=own.existing,
         stable_existing=beside.existing,
+        stable_ready=beside.ready,
         by_hand=in_force("Promote", md, state, canary.revision),
         occupied=taken,
         deadline=deadline,
@@ -132,6 +147,8 @@ def _decided(
     state = replace(state, decision=decision)
     if decision.move is Move.ROLL_BACK:
         reason, message, cause = decision.reason, decision.message, decision.cause
+        if reason == "Superseded":
+            return ended(state, canary, "Superseded", reason, message, now, cause, facts.by_hand)
         return ended(state, canary, "RolledBack", reason, message, now, cause, facts.by_hand)
     if decision.move is Move.PROMOTE:
         return promoted(state, canary, stable, decision, now, facts.by_hand)
@@ -162,6 +179,10 @@ def _moved(
     elif decision.move is Move.STEP:
         index = canary.step + 1 if canary.stage == "Stepping" else 0
         update = {"stage": "Stepping", "step": index, "weight": steps[index].weight}
+    elif decision.move is Move.WATCH:
+        update = {"stage": "Probation", "weight": 100}
+    elif decision.move is Move.RETURN:
+        update = {"stage": "Returning", "cause": decision.cause}
     if canary.stage == "Starting":
         # Its pods have been ready for a while: what they met on the way is forgiven.
         update |= {"crashes": 0, "stable_crashes": 0}
@@ -203,7 +224,7 @@ def _held(
     first = bool(indicators) and not any(i.evidence for i in canary.indicators)
     since = seconds_since(canary.look_time, now) if canary.look_time else LOOK_IS_KEPT_AFTER
     if decision.reason != canary.reason or first or since >= LOOK_IS_KEPT_AFTER:
-        if canary.stage != "Promoting":
+        if canary.stage not in ("Promoting", "Returning"):
             update |= {"reason": decision.reason, "message": decision.message[:2048]}
         if indicators != canary.indicators:
             update |= {"indicators": indicators, "look_time": precise(now)}

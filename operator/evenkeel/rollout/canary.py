@@ -12,6 +12,7 @@ from evenkeel.api.rollout import Step
 from evenkeel.rollout.causes import of_undecided
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.health import crashing, short, too_late, unstable, unsteady
+from evenkeel.rollout.probation import on_probation, promotion, returning, sent_back
 from evenkeel.rollout.stop_first import stopping
 from evenkeel.verdict.verdict import NO_EVIDENCE, Value
 
@@ -22,7 +23,7 @@ def decide(facts: Facts) -> Decision:
     """The next move of a canary."""
     for rule in CHAIN:
         if (found := rule(facts)) is not None:
-            return found
+            return sent_back(facts, found)
     return _stepping(facts)
 
 
@@ -66,7 +67,7 @@ def promoting(facts: Facts) -> Decision | None:
     pods = facts.explain(f"{facts.ready} of {facts.full} pods ready for promotion")
     if facts.ready >= facts.full:
         held = None if facts.by_hand else unsteady(facts)
-        return held or Decision(Move.PROMOTE, canary.reason, canary.message)
+        return held or promotion(facts, canary.reason, canary.message)
     if max(late, facts.lost - deadline) >= 0:
         return too_late(facts, pods)
     return Decision(Move.HOLD, "Promoting", pods, -late)
@@ -129,9 +130,11 @@ def warming_up(facts: Facts) -> Decision | None:
 
 
 CHAIN: tuple[Rule, ...] = (
+    returning,
     aborted,
     failing,
     scaled_to_zero,
+    on_probation,
     ill,
     stopping,
     promoting,

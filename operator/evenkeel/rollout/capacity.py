@@ -57,7 +57,8 @@ def stage_replicas(md: ModelDeployment, canary: CanaryStatus, full: int) -> int:
     """Pods of the canary in its present stage."""
     steps = md.spec.rollout.steps
     # Without stable's pods there is nobody to divide requests with.
-    if canary.stage == "Promoting" or canary.stop_first or not steps or not full:
+    growing = canary.stage in ("Promoting", "Probation", "Returning")
+    if growing or canary.stop_first or not steps or not full:
         return full
     weight = steps[min(canary.step, len(steps) - 1)].weight
     # Steps may have been edited: what it gets now has to be carried until it gets another share.
@@ -68,6 +69,9 @@ def needed_replicas(canary: CanaryStatus, wanted: int, full: int) -> int:
     """Ready pods that the canary's weight needs; while it has none, those of its stage."""
     if not canary.weight or not full:
         return wanted
+    if canary.stage == "Probation":
+        # It serves as stable revisions do: what is missing for a while is no judgement on it.
+        return min(wanted, 1)
     return min(wanted, canary_replicas(full, canary.weight))
 
 

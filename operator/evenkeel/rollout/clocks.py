@@ -53,7 +53,7 @@ def _long_steady(canary: CanaryStatus, deadline: int, now: datetime) -> bool:
 
 def _divided(canary: CanaryStatus) -> bool:
     """Whether its time is one with requests; other stages are the wait for pods."""
-    return canary.stage in ("WarmingUp", "Stepping")
+    return canary.stage in ("WarmingUp", "Stepping", "Probation")
 
 
 def _with_fresh_wait(canary: CanaryStatus, now: datetime) -> CanaryStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evenkeel.rollout.capacity import carried_weight
+from evenkeel.rollout.probation import RETURNING, taken_over, weight_on_return
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Pods
 from evenkeel.traffic import Division
@@ -18,6 +19,12 @@ def division(rollout: RolloutState, pods: dict[str, Pods], full: int) -> Divisio
     stable, canary = rollout.stable, rollout.canary
     if canary is None:
         return Division(stable.revision, stable_version=stable.version)
-    ready = pods.get(canary.revision, Pods()).ready
+    ready, beside = (pods.get(r, Pods()).ready for r in (canary.revision, stable.revision))
+    if taken_over(canary):
+        # The former revision helps out where it is the only one that can.
+        rescued = 100 if not ready and beside else 0
+        return Division(canary.revision, stable.revision, rescued, canary.version, stable.version)
     weight = carried_weight(canary, ready, full)
+    if canary.stage == RETURNING:
+        weight = min(weight, weight_on_return(beside, full))
     return Division(stable.revision, canary.revision, weight, stable.version, canary.version)

@@ -21,7 +21,9 @@ class Move(Enum):
     WARM_UP = "WarmUp"
     STEP = "Step"
     PREPARE_PROMOTION = "PreparePromotion"
+    WATCH = "Watch"
     PROMOTE = "Promote"
+    RETURN = "Return"
     ROLL_BACK = "RollBack"
 
 
@@ -45,7 +47,8 @@ class Facts:
     """What the decision rests on; the canary's clocks are those of this very moment.
 
     wanted: the canary's pods for its present stage. needed: those that carry its present weight.
-    full: those of a promoted revision. existing, stable_existing: how many pods there are.
+    full: those of a promoted revision. existing, stable_existing: how many pods there are;
+    stable_ready: ready ones of stable.
     occupied: pods of all revisions that hold room, also those that are going. diagnosis: why the
     canary's pods are not ready, if that is known; pods_cause: whose fault that is; late_reason:
     what it is called. last_words: of its last crash. by_hand: whether a person promotes it.
@@ -68,6 +71,7 @@ class Facts:
     last_words: str = ""
     existing: int = 0
     stable_existing: int = 0
+    stable_ready: int = 0
     by_hand: bool = False
     occupied: int = 0
 

@@ -22,8 +22,9 @@ from evenkeel.api.modeldeploymentstatus import (
 )
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import precise, seconds_since, timestamp
-from evenkeel.rollout.facts import Decision
+from evenkeel.rollout.facts import Decision, Move
 from evenkeel.rollout.goal import Goal
+from evenkeel.rollout.probation import after_trial, taken_over
 
 HISTORY_LIMIT = 20
 
@@ -39,6 +40,13 @@ class RolloutState:
     events: tuple[Event, ...] = ()
     decision: Decision | None = None
     requeue_after: float | None = None
+
+    @property
+    def serving(self) -> str:
+        """The revision that serves: on probation the promoted one; "" before the first."""
+        if self.canary is not None and taken_over(self.canary):
+            return self.canary.revision
+        return "" if self.stable is None else self.stable.revision
 
 
 def present(status: ModelDeploymentStatus) -> RolloutState:
@@ -114,10 +122,25 @@ def started(
 
 
 def superseded(state: RolloutState, revision: str, now: datetime) -> RolloutState:
-    """The trial ends because another revision is wanted."""
-    assert state.canary is not None
+    """The trial ends because another revision is wanted.
+
+    A revision that serves already gives way to the former one as if it had failed, and to any other
+    by a trial of that. One that is on its way back goes on.
+    """
+    canary, stable = state.canary, state.stable
+    assert canary is not None
+    assert stable is not None
     message = f"revision {revision} is wanted now"
-    return ended(state, state.canary, "Superseded", "Superseded", message, now)
+    if not after_trial(canary):
+        return ended(state, canary, "Superseded", "Superseded", message, now)
+    if not taken_over(canary):
+        return state
+    if revision == stable.revision:
+        back = {"stage": "Returning", "stage_time": precise(now), "cause": "User"}
+        told = {"reason": "Superseded", "message": message}
+        return replace(state, canary=canary.model_copy(update={**back, **told}))
+    cut_short = Decision(Move.PROMOTE, "ProbationCutShort", message)
+    return promoted(state, canary, stable, cut_short, now)
 
 
 def without_expired(state: RolloutState, md: ModelDeployment, now: datetime) -> RolloutState:

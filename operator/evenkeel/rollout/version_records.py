@@ -13,6 +13,7 @@ from evenkeel.api.modelversion import Rollout as VersionRollout
 from evenkeel.meta.names import digest
 from evenkeel.meta.plan import StatusPatch
 from evenkeel.meta.times import timestamp
+from evenkeel.rollout.probation import taken_over
 from evenkeel.rollout.state import RolloutState
 
 
@@ -60,7 +61,7 @@ def version_records(
         entries[canary.version] = VersionRollout(
             deployment=name,
             revision=canary.revision,
-            outcome="Progressing",
+            outcome="Promoted" if taken_over(canary) else "Progressing",
             time=timestamp(now),
             reason=canary.stage,
         )

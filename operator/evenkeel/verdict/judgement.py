@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from math import inf
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class Judgement(NamedTuple):
     indicators: tuple[IndicatorStatus, ...]
 
 
-JUDGED = ("Stepping", "Promoting")
+JUDGED = ("Stepping", "Promoting", "Probation")
 """Stages of a canary in which its indicators are judged."""
 
 Observations = Mapping[str, Tally | Unobserved]
@@ -40,9 +40,14 @@ Observations = Mapping[str, Tally | Unobserved]
 
 
 def assess(
-    canary: CanaryStatus | None, analysis: Analysis | None, seen: Observations
+    canary: CanaryStatus | None,
+    analysis: Analysis | None,
+    seen: Observations,
+    not_awaited: Container[str] = (),
 ) -> Judgement | None:
     """The judgement on the canary; None where there is none to judge yet.
+
+    not_awaited: names of indicators that may fail it, and that it may pass without.
 
     An indicator that could not be looked at keeps its evidence and is undecided: a fault of
     Prometheus never passes.
@@ -54,7 +59,8 @@ def assess(
         _one(kept.get(spec.name, IndicatorStatus(name=spec.name)), seen.get(spec.name), analysis)
         for spec in analysis.indicators
     ]
-    return Judgement(combine([v for v, _ in found]), tuple(status for _, status in found))
+    counted = [v for v, s in found if v.value is Value.FAIL or s.name not in not_awaited]
+    return Judgement(combine(counted), tuple(status for _, status in found))
 
 
 def next_step(indicators: tuple[IndicatorStatus, ...]) -> tuple[IndicatorStatus, ...]:

@@ -108,16 +108,24 @@ class Tally:
     apart: Apart = TOGETHER
     shares: Shares = UNDIVIDED
     aside: int | None = 0
+    alone: bool = False
 
     @classmethod
     def resume(
-        cls, spec: IndicatorSpec, analysis: Analysis, kept: IndicatorStatus | None, begins: float
+        cls,
+        spec: IndicatorSpec,
+        analysis: Analysis,
+        kept: IndicatorStatus | None,
+        begins: float,
+        *,
+        alone: bool = False,
     ) -> Tally:
         """Goes on from the status, if it holds evidence on the same indicator; else begins.
 
-        Raises ValueError for limits that contradict one another.
+        alone: whether stable has no requests to compare with. Raises ValueError for limits that
+        contradict one another.
         """
-        fresh = cls(spec, Evidence(limits(spec, analysis)), begins)
+        fresh = cls(spec, Evidence(limits(spec, analysis)), begins, alone=alone)
         if kept is None or not kept.definition:
             return fresh
         if kept.definition != definition(spec):
@@ -130,7 +138,7 @@ class Tally:
             fresh,
             evidence=evidence,
             canary=of_side(kept.processes, CANARY),
-            stable=of_side(kept.processes, STABLE),
+            stable={} if alone else of_side(kept.processes, STABLE),
             ahead=Usual(*(_whole(kept.evidence.get(name)) for name in AHEAD)),
             uncounted=Uncounted(*(_whole(kept.evidence.get(name)) for name in UNCOUNTED)),
             apart=Apart(*(_whole(kept.evidence.get(name)) for name in GAPS)),
@@ -138,9 +146,10 @@ class Tally:
             aside=None if evidence.compared else 0,
         )
 
-    def since(self, begins: float) -> Tally:
-        """The tally with another beginning, once it is known when the warm-up ended."""
-        return replace(self, begins=begins)
+    def since(self, begins: float, *, alone: bool = False) -> Tally:
+        """The tally with another beginning, once it is known when the warm-up ended; alone: as of
+        resume."""
+        return replace(self, begins=begins, alone=alone, stable={} if alone else self.stable)
 
     def divided(self, share: float, at: float, since: float) -> Tally:
         """The tally, knowing the canary's share of the requests at a time, Unix seconds. since: as
@@ -161,7 +170,7 @@ class Tally:
         if fault := self._fault(seen):
             return replace(self, fault=fault)
         usual, now = self.usual, seen.newest
-        stable = self._side(self.stable, seen.stable, seen, STABLE)
+        stable = {} if self.alone else self._side(self.stable, seen.stable, seen, STABLE)
         stable = stable if self.canary else {k: _forerun(p) for k, p in stable.items()}
         canary = self._side(self.canary, seen.canary, seen, CANARY)
         if canary and not self.canary:

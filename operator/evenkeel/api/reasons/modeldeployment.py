@@ -97,6 +97,8 @@ _STATE = (
     Reason("CanaryWarmingUp", ("Event",), "The canary gets its first requests, not yet judged."),
     Reason("CanaryStepping", ("Event",), "The canary enters a step; the message has its weight."),
     Reason("CanaryPromoting", ("Event",), "The canary has passed and grows to its full size."),
+    Reason("CanaryProbation", ("Event",), "The canary has taken over and is on probation."),
+    Reason("CanaryReturning", ("Event",), "The probation failed; the former revision comes back."),
     Reason("Promoted", ("RolloutHealthy", "Event"), "The canary has become the stable revision."),
     Reason(
         "Superseded",

@@ -27,6 +27,33 @@ _WAITING = (
         "Set it to false to go on.",
     ),
     Reason("Promoting", _RECORD, "The canary grows to the full number of pods."),
+    Reason(
+        "Probation",
+        _RECORD,
+        "The revision serves everybody; the former one stays at `rollout.probation.replicas` pods.",
+    ),
+    Reason(
+        "ProbationPassed",
+        _RECORD,
+        "The probation is over and every indicator passes, late ones too.",
+    ),
+    Reason(
+        "ProbationOver",
+        _RECORD,
+        "The probation is over, or was removed; nothing was shown to be bad, and not every "
+        "indicator was shown to be good.",
+    ),
+    Reason(
+        "ProbationCutShort",
+        _RECORD,
+        "Another revision was wanted before the probation was over, and is tried against this one.",
+    ),
+    Reason(
+        "Returning",
+        _RECORD,
+        "The probation failed: the former revision grows to the full number of pods and takes "
+        "requests as they get ready.",
+    ),
     Reason("PromotedByHand", _RECORD, "`rollout.promote` names the revision."),
     Reason("NoSteps", _RECORD, "Without steps a revision takes over once it is ready."),
     Reason(

@@ -82,10 +82,10 @@ class Trial:
             known = self.tallies.get(spec.name)
             try:
                 if known is not None and known.spec == spec and same_limits:
-                    tallies[spec.name] = known.since(wanted.begins)
+                    tallies[spec.name] = known.since(wanted.begins, alone=wanted.alone)
                 else:
                     tallies[spec.name] = Tally.resume(
-                        spec, analysis, kept.get(spec.name), wanted.begins
+                        spec, analysis, kept.get(spec.name), wanted.begins, alone=wanted.alone
                     )
                     self.looked.discard(spec.name)
             except ValueError as error:

@@ -27,7 +27,8 @@ class Wanted:
 
     begins: samples from before, Unix seconds, are no evidence on the canary. asked: by indicator
     the queries, or why there are none. share: the canary's of the requests, from 0 to 1. changed:
-    Unix seconds, since when it can have been so, if its former share is not known.
+    Unix seconds, since when it can have been so, if its former share is not known. alone: whether
+    stable gets none.
     """
 
     key: Key
@@ -39,6 +40,7 @@ class Wanted:
     asked: Mapping[str, Asked | Unobserved]
     share: float = 0.0
     changed: float = 0.0
+    alone: bool = False
 
     @property
     def trial(self) -> tuple[str, str, str, str]:

@@ -12,6 +12,7 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import HPA, Watch, distinct
 from evenkeel.meta.times import sooner
 from evenkeel.rollout.capacity import full_replicas, stage_replicas
+from evenkeel.rollout.probation import after_trial, taken_over
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
 from evenkeel.serving.children import WATCHES, hpa, own_labels, pdb, unwanted_kinds
@@ -54,7 +55,8 @@ def owned(
     md = snapshot.deployment
     if divided is None:
         return Owned([], [], {})
-    templates = _templates(snapshot, wanted, divided.stable, pods)
+    assert rollout.stable is not None, "there is a division only beside a stable revision"
+    templates = _templates(snapshot, wanted, rollout.stable.revision, pods)
     taken = occupied(pods, snapshot.present)
     replicas = _replicas(md, rollout, pods, taken)
     workloads = deployments(md, replicas, templates, pods)
@@ -87,7 +89,8 @@ def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, 
     revisions = {rollout.stable.revision, *(o.revision for o in rollout.old)}
     if rollout.canary is not None:
         revisions.add(rollout.canary.revision)
-    trial = rollout.canary.revision if rollout.canary is not None else ""
+    on_trial = rollout.canary is not None and not after_trial(rollout.canary)
+    trial = rollout.canary.revision if rollout.canary is not None and on_trial else ""
     kinds = unwanted_kinds(md.spec)
     strategy, of_traffic = strategy_of(md.spec.traffic), {w.type.kind for w in traffic.watches()}
     return tuple(
@@ -137,6 +140,11 @@ def _replicas(
         numbers[stable.revision] = 0
     if canary is None:
         return numbers
+    if after_trial(canary):
+        probation = md.spec.rollout.probation
+        floor = probation.replicas if probation is not None and taken_over(canary) else full
+        served = None if scaling and own.wanted else full
+        return {stable.revision: min(floor, full), canary.revision: served}
     wanted = 0 if canary.stage == "Stopping" else stage_replicas(md, canary, full)
     # Its autoscaler may have given it more, and needs time to give it as many. A Deployment that
     # is made without a number would begin with one pod.
@@ -156,6 +164,9 @@ def _autoscalers(
     stable, canary, scaling = rollout.stable, rollout.canary, md.spec.autoscaling
     if stable is None or scaling is None:
         return []
+    if canary is not None and after_trial(canary):
+        # The former revision has a number of its own, so there is one autoscaler.
+        return [s for s in (hpa(md, canary.revision, scaling.min_replicas),) if s is not None]
     beside = pods.get(stable.revision, Pods())
     former = min(stable.stopped_replicas or 0, scaling.max_replicas)
     least = max(scaling.min_replicas, former)

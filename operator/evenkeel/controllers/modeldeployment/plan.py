@@ -29,6 +29,7 @@ from evenkeel.rollout.advance import advance
 from evenkeel.rollout.capacity import full_replicas
 from evenkeel.rollout.division import division
 from evenkeel.rollout.goal import rollout_goal
+from evenkeel.rollout.probation import judged_by, not_awaited
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.steering import misdirected
 from evenkeel.rollout.stop_first import occupied
@@ -50,19 +51,19 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     pods = pods_by_revision(snapshot.children)
     wanted = _judgeable(snapshot)
     unnamed = name_refusal(snapshot.taken)
-    judgement = assess(md.status.canary, md.spec.analysis, snapshot.seen)
+    judgement = assess(md.status.canary, judged_by(md), snapshot.seen, not_awaited(md))
     goal = rollout_goal(md.status, unnamed or wanted, _denied(snapshot))
     taken = occupied(pods, snapshot.present)
     rollout = advance(md, goal, pods, judgement, taken, now)
     full = _full(md, rollout, pods)
     divided = division(rollout, pods, full)
     children = owned(snapshot, wanted, rollout, divided, pods)
-    stable_pods = _stable_pods(rollout, pods, children)
+    serving = _serving_pods(rollout, pods, children)
     situation = Situation(
         md=md,
         wanted=wanted,
         rollout=rollout,
-        pods=stable_pods,
+        pods=serving,
         children=snapshot.children,
         now=now,
         unnamed=unnamed,
@@ -75,7 +76,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     return Plan(
         status=status,
         status_patches=version_records(
-            md, snapshot.versions, rollout, stable_pods.ready > 0, now, status.served_alias
+            md, snapshot.versions, rollout, serving.ready > 0, now, status.served_alias
         ),
         relabels=relabelled(snapshot),
         applies=writable(children.applies, snapshot.taken),
@@ -105,11 +106,11 @@ def _requeue_after(
     )
 
 
-def _stable_pods(rollout: RolloutState, pods: dict[str, Pods], children: Owned) -> Pods:
-    """Those of the stable revision; of one that is being made, those that it will have."""
+def _serving_pods(rollout: RolloutState, pods: dict[str, Pods], children: Owned) -> Pods:
+    """Those of the revision that serves; of one that is being made, those that it will have."""
     if rollout.stable is None:
         return Pods()
-    name = rollout.stable.revision
+    name = rollout.serving
     return pods.get(name) or Pods(wanted=children.replicas.get(name) or 0)
 
 
@@ -120,7 +121,8 @@ def _judgeable(snapshot: DeploymentSnapshot) -> Revision | Refused:
     if isinstance(wanted, Refused) or isinstance(runtime, Refused) or md.spec.analysis is None:
         return wanted
     side = Side(md.metadata.namespace, md.metadata.name, wanted.name)
-    refused = first_unresolved(md.spec.analysis.indicators, runtime.spec.metrics, side)
+    analysis = judged_by(md) or md.spec.analysis
+    refused = first_unresolved(analysis.indicators, runtime.spec.metrics, side)
     return wanted if refused is None else refused
 
 
@@ -153,7 +155,7 @@ def _status(
     stable, canary = rollout.stable, rollout.canary
     if stable is not None:
         metrics = revision_metrics(snapshot, situation.wanted, stable)
-        ready = situation.pods.ready
+        ready = pods.get(stable.revision, Pods()).ready
         stable = stable.model_copy(update={"ready_replicas": ready, "metrics": metrics})
         stable = with_provenance(stable, snapshot.versions)
     if canary is not None:

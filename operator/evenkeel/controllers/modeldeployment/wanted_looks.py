@@ -13,6 +13,7 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import parse
+from evenkeel.rollout.probation import judged_by, taken_over
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.traffic import strategy_of
 from evenkeel.verdict.catalogue import metrics_of
@@ -29,7 +30,7 @@ def wanted_looks(
     It begins with the trial, since what stable and canary counted before the first step tells
     what they count in it. platform: the queries of all ClusterServingRuntimes.
     """
-    canary, stable, analysis = md.status.canary, md.status.stable, md.spec.analysis
+    canary, stable, analysis = md.status.canary, md.status.stable, judged_by(md)
     if canary is None or stable is None or analysis is None:
         return None
     present = None if isinstance(runtime, Refused) else runtime.spec.metrics
@@ -47,6 +48,7 @@ def wanted_looks(
         asked={spec.name: _asked(spec, sides, platform) for spec in analysis.indicators},
         share=canary_share(md, md.status),
         changed=parse(canary.stage_time).timestamp(),
+        alone=taken_over(canary),
     )
 
 
@@ -55,6 +57,8 @@ def canary_share(md: ModelDeployment, status: ModelDeploymentStatus) -> float:
     canary, stable = status.canary, status.stable
     if canary is None or stable is None:
         return 0.0
+    if taken_over(canary):
+        return 1.0
     return strategy_of(md.spec.traffic).share(
         canary.traffic_weight, canary.ready_replicas, stable.ready_replicas
     )

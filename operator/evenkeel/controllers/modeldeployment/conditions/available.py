@@ -1,4 +1,4 @@
-"""Available: whether the stable revision has a ready pod."""
+"""Available: whether the revision that serves has a ready pod."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from evenkeel.meta.conditions import Observation
 
 def available(situation: Situation) -> tuple[Observation, ...]:
     """True also where the user asks for no pods."""
-    pods, stable = situation.pods, situation.rollout.stable
-    if stable is None:
+    pods, serving = situation.pods, situation.rollout.serving
+    if not serving:
         return (Observation("Available", "False", "NoRevision", "no revision serves yet"),)
-    message = f"{pods.ready} of {pods.wanted} pods of {stable.revision} are ready"
+    message = f"{pods.ready} of {pods.wanted} pods of {serving} are ready"
     if pods.ready > 0:
         return (Observation("Available", "True", "PodsReady", message),)
     if situation.scaled_to_zero:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.meta.conditions import Observation, readiness
 from evenkeel.meta.refusal import Refused
+from evenkeel.rollout.probation import taken_over
 from evenkeel.rollout.trials import what_follows
 from evenkeel.traffic import strategy_of
 
@@ -30,10 +31,10 @@ def ready(situation: Situation) -> tuple[Observation, ...]:
     for link in CHAIN:
         if found := link(situation):
             return found
-    stable, number = situation.rollout.stable, situation.pods.ready
-    assert stable is not None, "without a revision the model is refused"
+    serving, number = situation.rollout.serving, situation.pods.ready
+    assert serving, "without a revision the model is refused"
     verb = "pod serves" if number == 1 else "pods serve"
-    return readiness("True", "Serving", f"{number} {verb} revision {stable.revision}")
+    return readiness("True", "Serving", f"{number} {verb} revision {serving}")
 
 
 def refused(situation: Situation) -> tuple[Observation, ...]:
@@ -59,7 +60,7 @@ def name_taken(situation: Situation) -> tuple[Observation, ...]:
 def in_rollout(situation: Situation) -> tuple[Observation, ...]:
     """A revision is on trial."""
     canary = situation.rollout.canary
-    if canary is None:
+    if canary is None or taken_over(canary):
         return ()
     where = f"{canary.revision}, {canary.stage} at {canary.weight} %: {canary.message}"
     return readiness("Unknown", "RolloutInProgress", where)
@@ -70,7 +71,7 @@ def rolled_back(situation: Situation) -> tuple[Observation, ...]:
     stable, wanted = situation.rollout.stable, situation.wanted
     assert stable is not None
     assert not isinstance(wanted, Refused)
-    if stable.revision == wanted.name or situation.md.spec.model.followed:
+    if situation.rollout.serving == wanted.name or situation.md.spec.model.followed:
         return ()
     last = next(o for o in situation.rollout.history if o.revision == wanted.name)
     next_ = what_follows(last, situation.md, situation.now)

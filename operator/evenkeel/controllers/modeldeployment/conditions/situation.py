@@ -17,7 +17,8 @@ from evenkeel.serving.wanted import Revision
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """wanted: the revision that the spec asks for. pods: those of the stable revision.
+    """wanted: the revision that the spec asks for. pods: those of the revision that
+    serves.
 
     unnamed: why its children cannot have their names, if so. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
