@@ -191,6 +191,9 @@ BAD = [
     Bad("no requests", MD, "warmUp: {requests: 0}", "greater than or equal to 1"),
     Bad("unknown policy", MD, "warmUp: {failurePolicy: Retry}", '"Fail", "Ignore"'),
     Bad("path with a space", SR, "warmUp: {path: '/a b'}", "begins with / and has no spaces"),
+    Bad("profile elsewhere", MD, "monitoring: {profile: {file: ../p}}", "stays in it"),
+    Bad("profile of the root", MD, "monitoring: {profile: {file: /p}}", "stays in it"),
+    Bad("spacing", MD, "monitoring: {spacingMilliseconds: -1}", "greater than or equal to 0"),
     Bad("twice the same variable", MD, "env: [{name: A}, {name: A}]", "Duplicate value"),
     Bad("no gateway", MD, "traffic: {gateway: {parentRefs: []}}", "at least 1 items"),
     Bad(

@@ -20,6 +20,7 @@ from evenkeel.api.base import (
 from evenkeel.api.common import ChildMetadata
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.modelsource import ModelSource
+from evenkeel.api.monitoring import Monitoring
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.registration import ServedAlias
 from evenkeel.api.rollout import Rollout
@@ -237,6 +238,12 @@ class ModelDeploymentSpec(Model):
     warm_up: Annotated[
         WarmUp | None,
         Field(description="Requests that a pod answers before it gets traffic."),
+    ] = None
+    monitoring: Annotated[
+        Monitoring | None,
+        Field(
+            description="The meter in front of each model server, which counts requests and values."
+        ),
     ] = None
     served_alias: Annotated[
         ServedAlias | None,

@@ -318,6 +318,12 @@ _SERVER = (
         "Give `warmUp.body`.",
     ),
     Reason(
+        "MeterNameTaken",
+        _REFUSED,
+        "The runtime has a container named `meter`, as that of `monitoring` is.",
+        "Rename the runtime's container, or remove `monitoring`.",
+    ),
+    Reason(
         "UnknownPlaceholder",
         _REFUSED,
         "A runtime or an indicator's query has a placeholder without a value.",
