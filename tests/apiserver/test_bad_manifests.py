@@ -335,6 +335,7 @@ BAD = [
         INDICATOR % "source: Istio",
         "indicators from a gateway need traffic.gateway",
     ),
+    Bad("meter without one", MD, INDICATOR % "source: Meter", "add monitoring: {}"),
     # Runs of Kubeflow Pipelines
     *(
         Bad(f"pipelineRun {name}", TR, PIPELINE % fields, message)

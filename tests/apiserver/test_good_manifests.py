@@ -128,6 +128,10 @@ GOOD = [
     ("ModelDeployment", "warmUp: {path: '/v1/models/m:predict?a=b', body: '{}', requests: 3}"),
     ("ModelDeployment", "warmUp: {bodyFile: in/warm-up.bin, contentType: a/b; charset=utf-8}"),
     ("ModelDeployment", "monitoring: {}"),
+    (
+        "ModelDeployment",
+        "{monitoring: {}, analysis: {indicators: [{name: errors, source: Meter}]}}",
+    ),
     ("ModelDeployment", "monitoring: {profile: {file: a/p.json}, spacingMilliseconds: 0}"),
     ("ModelDeployment", "rollout: {maxUnavailable: 30%}"),
     (

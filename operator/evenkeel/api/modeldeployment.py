@@ -159,8 +159,15 @@ class ModelDeploymentSpec(Model):
         ),
         Rule(
             "!has(self.analysis) || has(self.traffic) && has(self.traffic.gateway) || "
-            "self.analysis.indicators.all(i, has(i.total) || i.source == 'Runtime')",
+            "self.analysis.indicators.all(i, has(i.total) || !has(i.source) || "
+            "i.source in ['Meter', 'Runtime'])",
             "indicators from a gateway need traffic.gateway",
+        ),
+        Rule(
+            "!has(self.analysis) || has(self.monitoring) || "
+            "self.analysis.indicators.all(i, has(i.total) || !has(i.source) || "
+            "i.source != 'Meter')",
+            "indicators with source: Meter need monitoring; add monitoring: {}",
         ),
         Rule(
             "has(self.runtime) || !has(self.model.uri) || has(self.model.format)",

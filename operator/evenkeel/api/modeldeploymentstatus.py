@@ -54,6 +54,9 @@ class RevisionStatus(Model):
             "them again.",
         ),
     ] = None
+    meter: Annotated[
+        bool | None, Field(description="Whether its pods have the meter; absent if not.")
+    ] = None
     metrics: Annotated[
         RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
     ] = None
@@ -173,6 +176,9 @@ class CanaryStatus(Model):
     crash_time: Annotated[Timestamp | None, Field(description="Last crash.")] = None
     last_words: Annotated[str, Field(max_length=1024, description="Of the last crash.")] = ""
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
+    meter: Annotated[
+        bool | None, Field(description="Whether its pods have the meter; absent if not.")
+    ] = None
     metrics: Annotated[
         RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
     ] = None

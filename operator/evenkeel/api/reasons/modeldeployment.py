@@ -333,6 +333,12 @@ _SERVER = (
 
 _INDICATORS = (
     Reason(
+        "RevisionWithoutMeter",
+        _REFUSED,
+        "An indicator has `source: Meter`, and a revision that is compared has no meter.",
+        "Leave `source` out until a revision with `monitoring` serves.",
+    ),
+    Reason(
         "UnknownIndicator",
         _REFUSED,
         "The indicator's source has none of that name.",

@@ -17,7 +17,7 @@ from evenkeel.controllers.modeldeployment.names import (
     told_once,
     writable,
 )
-from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
+from evenkeel.controllers.modeldeployment.revision_metrics import revision_meter, revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
 from evenkeel.meta.objects import Event, label_selector
@@ -37,7 +37,7 @@ from evenkeel.serving.children import selector
 from evenkeel.serving.observed import Pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
 from evenkeel.traffic import strategy_of
-from evenkeel.verdict.indicators import Side, first_unresolved
+from evenkeel.verdict.indicators import Side, first_unresolved, sourced
 from evenkeel.verdict.judgement import assess
 
 
@@ -119,8 +119,11 @@ def _judgeable(snapshot: DeploymentSnapshot) -> Revision | Refused:
     wanted = wanted_revision(md, snapshot.target, runtime, snapshot.settings)
     if isinstance(wanted, Refused) or isinstance(runtime, Refused) or md.spec.analysis is None:
         return wanted
-    side = Side(md.metadata.namespace, md.metadata.name, wanted.name)
-    refused = first_unresolved(md.spec.analysis.indicators, runtime.spec.metrics, side)
+    stable, metered = md.status.stable, md.spec.monitoring is not None
+    side = Side(md.metadata.namespace, md.metadata.name, wanted.name, metered)
+    beside = stable is None or stable.revision == wanted.name or bool(stable.meter)
+    indicators = [sourced(i, metered=metered and beside) for i in md.spec.analysis.indicators]
+    refused = first_unresolved(indicators, runtime.spec.metrics, side)
     return wanted if refused is None else refused
 
 
@@ -154,11 +157,14 @@ def _status(
     if stable is not None:
         metrics = revision_metrics(snapshot, situation.wanted, stable)
         ready = situation.pods.ready
-        stable = stable.model_copy(update={"ready_replicas": ready, "metrics": metrics})
+        meter = revision_meter(md, situation.wanted, stable)
+        found = {"ready_replicas": ready, "metrics": metrics, "meter": meter}
+        stable = stable.model_copy(update=found)
         stable = with_provenance(stable, snapshot.versions)
     if canary is not None:
         metrics = revision_metrics(snapshot, situation.wanted, canary)
-        canary = canary.model_copy(update={"metrics": metrics})
+        meter = revision_meter(md, situation.wanted, canary)
+        canary = canary.model_copy(update={"metrics": metrics, "meter": meter})
     generation = md.metadata.generation
     return ModelDeploymentStatus(
         observed_generation=generation,
