@@ -71,6 +71,11 @@ e2e: $(VENV)/.installed ## The loop on a real node with real Prometheus, gateway
 bench: $(VENV)/.installed ## Figures against the design's table
 	$(RUN) -m bench
 
+.PHONY: bench-monitoring
+bench-monitoring: $(VENV)/.installed ## Drift detectors and meter, each figure against its bound
+	rc=0; for part in monitoring meter; do \
+	  if [ -f bench/$$part.py ]; then $(RUN) -m bench.$$part || rc=1; fi; done; exit $$rc
+
 .PHONY: manifests
 manifests: $(VENV)/.installed ## Generates crds/, references, the chart's copies and deploy/ from the models
 	$(RUN) -m evenkeel.api.crd crds

@@ -42,11 +42,7 @@ class Decay:
         if total <= 0 or not 0 <= bad <= total:
             raise ValueError(f"no window has {bad} bad events of {total}")
         opened = open_bets(self.wealth, FRACTIONS, stake(self.windows, self.windows + 1))
-        gain = bad / total / self.limit - 1
-        wealth = tuple(
-            min(HIGHEST, max(LOWEST, floor(held + MICRO * log(1 + fraction * gain))))
-            for held, fraction in zip(opened, _BETS, strict=True)
-        )
+        wealth = pay(opened, bad / total / self.limit)
         return replace(self, windows=self.windows + 1, wealth=wealth)
 
     @property
@@ -58,6 +54,14 @@ class Decay:
     def log_e(self) -> float:
         """The logarithm (nats) of the evidence."""
         return log_evidence(self.wealth)
+
+
+def pay(opened: Wealth, times: float) -> Wealth:
+    """Wealth of open bets after a window whose ratio was so many times the limit."""
+    return tuple(
+        min(HIGHEST, max(LOWEST, floor(held + MICRO * log(1 + fraction * (times - 1)))))
+        for held, fraction in zip(opened, _BETS, strict=True)
+    )
 
 
 def to_text(wealth: Wealth) -> str:
