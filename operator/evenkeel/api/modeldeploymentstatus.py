@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.api.registration import RegisteredVersion
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
@@ -299,6 +300,9 @@ class ModelDeploymentStatus(Model):
     served_alias: Annotated[
         ServedAliasStatus | None,
         Field(description="What spec.servedAlias means, as it was set last."),
+    ] = None
+    monitoring: Annotated[
+        MonitoringStatus | None, Field(description="Drift of the revision that serves.")
     ] = None
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from evenkeel.api.base import Seconds as PositiveDecimal
+from evenkeel.api.base import Share
 from evenkeel.meta.model import Model, OpenObject, Rule, cel
 
 
@@ -26,6 +28,34 @@ class Profile(Model):
             ),
         ),
     ] = "evenkeel-profile.json"
+
+
+class Detection(Model):
+    """How the counts of whole blocks of time are compared with the profile."""
+
+    block_seconds: Annotated[
+        int,
+        Field(
+            ge=300,
+            le=604800,
+            description="Length of the blocks: whole cycles of the traffic, such as a day.",
+        ),
+    ] = 86400
+    false_alarms_per_year: Annotated[
+        PositiveDecimal,
+        Field(description="False alarms without drift in a year at most, all groups together."),
+    ] = "0.1"
+    tolerance: Annotated[
+        Share,
+        Field(
+            description="Share of rows that may be in other bins than in the profile; a tenth of "
+            "it holds for missing and unseen values."
+        ),
+    ] = "0.05"
+    min_rows: Annotated[
+        int,
+        Field(ge=1, le=1000000000, description="Blocks with fewer counted rows tell nothing."),
+    ] = 200
 
 
 class Monitoring(Model):
@@ -52,3 +82,7 @@ class Monitoring(Model):
     resources: Annotated[
         OpenObject | None, Field(description="Resources of the meter's container.")
     ] = None
+    detection: Annotated[
+        Detection,
+        Field(description="How drift is detected; a change of it starts no new revision."),
+    ] = Detection()

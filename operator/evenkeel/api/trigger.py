@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic.alias_generators import to_camel, to_pascal
 
-from evenkeel.api.base import Name, Ratio
+from evenkeel.api.base import Name, Share
 from evenkeel.api.cron_syntax import CRON, REMEDIES
 from evenkeel.api.objectstore import ObjectsTrigger
 from evenkeel.api.prometheus import ObjectName, Prometheus
@@ -197,16 +197,6 @@ class VersionAgeTrigger(Model):
         int | None,
         Field(ge=60, le=315360000, description="How old the version may become, in seconds."),
     ] = None
-
-
-Share = Annotated[
-    Ratio,
-    Field(
-        json_schema_extra=cel(
-            Rule("double(self) > 0.0 && double(self) < 1.0", "write a share above 0 and below 1")
-        )
-    ),
-]
 
 
 class MetricDecayTrigger(Model):

@@ -6,6 +6,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import Owned, owned, relabelled, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
+from evenkeel.controllers.modeldeployment.drift import began
 from evenkeel.controllers.modeldeployment.earlier_life import (
     record,
     with_provenance,
@@ -69,6 +70,8 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         registry=snapshot.registry,
         told=snapshot.told,
         alias=snapshot.alias,
+        monitoring=snapshot.drift.of(rollout.stable.revision if rollout.stable else None),
+        meters=snapshot.drift.meters,
     )
     status = _status(snapshot, situation, pods)
     deletes = unwanted(snapshot, rollout)
@@ -83,7 +86,12 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
         deletes=deletes,
         annotations=record(md, status),
-        events=(*rollout.events, *_steering(md, rollout), *told_once(snapshot)),
+        events=(
+            *rollout.events,
+            *_steering(md, rollout),
+            *told_once(snapshot),
+            *began(md.status, status.monitoring),
+        ),
         requeue_after=_requeue_after(snapshot, rollout, children, status),
         # The first revision follows from the spec alone, and serves at once.
         status_last=md.status.stable is None,
@@ -101,6 +109,7 @@ def _requeue_after(
         rollout.requeue_after,
         children.requeue_after,
         looked_at_again(snapshot),
+        snapshot.drift.due,
         asked_again(snapshot.told, snapshot.alias, snapshot.deployment.status, status),
     )
 
@@ -176,6 +185,7 @@ def _status(
         runtime=md.status.runtime if isinstance(runtime, Refused) else runtime.name,
         registry=md.status.registry,
         served_alias=None if snapshot.alias is None else snapshot.alias.status,
+        monitoring=situation.monitoring,
         stable=stable,
         canary=canary,
         old=rollout.old,
