@@ -125,7 +125,11 @@ metadata:
         self._say("operator: helm chart")
         tag = []
         if self.cluster.name != "kubeconfig":
-            tag = ["image.tag=dev", "data.image=evenkeel/data:dev"]
+            tag = [
+                "image.tag=dev",
+                "data.image=evenkeel/data:dev",
+                "meter.image=evenkeel/meter:dev",
+            ]
             # The tag stays the same, so the image's own name makes new pods.
             tag += [rf"podAnnotations.image={m.stem}" for m in self._markers("operator")]
         sets = [

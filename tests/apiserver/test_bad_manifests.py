@@ -191,6 +191,19 @@ BAD = [
     Bad("no requests", MD, "warmUp: {requests: 0}", "greater than or equal to 1"),
     Bad("unknown policy", MD, "warmUp: {failurePolicy: Retry}", '"Fail", "Ignore"'),
     Bad("path with a space", SR, "warmUp: {path: '/a b'}", "begins with / and has no spaces"),
+    Bad("profile elsewhere", MD, "monitoring: {profile: {file: ../p}}", "stays in it"),
+    Bad("profile of the root", MD, "monitoring: {profile: {file: /p}}", "stays in it"),
+    Bad("short blocks", MD, "monitoring: {detection: {blockSeconds: 60}}", "or equal to 300"),
+    Bad(
+        "no tolerance", MD, "monitoring: {detection: {tolerance: '0'}}", "write a share above 0 and"
+    ),
+    Bad(
+        "no false alarms",
+        MD,
+        "monitoring: {detection: {falseAlarmsPerYear: '0'}}",
+        "greater than 0",
+    ),
+    Bad("spacing", MD, "monitoring: {spacingMilliseconds: -1}", "greater than or equal to 0"),
     Bad("twice the same variable", MD, "env: [{name: A}, {name: A}]", "Duplicate value"),
     Bad("no gateway", MD, "traffic: {gateway: {parentRefs: []}}", "at least 1 items"),
     Bad(
@@ -332,6 +345,7 @@ BAD = [
         INDICATOR % "source: Istio",
         "indicators from a gateway need traffic.gateway",
     ),
+    Bad("meter without one", MD, INDICATOR % "source: Meter", "add monitoring: {}"),
     # Runs of Kubeflow Pipelines
     *(
         Bad(f"pipelineRun {name}", TR, PIPELINE % fields, message)

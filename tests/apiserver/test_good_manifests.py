@@ -127,6 +127,13 @@ GOOD = [
     ("ModelDeployment", "warmUp: {}"),
     ("ModelDeployment", "warmUp: {path: '/v1/models/m:predict?a=b', body: '{}', requests: 3}"),
     ("ModelDeployment", "warmUp: {bodyFile: in/warm-up.bin, contentType: a/b; charset=utf-8}"),
+    ("ModelDeployment", "monitoring: {}"),
+    (
+        "ModelDeployment",
+        "{monitoring: {}, analysis: {indicators: [{name: errors, source: Meter}]}}",
+    ),
+    ("ModelDeployment", "monitoring: {detection: {blockSeconds: 3600, tolerance: '0.1'}}"),
+    ("ModelDeployment", "monitoring: {profile: {file: a/p.json}, spacingMilliseconds: 0}"),
     ("ModelDeployment", "rollout: {maxUnavailable: 30%}"),
     (
         "ModelDeployment",
@@ -265,9 +272,7 @@ def test_defaults_of_a_canary(api_server: ApiServer) -> None:
         "minRequests": 50,
         "confirmations": 1,
         "onUndecided": "Rollback",
-        "indicators": [
-            {"name": "errors", "source": "Runtime", "tolerance": "0.25", "acceptable": "0.005"}
-        ],
+        "indicators": [{"name": "errors", "tolerance": "0.25", "acceptable": "0.005"}],
     }
 
 

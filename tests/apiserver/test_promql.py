@@ -16,6 +16,7 @@ from evenkeel.api import ClusterServingRuntime
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.verdict.gateway_indicators import GATEWAYS
 from evenkeel.verdict.indicators import Queries, Side, resolve
+from evenkeel.verdict.meter_indicators import METER
 from evenkeel.verdict.queries import Moment, Question, by_part, joined, seen
 from evenkeel.verdict.sample_times import sample_times
 from evenkeel.verdict.samples import Look, Reading, Unobserved
@@ -234,11 +235,11 @@ def shipped() -> list[Queries]:
             one = resolve(spec, metrics, side)
             assert isinstance(one, Queries), one
             found.append(one)
-    for source, known in GATEWAYS.items():
+    for source, known in {**GATEWAYS, "Meter": METER}.items():
         for query in known:
             threshold = {"thresholdSeconds": query.thresholds[0]} if query.thresholds else {}
             spec = IndicatorSpec.model_validate({"name": query.name, "source": source, **threshold})
-            one = resolve(spec, None, side)
+            one = resolve(spec, None, side._replace(meter=True))
             assert isinstance(one, Queries), one
             found.append(one)
     return found

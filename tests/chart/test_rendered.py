@@ -133,6 +133,7 @@ def test_the_operator_understands_its_environment(
         log_format="plain",
         # The operator's own, wherever that comes from.
         warm_up_image=container["image"],
+        meter_image="registry.example.com:5000/ml/meter:1",
         data_image="registry.example.com:5000/ml/data:1",
     )
 

@@ -15,7 +15,7 @@ from evenkeel.api.prometheus import Prometheus
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.controllers.looks.looks import ACCESS_FRESH, TICK, Looked, Looks
 from evenkeel.controllers.looks.trial import GROWTH_IS_TOLD_AFTER
-from evenkeel.controllers.looks.wanted import Wanted
+from evenkeel.controllers.looks.wanted import Asked, Wanted
 from evenkeel.controllers.modeldeployment.wanted_looks import wanted_looks
 from evenkeel.meta.objects import Key
 from evenkeel.meta.refusal import Refused
@@ -463,3 +463,29 @@ async def test_idle_pods_change_nothing_in_the_status(field: Field) -> None:
     later = assess(kept.status.canary, kept.spec.analysis, field.want(kept))
     assert later is not None
     assert later.indicators == first.indicators
+
+
+def metered(*with_meter: str, **indicator: str) -> Wanted:
+    md = deployment("fraud", "shop", {"name": "errors", **indicator})
+    status = {one: getattr(md.status, one).model_copy(update={"meter": True}) for one in with_meter}
+    return wanted(md.model_copy(update={"status": md.status.model_copy(update=status)}))
+
+
+@pytest.mark.parametrize(
+    ("sides", "by_meter"), [(("canary", "stable"), True), (("canary",), False), ((), False)]
+)
+def test_both_sides_are_asked_by_the_meter_where_both_have_it(
+    sides: tuple[str, ...], by_meter: bool
+) -> None:
+    asked = metered(*sides).asked["errors"]
+    assert isinstance(asked, Asked)
+    for side in (asked.canary, asked.stable):
+        assert ("evenkeel_model_requests_total" in side.total) is by_meter
+    assert not asked.own
+
+
+def test_a_side_without_the_meter_that_is_asked_for_says_so() -> None:
+    found = metered("canary", source="Meter").asked["errors"]
+    assert isinstance(found, Unobserved)
+    assert "for the stable, revision fraud-stable: " in found.message
+    assert "has no meter; leave source out" in found.message

@@ -110,6 +110,7 @@ def test_ports_differ(monkeypatch: pytest.MonkeyPatch) -> None:
         ("EVENKEEL_POD_NAME", ""),
         ("EVENKEEL_STORAGE_INITIALIZER_IMAGE", ""),
         ("EVENKEEL_WARM_UP_IMAGE", ""),
+        ("EVENKEEL_METER_IMAGE", ""),
         ("EVENKEEL_INTEGRATIONS", "nosuch"),
     ],
 )

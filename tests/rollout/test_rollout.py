@@ -500,5 +500,44 @@ def test_each_side_is_asked_for_what_its_own_runtime_counts() -> None:
     assert w.status["stable"]["metrics"]["indicators"][0]["total"] == "new"
 
 
+def test_a_model_that_gets_the_meter_is_compared_by_what_both_sides_have() -> None:
+    w = world(analysis={"indicators": [{"name": "errors"}]}, runtime=serving("mlserver", "own"))
+    w.edit(monitoring={})
+    w.settle()
+    assert asked(w) == {"canary": "own", "stable": "own"}
+    assert w.status["canary"]["meter"] is True
+    assert "meter" not in w.status["stable"]
+    w.edit(rollout={"steps": TWO_STEPS, "promote": w.wanted()})
+    w.settle()
+    w.pods_ready()
+    w.settle()
+    assert w.status["stable"]["meter"] is True
+    w.edit(model=model(B))
+    w.settle()
+    assert all("evenkeel_model_requests_total" in total for total in asked(w).values())
+
+
+def test_a_model_that_loses_the_meter_is_compared_by_its_runtime() -> None:
+    w = world(
+        analysis={"indicators": [{"name": "errors"}]},
+        runtime=serving("mlserver", "own"),
+        monitoring={},
+    )
+    assert w.status["stable"]["meter"] is True
+    w.edit(monitoring=None)
+    w.settle()
+    assert asked(w) == {"canary": "own", "stable": "own"}
+
+
+def test_an_indicator_that_the_runtime_lacks_waits_for_a_stable_revision_with_the_meter() -> None:
+    w = world()
+    latency = {"name": "latency", "thresholdSeconds": "1"}
+    w.edit(monitoring={}, analysis={"indicators": [latency]})
+    w.settle()
+    assert "canary" not in w.status
+    (ready,) = [c for c in w.status["conditions"] if c["type"] == "Ready"]
+    assert ready["reason"] == "UnknownIndicator"
+
+
 def test_without_an_analysis_nothing_is_remembered() -> None:
     assert "metrics" not in world(analysis=None).status["stable"]

@@ -166,6 +166,7 @@ def test_the_table_has_an_entry_for_each_field_of_the_api() -> None:
         "CloudEvent",
         "VersionAge",
         "MetricDecay",
+        "Drift",
         "Manual",
     ]
 
@@ -183,6 +184,7 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         "cloudEvent",
         "versionAge",
         "metricDecay",
+        "drift",
         "every",
         "push",
         "shelf",
@@ -192,9 +194,9 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         {
             "rule": "[has(self.alert), has(self.cron), has(self.gitData), has(self.objects), "
             "has(self.cloudEvent), has(self.versionAge), has(self.metricDecay), "
-            "has(self.every), has(self.push), has(self.shelf)].exists_one(g, g)",
+            "has(self.drift), has(self.every), has(self.push), has(self.shelf)].exists_one(g, g)",
             "message": "a trigger needs exactly one of alert, cron, gitData, objects, cloudEvent, "
-            "versionAge, metricDecay, every, push or shelf",
+            "versionAge, metricDecay, drift, every, push or shelf",
         }
     ]
     (trigger,) = cluster(kind, MAIN).schedule.spec.triggers
@@ -205,6 +207,7 @@ def test_the_schema_has_the_fields_and_one_rule_over_all_of_them(
         "CloudEvent",
         "VersionAge",
         "MetricDecay",
+        "Drift",
         "Every",
         "Push",
         "Shelf",

@@ -12,6 +12,7 @@ from evenkeel.serving.pod_template import PodSettings, pod_template
 SETTINGS = PodSettings(
     storage_initializer_image="example.test/storage-initializer:1",
     warm_up_image="example.test/operator:1",
+    meter_image="example.test/meter:1",
 )
 TARGET = Target("s3://models/fraud/7", version="fraud-7", model="fraud")
 REVISION = "fraud-0123456789"

@@ -16,6 +16,7 @@ from evenkeel.verdict.indicators import (
     le_pattern,
     pods,
     resolve,
+    sourced,
 )
 from evenkeel.verdict.sample_times import well_formed
 from hypothesis import given
@@ -183,6 +184,47 @@ def test_gateways_count_errors_and_latency_for_each_process(source: str) -> None
             assert query.startswith("sum by (instance, pod) (")
             assert "fraud-0123456789" in query
             assert "{{" not in query
+
+
+METERED = SIDE._replace(meter=True)
+
+
+def test_without_a_source_both_sides_are_asked_by_the_meter_or_both_by_the_runtime() -> None:
+    by_meter = resolve(sourced(indicator(), metered=True), METRICS, METERED)
+    assert isinstance(by_meter, Queries)
+    assert "evenkeel_model_requests_total" in by_meter.total
+    assert by_meter.beside
+    by_runtime = resolve(sourced(indicator(), metered=False), METRICS, METERED)
+    assert isinstance(by_runtime, Queries)
+    assert by_runtime.total == queries(indicator(), METRICS).total
+    assert not by_runtime.beside
+
+
+def test_a_source_that_is_given_stays() -> None:
+    assert sourced(indicator(source="Istio"), metered=True).source == "Istio"
+
+
+def test_the_meter_counts_good_answers_whatever_the_model_server_is() -> None:
+    errors = resolve(indicator(source="Meter"), None, METERED)
+    assert isinstance(errors, Queries)
+    assert errors.good is not None
+    (codes,) = re.findall(r'code=~"([^"]+)"', errors.good)
+    assert [c for c in ("200", "302", "0", "404", "500", "13", "3") if re.fullmatch(codes, c)] == [
+        "200",
+        "302",
+        "0",
+    ]
+    for name in ("latency", "time-to-first-token"):
+        spec = indicator(source="Meter", name=name, thresholdSeconds="0.25")
+        found = resolve(spec, None, METERED)
+        assert isinstance(found, Queries)
+        assert well_formed(found.total)
+
+
+def test_a_revision_without_the_meter_cannot_be_asked_by_it() -> None:
+    found = unresolved(indicator(source="Meter"), METRICS)
+    assert found.reason == "RevisionWithoutMeter"
+    assert "fraud-0123456789 has no meter" in found.message
 
 
 def test_traefiks_service_is_found_by_its_name() -> None:

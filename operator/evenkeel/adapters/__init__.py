@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from evenkeel.adapters.git.git import Git
+from evenkeel.adapters.meters import Meters
 from evenkeel.adapters.mlflow.mlflow import Mlflow
 from evenkeel.adapters.pipelines import Pipelines
 from evenkeel.adapters.prometheus import Prometheus
@@ -15,6 +16,7 @@ from evenkeel.adapters.source import Ask
 from evenkeel.adapters.web import Web
 from evenkeel.adapters.windows import Windows
 from evenkeel.outside import mlflow, pipelines, s3
+from evenkeel.outside.meters import BLOCK, METER
 from evenkeel.outside.prometheus import WINDOW
 
 __all__ = ["SOURCES", "Adapters"]
@@ -38,7 +40,13 @@ class Adapters:
     def asks(self) -> Mapping[str, Ask]:
         """By a poll's kind how it is asked."""
         by_web = {kind: source(self.web) for kind, source in SOURCES.items()}
-        return {**by_web, WINDOW: Windows(self.prometheus)}
+        meters = Meters(self.prometheus)
+        by_query: dict[str, Ask] = {
+            WINDOW: Windows(self.prometheus),
+            METER: meters.seen,
+            BLOCK: meters.block,
+        }
+        return {**by_web, **by_query}
 
     async def close(self) -> None:
         """Closes all."""

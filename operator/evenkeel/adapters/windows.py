@@ -34,7 +34,7 @@ class Windows:
             total = await self._grown(question, question.total, access)
             counted = await self._grown(question, question.counted, access)
         except PrometheusError as error:
-            raise _error(error) from None
+            raise source_error(error) from None
         return counts(question, total, counted)
 
     async def _grown(self, question: WindowQuestion, selector: str, access: Access) -> float | None:
@@ -68,7 +68,8 @@ def counts(question: WindowQuestion, total: float | None, counted: float | None)
     return WindowCounts(end, round(bad), round(total))
 
 
-def _error(error: PrometheusError) -> source.SourceError:
+def source_error(error: PrometheusError) -> source.SourceError:
+    """What the error is to whoever polls."""
     match error:
         case answer.AccessDenied():
             return source.AccessDenied(str(error))

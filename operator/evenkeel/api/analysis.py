@@ -52,9 +52,12 @@ class IndicatorSpec(Model):
         ),
     ]
     source: Annotated[
-        Literal["Runtime", "Traefik", "Istio"],
-        Field(description="Whose metrics are read where no queries are given."),
-    ] = "Runtime"
+        Literal["Meter", "Runtime", "Traefik", "Istio"] | None,
+        Field(
+            description="Whose metrics are read where no queries are given. Without it, the "
+            "meter's where both revisions have it, else the runtime's."
+        ),
+    ] = None
     threshold_seconds: Annotated[
         Seconds | None,
         Field(description="Requests slower than this are bad; a bucket bound of the histogram."),

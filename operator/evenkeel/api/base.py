@@ -108,6 +108,16 @@ Ratio = Annotated[
 ]
 """A share from 0 to 1 as a decimal string, such as "0.01"."""
 
+Share = Annotated[
+    Ratio,
+    Field(
+        json_schema_extra=cel(
+            Rule("double(self) > 0.0 && double(self) < 1.0", "write a share above 0 and below 1")
+        )
+    ),
+]
+"""A share that is neither none nor all."""
+
 Seconds = Annotated[
     str,
     Field(

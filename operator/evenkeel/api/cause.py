@@ -123,9 +123,11 @@ def cause_text(cause: Cause) -> str:
         case "Data" if cause.objects is not None:
             also = f", {alerts}" if cause.alert_count else ""
             return f"data {cause.trigger}: {objects_text(cause.objects)}{also}"
-        case "VersionAge" | "MetricDecay" if cause.champion is not None:
+        case "VersionAge" | "MetricDecay" | "Drift" if cause.champion is not None:
             also = f", {alerts}" if cause.alert_count else ""
-            what = "version age" if cause.type == "VersionAge" else "metric decay"
+            what = {"VersionAge": "version age", "MetricDecay": "metric decay"}.get(
+                cause.type, "drift"
+            )
             return f"{what} {cause.trigger}: {outgoing_text(cause.champion)}{also}"
     extra = f", {alerts}" if cause.alert_count else ""
     return f"{cause.type.lower()} {cause.trigger} ({cause.time or 'unknown time'}{extra})"

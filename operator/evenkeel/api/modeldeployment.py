@@ -20,6 +20,7 @@ from evenkeel.api.base import (
 from evenkeel.api.common import ChildMetadata
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.modelsource import ModelSource
+from evenkeel.api.monitoring import Monitoring
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.registration import ServedAlias
 from evenkeel.api.rollout import Rollout
@@ -171,8 +172,15 @@ class ModelDeploymentSpec(Model):
         ),
         Rule(
             "!has(self.analysis) || has(self.traffic) && has(self.traffic.gateway) || "
-            "self.analysis.indicators.all(i, has(i.total) || i.source == 'Runtime')",
+            "self.analysis.indicators.all(i, has(i.total) || !has(i.source) || "
+            "i.source in ['Meter', 'Runtime'])",
             "indicators from a gateway need traffic.gateway",
+        ),
+        Rule(
+            "!has(self.analysis) || has(self.monitoring) || "
+            "self.analysis.indicators.all(i, has(i.total) || !has(i.source) || "
+            "i.source != 'Meter')",
+            "indicators with source: Meter need monitoring; add monitoring: {}",
         ),
         Rule(
             "has(self.runtime) || !has(self.model.uri) || has(self.model.format)",
@@ -250,6 +258,12 @@ class ModelDeploymentSpec(Model):
     warm_up: Annotated[
         WarmUp | None,
         Field(description="Requests that a pod answers before it gets traffic."),
+    ] = None
+    monitoring: Annotated[
+        Monitoring | None,
+        Field(
+            description="The meter in front of each model server, which counts requests and values."
+        ),
     ] = None
     served_alias: Annotated[
         ServedAlias | None,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.api.registration import RegisteredVersion
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
@@ -53,6 +54,9 @@ class RevisionStatus(Model):
             description="Pods that it had before rollout.stopFirst stopped it; absent once it has "
             "them again.",
         ),
+    ] = None
+    meter: Annotated[
+        bool | None, Field(description="Whether its pods have the meter; absent if not.")
     ] = None
     metrics: Annotated[
         RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
@@ -175,6 +179,9 @@ class CanaryStatus(Model):
     crash_time: Annotated[Timestamp | None, Field(description="Last crash.")] = None
     last_words: Annotated[str, Field(max_length=1024, description="Of the last crash.")] = ""
     ready_replicas: Annotated[int, Field(description="Ready pods.")] = 0
+    meter: Annotated[
+        bool | None, Field(description="Whether its pods have the meter; absent if not.")
+    ] = None
     metrics: Annotated[
         RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
     ] = None
@@ -298,6 +305,9 @@ class ModelDeploymentStatus(Model):
     served_alias: Annotated[
         ServedAliasStatus | None,
         Field(description="What spec.servedAlias means, as it was set last."),
+    ] = None
+    monitoring: Annotated[
+        MonitoringStatus | None, Field(description="Drift of the revision that serves.")
     ] = None
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None

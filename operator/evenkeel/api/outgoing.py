@@ -22,7 +22,7 @@ class OutgoingVersion(Model):
         int, Field(ge=0, description="Runs for this occasion that failed before.")
     ] = 0
     evidence: Annotated[
-        str | None, Field(max_length=512, description="What shows that it has decayed.")
+        str | None, Field(max_length=512, description="What shows that it has decayed or drifted.")
     ] = None
 
 

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic.alias_generators import to_camel, to_pascal
 
-from evenkeel.api.base import Name, Ratio
+from evenkeel.api.base import Name, Share
 from evenkeel.api.cron_syntax import CRON, REMEDIES
 from evenkeel.api.objectstore import ObjectsTrigger
 from evenkeel.api.prometheus import ObjectName, Prometheus
-from evenkeel.meta.model import ATOMIC, Model, Rule, cel, exactly_one, says
+from evenkeel.meta.model import ATOMIC, SET, Model, Rule, cel, exactly_one, says
 
 
 class Matcher(Model):
@@ -199,16 +199,6 @@ class VersionAgeTrigger(Model):
     ] = None
 
 
-Share = Annotated[
-    Ratio,
-    Field(
-        json_schema_extra=cel(
-            Rule("double(self) > 0.0 && double(self) < 1.0", "write a share above 0 and below 1")
-        )
-    ),
-]
-
-
 class MetricDecayTrigger(Model):
     """Fires when a metric of the version in production is shown to have decayed."""
 
@@ -248,6 +238,20 @@ class MetricDecayTrigger(Model):
     ] = 100
 
 
+class DriftTrigger(Model):
+    """Fires when the version in production is shown to drift where it serves."""
+
+    reasons: Annotated[
+        tuple[Literal["Data", "Prediction", "Missing", "Unseen"], ...],
+        Field(
+            min_length=1,
+            max_length=4,
+            description="Groups of status.monitoring of the ModelDeployments, any of which fires.",
+            json_schema_extra=SET,
+        ),
+    ] = ("Data", "Prediction")
+
+
 class Trigger(Model):
     """One reason to retrain."""
 
@@ -271,6 +275,10 @@ class Trigger(Model):
     metric_decay: Annotated[
         MetricDecayTrigger | None,
         Field(description="Fires when a metric of the version in production has decayed."),
+    ] = None
+    drift: Annotated[
+        DriftTrigger | None,
+        Field(description="Fires when the requests of the version in production have drifted."),
     ] = None
 
     @classmethod

@@ -13,7 +13,7 @@ from evenkeel.api.base import API_VERSION
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trainingrun import TrainingRun
-from evenkeel.controllers import decays
+from evenkeel.controllers import decays, shown_drifts
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.known_versions import promoted_last
 from evenkeel.kube.index import Entry, Index
@@ -52,6 +52,7 @@ async def reconcile(context: Context, key: Key, obj: JSON, invalid: str | None) 
             sightings=sightings,
             champion=version,
             decays=shown,
+            drifts=shown_drifts.shown(store, schedule, version),
             decays_due=decays.due(schedule, evidence, shown, now),
         )
     )

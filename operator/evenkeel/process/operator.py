@@ -103,6 +103,7 @@ class Operator:
             PodSettings(
                 storage_initializer_image=settings.storage_initializer_image,
                 warm_up_image=settings.warm_up_image,
+                meter_image=settings.meter_image,
             ),
             self._looks,
             ownership,

@@ -242,6 +242,11 @@ class Settings(BaseSettings):
         Field(default_factory=lambda: f"evenkeel/operator:{__version__}", min_length=1),
         Allowed("an image", "`evenkeel/operator` of the operator's version"),
     ] = Field(description="sends warm-up requests")
+    meter_image: Annotated[
+        str,
+        Field(default_factory=lambda: f"evenkeel/meter:{__version__}", min_length=1),
+        Allowed("an image", "`evenkeel/meter` of the operator's version"),
+    ] = Field(description="counts requests of models with `monitoring`")
     data_image: Annotated[
         str,
         Field(default_factory=lambda: f"evenkeel/data:{__version__}", min_length=1),

@@ -52,7 +52,8 @@ class ScheduleSnapshot:
 
     left_behind: runs that the schedule created in an earlier life. sightings: by trigger what is
     known of its source. champion: the version in production. decays: by trigger what is shown of
-    its metrics, and decays_due: when there will be more to ask.
+    its metrics, and decays_due: when there will be more to ask. drifts: by trigger what
+    is shown of its drift.
     """
 
     schedule: RetrainSchedule
@@ -64,6 +65,7 @@ class ScheduleSnapshot:
     champion: ModelVersion | None = None
     decays: production.Decays = field(default_factory=dict)
     decays_due: datetime | None = None
+    drifts: production.Drifts = field(default_factory=dict)
 
 
 def plan_schedule(snapshot: ScheduleSnapshot) -> Plan:
@@ -122,7 +124,8 @@ def _due(book: Book, blocked: Blocked | None, snapshot: ScheduleSnapshot) -> lis
     schedule, runs, now = snapshot.schedule, snapshot.runs, snapshot.now
     due = due_occurrences(book, schedule, blocked, now)
     due += changes(book, schedule, runs, snapshot.sightings, now)
-    due += production.occasions(book, schedule, runs, snapshot.champion, snapshot.decays, now)
+    shown = snapshot.decays, snapshot.drifts
+    due += production.occasions(book, schedule, runs, snapshot.champion, *shown, now)
     return by_age(due)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from evenkeel.api.decay import DecayEvidence
 from evenkeel.api.modelversion import ModelVersion
@@ -37,6 +38,17 @@ Decays = Mapping[str, DecayEvidence]
 """By trigger what is shown of the metrics of the version in production."""
 
 
+class Shown(NamedTuple):
+    """That the version drifts: since when, and how in words."""
+
+    since: datetime
+    message: str
+
+
+Drifts = Mapping[str, Shown]
+"""By trigger what is shown of the version's drift."""
+
+
 def oversees(schedule: RetrainSchedule) -> bool:
     """Whether a trigger looks at the version in production."""
     return any(c.kind.overseer is not None for c in configured(schedule.spec.triggers))
@@ -48,6 +60,7 @@ def occasions(
     runs: Sequence[TrainingRun],
     champion: ModelVersion | None,
     decays: Decays,
+    drifts: Drifts,
     now: datetime,
 ) -> list[Occurrence]:
     """Those that wait for a run; the newest of each trigger alone."""
@@ -56,7 +69,10 @@ def occasions(
         if trigger.kind.overseer is None:
             continue
         known = _known(book, trigger, runs, now)
-        version = None if champion is None else _production(champion, decays.get(trigger.name))
+        name = trigger.name
+        version = (
+            None if champion is None else _production(champion, decays.get(name), drifts.get(name))
+        )
         occasion = None if version is None else _occasion(trigger, version, now)
         if version is None or occasion is None or schedule.spec.suspend:
             continue
@@ -69,7 +85,7 @@ def occasions(
             book.settle(trigger.name, revision, now)
             continue
         facts = {"champion": met, "change": known.change + 1}
-        name, kind = trigger.name, trigger.kind
+        kind = trigger.kind
         found.append(Occurrence(name, kind, identity(revision), since, None, revision, facts))
     return found
 
@@ -92,8 +108,12 @@ def upcoming(
     return min(times, default=None)
 
 
-def _production(champion: ModelVersion, decay: DecayEvidence | None = None) -> Production:
+def _production(
+    champion: ModelVersion, decay: DecayEvidence | None = None, drift: Shown | None = None
+) -> Production:
     name, since = champion.metadata.name, trained(champion)
+    if drift is not None:
+        return Production(name, since, drift.since, drift.message)
     if decay is None or decay.decayed_time is None or decay.version != name:
         return Production(name, since)
     return Production(name, since, parse(decay.decayed_time), decay.message)

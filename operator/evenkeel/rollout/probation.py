@@ -10,7 +10,12 @@ from dataclasses import replace
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.api.modeldeploymentstatus import CanaryStatus, Cause
+from evenkeel.api.modeldeploymentstatus import (
+    CanaryStatus,
+    Cause,
+    ModelDeploymentStatus,
+    RevisionStatus,
+)
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.health import crashing
 from evenkeel.verdict.verdict import Value
@@ -40,6 +45,11 @@ def not_awaited(md: ModelDeployment) -> frozenset[str]:
 def taken_over(canary: CanaryStatus | None) -> bool:
     """Whether all requests are the canary's."""
     return canary is not None and canary.stage == PROBATION
+
+
+def serving(status: ModelDeploymentStatus) -> RevisionStatus | CanaryStatus | None:
+    """What serves all requests but a trial's: in probation the revision that has taken over."""
+    return status.canary if taken_over(status.canary) else status.stable
 
 
 def after_trial(canary: CanaryStatus) -> bool:

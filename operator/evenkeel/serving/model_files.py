@@ -76,6 +76,11 @@ def model_files(
     return _invalid(uri, "pvc, s3, gs, http, https, hf, oci or file as its scheme")
 
 
+def is_in_image(uri: str) -> bool:
+    """Whether the model is in the runtime's image, where no other container can read a file."""
+    return uri.startswith("file://")
+
+
 def _claim(uri: str, rest: str, mount_path: str) -> ModelFiles | Refused:
     claim, _, path = rest.partition("/")
     path = path.strip("/")

@@ -17,7 +17,7 @@ from evenkeel.pods.overlay import overlay
 from evenkeel.pods.removal import without
 from evenkeel.pods.security import restricted
 from evenkeel.pods.shape import malformed
-from evenkeel.serving import warm_up
+from evenkeel.serving import meter, warm_up
 from evenkeel.serving.artifact_download import downloaded
 from evenkeel.serving.model_files import ModelFiles, model_files
 from evenkeel.serving.model_source import Target
@@ -39,6 +39,7 @@ class PodSettings:
 
     storage_initializer_image: str
     warm_up_image: str
+    meter_image: str
     storage_initializer_resources: Mapping[str, Any] = field(
         default_factory=lambda: {
             "requests": {"cpu": "100m", "memory": "256Mi"},
@@ -73,10 +74,14 @@ def pod_template(
     at = _model_server(base.spec["containers"])
     served = _serving(base, at, md, target, files)
     values = {**placeholder_values(md, revision, target), "ModelPath": files.path}
-    warmed = _warmed_up(served, md, values, runtime, files, settings)
+    warmed = warm_up.environment(md, runtime, files, values)
     if isinstance(warmed, Refused):
         return warmed
-    wished = _of_user(warmed, md)
+    told = _Told(revision, target, files, warmed)
+    beside = _with_sidecar(served, md, told, settings)
+    if isinstance(beside, Refused):
+        return beside
+    wished = _of_user(beside, md)
     if isinstance(wished, Refused):
         return wished
     if "serviceAccountName" not in wished.spec:
@@ -85,11 +90,13 @@ def pod_template(
     refused = _reachable(spec, at)
     if refused is not None:
         return refused
+    scraped = _scrape(runtime, spec)
+    meter.aimed(spec, at, runtime)
     warm_up.aimed(spec, at)
     return {
         "metadata": {
             "labels": {**wished.labels, **pod_labels(md, revision, target)},
-            "annotations": {**_scrape(runtime, spec), **wished.annotations},
+            "annotations": {**(meter.scrape_annotations(spec) or scraped), **wished.annotations},
         },
         "spec": spec,
     }
@@ -101,6 +108,15 @@ class _Parts(NamedTuple):
     spec: dict[str, Any]
     labels: dict[str, str]
     annotations: dict[str, str]
+
+
+class _Told(NamedTuple):
+    """What a container beside the model server is told. warm_up: its environment, if any."""
+
+    revision: str
+    target: Target
+    files: ModelFiles
+    warm_up: dict[str, str] | None
 
 
 def _files(
@@ -198,22 +214,22 @@ def _serving(
     return base._replace(spec=overlay(spec, _scheduling(md)))
 
 
-def _warmed_up(
-    served: _Parts,
-    md: ModelDeployment,
-    values: Mapping[str, str],
-    runtime: ServingRuntimeSpec,
-    files: ModelFiles,
-    settings: PodSettings,
+def _with_sidecar(
+    served: _Parts, md: ModelDeployment, told: _Told, settings: PodSettings
 ) -> _Parts | Refused:
-    """The template with the container that warms the model server up, if one is asked for."""
-    added = warm_up.container(
-        md, runtime, files, values, settings.warm_up_image, settings.drain_seconds
+    """The template with the meter, or else with the container that warms the model server up."""
+    containers, drain = served.spec["containers"], settings.drain_seconds
+    files, warmed = told.files, told.warm_up
+    added = meter.container(
+        md, told.revision, told.target, files, warmed, settings.meter_image, drain
     )
-    if added is None or isinstance(added, Refused):
-        return served if added is None else added
-    containers = [*served.spec["containers"], added]
-    return served._replace(spec={**served.spec, "containers": containers})
+    if added is not None and (refused := meter.name_taken(served.spec)) is not None:
+        return refused
+    if added is None:
+        added = warm_up.container(md, files, warmed, settings.warm_up_image, drain)
+    if added is None:
+        return served
+    return served._replace(spec={**served.spec, "containers": [*containers, added]})
 
 
 def _of_user(parts: _Parts, md: ModelDeployment) -> _Parts | Refused:

@@ -9,6 +9,10 @@ from evenkeel.meta.objects import Manifest
 
 HTTP = "http"
 GRPC = "grpc"
+MODEL = "model-"
+"""What the names of a model server's ports begin with where the meter has taken them."""
+METRICS = "meter-metrics"
+"""The meter's port for Prometheus and the kubelet."""
 
 
 class Ports(NamedTuple):
@@ -18,8 +22,13 @@ class Ports(NamedTuple):
 
 
 def template_ports(template: Manifest) -> Ports:
-    """The ports of a pod template."""
-    return Ports(port_number(template["spec"], GRPC))
+    """The ports of a pod template.
+
+    Clients keep the model server's number where the meter listens on another.
+    """
+    spec = template["spec"]
+    number = port_number(spec, f"{MODEL}{GRPC}") if port_number(spec, METRICS) else None
+    return Ports(number or port_number(spec, GRPC))
 
 
 def service_ports(service: Mapping[str, Any]) -> Ports:
@@ -39,3 +48,10 @@ def port_number(pod_spec: dict[str, Any], name: str) -> int | None:
         ),
         None,
     )
+
+
+def free_port(pod_spec: dict[str, Any], first: int) -> int:
+    """The first number from `first` on that no container of the pod has a port of."""
+    everyone = [*pod_spec["containers"], *pod_spec.get("initContainers", ())]
+    taken = {p.get("containerPort") for c in everyone for p in c.get("ports") or ()}
+    return next(port for port in range(first, 65536) if port not in taken)

@@ -39,6 +39,10 @@ _SPEC_PARTS = {
 }
 
 
+_METER_PARTS = {"profile", "spacing_milliseconds", "max_body_bytes", "resources"}
+"""Of spec.monitoring what is in the pods."""
+
+
 def revision_name(
     deployment: str, target: Target, runtime: ServingRuntimeSpec, spec: ModelDeploymentSpec
 ) -> str:
@@ -55,7 +59,7 @@ def revision_name(
         target.digest,
         _written(target.format) if target.format else None,
         _written(runtime, _runtime_parts(spec)),
-        _written(spec, _SPEC_PARTS),
+        _written(spec, _SPEC_PARTS) | _monitoring(spec),
         _written(spec.model.storage),
     ]
     if target.registered is not None:
@@ -80,6 +84,11 @@ def _runtime_parts(spec: ModelDeploymentSpec) -> set[str]:
     """The runtime's path for warm-up requests counts where it is used."""
     used = spec.warm_up is not None and spec.warm_up.path is None
     return _RUNTIME_PARTS | {"warm_up"} if used else _RUNTIME_PARTS
+
+
+def _monitoring(spec: ModelDeploymentSpec) -> dict[str, Any]:
+    wanted = spec.monitoring
+    return {} if wanted is None else {"monitoring": _written(wanted, _METER_PARTS)}
 
 
 def _written(model: Model, parts: set[str] | None = None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.pods.expansion import literal_env
 from evenkeel.serving.model_files import ModelFiles
 from evenkeel.serving.placeholders import fill
-from evenkeel.serving.ports import HTTP
+from evenkeel.serving.ports import HTTP, free_port
 
 NAME = "warm-up"
 BODY_FILE = "warm-up.json"
@@ -27,17 +27,40 @@ RESOURCES: Mapping[str, Any] = {
 
 def container(
     md: ModelDeployment,
-    runtime: ServingRuntimeSpec,
     files: ModelFiles,
-    placeholders: Mapping[str, str],
+    told: dict[str, str] | None,
     image: str,
     drain_seconds: int,
-) -> dict[str, Any] | Refused | None:
+) -> dict[str, Any] | None:
     """The container, not yet aimed at a port (`aimed`); None without spec.warmUp.
 
     A plain one and no native sidecar: service meshes rewrite its probe like the model server's. It
-    stays ready for as long as the model server drains.
+    stays ready for as long as the model server drains. told: of `environment`.
     """
+    wanted = md.spec.warm_up
+    if wanted is None or told is None:
+        return None
+    return {
+        "name": NAME,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-m", "evenkeel.sidecars.warm_up"],
+        "env": literal_env(told),
+        "resources": dict(RESOURCES),
+        "lifecycle": {"preStop": {"sleep": {"seconds": drain_seconds}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {"readOnlyRootFilesystem": True},
+        **({"volumeMounts": list(files.mounts)} if wanted.body is None else {}),
+    }
+
+
+def environment(
+    md: ModelDeployment,
+    runtime: ServingRuntimeSpec,
+    files: ModelFiles,
+    placeholders: Mapping[str, str],
+) -> dict[str, str] | Refused | None:
+    """What whoever sends the requests is told of them; None without spec.warmUp."""
     wanted = md.spec.warm_up
     if wanted is None:
         return None
@@ -52,19 +75,7 @@ def container(
             "the model is in the runtime's image, where no other container can read a file; give "
             "warmUp.body",
         )
-    told = _told(wanted, files) | {"WARM_UP_PATH": path}
-    return {
-        "name": NAME,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-m", "evenkeel.sidecars.warm_up"],
-        "env": literal_env(told),
-        "resources": dict(RESOURCES),
-        "lifecycle": {"preStop": {"sleep": {"seconds": drain_seconds}}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {"readOnlyRootFilesystem": True},
-        **({"volumeMounts": list(files.mounts)} if wanted.body is None else {}),
-    }
+    return _told(wanted, files) | {"WARM_UP_PATH": path}
 
 
 def _told(wanted: WarmUp, files: ModelFiles) -> dict[str, str]:
@@ -92,14 +103,14 @@ def aimed(spec: dict[str, Any], at: int) -> None:
     if own is None or own is server or not server.get("ports"):
         return
     port = next((p for p in server["ports"] if p.get("name") == HTTP), server["ports"][0])
-    listen = _free_port(spec)
+    listen = free_port(spec, FIRST_PORT)
     probe = {"httpGet": {"path": "/ready", "port": listen}, "periodSeconds": 1}
     own.setdefault("readinessProbe", {**probe, "failureThreshold": 1, "timeoutSeconds": 5})
     own["ports"] = [{"name": NAME, "containerPort": listen}]
     told = {
         "WARM_UP_PORT": str(port.get("containerPort")),
         "WARM_UP_LISTEN": str(listen),
-        "WARM_UP_READY_PATH": _ready_path(server, port),
+        "WARM_UP_READY_PATH": ready_path(server, port),
     }
     own["env"] = [*own.get("env", ()), *literal_env(told)]
 
@@ -111,15 +122,9 @@ def budget(wanted: WarmUp | None) -> int:
     return math.ceil(wanted.requests / wanted.concurrency) * wanted.timeout_seconds
 
 
-def _ready_path(server: dict[str, Any], port: dict[str, Any]) -> str:
+def ready_path(server: Mapping[str, Any], port: Mapping[str, Any]) -> str:
     """The path of the model server's readiness probe on that port, if it has one."""
     get = (server.get("readinessProbe") or {}).get("httpGet") or {}
     same = get.get("port") in (port.get("name"), port.get("containerPort"))
     plain = get.get("scheme", "HTTP") == "HTTP" and "host" not in get
     return str(get.get("path", "/")) if get and same and plain else ""
-
-
-def _free_port(spec: dict[str, Any]) -> int:
-    everyone = [*spec["containers"], *spec.get("initContainers", ())]
-    taken = {p.get("containerPort") for c in everyone for p in c.get("ports", ())}
-    return next(port for port in range(FIRST_PORT, 65536) if port not in taken)

@@ -12,7 +12,8 @@ def remembered(analysis: Analysis | None, metrics: RuntimeMetrics | None) -> Rev
     """What to keep of a runtime's metrics: the queries that the analysis reads from it."""
     if analysis is None:
         return None
-    named = {i.name for i in analysis.indicators if i.source == "Runtime" and i.total is None}
+    asked = (i for i in analysis.indicators if i.source in (None, "Runtime"))
+    named = {i.name for i in asked if i.total is None}
     known = metrics.indicators if metrics is not None else ()
     return RevisionMetrics(
         digest=_digest(metrics), indicators=tuple(query for query in known if query.name in named)

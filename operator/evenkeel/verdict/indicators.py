@@ -11,33 +11,39 @@ from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.servingruntime import MetricQuery, RuntimeMetrics
 from evenkeel.meta.refusal import Refused
 from evenkeel.verdict.gateway_indicators import GATEWAYS
+from evenkeel.verdict.meter_indicators import METER
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _OF_POD = "[a-z0-9]{1,10}-[a-z0-9]{5}"
 _POD = re.compile(_OF_POD)
+_OTHERS: Mapping[str, Sequence[MetricQuery]] = {**GATEWAYS, "Meter": METER}
 _OF_THRESHOLD = frozenset({"threshold", "le", "leMillis", "leMicros"})
 
 
 class Side(NamedTuple):
     """Whose requests are counted: a revision, stable or canary, of a ModelDeployment.
 
-    The API server has made sure that all three are DNS labels, so none needs escaping in PromQL.
+    The API server has made sure that names are DNS labels, so none needs escaping in PromQL.
+    meter: whether the revision has the meter.
     """
 
     namespace: str
     deployment: str
     revision: str
+    meter: bool = False
 
 
 class Queries(NamedTuple):
     """Instant queries of counters, one series for each counting process. Exactly one of bad and
-    good is set; a process that is missing from it has counted none. revision: whose they are."""
+    good is set; a process that is missing from it has counted none. revision: whose they are.
+    beside: whether another process of the pod counts than the model server."""
 
     name: str
     total: str
     bad: str | None = None
     good: str | None = None
     revision: str = ""
+    beside: bool = False
 
     @property
     def counted(self) -> str:
@@ -62,7 +68,7 @@ def resolve(
     Queries in the indicator itself come first, then those of its source: the runtime's `metrics`
     or the gateway's.
     """
-    query = template(indicator, metrics)
+    query = template(indicator, metrics, side)
     if isinstance(query, UnresolvedIndicator):
         return query
     texts = {"total": query.total, "bad": query.bad, "good": query.good}
@@ -80,24 +86,42 @@ def resolve(
             f"{known}",
         )
     filled = {key: _fill(text, values) for key, text in texts.items() if text is not None}
-    return Queries(name=indicator.name, revision=side.revision, **filled)
+    beside = indicator.total is None and indicator.source == "Meter"
+    return Queries(name=indicator.name, revision=side.revision, beside=beside, **filled)
+
+
+def sourced(indicator: IndicatorSpec, *, metered: bool) -> IndicatorSpec:
+    """The indicator with a source; metered: whether all that are compared have the meter.
+
+    Both sides of a comparison have one source: the meter and a model server do not take the same
+    answers for errors, nor the same time for latency.
+    """
+    if indicator.source is not None:
+        return indicator
+    return indicator.model_copy(update={"source": "Meter" if metered else "Runtime"})
 
 
 def template(
-    indicator: IndicatorSpec, metrics: RuntimeMetrics | None
+    indicator: IndicatorSpec, metrics: RuntimeMetrics | None, side: Side
 ) -> MetricQuery | UnresolvedIndicator:
     """The queries with their placeholders: the indicator's own, or those of its source."""
     if indicator.total is not None:
         return MetricQuery(
             name=indicator.name, total=indicator.total, bad=indicator.bad, good=indicator.good
         )
-    if indicator.source == "Runtime":
+    if indicator.source == "Meter" and not side.meter:
+        return UnresolvedIndicator(
+            "RevisionWithoutMeter",
+            f"indicator {indicator.name!r} has source Meter, and revision {side.revision} has no "
+            "meter; leave source out until a revision with spec.monitoring serves",
+        )
+    if indicator.source in (None, "Runtime"):
         known: Sequence[MetricQuery] = metrics.indicators if metrics is not None else ()
         owner = "the runtime"
-        remedy = "add it to the runtime's metrics.indicators, take a gateway as its source"
+        remedy = "add it to the runtime's metrics.indicators, take another source"
     else:
-        known = GATEWAYS[indicator.source]
-        owner = indicator.source
+        known = _OTHERS[indicator.source]
+        owner = "the meter" if indicator.source == "Meter" else indicator.source
         remedy = "name one of these"
     found = next((query for query in known if query.name == indicator.name), None)
     if found is not None:

@@ -184,7 +184,7 @@ def _side(
             round(counted[key]) if key in counted else None,
             total_time.get(key),
             counted_time.get(key),
-            pods.get(_pod(key) or ""),
+            None if queries.beside else pods.get(_pod(key) or ""),
             good=queries.bad is None,
         )
         for key, value in total.items()

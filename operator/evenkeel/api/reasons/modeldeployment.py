@@ -254,7 +254,7 @@ _REGISTRY = (
         "The version's artefacts are where no pod can fetch them; what serves goes on.",
         "Store them as the message says, and log the model again.",
     ),
-    *source_reasons(*_REGISTRY_REFUSED, "RegistryTold", "AliasCurrent"),
+    *source_reasons(*_REGISTRY_REFUSED, "RegistryTold", "AliasCurrent", "Monitored"),
 )
 
 _SERVER = (
@@ -320,6 +320,12 @@ _SERVER = (
         "Give `warmUp.body`.",
     ),
     Reason(
+        "MeterNameTaken",
+        _REFUSED,
+        "The runtime has a container named `meter`, as that of `monitoring` is.",
+        "Rename the runtime's container, or remove `monitoring`.",
+    ),
+    Reason(
         "UnknownPlaceholder",
         _REFUSED,
         "A runtime or an indicator's query has a placeholder without a value.",
@@ -328,6 +334,12 @@ _SERVER = (
 )
 
 _INDICATORS = (
+    Reason(
+        "RevisionWithoutMeter",
+        _REFUSED,
+        "An indicator has `source: Meter`, and a revision that is compared has no meter.",
+        "Leave `source` out until a revision with `monitoring` serves.",
+    ),
     Reason(
         "UnknownIndicator",
         _REFUSED,
@@ -354,4 +366,70 @@ _INDICATORS = (
     ),
 )
 
-MODEL_DEPLOYMENT = _STATE + _MODEL + _REGISTRY + _SERVER + _INDICATORS
+_MONITORING = (
+    Reason("Counting", ("Monitored",), "Values are counted against the reference profile."),
+    Reason(
+        "AwaitingMeter",
+        ("Monitored",),
+        "The revision that serves has no meter; the next one has.",
+    ),
+    Reason("AwaitingReference", ("Monitored",), "Prometheus was not asked yet."),
+    Reason(
+        "MeterSilent",
+        ("Monitored",),
+        "Prometheus has no metrics of the meters.",
+        "Scrape the pods' port `meter-metrics`, with the labels namespace and pod.",
+    ),
+    Reason(
+        "ProfileAbsent",
+        ("Monitored",),
+        "There is no reference profile that the meter can read.",
+        "Have the trainer write it into the model's folder. A model in the runtime's image has "
+        "none.",
+    ),
+    Reason(
+        "ProfileBroken",
+        ("Monitored",),
+        "The reference profile cannot be used, for what the message says.",
+        "Correct how the trainer writes it.",
+    ),
+    Reason(
+        "ProfileMismatched",
+        ("Monitored",),
+        "Most bodies do not fit the reference profile.",
+        "Name each feature's `tensor` and `column` in it.",
+    ),
+    Reason(
+        "AwaitingBlocks",
+        ("Drifted",),
+        "No block has told anything yet; the message says why, if one is over.",
+    ),
+    Reason("NoDrift", ("Drifted",), "Nothing is shown to have drifted."),
+    Reason(
+        "Data",
+        ("Drifted",),
+        "Features are shown to be distributed otherwise than in the reference profile.",
+        "Look at `status.monitoring.groups`; retrain if the world has changed.",
+    ),
+    Reason(
+        "Prediction",
+        ("Drifted",),
+        "Predictions are shown to be distributed otherwise than in the reference profile.",
+        "Look at `status.monitoring.groups`; retrain if the world has changed.",
+    ),
+    Reason(
+        "Missing",
+        ("Drifted",),
+        "More or fewer values are missing than in the reference profile.",
+        "Look at what sends the features that `status.monitoring.groups` names.",
+    ),
+    Reason(
+        "Unseen",
+        ("Drifted",),
+        "More categories come than the reference profile has.",
+        "Look at what sends the features that `status.monitoring.groups` names.",
+    ),
+    Reason("Drifted", ("Event",), "A group of features or predictions has begun to drift."),
+)
+
+MODEL_DEPLOYMENT = _STATE + _MODEL + _REGISTRY + _SERVER + _INDICATORS + _MONITORING

@@ -18,6 +18,8 @@ Carrier = Literal[
     "RegistryTold",
     "Registered",
     "AliasCurrent",
+    "Monitored",
+    "Drifted",
     "rollout",
     "Event",
 ]

@@ -135,8 +135,9 @@ _VERDICT = (
     Reason("NoWorseThanStable", _RECORD, "Pass: within `tolerance` of stable."),
     Reason(
         "NoData",
-        _RECORD,
-        "Undecided: no canary requests, at all or in this step.",
+        (*_RECORD, "Monitored"),
+        "Undecided: no canary requests, at all or in this step. Monitored: no row was counted in "
+        "the last hour.",
         "Check the traffic; run the query in Prometheus; look at labels and scrapes.",
     ),
     Reason(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from evenkeel.api import labels
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.modelversion import ModelVersion
+from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.controllers.kind import Context, Kind
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.claims import INDICES
 from evenkeel.controllers.modeldeployment.observe import observe
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
 from evenkeel.controllers.modeldeployment.wanted_looks import canary_share
+from evenkeel.controllers.retrainschedule import OVERSEES
+from evenkeel.controllers.shown_drifts import has_drifted
+from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.resources import READ
@@ -38,9 +44,23 @@ def belongs(kind: str, obj: dict[str, Any]) -> str | None:
     return name
 
 
+def concerns(store: Store, deployment: dict[str, Any]) -> Iterator[Key]:
+    """Schedules whose triggers look at the version that serves, once it drifts."""
+    if not has_drifted(deployment):
+        return
+    namespace = deployment["metadata"]["namespace"]
+    version = deployment["status"].get("stable", {}).get("version", "")
+    found = store.get(Key(ModelVersion.kind, namespace, version))
+    if found is not None:
+        model = found["spec"]["model"]
+        for schedule in store.found(OVERSEES, RetrainSchedule.kind, namespace, model):
+            yield Key(RetrainSchedule.kind, namespace, schedule["metadata"]["name"])
+
+
 KIND = Kind(
     ModelDeployment,
     reconcile=reconcile,
+    concerns=concerns,
     owner=True,
     children=watches,
     belongs=belongs,

@@ -14,6 +14,7 @@ from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.known_versions import followed, number_of, tried_by
+from evenkeel.controllers.modeldeployment import drifts
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.earlier_life import with_former_rollouts
 from evenkeel.controllers.modeldeployment.registered import from_registries, with_resolution
@@ -49,7 +50,8 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
     md = with_former_rollouts(md, versions)
-    registered = from_registries(context, md, versions, now)
+    evidence = drifts.begun(md, now)
+    registered = from_registries(context, md, versions, now, drifts.polls(md, evidence, now))
     resolution = registered.resolution
     md = with_resolution(md, resolution)
     number = number_of(store, md.metadata.namespace, md.spec.model.follow or "")
@@ -75,6 +77,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         registry=resolution,
         told=registered.told,
         alias=registered.alias,
+        drift=drifts.observed(md, evidence, registered.others, now),
     )
 
 

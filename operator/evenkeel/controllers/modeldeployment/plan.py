@@ -6,6 +6,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import Owned, owned, relabelled, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
+from evenkeel.controllers.modeldeployment.drift import began
 from evenkeel.controllers.modeldeployment.earlier_life import (
     record,
     with_provenance,
@@ -17,7 +18,7 @@ from evenkeel.controllers.modeldeployment.names import (
     told_once,
     writable,
 )
-from evenkeel.controllers.modeldeployment.revision_metrics import revision_metrics
+from evenkeel.controllers.modeldeployment.revision_metrics import revision_meter, revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
 from evenkeel.meta.objects import Event, label_selector
@@ -38,7 +39,7 @@ from evenkeel.serving.children import selector
 from evenkeel.serving.observed import Pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
 from evenkeel.traffic import strategy_of
-from evenkeel.verdict.indicators import Side, first_unresolved
+from evenkeel.verdict.indicators import Side, first_unresolved, sourced
 from evenkeel.verdict.judgement import assess
 
 
@@ -70,6 +71,8 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         registry=snapshot.registry,
         told=snapshot.told,
         alias=snapshot.alias,
+        monitoring=snapshot.drift.of(rollout.serving),
+        meters=snapshot.drift.meters,
     )
     status = _status(snapshot, situation, pods)
     deletes = unwanted(snapshot, rollout)
@@ -84,7 +87,12 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
         deletes=deletes,
         annotations=record(md, status),
-        events=(*rollout.events, *_steering(md, rollout), *told_once(snapshot)),
+        events=(
+            *rollout.events,
+            *_steering(md, rollout),
+            *told_once(snapshot),
+            *began(md.status, status.monitoring),
+        ),
         requeue_after=_requeue_after(snapshot, rollout, children, status),
         # The first revision follows from the spec alone, and serves at once.
         status_last=md.status.stable is None,
@@ -102,6 +110,7 @@ def _requeue_after(
         rollout.requeue_after,
         children.requeue_after,
         looked_at_again(snapshot),
+        snapshot.drift.due,
         asked_again(snapshot.told, snapshot.alias, snapshot.deployment.status, status),
     )
 
@@ -120,9 +129,12 @@ def _judgeable(snapshot: DeploymentSnapshot) -> Revision | Refused:
     wanted = wanted_revision(md, snapshot.target, runtime, snapshot.settings)
     if isinstance(wanted, Refused) or isinstance(runtime, Refused) or md.spec.analysis is None:
         return wanted
-    side = Side(md.metadata.namespace, md.metadata.name, wanted.name)
+    stable, metered = md.status.stable, md.spec.monitoring is not None
+    side = Side(md.metadata.namespace, md.metadata.name, wanted.name, metered)
+    beside = stable is None or stable.revision == wanted.name or bool(stable.meter)
     analysis = judged_by(md) or md.spec.analysis
-    refused = first_unresolved(analysis.indicators, runtime.spec.metrics, side)
+    indicators = [sourced(i, metered=metered and beside) for i in analysis.indicators]
+    refused = first_unresolved(indicators, runtime.spec.metrics, side)
     return wanted if refused is None else refused
 
 
@@ -156,11 +168,14 @@ def _status(
     if stable is not None:
         metrics = revision_metrics(snapshot, situation.wanted, stable)
         ready = pods.get(stable.revision, Pods()).ready
-        stable = stable.model_copy(update={"ready_replicas": ready, "metrics": metrics})
+        meter = revision_meter(md, situation.wanted, stable)
+        found = {"ready_replicas": ready, "metrics": metrics, "meter": meter}
+        stable = stable.model_copy(update=found)
         stable = with_provenance(stable, snapshot.versions)
     if canary is not None:
         metrics = revision_metrics(snapshot, situation.wanted, canary)
-        canary = canary.model_copy(update={"metrics": metrics})
+        meter = revision_meter(md, situation.wanted, canary)
+        canary = canary.model_copy(update={"metrics": metrics, "meter": meter})
     generation = md.metadata.generation
     return ModelDeploymentStatus(
         observed_generation=generation,
@@ -172,6 +187,7 @@ def _status(
         runtime=md.status.runtime if isinstance(runtime, Refused) else runtime.name,
         registry=md.status.registry,
         served_alias=None if snapshot.alias is None else snapshot.alias.status,
+        monitoring=situation.monitoring,
         stable=stable,
         canary=canary,
         old=rollout.old,

@@ -29,17 +29,24 @@ UNSEEN: Sighting[object] = Sighting()
 
 class FromRegistries(NamedTuple):
     """resolution: what the registry's model is; None for a model of none. told: whether registries
-    know how rollouts went. alias: what spec.servedAlias means; None without one."""
+    know how rollouts went. alias: what spec.servedAlias means; None without one. others: what is
+    known of what else is asked."""
 
     resolution: Resolution | None
     told: Telling
     alias: Kept | None
+    others: Mapping[str, Sighting[object]] = {}
 
 
 def from_registries(
-    context: Context, md: ModelDeployment, versions: Iterable[ModelVersion], now: datetime
+    context: Context,
+    md: ModelDeployment,
+    versions: Iterable[ModelVersion],
+    now: datetime,
+    beside: Mapping[str, Poll],
 ) -> FromRegistries:
-    """Registries are asked and told from now on. versions: those that the status names."""
+    """Registries are asked and told from now on. versions: those that the status names. beside:
+    what else is asked, by names that no registry has."""
     source, wished = md.spec.model, md.spec.served_alias
     known = {v.metadata.name: v.status.registered.identity for v in versions if v.status.registered}
     named = {source.registry.registry} if source.registry is not None else set()
@@ -51,6 +58,7 @@ def from_registries(
     for one in found.values():
         polls |= questions(md, one, known)
     tags = tuple(polls)
+    polls |= beside
     if registry is not None:
         polls[MODEL] = question(source, registry)
     if wished is not None and isinstance(version, RegisteredVersion):
@@ -67,7 +75,8 @@ def from_registries(
             settled = _with(md, served_alias=alias.status)
             again = aliases.question(settled, wished, version, found[wished.registry])
             context.polls.want(key, {**polls, ALIAS: again})
-    return FromRegistries(resolved, telling(seen[name] for name in tags), alias)
+    others = {name: seen[name] for name in beside}
+    return FromRegistries(resolved, telling(seen[name] for name in tags), alias, others)
 
 
 def _registries(

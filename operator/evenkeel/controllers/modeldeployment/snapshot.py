@@ -8,6 +8,7 @@ from datetime import datetime
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
+from evenkeel.controllers.modeldeployment.drift import Drift
 from evenkeel.meta.objects import Taken
 from evenkeel.meta.refusal import Refused
 from evenkeel.registries.aliases import Kept
@@ -28,6 +29,7 @@ class DeploymentSnapshot:
     seen: what Prometheus said of the canary's indicators; empty while none is judged.
     taken: objects of others that have the names of children. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
+    drift: what is known of the stable revision's.
     """
 
     deployment: ModelDeployment
@@ -43,3 +45,4 @@ class DeploymentSnapshot:
     registry: Resolution | None = None
     told: Telling | None = None
     alias: Kept | None = None
+    drift: Drift = field(default_factory=Drift)

@@ -6,7 +6,7 @@ from collections.abc import Container
 
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus, RevisionStatus
 from evenkeel.api.servingruntime import ClusterServingRuntime, MetricQuery, RuntimeMetrics
 from evenkeel.controllers.looks.wanted import Asked, Wanted
 from evenkeel.kube.store import Store
@@ -17,7 +17,14 @@ from evenkeel.rollout.probation import judged_by, taken_over
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.traffic import strategy_of
 from evenkeel.verdict.catalogue import metrics_of
-from evenkeel.verdict.indicators import Queries, Side, UnresolvedIndicator, resolve, template
+from evenkeel.verdict.indicators import (
+    Queries,
+    Side,
+    UnresolvedIndicator,
+    resolve,
+    sourced,
+    template,
+)
 from evenkeel.verdict.judgement import begins
 from evenkeel.verdict.samples import Unobserved
 
@@ -35,9 +42,10 @@ def wanted_looks(
         return None
     present = None if isinstance(runtime, Refused) else runtime.spec.metrics
     sides = tuple(
-        _Side(md, role, one.revision, metrics_of(one.metrics, present))
+        _Side(md, role, one, metrics_of(one.metrics, present))
         for role, one in (("canary", canary), ("stable", stable))
     )
+    metered = all(one.side.meter for one in sides)
     return Wanted(
         key=Key(md.kind, md.metadata.namespace, md.metadata.name),
         uid=md.metadata.uid,
@@ -45,7 +53,10 @@ def wanted_looks(
         stable=stable.revision,
         analysis=analysis,
         begins=begins(canary, md.spec.rollout.warm_up_seconds),
-        asked={spec.name: _asked(spec, sides, platform) for spec in analysis.indicators},
+        asked={
+            spec.name: _asked(sourced(spec, metered=metered), sides, platform)
+            for spec in analysis.indicators
+        },
         share=canary_share(md, md.status),
         changed=parse(canary.stage_time).timestamp(),
         alone=taken_over(canary),
@@ -75,10 +86,15 @@ class _Side:
     """One side with what its own revision's runtime counts."""
 
     def __init__(
-        self, md: ModelDeployment, role: str, revision: str, metrics: RuntimeMetrics | None
+        self,
+        md: ModelDeployment,
+        role: str,
+        one: RevisionStatus | CanaryStatus,
+        metrics: RuntimeMetrics | None,
     ) -> None:
         self.role = role
-        self.side = Side(md.metadata.namespace, md.metadata.name, revision)
+        meta = md.metadata
+        self.side = Side(meta.namespace, meta.name, one.revision, bool(one.meter))
         self.metrics = metrics
 
     def queries(self, spec: IndicatorSpec) -> Queries | Unobserved:
@@ -99,7 +115,7 @@ def _asked(
         return canary
     if isinstance(stable, Unobserved):
         return stable
-    templates = [template(spec, side.metrics) for side in sides]
+    templates = [template(spec, one.metrics, one.side) for one in sides]
     shared = spec.total is None and (
         spec.source != "Runtime" or all(one in platform for one in templates)
     )

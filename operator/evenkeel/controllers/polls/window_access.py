@@ -9,6 +9,7 @@ from evenkeel.adapters.access import Access
 from evenkeel.adapters.source import AccessDenied, NotAllowed, SourceError, Unavailable
 from evenkeel.api.prometheus import Prometheus
 from evenkeel.controllers.access import FIELD
+from evenkeel.outside.meters import BlockQuestion, MeterQuestion
 from evenkeel.outside.poll import Poll
 from evenkeel.outside.prometheus import WindowQuestion
 from evenkeel.verdict.samples import Unobserved
@@ -34,11 +35,13 @@ class WindowAccesses:
     async def of(self, namespace: str, poll: Poll) -> Access:
         """The access of a poll. Raises NotAllowed, AccessDenied and Unavailable."""
         question = poll.question
-        if not isinstance(question, WindowQuestion):
+        if not isinstance(question, WindowQuestion | BlockQuestion | MeterQuestion):
             return await self._others(namespace, poll)
         assert isinstance(question.server, Prometheus)
         found = await self._prometheus(namespace, question.server)
         if not isinstance(found, Unobserved):
             return replace(found, owner=namespace)
         error = _REFUSALS.get(found.reason, Unavailable)
-        raise error(found.message.replace(FIELD, "metricDecay.prometheus"))
+        decay = isinstance(question, WindowQuestion)
+        field = "metricDecay.prometheus" if decay else FIELD
+        raise error(found.message.replace(FIELD, field))

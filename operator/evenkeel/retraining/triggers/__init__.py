@@ -11,6 +11,7 @@ from evenkeel.api.trigger import Trigger
 from evenkeel.retraining.triggers.alert import ALERT
 from evenkeel.retraining.triggers.cloud_event import CLOUD_EVENT
 from evenkeel.retraining.triggers.cron import CRON
+from evenkeel.retraining.triggers.drift import DRIFT
 from evenkeel.retraining.triggers.git_data import GIT_DATA
 from evenkeel.retraining.triggers.kind import InvalidTrigger, Receiver, S, TriggerKind
 from evenkeel.retraining.triggers.labelled import Labelled
@@ -26,6 +27,7 @@ TRIGGERS: tuple[TriggerKind[Any, Any], ...] = (
     CLOUD_EVENT,
     VERSION_AGE,
     METRIC_DECAY,
+    DRIFT,
 )
 """Every kind; `evenkeel.api.trigger.Trigger` has a field for each."""
 

@@ -120,7 +120,7 @@ class Poller(Generic[S]):
 
 class Production(NamedTuple):
     """The version in production, to one trigger. decayed: when its metric was shown to have
-    decayed, if it was, and `evidence` for that in words."""
+    decayed, or its requests to have drifted, if so, and `evidence` for that in words."""
 
     name: str
     trained: datetime

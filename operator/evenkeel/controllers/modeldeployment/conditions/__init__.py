@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from evenkeel.controllers.modeldeployment.conditions.alias_current import alias_current
 from evenkeel.controllers.modeldeployment.conditions.available import available
+from evenkeel.controllers.modeldeployment.conditions.drifted import drifted
 from evenkeel.controllers.modeldeployment.conditions.model_resolved import model_resolved
+from evenkeel.controllers.modeldeployment.conditions.monitored import monitored
 from evenkeel.controllers.modeldeployment.conditions.ready import ready
 from evenkeel.controllers.modeldeployment.conditions.registry_read import registry_read
 from evenkeel.controllers.modeldeployment.conditions.registry_told import registry_told
@@ -28,6 +30,8 @@ CONDITIONS: tuple[Callable[[Situation], tuple[Observation, ...]], ...] = (
     available,
     rollout_healthy,
     steering_accepted,
+    monitored,
+    drifted,
 )
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.meta.refusal import Refused
+from evenkeel.outside.poll import Sighting
 from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
@@ -22,6 +24,7 @@ class Situation:
 
     unnamed: why its children cannot have their names, if so. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
+    monitoring: what is known of drift; None without a meter. meters: how they count.
     """
 
     md: ModelDeployment
@@ -34,6 +37,8 @@ class Situation:
     registry: Resolution | None = None
     told: Telling | None = None
     alias: Kept | None = None
+    monitoring: MonitoringStatus | None = None
+    meters: Sighting[object] | None = None
 
     @property
     def scaled_to_zero(self) -> bool:

@@ -1,0 +1,61 @@
+"""Monitored: whether values of the stable revision are counted against its reference profile."""
+
+from __future__ import annotations
+
+from evenkeel.controllers.modeldeployment.conditions.situation import Situation
+from evenkeel.meta.conditions import Observation, find
+from evenkeel.outside.meters import MeterSeen
+from evenkeel.serving.model_files import is_in_image
+
+TYPE = "Monitored"
+
+
+def monitored(situation: Situation) -> tuple[Observation, ...]:
+    """Absent without spec.monitoring. It never makes the model unready."""
+    md, stable = situation.md, situation.rollout.stable
+    if md.spec.monitoring is None or stable is None:
+        return ()
+    if situation.monitoring is None:
+        message = f"revision {stable.revision} has no meter; the next one has"
+        return (Observation(TYPE, "Unknown", "AwaitingMeter", message),)
+    if is_in_image(stable.uri):
+        message = (
+            "the model is in the runtime's image, where the meter can read no profile; serve it "
+            "from a volume, a store or an OCI artefact, or do without detection"
+        )
+        return (Observation(TYPE, "False", "ProfileAbsent", message),)
+    sighting = situation.meters
+    if sighting is not None and sighting.failure is not None:
+        failure = sighting.failure
+        return (Observation(TYPE, "Unknown", failure.reason, failure.message),)
+    seen = sighting.answer if sighting is not None else None
+    if isinstance(seen, MeterSeen):
+        return (_of(seen, md.spec.monitoring.profile.file),)
+    known = find(md.status.conditions, TYPE)
+    if known is not None and known.reason != "AwaitingMeter":
+        # A process that has just begun to lead knows nothing better yet.
+        return (known.observation,)
+    return (Observation(TYPE, "Unknown", "AwaitingReference", "Prometheus is being asked"),)
+
+
+def _of(seen: MeterSeen, file: str) -> Observation:
+    if not seen.state:
+        message = (
+            "Prometheus has no metrics of the meters: scrape the pods' port meter-metrics, with "
+            "the labels namespace and pod"
+        )
+        return Observation(TYPE, "False", "MeterSilent", message)
+    if seen.state == "Absent":
+        message = f"the model's folder has no {file}; have the trainer write it"
+        return Observation(TYPE, "False", "ProfileAbsent", message)
+    if seen.state != "Used":
+        return Observation(TYPE, "False", "ProfileBroken", f"{file}: {seen.why}")
+    if seen.mismatched:
+        message = (
+            f"most bodies of the last hour do not fit {file}: name each feature's tensor and "
+            "column in it"
+        )
+        return Observation(TYPE, "False", "ProfileMismatched", message)
+    if not seen.counted:
+        return Observation(TYPE, "Unknown", "NoData", "no row was counted in the last hour")
+    return Observation(TYPE, "True", "Counting", "values are counted against the profile")

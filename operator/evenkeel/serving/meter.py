@@ -1,0 +1,175 @@
+"""The meter: the container in front of the model server of its pod that counts its requests.
+
+It takes the ports' names `http` and `grpc`, which Services lead to, and the container that had them
+keeps its ports as `model-http` and `model-grpc`. With it there is no container of warm_up.py: it
+warms the model server up by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.servingruntime import ServingRuntimeSpec
+from evenkeel.meta.refusal import Refused
+from evenkeel.pods.expansion import literal_env
+from evenkeel.serving import warm_up
+from evenkeel.serving.model_files import ModelFiles
+from evenkeel.serving.model_source import Target
+from evenkeel.serving.ports import GRPC, HTTP, METRICS, MODEL, free_port, port_number
+
+NAME = "meter"
+ADMIN_PORT = 8092
+LISTEN = {HTTP: ("METER_LISTEN", "METER_UPSTREAM", 8090)}
+LISTEN |= {GRPC: ("METER_GRPC_LISTEN", "METER_GRPC_UPSTREAM", 8091)}
+"""By the port's name the variables of its two ends, and the number unless the pod has a use for
+it."""
+RESOURCES: Mapping[str, Any] = {
+    "requests": {"cpu": "50m", "memory": "32Mi"},
+    "limits": {"memory": "256Mi"},
+}
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+_HOOKS = ("postStart", "preStop")
+_HANDLERS = ("httpGet", "tcpSocket")
+
+
+def container(
+    md: ModelDeployment,
+    revision: str,
+    target: Target,
+    files: ModelFiles,
+    warmed: Mapping[str, str] | None,
+    image: str,
+    drain_seconds: int,
+) -> dict[str, Any] | None:
+    """The container, not yet aimed at a port (`aimed`); None without spec.monitoring.
+
+    A plain one and no native sidecar, as that of warm_up.py. warmed: what it is told of warm-up
+    requests, if there are some. It has the model's files, with the reference profile among them; of
+    a model in the runtime's image it has none.
+    """
+    wanted = md.spec.monitoring
+    if wanted is None:
+        return None
+    told: dict[str, str] = {
+        "METER_DEPLOYMENT": md.metadata.name,
+        "METER_REVISION": revision,
+        "METER_VERSION": target.version or target.number,
+        "METER_MAX_BODY_BYTES": str(wanted.max_body_bytes),
+        "METER_SPACING_MILLISECONDS": str(wanted.spacing_milliseconds),
+        **({"METER_PROFILE": f"{files.path}/{wanted.profile.file}"} if files.mounts else {}),
+        **(warmed or {}),
+    }
+    return {
+        "name": NAME,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "env": literal_env(told),
+        "resources": dict(RESOURCES) if wanted.resources is None else wanted.resources,
+        "lifecycle": {"preStop": {"sleep": {"seconds": drain_seconds}}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {"readOnlyRootFilesystem": True},
+        **({"volumeMounts": list(files.mounts)} if files.mounts else {}),
+    }
+
+
+def name_taken(spec: Mapping[str, Any]) -> Refused | None:
+    """Refuses a runtime that has a container of the meter's name."""
+    everyone = (*spec["containers"], *spec.get("initContainers", ()))
+    if all(one.get("name") != NAME for one in everyone):
+        return None
+    return Refused(
+        "MeterNameTaken",
+        f"the runtime has a container named {NAME!r}, as that of spec.monitoring is; rename it, or "
+        "remove spec.monitoring",
+    )
+
+
+def aimed(spec: dict[str, Any], at: int, runtime: ServingRuntimeSpec) -> None:
+    """Puts the container, if it is there, between Services and the model server (number `at`).
+
+    Only once the pod is complete is it known on which ports that listens and which are free.
+    """
+    own = next((c for c in spec["containers"] if c.get("name") == NAME), None)
+    if own is None or own is spec["containers"][at]:
+        return
+    own["ports"] = []
+    served = [(c, p) for c in spec["containers"] for p in c.get("ports") or ()]
+    ready_path = next(warm_up.ready_path(c, p) for c, p in served if p.get("name") == HTTP)
+    told = {**_runtime_metrics(spec, runtime), "METER_READY_PATH": ready_path}
+    for name, (listen, upstream, first) in LISTEN.items():
+        if (number := port_number(spec, name)) is not None:
+            told |= {upstream: f"127.0.0.1:{number}", listen: f":{_port(spec, own, name, first)}"}
+    admin = _port(spec, own, METRICS, ADMIN_PORT)
+    told["METER_ADMIN_LISTEN"] = f":{admin}"
+    for number, other in enumerate(spec["containers"]):
+        if other is not own:
+            spec["containers"][number] = _behind(other)
+    own["env"] = [*own.get("env", ()), *literal_env(told)]
+    ready = {"httpGet": {"path": "/ready", "port": admin}, "periodSeconds": 1}
+    own.setdefault("readinessProbe", {**ready, "failureThreshold": 1, "timeoutSeconds": 5})
+    live = {"httpGet": {"path": "/live", "port": admin}, "timeoutSeconds": 5}
+    own.setdefault("livenessProbe", {**live, "failureThreshold": 6})
+
+
+def scrape_annotations(spec: dict[str, Any]) -> dict[str, str] | None:
+    """Those for Prometheus' pod discovery; None without the container."""
+    number = port_number(spec, METRICS)
+    if number is None:
+        return None
+    return {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(number),
+        "prometheus.io/path": "/metrics",
+    }
+
+
+def _runtime_metrics(spec: dict[str, Any], runtime: ServingRuntimeSpec) -> dict[str, str]:
+    """Where the model server's own metrics are, which Prometheus then gets by the meter."""
+    if runtime.metrics is None:
+        return {}
+    number = port_number(spec, runtime.metrics.port) or port_number(spec, HTTP)
+    return {"METER_RUNTIME_METRICS": f"http://127.0.0.1:{number}{runtime.metrics.path}"}
+
+
+def _port(spec: dict[str, Any], own: dict[str, Any], name: str, first: int) -> int:
+    """A port of that name that nothing in the pod has a use for, added to the container."""
+    number = free_port(spec, first)
+    own["ports"].append({"name": name, "containerPort": number})
+    return number
+
+
+def _behind(container: dict[str, Any]) -> dict[str, Any]:
+    """The container with other names for the ports that the meter now has, wherever it has them."""
+    ports = container.get("ports") or []
+    renamed = dict(_renamed([p.get("name") for p in ports]))
+    if not renamed:
+        return container
+    named = [{**p, "name": renamed[p["name"]]} if p.get("name") in renamed else p for p in ports]
+    found = {**container, "ports": named}
+    for probe in _PROBES:
+        if isinstance(found.get(probe), dict):
+            found[probe] = _retargeted(found[probe], renamed)
+    hooks = found.get("lifecycle")
+    if isinstance(hooks, dict):
+        kept = {name: hooks[name] for name in _HOOKS if isinstance(hooks.get(name), dict)}
+        moved = {name: _retargeted(hook, renamed) for name, hook in kept.items()}
+        found["lifecycle"] = {**hooks, **moved}
+    return found
+
+
+def _renamed(names: list[str | None]) -> Iterator[tuple[str, str]]:
+    for name in LISTEN:
+        if name in names:
+            free = (f"{MODEL}{name}{end}" for end in ("", "-2", "-3"))
+            yield name, next(one for one in free if one not in names)
+
+
+def _retargeted(action: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """A probe or hook that goes to the same port as before."""
+    found = dict(action)
+    for handler in _HANDLERS:
+        if isinstance(how := found.get(handler), dict) and how.get("port") in renamed:
+            found[handler] = {**how, "port": renamed[how["port"]]}
+    return found

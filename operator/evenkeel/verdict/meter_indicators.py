@@ -1,0 +1,35 @@
+"""Indicators that the meter counts in front of each model server, whatever that is.
+
+As at gateways, answers of 400 and above are bad, of gRPC all but 0. The codes 200 and 0 are there
+from the start, so good requests are never missing. Bounds are those of its histograms.
+"""
+
+from __future__ import annotations
+
+from evenkeel.api.servingruntime import MetricQuery
+
+_OF = 'namespace="{{namespace}}",pod=~"{{pods}}"'
+_BOUNDS = (
+    *("0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5"),
+    *("1", "2.5", "5", "10", "30", "60"),
+)
+
+
+def _histogram(name: str, metric: str) -> MetricQuery:
+    return MetricQuery(
+        name=name,
+        total=f"sum by (pod) ({metric}_count{{{_OF}}})",
+        good=f'sum by (pod) ({metric}_bucket{{{_OF},le=~"{{{{le}}}}"}})',
+        thresholds=_BOUNDS,
+    )
+
+
+METER: tuple[MetricQuery, ...] = (
+    MetricQuery(
+        name="errors",
+        total=f"sum by (pod) (evenkeel_model_requests_total{{{_OF}}})",
+        good=f'sum by (pod) (evenkeel_model_requests_total{{{_OF},code=~"[123]..|0"}})',
+    ),
+    _histogram("latency", "evenkeel_model_request_duration_seconds"),
+    _histogram("time-to-first-token", "evenkeel_model_time_to_first_token_seconds"),
+)

@@ -1,0 +1,81 @@
+"""What a real Prometheus tells of the meters of a revision."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from evenkeel.adapters.access import Access
+from evenkeel.adapters.meters import Meters
+from evenkeel.adapters.prometheus import Prometheus
+from evenkeel.outside.meters import BlockQuestion, MeterQuestion, MeterSeen
+from evenkeel.verdict.indicators import pods
+
+from tests.support.operating import until
+from tests.support.real_prometheus import RealPrometheus, prometheus
+
+PODS = ("fraud-1-7d9f-abcde", "fraud-1-7d9f-bcdef")
+OTHER = "fraud-2-7d9f-abcde"
+BINS = [str(n) for n in range(12)] + ["missing"]
+
+
+def exposed(rows: int, state: str = "Used", digest: str = "d1") -> str:
+    """As the meter writes it: of 12 bins and the missing ones all rows are in bin 11."""
+    lines = [f'evenkeel_model_profile_info{{digest="{digest}",state="{state}",why="so"}} 1']
+    lines += [
+        f'evenkeel_model_bodies_total{{result="{result}"}} {number}'
+        for result, number in (("counted", rows), ("mismatched", 0))
+    ]
+    for label in BINS:
+        of = f'kind="feature",name="x",bin="{label}"'
+        count = rows if label == "11" else 0
+        lines.append(f"evenkeel_model_values_total{{{of}}} {count}")
+        lines.append(f'evenkeel_model_reference_values{{{of},range="to {label}"}} 7')
+    return "\n".join(lines) + "\n"
+
+
+async def scraped(server: RealPrometheus, adapter: Prometheus, text: str, mark: str) -> None:
+    """Exposes it at the first revision's pods, until they have been scraped twice."""
+    server.targets = dict.fromkeys(PODS, text) | {OTHER: exposed(1_000_000, digest="d9")}
+    began, deadline = time.time(), time.time() + 30
+    while True:
+        found = await adapter.ask(Access(server.url, guarded=False), f"timestamp({mark})")
+        mine = [s for s in found.samples if s.labels["pod"] in PODS and s.value > began + 1]
+        if len(mine) == len(PODS):
+            return
+        assert time.time() < deadline
+
+
+async def test_a_block_is_that_of_one_revision_and_stays_as_it_was(tmp_path: Path) -> None:
+    adapter = Prometheus()
+    async with prometheus(tmp_path, *PODS, OTHER) as server:
+        meters, access = Meters(adapter), Access(server.url, guarded=False)
+        now = MeterQuestion(None, "shop", pods("fraud-1"))
+        assert await meters.seen(now, access, None) == MeterSeen()
+        began = int(time.time())
+        for rows in (0, 100):
+            mark = f'evenkeel_model_values_total{{bin="11"}} == {rows}'
+            await scraped(server, adapter, exposed(rows), mark)
+        end = int(time.time()) + 1
+        await until(lambda: time.time() > end)
+        assert await meters.seen(now, access, None) == MeterSeen("Used", "d1", "so", counted=True)
+        question = BlockQuestion(None, "shop", pods("fraud-1"), end - began, end)
+        found = await meters.block(question, access, None)
+        assert (found.void, found.digest, found.end) == ("", "d1", end)
+        reference = {cell[2]: (reads, rows) for cell, reads, rows in found.reference}
+        assert reference == {label: (f"to {label}", 7) for label in BINS}
+        rows_of = {cell[2]: rows for cell, rows in found.rows}
+        # 100 of each pod, drawn out to the ends of the block.
+        assert 200 <= rows_of.pop("11") <= 400
+        assert set(rows_of.values()) == {0}
+        broken = exposed(100, "Broken", "")
+        await scraped(server, adapter, broken, 'evenkeel_model_profile_info{state="Broken"}')
+        assert await meters.block(question, access, None) == found, "the past stays as it was"
+        assert (await meters.seen(now, access, None)).state == "Broken"
+        later = int(time.time()) + 1
+        await until(lambda: time.time() > later)
+        after = BlockQuestion(None, "shop", pods("fraud-1"), 60, later)
+        assert (await meters.block(after, access, None)).void == "the profile was broken: so"
+        future = BlockQuestion(None, "shop", pods("fraud-1"), 60, end + 100_000)
+        assert (await meters.block(future, access, None)).void == "no meter was scraped"
+    await adapter.close()
