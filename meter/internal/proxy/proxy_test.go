@@ -51,6 +51,7 @@ type meter struct {
 	budget  *watch.Budget
 	queue   *watch.Queue
 	server  *httptest.Server
+	busy    *sync.WaitGroup
 	t       *testing.T
 }
 
@@ -58,7 +59,7 @@ const budget = 4 << 20
 
 func newMeter(t *testing.T, upstream string, change ...func(*proxy.Options)) *meter {
 	t.Helper()
-	m := &meter{seen: &seen{}, metrics: metrics.New("fraud", "fraud-1", "7"), budget: watch.NewBudget(budget), t: t}
+	m := &meter{seen: &seen{}, metrics: metrics.New("fraud", "fraud-1", "7"), budget: watch.NewBudget(budget), busy: &sync.WaitGroup{}, t: t}
 	m.queue = watch.NewQueue(stream.Observer{Count: m.metrics.Tokens, Next: m.seen}, m.told, 1<<20)
 	options := proxy.Options{
 		Revision: "fraud-1", Version: "7", MaxBody: 1 << 20, Metrics: m.metrics,
@@ -67,7 +68,12 @@ func newMeter(t *testing.T, upstream string, change ...func(*proxy.Options)) *me
 	for _, one := range change {
 		one(&options)
 	}
-	m.server = httptest.NewUnstartedServer(proxy.New(upstream, false, options))
+	made := proxy.New(upstream, false, options)
+	m.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.busy.Add(1)
+		defer m.busy.Done()
+		made.ServeHTTP(w, r)
+	}))
 	m.server.Config.Protocols = &http.Protocols{}
 	m.server.Config.Protocols.SetHTTP1(true)
 	m.server.Config.Protocols.SetUnencryptedHTTP2(true)
@@ -81,6 +87,7 @@ func newMeter(t *testing.T, upstream string, change ...func(*proxy.Options)) *me
 func (m *meter) settle() {
 	m.t.Helper()
 	m.server.Close()
+	m.busy.Wait()
 	m.queue.Close()
 	if left := m.budget.Left(); left != budget {
 		m.t.Errorf("%d bytes are still held", budget-left)

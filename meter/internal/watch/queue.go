@@ -3,6 +3,7 @@ package watch
 import (
 	"errors"
 	"net/http"
+	"sync"
 
 	"evenkeel.dev/meter/internal/exchange"
 )
@@ -23,27 +24,48 @@ type Queue struct {
 	limit     int64
 	queue     chan Passed
 	done      chan struct{}
+
+	mu     sync.RWMutex
+	closed bool
 }
 
 // NewQueue begins to hand over to the observer. uncounted is told of those that the observer does not get:
 // skipped, too_large or unreadable; it may be called by several goroutines. limit: of decoded bodies, in bytes.
 func NewQueue(observer exchange.Observer, uncounted func(result string), limit int64) *Queue {
-	q := &Queue{observer, uncounted, limit, make(chan Passed, waiting), make(chan struct{})}
+	q := &Queue{
+		observer: observer, uncounted: uncounted, limit: limit,
+		queue: make(chan Passed, waiting), done: make(chan struct{}),
+	}
 	go q.run()
 	return q
 }
 
 // Put hands over an exchange, and its copies with it. It does not wait.
 func (q *Queue) Put(passed Passed) {
-	select {
-	case q.queue <- passed:
-	default:
+	if !q.put(passed) {
 		q.drop(passed, Skipped)
 	}
 }
 
-// Close returns when all that has been put is looked at. Nothing may be put any more.
+func (q *Queue) put(passed Passed) bool {
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	if q.closed {
+		return false
+	}
+	select {
+	case q.queue <- passed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close returns when all that has been put is looked at. What is put later is not.
 func (q *Queue) Close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
 	close(q.queue)
 	<-q.done
 }
