@@ -27,6 +27,9 @@ const (
 	TokenHeader    = "Evenkeel-Feedback-Token"
 )
 
+// copyBytes are copied at a time: most answers are smaller, and there may be hundreds at once.
+const copyBytes = 8 << 10
+
 // replayBytes of a request are kept until it is answered, so that it can be sent again.
 const replayBytes = 64 << 10
 
@@ -137,7 +140,7 @@ func (p *Proxy) tell(header http.Header, request *http.Request) {
 
 type pool struct{ sync.Pool }
 
-var buffers = pool{sync.Pool{New: func() any { return new([32 << 10]byte) }}}
+var buffers = pool{sync.Pool{New: func() any { return new([copyBytes]byte) }}}
 
-func (p *pool) Get() []byte  { return p.Pool.Get().(*[32 << 10]byte)[:] }
-func (p *pool) Put(b []byte) { p.Pool.Put((*[32 << 10]byte)(b)) }
+func (p *pool) Get() []byte  { return p.Pool.Get().(*[copyBytes]byte)[:] }
+func (p *pool) Put(b []byte) { p.Pool.Put((*[copyBytes]byte)(b)) }

@@ -6,8 +6,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +20,6 @@ import (
 )
 
 const (
-	// memory is what the garbage collector aims at, unless GOMEMLIMIT says otherwise.
-	memory = 24 << 20
 	// copies of bodies hold at most this, all together.
 	copies = 8 << 20
 	// headerPatience is for a request's header.
@@ -41,9 +37,7 @@ type Watchers struct {
 // Run serves until the context ends and the requests that have come before are answered. The error says why it
 // cannot, or what the model server said to requests that should warm it up.
 func Run(until context.Context, c config.Config, m *metrics.Metrics, watchers Watchers) error {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memory)
-	}
+	limitMemory(limitFile)
 	ctx, stop := context.WithCancelCause(until)
 	defer stop(nil)
 
