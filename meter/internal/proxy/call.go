@@ -63,6 +63,10 @@ func answered(response *http.Response) error {
 	c := callOf(response.Request)
 	c.code, c.header = response.StatusCode, response.Header
 	c.proxy.tell(response.Header, c.in)
+	if response.Header.Get("Content-Type") == "" {
+		// Else net/http's server would guess one.
+		c.w.Header()["Content-Type"] = nil
+	}
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return nil
 	}

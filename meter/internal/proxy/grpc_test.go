@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -41,17 +43,19 @@ func (raw) Unmarshal(data mem.BufferSlice, v any) error {
 }
 
 // calls serves any method.
-func calls(t *testing.T, handler func(method string, stream grpc.ServerStream) error) (string, *grpc.Server) {
+func calls(
+	t *testing.T, handler func(method string, stream grpc.ServerStream) error, options ...grpc.ServerOption,
+) (string, *grpc.Server) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(grpc.ForceServerCodecV2(raw{}), grpc.UnknownServiceHandler(
+	server := grpc.NewServer(append(options, grpc.ForceServerCodecV2(raw{}), grpc.UnknownServiceHandler(
 		func(_ any, stream grpc.ServerStream) error {
 			method, _ := grpc.MethodFromServerStream(stream)
 			return handler(method, stream)
-		}))
+		}))...)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	return listener.Addr().String(), server
@@ -283,6 +287,41 @@ func TestCallsAreSignedInTheirTrailer(t *testing.T) {
 	if got := trailer.Get(proxy.TokenHeader); len(got) != 1 || got[0] != "abc->re: abc" {
 		t.Errorf("trailer %v", trailer)
 	}
+	client.Close()
+	m.settle()
+}
+
+// A server that ends its connections all the time, as one does that spreads its clients.
+func TestNoCallFailsForAConnectionThatEnds(t *testing.T) {
+	address, _ := calls(t, repeat, grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: time.Millisecond}))
+	m, client := grpcMeter(t, address)
+	for i := range 500 {
+		if answer, err := ask(client, modelInfer, "abc"); err != nil || answer != "re: abc" {
+			t.Fatalf("call %d was answered %q, %v", i, answer, err)
+		}
+	}
+	client.Close()
+	m.settle()
+}
+
+func TestMoreCallsAtATimeThanAConnectionHas(t *testing.T) {
+	var together sync.WaitGroup
+	together.Add(20)
+	address, _ := calls(t, func(method string, stream grpc.ServerStream) error {
+		together.Done()
+		together.Wait()
+		return repeat(method, stream)
+	}, grpc.MaxConcurrentStreams(3))
+	m, client := grpcMeter(t, address)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if answer, err := ask(client, modelInfer, "abc"); err != nil || answer != "re: abc" {
+				t.Errorf("answered %q, %v", answer, err)
+			}
+		})
+	}
+	all.Wait()
 	client.Close()
 	m.settle()
 }

@@ -53,6 +53,7 @@ type Options struct {
 type Proxy struct {
 	Options
 	http1, http2 *http.Transport
+	address      string
 	grpc         bool
 	forward      httputil.ReverseProxy
 }
@@ -60,7 +61,7 @@ type Proxy struct {
 // New passes on to an address. grpc: all that comes by HTTP/2 goes there by HTTP/2; else only gRPC does, as
 // many model servers speak HTTP/1.1 alone.
 func New(address string, grpc bool, options Options) *Proxy {
-	p := &Proxy{Options: options, http1: http1(address), http2: http2(address), grpc: grpc}
+	p := &Proxy{Options: options, http1: http1(), http2: http2(), address: address, grpc: grpc}
 	p.forward = httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      p,
@@ -98,10 +99,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // rewrite leaves a request as the client has sent it.
 func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.Scheme = "http"
-	r.Out.URL.Host = r.In.Host
-	if r.Out.URL.Host == "" {
-		r.Out.URL.Host = "localhost"
-	}
+	r.Out.URL.Host = p.address
 	r.Out.URL.RawQuery = r.In.URL.RawQuery
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values, given := r.In.Header[name]; given {

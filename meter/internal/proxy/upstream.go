@@ -23,10 +23,10 @@ var errStale = errors.New("the model server has closed the connection")
 
 var dialer = net.Dialer{Timeout: 30 * time.Second}
 
-// http1 speaks HTTP/1.1 to a model server, wherever requests say that they go.
-func http1(address string) *http.Transport {
+// http1 speaks HTTP/1.1.
+func http1() *http.Transport {
 	return &http.Transport{
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			made, err := dialer.DialContext(ctx, network, address)
 			if err != nil {
 				return nil, err
@@ -41,13 +41,11 @@ func http1(address string) *http.Transport {
 }
 
 // http2 speaks HTTP/2 without TLS.
-func http2(address string) *http.Transport {
+func http2() *http.Transport {
 	protocols := &http.Protocols{}
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Transport{
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, address)
-		},
+		DialContext:        dialer.DialContext,
 		DisableCompression: true,
 		IdleConnTimeout:    idle,
 		Protocols:          protocols,
