@@ -138,8 +138,8 @@ def compare(
         rss = peak_rss(meter) / MEBIBYTE
     p50 = 1000 * median(metered.p50 - bare.p50 for bare, metered in pairs)
     p99 = 1000 * median(metered.p99 - bare.p99 for bare, metered in pairs)
-    bare, metered = (_median([pair[side] for pair in pairs]) for side in (0, 1))
-    print(f"{name}, {rate}/s, {rounds} x {seconds} s: bare {bare}, metered {metered}", flush=True)
+    told = [_median([pair[side] for pair in pairs]) for side in (0, 1)]
+    print(f"{name}, {rate}/s, {rounds} x {seconds} s: bare {told[0]}, metered {told[1]}")
     print(f"{name}: the meter used {cpu:.3f} processors", flush=True)
     return [
         at_most(f"{name}: p50, more", p50, P50_MS, "ms", 2),
