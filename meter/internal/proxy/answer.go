@@ -41,7 +41,7 @@ func (a *answer) Read(p []byte) (int, error) {
 	if a.broken != nil {
 		// A stream that is reset would be an internal error for the client, who may try again.
 		a.trailer()
-		setStatus(a.response.Trailer, unavailable, "the model server has broken off: "+a.broken.Error())
+		setStatus(a.response.Trailer, a.call.lost(a.call.in.Context()), "the model server has broken off: "+a.broken.Error())
 		return n, io.EOF
 	}
 	if err == io.EOF {
@@ -57,10 +57,7 @@ func (a *answer) status(client context.Context) int {
 			return code
 		}
 	}
-	if client.Err() != nil {
-		return a.call.gaveUp()
-	}
-	return unavailable
+	return a.call.lost(client)
 }
 
 func (a *answer) trailer() http.Header {

@@ -117,10 +117,7 @@ func failed(w http.ResponseWriter, out *http.Request, err error) {
 	told := fmt.Sprintf("the model server did not answer: %v", err)
 	c.proxy.tell(w.Header(), c.in)
 	if c.protocol == exchange.GRPC {
-		c.code = c.gaveUp()
-		if out.Context().Err() == nil {
-			c.code = unavailable
-		}
+		c.code = c.lost(out.Context())
 		w.Header().Set("Content-Type", "application/grpc")
 		setStatus(w.Header(), c.code, told)
 		w.WriteHeader(http.StatusOK)

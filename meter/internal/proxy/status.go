@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -37,6 +38,14 @@ func setStatus(header http.Header, code int, message string) {
 var units = map[byte]time.Duration{
 	'H': time.Hour, 'M': time.Minute, 'S': time.Second,
 	'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
+}
+
+// lost is the status of a call without one: the model server ends it as well when its deadline has passed.
+func (c *call) lost(client context.Context) int {
+	if code := c.gaveUp(); client.Err() != nil || code == deadlineExceeded {
+		return code
+	}
+	return unavailable
 }
 
 // gaveUp is the status of a call that its client has ended: it says so in the same way when its deadline has
