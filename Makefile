@@ -36,17 +36,18 @@ lint: $(VENV)/.installed ## Style, types, layers, generated files
 	MYPYPATH=operator:. $(VENV)/bin/mypy --python-version 3.10 operator/evenkeel/trainer
 	MYPYPATH=operator:. $(VENV)/bin/mypy -p dev -p demo -p bench -p e2e
 	PYTHONPATH=operator $(VENV)/bin/lint-imports
+	if command -v gofmt >/dev/null; then test -z "$$(gofmt -l meter | tee /dev/stderr)"; fi
 
 # Needs neither network nor built binaries, which this proves, as root:
 #   unshare --net bash -c 'ip link set lo up && make unit'
 .PHONY: unit
 unit: $(VENV)/.installed ## Tests of pure decisions and single parts, offline, in a minute or two
-	$(RUN) -m pytest tests --ignore=tests/apiserver --ignore=tests/chart --ignore=tests/integrations
+	$(RUN) -m pytest tests --ignore=tests/apiserver --ignore=tests/chart --ignore=tests/integrations --ignore=tests/meter
 
 # These tests wait more than they work; each process has an API server of its own.
 .PHONY: apiserver
-apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd
-	$(RUN) -m pytest --numprocesses=4 --dist=loadfile tests/apiserver tests/chart
+apiserver: $(VENV)/.installed ## Tests against a real kube-apiserver and etcd, and those of the meter
+	$(RUN) -m pytest --numprocesses=4 --dist=loadfile tests/apiserver tests/chart tests/meter
 
 .PHONY: test-integrations
 test-integrations: $(VENV)/.installed ## The tools that teams bring, for real, beside a real API server and on a real node

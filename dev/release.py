@@ -36,7 +36,7 @@ from dev.images.tools import BuildError
 from dev.paths import ROOT
 
 SUMS = "SHA256SUMS"
-PUBLISHED = ("operator", "data")
+PUBLISHED = ("operator", "data", "meter")
 """Names of the images that a release has."""
 Say = Callable[[str], None]
 

@@ -60,6 +60,12 @@ IMAGES = (
         "libtasn1-6 libunistring2 libzstd1",
     ),
     Image(
+        "meter",
+        "docker.io/evenkeel/meter:dev",
+        "meter/Dockerfile",
+        module="meter",
+    ),
+    Image(
         "mlserver",
         "docker.io/seldonio/mlserver:1.7.1",
         "dev/images/mlserver/Dockerfile",

@@ -51,7 +51,7 @@ def debian(package: str, cache: Path) -> Path:
 
 
 def go(module: str, cache: Path) -> Path:
-    """Builds the tools that a Go module locks into <folder>/go/bin."""
+    """Builds what the Dockerfile in a Go module's folder builds into <folder>/go/bin."""
     source = ROOT / module
 
     def make(folder: Path) -> None:

@@ -14,6 +14,7 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.times import parse
 from evenkeel.retraining.production import Shown
+from evenkeel.rollout.probation import serving
 
 
 def shown(
@@ -46,10 +47,10 @@ def _drifted(store: Store, champion: ModelVersion) -> Iterator[tuple[str, GroupS
         if obj is None:
             continue
         status = store.parse(ModelDeployment, obj).status
-        stable, known = status.stable, status.monitoring
-        if stable is None or known is None or stable.version != version:
+        serves, known = serving(status), status.monitoring
+        if serves is None or known is None or serves.version != version:
             continue
-        if known.revision == stable.revision:
+        if known.revision == serves.revision:
             yield from ((name, one) for one in known.groups if one.drifted_since is not None)
 
 

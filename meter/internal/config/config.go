@@ -1,0 +1,141 @@
+// Package config is what the environment tells the meter.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// Most that METER_MAX_BODY_BYTES may be: copies are held in memory.
+const mostBodyBytes = 64 << 20
+
+// Config is that of the sidecar. Addresses are host:port; an empty one says that there is none.
+type Config struct {
+	Listen, Upstream         string
+	GRPCListen, GRPCUpstream string
+	AdminListen              string
+	// RuntimeMetrics is the URL of the model server's own metrics.
+	RuntimeMetrics                string
+	Deployment, Revision, Version string
+	// Profile is the path of the reference profile.
+	Profile string
+	// MaxBodyBytes is the size up to which bodies are looked at.
+	MaxBodyBytes int64
+	// Spacing is the least time between two rows that are counted.
+	Spacing time.Duration
+	// ReadyPath is the model server's; empty: it is ready when it accepts connections.
+	ReadyPath string
+	// WarmUp is nil if none is wanted.
+	WarmUp *WarmUp
+	// Keys is the folder of keys that sign feedback tokens.
+	Keys string
+	// Slices are names of features.
+	Slices []string
+}
+
+// FromEnvironment reads the variables METER_* and WARM_UP_*; empty ones are as absent ones.
+//
+// The error is one line that says which variable is wrong and what it must be.
+func FromEnvironment(getenv func(string) string) (Config, error) {
+	e := environment{getenv: getenv}
+	c := Config{
+		Listen:         e.address("METER_LISTEN", ":8090"),
+		Upstream:       e.address("METER_UPSTREAM", "127.0.0.1:8080"),
+		GRPCListen:     e.address("METER_GRPC_LISTEN", ""),
+		GRPCUpstream:   e.address("METER_GRPC_UPSTREAM", ""),
+		AdminListen:    e.address("METER_ADMIN_LISTEN", ":8092"),
+		RuntimeMetrics: e.url("METER_RUNTIME_METRICS"),
+		Deployment:     e.header("METER_DEPLOYMENT"),
+		Revision:       e.header("METER_REVISION"),
+		Version:        e.header("METER_VERSION"),
+		Profile:        getenv("METER_PROFILE"),
+		MaxBodyBytes:   e.number("METER_MAX_BODY_BYTES", 1<<20, 0, mostBodyBytes),
+		Spacing:        time.Duration(e.number("METER_SPACING_MILLISECONDS", 0, 0, 86400_000)) * time.Millisecond,
+		ReadyPath:      e.path("METER_READY_PATH"),
+		WarmUp:         e.warmUp(),
+		Keys:           getenv("METER_KEYS"),
+		Slices:         names(getenv("METER_SLICES")),
+	}
+	if (c.GRPCListen == "") != (c.GRPCUpstream == "") {
+		e.wrong("METER_GRPC_LISTEN", "must be given together with METER_GRPC_UPSTREAM")
+	}
+	return c, e.problem
+}
+
+// environment reads variables, and keeps what was wrong first.
+type environment struct {
+	getenv  func(string) string
+	problem error
+}
+
+func (e *environment) wrong(name, must string) {
+	if e.problem == nil {
+		e.problem = fmt.Errorf("%s is %q: it %s", name, e.getenv(name), must)
+	}
+}
+
+func (e *environment) address(name, otherwise string) string {
+	value := e.getenv(name)
+	if value == "" {
+		return otherwise
+	}
+	_, port, err := net.SplitHostPort(value)
+	if number, wrong := strconv.Atoi(port); err != nil || wrong != nil || number < 0 || number > 65535 {
+		e.wrong(name, "must be an address such as 127.0.0.1:8080 or :8090")
+	}
+	return value
+}
+
+func (e *environment) number(name string, otherwise, least, most int64) int64 {
+	value := e.getenv(name)
+	if value == "" {
+		return otherwise
+	}
+	number, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || number < least || number > most {
+		e.wrong(name, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+	}
+	return number
+}
+
+func (e *environment) url(name string) string {
+	value := e.getenv(name)
+	parsed, err := url.Parse(value)
+	if value != "" && (err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "") {
+		e.wrong(name, "must be a URL such as http://127.0.0.1:8082/metrics")
+	}
+	return value
+}
+
+func (e *environment) path(name string) string {
+	value := e.getenv(name)
+	if _, err := url.ParseRequestURI(value); value != "" && (err != nil || value[0] != '/') {
+		e.wrong(name, "must be a path that begins with /")
+	}
+	return value
+}
+
+// header reads what answers tell in a header.
+func (e *environment) header(name string) string {
+	value := e.getenv(name)
+	if !httpguts.ValidHeaderFieldValue(value) {
+		e.wrong(name, "must be text without control characters")
+	}
+	return value
+}
+
+func names(list string) []string {
+	var found []string
+	for name := range strings.SplitSeq(list, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			found = append(found, name)
+		}
+	}
+	return found
+}

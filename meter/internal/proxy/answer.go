@@ -1,0 +1,128 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"evenkeel.dev/meter/internal/exchange"
+	"evenkeel.dev/meter/internal/stream"
+	"evenkeel.dev/meter/internal/watch"
+)
+
+// answer is an answer's body as it passes.
+type answer struct {
+	io.ReadCloser
+	call     *call
+	response *http.Response
+	// kept and tokens are nil if nobody looks.
+	kept   *watch.Copy
+	tokens *stream.Tokens
+	// broken is why the model server did not finish it.
+	broken error
+}
+
+func (a *answer) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	if n > 0 && a.tokens != nil {
+		a.tokens.Add(p[:n], time.Now())
+	}
+	if n > 0 && a.kept != nil {
+		a.kept.Add(p[:n])
+	}
+	if err != nil && err != io.EOF && a.call.in.Context().Err() == nil {
+		a.broken = err
+	}
+	if a.call.protocol != exchange.GRPC || err == nil {
+		return n, err
+	}
+	if a.broken != nil {
+		// A stream that is reset would be an internal error for the client, who may try again.
+		a.trailer()
+		setStatus(a.response.Trailer, a.call.lost(a.call.in.Context()), "the model server has broken off: "+a.broken.Error())
+		return n, io.EOF
+	}
+	if err == io.EOF {
+		a.signTrailer()
+	}
+	return n, err
+}
+
+// status is gRPC's, once the answer is over.
+func (a *answer) status(client context.Context) int {
+	for _, header := range []http.Header{a.response.Trailer, a.response.Header} {
+		if code := status(header); code >= 0 {
+			return code
+		}
+	}
+	return a.call.lost(client)
+}
+
+func (a *answer) trailer() http.Header {
+	if a.response.Trailer == nil {
+		a.response.Trailer = http.Header{}
+	}
+	return a.response.Trailer
+}
+
+// sign puts a feedback token into an answer's header, for which the answer is read before that is sent. One
+// whose length is not known is not: it may be a stream.
+func (c *call) sign(response *http.Response) {
+	if c.proxy.Signer == nil || c.protocol == exchange.GRPC || response.StatusCode/100 != 2 ||
+		response.ContentLength < 0 || response.ContentLength > c.proxy.MaxBody || c.body == nil {
+		return
+	}
+	var read bytes.Buffer
+	_, err := io.Copy(&read, c.answer)
+	rest := io.Reader(&read)
+	if err != nil {
+		rest = io.MultiReader(&read, failing{err})
+	}
+	response.Body = struct {
+		io.Reader
+		io.Closer
+	}{rest, c.answer}
+	if token := c.token(); err == nil && token != "" {
+		response.Header.Set(TokenHeader, token)
+	}
+}
+
+// signTrailer does it where the answer's trailer comes last.
+func (a *answer) signTrailer() {
+	if a.call.proxy.Signer == nil || a.kept == nil || status(a.response.Trailer) != 0 {
+		return
+	}
+	if token := a.call.token(); token != "" {
+		a.trailer().Set(TokenHeader, token)
+	}
+}
+
+// token is "" where the bodies are not whole, and of streams of several messages.
+func (c *call) token() string {
+	if c.body == nil {
+		return ""
+	}
+	c.body.mu.Lock()
+	defer c.body.mu.Unlock()
+	for _, body := range []*watch.Copy{c.body.kept, c.answer.kept} {
+		if _, lost := body.Bytes(); lost != "" {
+			return ""
+		}
+	}
+	code := c.code
+	if c.protocol == exchange.GRPC {
+		code = 0
+	}
+	passed := watch.Passed{Exchange: c.exchange(code), Request: c.body.kept, Response: c.answer.kept}
+	exchanges, err := watch.Exchanges(passed, c.proxy.MaxBody)
+	if err != nil || len(exchanges) != 1 {
+		return ""
+	}
+	return c.proxy.Signer.Token(exchanges[0])
+}
+
+type failing struct{ error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.error }

@@ -1,0 +1,144 @@
+// Package proxy passes requests on to a model server, and counts them.
+//
+// One reverse proxy of the standard library does it for HTTP/1.1, HTTP/2 and gRPC, which is HTTP/2 with
+// trailers: it needs to know nothing of methods and messages, and streams, status and metadata pass as they are.
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"time"
+
+	"evenkeel.dev/meter/internal/exchange"
+	"evenkeel.dev/meter/internal/metrics"
+	"evenkeel.dev/meter/internal/watch"
+)
+
+// Headers of answers.
+const (
+	RevisionHeader = "Evenkeel-Revision"
+	VersionHeader  = "Evenkeel-Version"
+	RequestID      = "X-Request-Id"
+	TokenHeader    = "Evenkeel-Feedback-Token"
+)
+
+// copyBytes are copied at a time: most answers are smaller, and there may be hundreds at once.
+const copyBytes = 8 << 10
+
+// replayBytes of a request are kept until it is answered, so that it can be sent again.
+const replayBytes = 64 << 10
+
+// Options of proxies.
+type Options struct {
+	Revision, Version string
+	// MaxBody is the size up to which bodies are looked at, in bytes.
+	MaxBody int64
+	Metrics *metrics.Metrics
+	Budget  *watch.Budget
+	Queue   *watch.Queue
+	// Looked tells whether somebody looks at the bodies of all that is counted.
+	Looked bool
+	// Signer is nil if answers get no feedback token. Looked is true if there is one.
+	Signer exchange.Signer
+	// Draining tells whether clients should look for another server.
+	Draining func() bool
+}
+
+// Proxy passes requests on to one address of a model server.
+type Proxy struct {
+	Options
+	http1, http2 *http.Transport
+	address      string
+	grpc         bool
+	forward      httputil.ReverseProxy
+}
+
+// New passes on to an address. grpc: all that comes by HTTP/2 goes there by HTTP/2; else only gRPC does, as
+// many model servers speak HTTP/1.1 alone.
+func New(address string, grpc bool, options Options) *Proxy {
+	p := &Proxy{Options: options, http1: http1(), http2: http2(), address: address, grpc: grpc}
+	p.forward = httputil.ReverseProxy{
+		Rewrite:        p.rewrite,
+		Transport:      p,
+		BufferPool:     &buffers,
+		ModifyResponse: answered,
+		ErrorHandler:   failed,
+		ErrorLog:       log.New(io.Discard, "", 0),
+	}
+	return p
+}
+
+// ServeHTTP passes a request on.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get(RequestID) == "" {
+		r.Header.Set(RequestID, rand.Text())
+	}
+	if r.Header.Get("Upgrade") == "h2c" {
+		// Anybody in between may decline it; in HTTP/1.1 the request is understood, and so counted.
+		for _, name := range []string{"Upgrade", "Connection", "Http2-Settings"} {
+			r.Header.Del(name)
+		}
+	}
+	c := &call{proxy: p, began: time.Now(), in: r, w: w, protocol: exchange.HTTP}
+	if isGRPC(r.Header) {
+		c.protocol = exchange.GRPC
+		c.counted = isCall(r.URL.Path)
+	} else {
+		c.counted = isInference(r)
+	}
+	c.begin()
+	defer c.end()
+	p.forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
+}
+
+// rewrite leaves a request as the client has sent it.
+func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
+	r.Out.URL.Scheme = "http"
+	r.Out.URL.Host = p.address
+	r.Out.URL.RawQuery = r.In.URL.RawQuery
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if values, given := r.In.Header[name]; given {
+			r.Out.Header[name] = values
+		}
+	}
+	// Its values come after the body.
+	r.Out.Trailer = r.In.Trailer
+	if r.Out.Body != nil {
+		callOf(r.Out).spool(r.Out)
+	}
+}
+
+// RoundTrip sends a request by the protocol that the model server speaks.
+func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
+	if in := callOf(r).in; in.ProtoMajor == 2 && (p.grpc || isGRPC(in.Header)) {
+		return p.http2.RoundTrip(r)
+	}
+	return p.http1.RoundTrip(r)
+}
+
+// tell puts into an answer's header where it comes from.
+func (p *Proxy) tell(header http.Header, request *http.Request) {
+	for name, value := range map[string]string{RevisionHeader: p.Revision, VersionHeader: p.Version} {
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+	if header.Get(RequestID) == "" {
+		header.Set(RequestID, request.Header.Get(RequestID))
+	}
+	if p.Draining != nil && p.Draining() && request.ProtoMajor == 1 {
+		header.Set("Connection", "close")
+	}
+}
+
+type pool struct{ sync.Pool }
+
+var buffers = pool{sync.Pool{New: func() any { return new([copyBytes]byte) }}}
+
+func (p *pool) Get() []byte  { return p.Pool.Get().(*[copyBytes]byte)[:] }
+func (p *pool) Put(b []byte) { p.Pool.Put((*[copyBytes]byte)(b)) }

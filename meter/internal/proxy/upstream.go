@@ -1,0 +1,109 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// idle is how long connections to the model server are kept: less than any model server keeps them (gunicorn
+// two seconds, uvicorn five), so that it is not the one that closes them just when they are used again.
+const idle = time.Second
+
+const (
+	streamBuffer     = 256 << 10
+	connectionBuffer = 16 << 20
+)
+
+var errStale = errors.New("the model server has closed the connection")
+
+var dialer = net.Dialer{Timeout: 30 * time.Second}
+
+// http1 speaks HTTP/1.1.
+func http1() *http.Transport {
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			made, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return watched(made), nil
+		},
+		DisableCompression:    true,
+		ExpectContinueTimeout: time.Second,
+		IdleConnTimeout:       idle,
+		MaxIdleConnsPerHost:   1024,
+	}
+}
+
+// http2 speaks HTTP/2 without TLS.
+func http2() *http.Transport {
+	protocols := &http.Protocols{}
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Transport{
+		DialContext:        dialer.DialContext,
+		DisableCompression: true,
+		IdleConnTimeout:    idle,
+		Protocols:          protocols,
+		HTTP2:              Limits(),
+	}
+}
+
+// Limits of what HTTP/2 buffers where one side is slower than the other, on both sides.
+func Limits() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: connectionBuffer,
+	}
+}
+
+// connection refuses to write to a model server that has closed it since its last answer.
+//
+// http.Transport sends any request again of which nothing was written, but no POST of which something was: a
+// model may have got it. It learns of the end in a goroutine of its own, which may be late; the kernel knows.
+// It is what the MySQL driver of Go does before its first write.
+type connection struct {
+	net.Conn
+	raw      syscall.RawConn
+	answered atomic.Bool
+}
+
+func watched(made net.Conn) net.Conn {
+	if owner, ok := made.(syscall.Conn); ok {
+		if raw, err := owner.SyscallConn(); err == nil {
+			return &connection{Conn: made, raw: raw}
+		}
+	}
+	return made
+}
+
+func (c *connection) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.answered.Store(true)
+	}
+	return n, err
+}
+
+func (c *connection) Write(p []byte) (int, error) {
+	if c.answered.Swap(false) && c.ended() {
+		return 0, errStale
+	}
+	return c.Conn.Write(p)
+}
+
+// ended looks without taking anything away, and beside the reader who waits.
+func (c *connection) ended() bool {
+	var n int
+	var err error
+	var one [1]byte
+	if c.raw.Control(func(fd uintptr) {
+		n, _, err = syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	}) != nil {
+		return true
+	}
+	return n == 0 && err == nil || errors.Is(err, syscall.ECONNRESET)
+}

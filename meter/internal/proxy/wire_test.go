@@ -1,0 +1,306 @@
+package proxy_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/textproto"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func gzipped(text string) []byte {
+	var made bytes.Buffer
+	writer := gzip.NewWriter(&made)
+	_, _ = io.WriteString(writer, text)
+	_ = writer.Close()
+	return made.Bytes()
+}
+
+// wire is a client's bare connection.
+type wire struct {
+	net.Conn
+	*textproto.Reader
+	t *testing.T
+}
+
+func dial(t *testing.T, url string) *wire {
+	t.Helper()
+	connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { connection.Close() })
+	return &wire{connection, textproto.NewReader(bufio.NewReader(connection)), t}
+}
+
+func (w *wire) send(text string) {
+	w.t.Helper()
+	if _, err := io.WriteString(w, strings.ReplaceAll(text, "\n", "\r\n")); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *wire) line() string {
+	w.t.Helper()
+	line, err := w.ReadLine()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return line
+}
+
+func (w *wire) answer(method string) *http.Response {
+	w.t.Helper()
+	answer, err := http.ReadResponse(w.R, &http.Request{Method: method})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answer
+}
+
+func TestConnectionsAreKept(t *testing.T) {
+	var made atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			made.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	m := newMeter(t, server.Listener.Addr().String())
+	client := dial(t, m.url)
+	for range 20 {
+		client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 2\n\n{}")
+		if body := text(t, client.answer("POST")); body != "{}" {
+			t.Errorf("answered %q", body)
+		}
+	}
+	if made.Load() > 3 {
+		t.Errorf("%d connections for 20 requests", made.Load())
+	}
+}
+
+// A model server that closes connections after each answer, and does not say so, as one does whose time for idle
+// connections is over. Each request comes just then.
+func TestNoRequestFailsForAConnectionThatIsClosed(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	closed := make(chan struct{}, 1)
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				request, err := http.ReadRequest(bufio.NewReader(connection))
+				if err != nil {
+					return
+				}
+				body, _ := io.ReadAll(request.Body)
+				fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+				connection.Close()
+				closed <- struct{}{}
+			}()
+		}
+	}()
+	m := newMeter(t, listener.Addr().String())
+	large := strings.Repeat("x", 200_000)
+	for i := range 500 {
+		want := "small"
+		if i%10 == 9 {
+			want = large
+		}
+		if answer, body := post(t, m.url+infer, want); answer.StatusCode != http.StatusOK || body != want {
+			t.Fatalf("request %d was answered %d %.100q", i, answer.StatusCode, body)
+		}
+		<-closed
+	}
+	m.settle()
+}
+
+func TestTheServerDecidesAboutExpectedBodies(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		echo(w, r)
+	}))
+	const head = "POST /score HTTP/1.1\nHost: a\nContent-Length: 3\nExpect: 100-continue\n"
+	client := dial(t, m.url)
+	client.send(head + "\n")
+	if answer := client.answer("POST"); answer.StatusCode != http.StatusUnauthorized {
+		t.Errorf("answered %s", answer.Status)
+	}
+	client = dial(t, m.url)
+	client.send(head + "Authorization: me\n\n")
+	if line := client.line(); line != "HTTP/1.1 100 Continue" {
+		t.Errorf("answered %s", line)
+	}
+	client.line()
+	client.send("abc")
+	if body := text(t, client.answer("POST")); body != "abc" {
+		t.Errorf("answered %q", body)
+	}
+}
+
+func TestChunksAndTrailersPassBothWays(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "Sum")
+		echo(w, r)
+		w.Header().Set("Sum", r.Trailer.Get("Sum"))
+	}))
+	client := dial(t, m.url)
+	client.send("POST /score HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\nTrailer: Sum\n\n3\nabc\n2\nde\n0\nSum: 5\n\n")
+	answer := client.answer("POST")
+	if body := text(t, answer); body != "abcde" || answer.Trailer.Get("Sum") != "5" {
+		t.Errorf("answered %q %v", body, answer.Trailer)
+	}
+	m.settle()
+	if len(m.exchanges) != 1 || string(m.exchanges[0].Request) != "abcde" {
+		t.Errorf("observed %v", m.exchanges)
+	}
+}
+
+func TestChunksComeAndGoAtTheSameTime(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		_ = control.EnableFullDuplex()
+		lines := bufio.NewScanner(r.Body)
+		for lines.Scan() {
+			fmt.Fprintln(w, lines.Text())
+			_ = control.Flush()
+		}
+	}))
+	client := dial(t, m.url)
+	client.send("POST /score HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n")
+	client.send("5\nabc\n\n")
+	answer := client.answer("POST")
+	lines := bufio.NewScanner(answer.Body)
+	for _, want := range []string{"abc", "def"} {
+		if !lines.Scan() || strings.TrimSpace(lines.Text()) != want {
+			t.Fatalf("answered %q", lines.Text())
+		}
+		if want == "abc" {
+			client.send("5\ndef\n\n")
+		}
+	}
+	client.send("0\n\n")
+	for lines.Scan() {
+	}
+	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 2\n\ng\n")
+	if body := text(t, client.answer("POST")); body != "g\n" {
+		t.Errorf("then answered %q", body)
+	}
+}
+
+func TestAnEarlyAnswerDoesNotWaitForTheBody(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	}))
+	client := dial(t, m.url)
+	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 100000000\n\nabc")
+	if answer := client.answer("POST"); answer.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("answered %s", answer.Status)
+	}
+	client.Close()
+	m.settle()
+	if m.counted("http", "413") != 1 {
+		t.Error("it is not counted")
+	}
+}
+
+func TestAnAnswerMayEndWithItsConnection(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(connection, "HTTP/1.0 200 OK\r\n\r\nabc")
+		connection.Close()
+	}))
+	if _, body := post(t, m.url+infer, "{}"); body != "abc" {
+		t.Errorf("answered %q", body)
+	}
+}
+
+func TestAnswersToHeadHaveALengthAndNoBody(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "77") }))
+	client := dial(t, m.url)
+	for range 2 {
+		client.send("HEAD / HTTP/1.1\nHost: a\n\n")
+		if answer := client.answer("HEAD"); answer.ContentLength != 77 {
+			t.Errorf("answered %v", answer)
+		}
+	}
+}
+
+func TestConnectionsAreUpgraded(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		connection, buffer, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer connection.Close()
+		fmt.Fprintf(connection, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", r.Header.Get("Upgrade"))
+		_, _ = io.Copy(connection, buffer)
+	}))
+	client := dial(t, m.url)
+	client.send("GET /ws HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n")
+	if answer := client.answer("GET"); answer.StatusCode != 101 || answer.Header.Get("Upgrade") != "websocket" {
+		t.Fatalf("answered %v", answer)
+	}
+	client.send("ping\n")
+	if line := client.line(); line != "ping" {
+		t.Errorf("answered %q", line)
+	}
+}
+
+func TestAnUpgradeToHTTP2IsDeclined(t *testing.T) {
+	var upgrade string
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		upgrade = r.Header.Get("Upgrade")
+		echo(w, r)
+	}))
+	client := dial(t, m.url)
+	client.send("POST /score HTTP/1.1\nHost: a\nConnection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABkAAQAAP__\nContent-Length: 2\n\n{}")
+	if body := text(t, client.answer("POST")); body != "{}" || upgrade != "" {
+		t.Errorf("answered %q, the model server got %q", body, upgrade)
+	}
+}
+
+func TestABrokenRequestIsTheClientsFault(t *testing.T) {
+	began := make(chan struct{}, 2)
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		began <- struct{}{}
+		echo(w, r)
+	}))
+	client := dial(t, m.url)
+	client.send("POST /score HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\nnonsense\n")
+	if answer := client.answer("POST"); answer.StatusCode != http.StatusBadRequest {
+		t.Errorf("answered %s", answer.Status)
+	}
+	client = dial(t, m.url)
+	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 9\n\nabc")
+	<-began
+	<-began
+	client.Close()
+	m.settle()
+	if m.counted("http", "400") != 1 || m.counted("http", "499") != 1 {
+		t.Errorf("counted %v and %v", m.counted("http", "400"), m.counted("http", "499"))
+	}
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"context"
+
+	"evenkeel.dev/meter/internal/config"
+	"evenkeel.dev/meter/internal/count"
+	"evenkeel.dev/meter/internal/metrics"
+	"evenkeel.dev/meter/internal/sidecar"
+	"evenkeel.dev/meter/internal/token"
+)
+
+// watchers look at bodies as the configuration says.
+func watchers(ctx context.Context, c config.Config, m *metrics.Metrics) sidecar.Watchers {
+	counter := count.New(c.Profile, c.Spacing, m.Registerer)
+	go counter.Watch(ctx)
+	found := sidecar.Watchers{
+		Observer:  counter,
+		Uncounted: counter.Uncounted,
+	}
+	if c.Keys != "" {
+		keys := token.OpenKeys(c.Keys)
+		found.Signer = token.NewSigner(keys, c.Deployment, c.Revision, c.Slices, counter.Profile)
+	}
+	return found
+}
