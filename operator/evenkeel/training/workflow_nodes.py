@@ -57,7 +57,7 @@ def _is_time(value: Any) -> bool:
 
 
 def _of_nodes(name: str, status: Json) -> JSON:
-    by_id = status.get("nodes") or {}
+    by_id = _object(status.get("nodes"))
     nodes = [by_id[key] for key in sorted(by_id)]
     failed = [n for n in nodes if _failed(n) and n.get("message") != status.get("message")]
     # The entrypoint's node has the Workflow's own name.
