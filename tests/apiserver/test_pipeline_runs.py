@@ -196,7 +196,8 @@ async def test_the_run_s_own_time_out_ends_it_there_once_it_can_be_reached(
         await until(lambda: w.ns.status(RUN, "TrainingRun")["run"]["name"])
         (run,) = kfp.runs.values()
         kfp.fault = lambda request: web.Response(status=503)
-        await until(lambda: ready(w)[0] == "TimedOut")
+        # An answer from after the deadline is waited for, for a minute and two intervals.
+        await until(lambda: ready(w)[0] == "TimedOut", seconds=180)
         assert kfp.terminated == []
     kfp.fault = lambda request: None
     async with w.operator() as operator:
