@@ -25,6 +25,7 @@ IMAGES = (
     "demo",
     "mlserver",
     "storage-initializer",
+    "meter",
     "prometheus",
     "alertmanager",
     "traefik",
