@@ -58,7 +58,7 @@ def test_services_lead_to_it_and_it_to_the_model_server() -> None:
     assert [(p["name"], p["containerPort"]) for p in meter["ports"]] == [
         ("http", 8090),
         ("grpc", 8091),
-        ("meter-metrics", 8092),
+        ("metrics", 8092),
     ]
     assert port_number(made["spec"], "http") == 8090
     told = environment(made)
@@ -77,7 +77,7 @@ def test_clients_keep_the_number_of_the_port_for_grpc() -> None:
 
 def test_the_model_servers_probes_and_hooks_go_where_they_went() -> None:
     server = containers(template(BOTH))["server"]
-    assert [p["name"] for p in server["ports"]] == ["model-http", "model-grpc", "metrics"]
+    assert [p["name"] for p in server["ports"]] == ["model-http", "model-grpc", "model-metrics"]
     assert server["readinessProbe"]["httpGet"] == {"path": "/v2/ready", "port": "model-http"}
     assert server["livenessProbe"]["tcpSocket"] == {"port": "model-grpc"}
     assert server["lifecycle"]["preStop"]["httpGet"]["port"] == "model-http"

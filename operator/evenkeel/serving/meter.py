@@ -1,13 +1,14 @@
 """The meter: the container in front of the model server of its pod that counts its requests.
 
-It takes the ports' names `http` and `grpc`, which Services lead to, and the container that had them
-keeps its ports as `model-http` and `model-grpc`. With it there is no container of warm_up.py: it
+It takes the ports' names `http` and `grpc`, which Services lead to, and that of the metrics, which
+scrape configurations name; the containers that had them keep their ports as `model-http` and so on.
+With it there is no container of warm_up.py: it
 warms the model server up by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evenkeel.api.modeldeployment import ModelDeployment
@@ -17,9 +18,9 @@ from evenkeel.pods.expansion import literal_env
 from evenkeel.serving import warm_up
 from evenkeel.serving.model_files import ModelFiles
 from evenkeel.serving.model_source import Target
-from evenkeel.serving.ports import GRPC, HTTP, METRICS, MODEL, free_port, port_number
+from evenkeel.serving.ports import GRPC, HTTP, METER, METRICS, MODEL, free_port, port_number
 
-NAME = "meter"
+NAME = METER
 ADMIN_PORT = 8092
 LISTEN = {HTTP: ("METER_LISTEN", "METER_UPSTREAM", 8090)}
 LISTEN |= {GRPC: ("METER_GRPC_LISTEN", "METER_GRPC_UPSTREAM", 8091)}
@@ -101,11 +102,11 @@ def aimed(spec: dict[str, Any], at: int, runtime: ServingRuntimeSpec) -> None:
     for name, (listen, upstream, first) in LISTEN.items():
         if (number := port_number(spec, name)) is not None:
             told |= {upstream: f"127.0.0.1:{number}", listen: f":{_port(spec, own, name, first)}"}
-    admin = _port(spec, own, METRICS, ADMIN_PORT)
+    admin = _port(spec, own, _metrics_port(runtime), ADMIN_PORT)
     told["METER_ADMIN_LISTEN"] = f":{admin}"
     for number, other in enumerate(spec["containers"]):
         if other is not own:
-            spec["containers"][number] = _behind(other)
+            spec["containers"][number] = _behind(other, (*LISTEN, _metrics_port(runtime)))
     own["env"] = [*own.get("env", ()), *literal_env(told)]
     ready = {"httpGet": {"path": "/ready", "port": admin}, "periodSeconds": 1}
     own.setdefault("readinessProbe", {**ready, "failureThreshold": 1, "timeoutSeconds": 5})
@@ -113,11 +114,11 @@ def aimed(spec: dict[str, Any], at: int, runtime: ServingRuntimeSpec) -> None:
     own.setdefault("livenessProbe", {**live, "failureThreshold": 6})
 
 
-def scrape_annotations(spec: dict[str, Any]) -> dict[str, str] | None:
+def scrape_annotations(spec: dict[str, Any], runtime: ServingRuntimeSpec) -> dict[str, str] | None:
     """Those for Prometheus' pod discovery; None without the container."""
-    number = port_number(spec, METRICS)
-    if number is None:
+    if all(one.get("name") != NAME for one in spec["containers"]):
         return None
+    number = port_number(spec, _metrics_port(runtime))
     return {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(number),
@@ -133,6 +134,12 @@ def _runtime_metrics(spec: dict[str, Any], runtime: ServingRuntimeSpec) -> dict[
     return {"METER_RUNTIME_METRICS": f"http://127.0.0.1:{number}{runtime.metrics.path}"}
 
 
+def _metrics_port(runtime: ServingRuntimeSpec) -> str:
+    """The name by which the pod's metrics are found: all of them are the meter's to give."""
+    named = runtime.metrics.port if runtime.metrics is not None else METRICS
+    return METRICS if named in LISTEN else named
+
+
 def _port(spec: dict[str, Any], own: dict[str, Any], name: str, first: int) -> int:
     """A port of that name that nothing in the pod has a use for, added to the container."""
     number = free_port(spec, first)
@@ -140,10 +147,10 @@ def _port(spec: dict[str, Any], own: dict[str, Any], name: str, first: int) -> i
     return number
 
 
-def _behind(container: dict[str, Any]) -> dict[str, Any]:
+def _behind(container: dict[str, Any], taken: Sequence[str]) -> dict[str, Any]:
     """The container with other names for the ports that the meter now has, wherever it has them."""
     ports = container.get("ports") or []
-    renamed = dict(_renamed([p.get("name") for p in ports]))
+    renamed = dict(_renamed([p.get("name") for p in ports], taken))
     if not renamed:
         return container
     named = [{**p, "name": renamed[p["name"]]} if p.get("name") in renamed else p for p in ports]
@@ -159,10 +166,10 @@ def _behind(container: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _renamed(names: list[str | None]) -> Iterator[tuple[str, str]]:
-    for name in LISTEN:
+def _renamed(names: list[str | None], taken: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for name in taken:
         if name in names:
-            free = (f"{MODEL}{name}{end}" for end in ("", "-2", "-3"))
+            free = (f"{MODEL}{name[: 9 - len(end)]}{end}" for end in ("", "-2", "-3"))
             yield name, next(one for one in free if one not in names)
 
 

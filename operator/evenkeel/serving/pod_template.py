@@ -96,7 +96,10 @@ def pod_template(
     return {
         "metadata": {
             "labels": {**wished.labels, **pod_labels(md, revision, target)},
-            "annotations": {**(meter.scrape_annotations(spec) or scraped), **wished.annotations},
+            "annotations": {
+                **(meter.scrape_annotations(spec, runtime) or scraped),
+                **wished.annotations,
+            },
         },
         "spec": spec,
     }

@@ -11,8 +11,10 @@ HTTP = "http"
 GRPC = "grpc"
 MODEL = "model-"
 """What the names of a model server's ports begin with where the meter has taken them."""
-METRICS = "meter-metrics"
-"""The meter's port for Prometheus and the kubelet."""
+METRICS = "metrics"
+"""Of the meter's port for Prometheus, unless the runtime's metrics have another."""
+METER = "meter"
+"""The container that stands in front of the model server, where there is one."""
 
 
 class Ports(NamedTuple):
@@ -27,7 +29,8 @@ def template_ports(template: Manifest) -> Ports:
     Clients keep the model server's number where the meter listens on another.
     """
     spec = template["spec"]
-    number = port_number(spec, f"{MODEL}{GRPC}") if port_number(spec, METRICS) else None
+    metered = any(container.get("name") == METER for container in spec["containers"])
+    number = port_number(spec, f"{MODEL}{GRPC}") if metered else None
     return Ports(number or port_number(spec, GRPC))
 
 

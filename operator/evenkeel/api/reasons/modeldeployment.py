@@ -378,7 +378,7 @@ _MONITORING = (
         "MeterSilent",
         ("Monitored",),
         "Prometheus has no metrics of the meters.",
-        "Scrape the pods' port `meter-metrics`, with the labels namespace and pod.",
+        "Scrape the pods' port `metrics`, with the labels namespace and pod.",
     ),
     Reason(
         "ProfileAbsent",

@@ -41,7 +41,7 @@ def monitored(situation: Situation) -> tuple[Observation, ...]:
 def _of(seen: MeterSeen, file: str) -> Observation:
     if not seen.state:
         message = (
-            "Prometheus has no metrics of the meters: scrape the pods' port meter-metrics, with "
+            "Prometheus has no metrics of the meters: scrape the pods' port metrics, with "
             "the labels namespace and pod"
         )
         return Observation(TYPE, "False", "MeterSilent", message)
