@@ -354,3 +354,15 @@ def test_whatever_comes_late_or_not_at_all_no_request_counts_twice(
     assert counted.stable_total <= sum(pods[n].ever for n in ("s0", "s1", "s2"))
     if not restarts:
         assert counted.canary_total > 0.5 * (pods["c0"].ever + pods["c1"].ever)
+
+
+def test_a_canary_that_is_looked_at_alone_before_it_has_counted_is_judged() -> None:
+    """As at a take-over right after its pods came up: nobody is left with samples for a moment."""
+    made = tally(maxRatio="0.2")
+    for second in range(3):
+        made = made.take(look(second, {}, {"s": (second, 100 * second, 0)}))
+    made = made.since(0.0, alone=True).take(look(3, {}, {"s": (3, 300, 0)}))
+    for second in range(4, 8):
+        seen = look(second, {"c": (second, 20 * second, 20 * second)}, {"s": (second, 300, 0)})
+        made = made.take(seen)
+    assert counts(made) == (60, 60, 0, 0)

@@ -207,8 +207,10 @@ class Tally:
     def _woken(self) -> Tally:
         """Knowing whether samples came again after an outage of Prometheus: until then no process
         was late."""
-        times = (p.last.time for side in (self.canary, self.stable) for p in side.values())
-        newest = max(times, default=inf)
+        times = [p.last.time for side in (self.canary, self.stable) for p in side.values()]
+        if not times:
+            return self
+        newest = max(times)
         silent = newest - self.newest > 2 * max(self.pace, LEAST_PATIENCE)
         return replace(self, newest=newest, awake=newest if silent else self.awake)
 
