@@ -284,3 +284,69 @@ def test_an_idle_probation_writes_nothing() -> None:
     before = w.status
     run(w, 600, 60)
     assert w.status == before
+
+
+def test_a_newer_wish_does_not_take_the_only_pods_that_serve() -> None:
+    w = world()
+    new, old = canary(w)["revision"], former(w)
+    w.pods_ready(new, ready=False)
+    w.settle()
+    w.edit(model=model(C))
+    w.settle()
+    assert canary(w)["stage"] == "Returning"
+    assert w.pods[old].ready, "the former revision is all that answers"
+
+
+@pytest.mark.parametrize("how", ["fails", "aborted"])
+def test_a_newer_wish_does_not_promote_what_goes_back(how: str) -> None:
+    w = world()
+    new, old = canary(w)["revision"], former(w)
+    if how == "fails":
+        w.labels[new] = (400, 200)
+        w.pass_time(5)
+    else:
+        w.edit_rollout(abort=new)
+    w.edit(model=model(C))
+    w.settle()
+    assert canary(w)["stage"] == "Returning"
+    w.pods_ready()
+    w.settle()
+    assert former(w) == old
+
+
+def test_a_revision_that_is_not_tried_again_ends_no_probation() -> None:
+    w = world()
+    new = canary(w)["revision"]
+    w.labels[new] = (400, 200)
+    w.pass_time(5)
+    w.settle()
+    w.pods_ready()
+    w.settle()
+    w.labels.clear()
+    w.edit(model=model(C))
+    run(w, 60)
+    assert canary(w)["uri"] == C
+    w.edit(model=model(B))
+    run(w, 60)
+    assert (canary(w)["uri"], canary(w)["stage"]) == (C, "Probation")
+
+
+def test_a_restart_at_the_end_waits_for_a_look() -> None:
+    w = world()
+    w.labels[canary(w)["revision"]] = (400, 200)
+    w.pass_time(4000)
+    seen, w._seen = w._seen, lambda md: {}  # type: ignore[method-assign]
+    w.settle()
+    assert canary(w)["stage"] == "Probation"
+    w._seen = seen  # type: ignore[method-assign]
+    w.settle()
+    assert canary(w)["stage"] == "Returning"
+
+
+def test_an_idle_floor_excuses_no_crashes() -> None:
+    w = world()
+    new = canary(w)["revision"]
+    w.pods[new].crashes = 3
+    w.settle()
+    assert canary(w)["stage"] == "Returning"
+    assert canary(w)["reason"] == "CanaryCrashing"

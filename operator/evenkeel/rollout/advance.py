@@ -21,6 +21,7 @@ from evenkeel.rollout.causes import late, of_pods
 from evenkeel.rollout.clocks import observed
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
+from evenkeel.rollout.probation import taken_over
 from evenkeel.rollout.state import (
     Beginning,
     RolloutState,
@@ -36,6 +37,7 @@ from evenkeel.rollout.stop_first import remembered, stops_first
 from evenkeel.rollout.trials import Trial, in_force, next_trial, with_wishes_renewed
 from evenkeel.serving.observed import Pods
 from evenkeel.verdict.judgement import Judgement, next_step
+from evenkeel.verdict.verdict import Value
 
 LOOK_IS_KEPT_AFTER = 5.0
 """Seconds after which new evidence is written although nothing was decided."""
@@ -63,8 +65,10 @@ def advance(
     beside = pods.get(stable.revision, Pods())
     stable = remembered(stable, state.canary, beside)
     state = replace(state, stable=stable)
-    if state.canary is not None and state.canary.revision != goal.revision:
-        state = superseded(state, goal.revision, now)
+    if _gives_way(state, md, goal, judgement, now):
+        assert state.canary is not None
+        own = pods.get(state.canary.revision, Pods())
+        state = superseded(state, goal.revision, now, serves=own.ready > 0)
     if state.canary is None:
         state, judgement = _begun(state, md, goal, pods, now), None
     if state.canary is None:
@@ -75,6 +79,26 @@ def advance(
         # It was on its way back while another was wanted.
         return replace(_begun(state, md, goal, pods, now), requeue_after=0.0)
     return state
+
+
+def _gives_way(
+    state: RolloutState,
+    md: ModelDeployment,
+    goal: Goal,
+    judgement: Judgement | None,
+    now: datetime,
+) -> bool:
+    """Whether the canary ends for another; one that serves does so only for a trial or a revert,
+    and not where it goes back anyway."""
+    canary, stable = state.canary, state.stable
+    if canary is None or stable is None or canary.revision == goal.revision:
+        return False
+    if not taken_over(canary) or goal.revision == stable.revision:
+        return True
+    failed = judgement is not None and judgement.verdict.value is Value.FAIL
+    if failed or md.spec.rollout.abort == canary.revision:
+        return False
+    return isinstance(next_trial(state, md, goal.revision, now), Trial)
 
 
 def _begun(

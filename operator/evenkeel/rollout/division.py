@@ -25,6 +25,9 @@ def division(rollout: RolloutState, pods: dict[str, Pods], full: int) -> Divisio
         rescued = 100 if not ready and beside else 0
         return Division(canary.revision, stable.revision, rescued, canary.version, stable.version)
     weight = carried_weight(canary, ready, full)
-    if canary.stage == RETURNING:
-        weight = min(weight, weight_on_return(beside, full))
+    if canary.stage == RETURNING and ready:
+        weight = min(100 * ready // (ready + beside), weight_on_return(beside, full))
+        # Who passes the gateway by stays where the pods are.
+        sides = canary.revision, stable.revision, 100 - weight, canary.version, stable.version
+        return Division(*sides)
     return Division(stable.revision, canary.revision, weight, stable.version, canary.version)

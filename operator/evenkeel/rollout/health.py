@@ -32,8 +32,9 @@ def _crashed(facts: Facts) -> Decision:
 def stable_crashes_alike(facts: Facts) -> bool:
     """Whether stable's rate a pod is comparable, so that something else is to blame."""
     canary = facts.canary
-    if not facts.stable_existing and not canary.stable_crashes:
-        return False  # Nothing runs that could tell.
+    idle = not facts.stable_existing or canary.stage == "Probation"
+    if idle and not canary.stable_crashes:
+        return False  # Nothing runs, or gets requests, that could tell.
     own = canary.crashes / max(1, facts.existing)
     return own <= 2 * (canary.stable_crashes + 1) / max(1, facts.stable_existing)
 

@@ -99,6 +99,8 @@ def on_probation(facts: Facts) -> Decision | None:
     left = probation.seconds - facts.counted
     if left > 0:
         return Decision(Move.HOLD, PROBATION, finding, left)
+    if verdict is None and facts.analysis is not None:
+        return Decision(Move.HOLD, "NoData", "not looked at yet")
     passed = verdict is not None and verdict.value is Value.PASS
     return Decision(Move.PROMOTE, "ProbationPassed" if passed else "ProbationOver", finding)
 

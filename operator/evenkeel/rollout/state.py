@@ -121,7 +121,9 @@ def started(
     return replace(state, canary=canary, old=(), events=(*state.events, event))
 
 
-def superseded(state: RolloutState, revision: str, now: datetime) -> RolloutState:
+def superseded(
+    state: RolloutState, revision: str, now: datetime, *, serves: bool = True
+) -> RolloutState:
     """The trial ends because another revision is wanted.
 
     A revision that serves already gives way to the former one as if it had failed, and to any other
@@ -135,7 +137,7 @@ def superseded(state: RolloutState, revision: str, now: datetime) -> RolloutStat
         return ended(state, canary, "Superseded", "Superseded", message, now)
     if not taken_over(canary):
         return state
-    if revision == stable.revision:
+    if revision == stable.revision or not serves:
         back = {"stage": "Returning", "stage_time": precise(now), "cause": "User"}
         told = {"reason": "Superseded", "message": message}
         return replace(state, canary=canary.model_copy(update={**back, **told}))
