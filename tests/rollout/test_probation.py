@@ -350,3 +350,18 @@ def test_an_idle_floor_excuses_no_crashes() -> None:
     w.settle()
     assert canary(w)["stage"] == "Returning"
     assert canary(w)["reason"] == "CanaryCrashing"
+
+
+def test_a_former_revision_without_any_pod_takes_nothing_away() -> None:
+    w = world()
+    new, old = canary(w)["revision"], former(w)
+    w.labels[new] = (400, 200)
+    w.pods_ready(old, ready=False)
+    for _ in range(20):
+        w.pass_time(60)
+        w.settle()
+    assert canary(w)["stage"] == "Returning"
+    assert selected(w) == new
+    w.pods_ready(old)
+    w.settle()
+    assert (former(w), w.status.get("canary")) == (old, None)

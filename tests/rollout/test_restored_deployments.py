@@ -127,6 +127,7 @@ def test_an_object_made_anew_learns_from_the_versions() -> None:
         version("v3", "RolledBack", 3),
         version("v4", "Progressing", 4),
         version("v5", "Promoted", 5, deployment="another"),
+        version("v6", "Promoted", 6, reason="Probation"),
     ]
     status = with_former_rollouts(md, versions).status
     assert status.stable is not None

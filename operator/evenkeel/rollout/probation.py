@@ -67,7 +67,7 @@ def promotion(facts: Facts, reason: str, message: str) -> Decision:
 
 
 def returning(facts: Facts) -> Decision | None:
-    """The former revision grows back; what is late by then goes back without it."""
+    """The former revision grows back; its late pods are not waited for, unless there is none."""
     canary = facts.canary
     if canary.stage != RETURNING:
         return None
@@ -75,10 +75,10 @@ def returning(facts: Facts) -> Decision | None:
     pods = f"{facts.stable_ready} of {facts.full} pods of the former revision are ready"
     if facts.stable_ready >= facts.full:
         return Decision(Move.ROLL_BACK, canary.reason, canary.message, cause=_cause(canary))
-    if left <= 0:
+    if left <= 0 and (facts.stable_ready or not facts.ready):
         late = f"{canary.message}; {pods}"
         return Decision(Move.ROLL_BACK, canary.reason, late, cause=_cause(canary))
-    return Decision(Move.HOLD, RETURNING, pods, left)
+    return Decision(Move.HOLD, RETURNING, pods, left if left > 0 else None)
 
 
 def on_probation(facts: Facts) -> Decision | None:

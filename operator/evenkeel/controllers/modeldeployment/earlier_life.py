@@ -16,6 +16,7 @@ from evenkeel.api.record import annotation
 from evenkeel.api.version_order import Age, age
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.times import precise
+from evenkeel.rollout.probation import PROBATION
 from evenkeel.rollout.state import HISTORY_LIMIT
 from evenkeel.serving.observed import pods_by_revision
 from evenkeel.serving.wanted import stable_revision
@@ -50,7 +51,8 @@ def with_former_rollouts(md: ModelDeployment, versions: Iterable[ModelVersion]) 
     known = {o.revision for o in md.status.history}
     known |= {r.revision for r in (md.status.stable, md.status.canary) if r is not None}
     new = [p for p in told if p[1].outcome == "RolledBack" and p[1].revision not in known]
-    promoted = [p for p in told if p[1].outcome == "Promoted"]
+    # What was on probation has yet to prove itself.
+    promoted = [p for p in told if p[1].outcome == "Promoted" and p[1].reason != PROBATION]
     found: dict[str, object] = {}
     if md.status.stable is None and promoted:
         version, serving = max(promoted, key=_time)

@@ -1,10 +1,11 @@
-"""Monitored: whether values of the stable revision are counted against its reference profile."""
+"""Monitored: whether what the serving revision is asked is counted against its profile."""
 
 from __future__ import annotations
 
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.meta.conditions import Observation, find
 from evenkeel.outside.meters import MeterSeen
+from evenkeel.rollout.probation import taken_over
 from evenkeel.serving.model_files import is_in_image
 
 TYPE = "Monitored"
@@ -12,13 +13,14 @@ TYPE = "Monitored"
 
 def monitored(situation: Situation) -> tuple[Observation, ...]:
     """Absent without spec.monitoring. It never makes the model unready."""
-    md, stable = situation.md, situation.rollout.stable
-    if md.spec.monitoring is None or stable is None:
+    md, rollout = situation.md, situation.rollout
+    served = rollout.canary if taken_over(rollout.canary) else rollout.stable
+    if md.spec.monitoring is None or served is None:
         return ()
     if situation.monitoring is None:
-        message = f"revision {stable.revision} has no meter; the next one has"
+        message = f"revision {served.revision} has no meter; the next one has"
         return (Observation(TYPE, "Unknown", "AwaitingMeter", message),)
-    if is_in_image(stable.uri):
+    if is_in_image(served.uri):
         message = (
             "the model is in the runtime's image, where the meter can read no profile; serve it "
             "from a volume, a store or an OCI artefact, or do without detection"
