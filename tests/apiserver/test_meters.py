@@ -68,6 +68,13 @@ async def test_a_block_is_that_of_one_revision_and_stays_as_it_was(tmp_path: Pat
         # 100 of each pod, drawn out to the ends of the block.
         assert 200 <= rows_of.pop("11") <= 400
         assert set(rows_of.values()) == {0}
+        server.targets = {}
+        gone = int(time.time()) + 6
+        await until(lambda: time.time() > gone)
+        idle = BlockQuestion(None, "shop", pods("fraud-1"), gone - began, gone)
+        whole = await meters.block(idle, access, None)
+        assert (whole.void, len(whole.reference)) == ("", len(BINS)), "no pod ran at its end"
+        assert sum(rows for _, rows in whole.rows) >= 200
         broken = exposed(100, "Broken", "")
         await scraped(server, adapter, broken, 'evenkeel_model_profile_info{state="Broken"}')
         assert await meters.block(question, access, None) == found, "the past stays as it was"

@@ -52,7 +52,7 @@ func Run(until context.Context, c config.Config, m *metrics.Metrics, watchers Wa
 		return err
 	}
 	admin := http.NewServeMux()
-	admin.Handle("GET /ready", readiness{server, warmUp, draining})
+	admin.Handle("GET /ready", readiness{server, warmUp, draining, new(atomic.Bool)})
 	admin.HandleFunc("GET /live", live)
 	admin.Handle("GET /metrics", m.Page(c.RuntimeMetrics))
 	probes, err := open(c.AdminListen, &http.Server{Handler: admin, ReadHeaderTimeout: headerPatience})

@@ -39,7 +39,7 @@ class Meters:
         """How they count now. Raises SourceError."""
         of = _selector(question)
         try:
-            profiles = await self._profiles(of, access, None)
+            profiles = await self._profiles(f"evenkeel_model_profile_info{{{of}}}", access, None)
             bodies = await self._ask(
                 f"sum by (result) (increase(evenkeel_model_bodies_total{{{of}}}[1h]))", access, None
             )
@@ -56,7 +56,10 @@ class Meters:
         """The counts of a block. Raises SourceError."""
         of, end = _selector(question), question.end
         try:
-            profiles = await self._profiles(of, access, end)
+            # Over the block, as what it counted: at its end no pod may run any more.
+            over = f"[{question.seconds}s]"
+            shown = f"last_over_time(evenkeel_model_profile_info{{{of}}}{over})"
+            profiles = await self._profiles(shown, access, end)
             if (void := _void(profiles)) or not profiles:
                 return BlockCounts(end, void=void)
             reference: list[Sample] = []
@@ -64,7 +67,8 @@ class Meters:
             for ten in TENS:
                 bins = f'{of},bin=~"{ten}"'
                 known = await self._ask(
-                    f"max by (kind, name, bin, range) (evenkeel_model_reference_values{{{bins}}})",
+                    "max by (kind, name, bin, range) "
+                    f"(last_over_time(evenkeel_model_reference_values{{{bins}}}{over}))",
                     access,
                     end,
                 )
@@ -73,7 +77,7 @@ class Meters:
                 reference += known
                 rows += await self._ask(
                     "sum by (kind, name, bin) "
-                    f"(increase(evenkeel_model_values_total{{{bins}}}[{question.seconds}s]))",
+                    f"(increase(evenkeel_model_values_total{{{bins}}}{over}))",
                     access,
                     end,
                 )
@@ -82,9 +86,9 @@ class Meters:
         return _counts(question, profiles[0][1], reference, rows)
 
     async def _profiles(
-        self, of: str, access: Access, at: int | None
+        self, info: str, access: Access, at: int | None
     ) -> list[tuple[str, str, str]]:
-        query = f"max by (state, digest, why) (evenkeel_model_profile_info{{{of}}})"
+        query = f"max by (state, digest, why) ({info})"
         found = [one.labels for one in await self._ask(query, access, at)]
         texts = [tuple(one_line(o.get(k, ""), WORDS) for k in _PROFILE) for o in found]
         return sorted((state, digest, why) for state, digest, why in texts)
