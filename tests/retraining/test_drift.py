@@ -151,3 +151,7 @@ def test_a_deployment_that_drifts_wakes_the_schedules_of_its_model_alone() -> No
     del quiet["status"]["monitoring"]["groups"][0]["driftedSince"]
     assert [*concerns(store, quiet)] == []
     assert [*concerns(store, deployment("gone"))] == []
+    probation = deployment("former")
+    probation["status"]["canary"] = {"revision": "r-new", "version": "v1"}
+    probation["status"]["monitoring"]["revision"] = "r-new"
+    assert [*concerns(store, probation)] == [Key("RetrainSchedule", "ml", "mine")]

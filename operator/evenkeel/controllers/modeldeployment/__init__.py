@@ -49,7 +49,10 @@ def concerns(store: Store, deployment: dict[str, Any]) -> Iterator[Key]:
     if not has_drifted(deployment):
         return
     namespace = deployment["metadata"]["namespace"]
-    version = deployment["status"].get("stable", {}).get("version", "")
+    status = deployment["status"]
+    sides = (status.get(side) or {} for side in ("stable", "canary"))
+    watched = (s for s in sides if s.get("revision") == status["monitoring"].get("revision"))
+    version = next(watched, {}).get("version", "")
     found = store.get(Key(ModelVersion.kind, namespace, version))
     if found is not None:
         model = found["spec"]["model"]
