@@ -11,7 +11,7 @@ import pytest
 from evenkeel.api.cause import cause_text
 from evenkeel.api.decay import DecayEvidence
 from evenkeel.api.modelversion import ModelVersion
-from evenkeel.controllers import decays
+from evenkeel.controllers import decays, windows
 from evenkeel.meta.conditions import find
 from evenkeel.meta.times import parse, timestamp
 from evenkeel.outside.poll import Failure, Poll, Sighting
@@ -107,8 +107,8 @@ class World(Cluster):
 def test_a_window_is_asked_for_by_where_the_version_was_promoted_once_it_is_over() -> None:
     world = World(ratio(0.01))
     plan = world.reconcile()
-    assert (world.asked, plan.requeue_after) == ([], 3600 + decays.LAG)
-    world.pass_time(seconds=3600 + decays.LAG)
+    assert (world.asked, plan.requeue_after) == ([], 3600 + windows.LAG)
+    world.pass_time(seconds=3600 + windows.LAG)
     world.reconcile()
     (poll, *_) = world.asked
     assert isinstance(poll.question, WindowQuestion)

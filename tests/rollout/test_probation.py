@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from tests.support.rollout_world import INDICATORS, World
+from tests.support.rollout_lives import model
+from tests.support.rollout_world import INDICATORS, Crash, World, run
 
 JSON = dict[str, Any]
 A, B, C = "s3://m/a", "s3://m/b", "s3://m/c"
 LABELS = {"name": "labels", "total": "l", "bad": "w", "maxRatio": "0.1"}
 PROBATION = {"seconds": 3600, "replicas": 1, "indicators": [LABELS]}
-
-
-def model(uri: str) -> JSON:
-    return {"uri": uri, "format": {"name": "sklearn"}}
 
 
 def world(probation: JSON | None = None, **fields: Any) -> World:
@@ -37,14 +35,6 @@ def world(probation: JSON | None = None, **fields: Any) -> World:
     made.settle()
     made.edit(model=model(B))
     return run(made, 60)
-
-
-def run(w: World, seconds: int, step: int = 5) -> World:
-    for _ in range(0, seconds, step):
-        w.pass_time(step)
-        w.pods_ready()
-        w.settle()
-    return w
 
 
 def canary(w: World) -> JSON:
@@ -257,10 +247,6 @@ def test_an_autoscaler_goes_over_to_the_new_revision_and_back() -> None:
 
 @pytest.mark.parametrize("crash_after", range(12))
 def test_a_crash_between_any_two_writes_is_made_good(crash_after: int) -> None:
-    from contextlib import suppress
-
-    from tests.support.rollout_world import Crash
-
     w = world()
     old = former(w)
     w.labels[canary(w)["revision"]] = (400, 200)

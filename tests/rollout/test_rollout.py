@@ -15,7 +15,7 @@ from evenkeel.meta.objects import Ref
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.runtime_selection import Selected
 
-from tests.support.rollout_world import INDICATORS, Crash, World
+from tests.support.rollout_world import INDICATORS, Crash, World, run
 from tests.support.serving_examples import runtime_spec
 
 JSON = dict[str, Any]
@@ -68,14 +68,6 @@ def started(w: World, uri: str) -> World:
     w.pods_ready()
     w.settle()
     assert canary(w) is not None
-    return w
-
-
-def run(w: World, seconds: int = 300, step: int = 5) -> World:
-    for _ in range(0, seconds, step):
-        w.pass_time(step)
-        w.pods_ready()
-        w.settle()
     return w
 
 

@@ -329,3 +329,12 @@ class World:
         md = self.md
         target = Target(md.spec.model.uri or "", format=md.spec.model.format)
         return revision_name("fraud", target, self.runtime, md.spec)
+
+
+def run(w: World, seconds: int = 300, step: int = 5) -> World:
+    """Time passes, and pods get ready."""
+    for _ in range(0, seconds, step):
+        w.pass_time(step)
+        w.pods_ready()
+        w.settle()
+    return w

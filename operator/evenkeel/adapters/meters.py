@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isfinite
 
-from evenkeel.adapters import answer
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.answer import PrometheusError, Sample
 from evenkeel.adapters.prometheus import Prometheus
-from evenkeel.adapters.windows import INFO, source_error
+from evenkeel.adapters.windows import source_error, whole
 from evenkeel.adapters.words import one_line
 from evenkeel.outside.meters import (
     BlockCounts,
@@ -94,12 +93,7 @@ class Meters:
         return sorted((state, digest, why) for state, digest, why in texts)
 
     async def _ask(self, query: str, access: Access, at: int | None) -> tuple[Sample, ...]:
-        tenant = f"{access.owner}/windows"
-        found = await self._prometheus.ask(access, query, tenant=tenant, at=at)
-        warnings = [one for one in found.warnings if not one.startswith(INFO)]
-        if warnings:
-            raise answer.Unavailable(f"{access.url} warns: {warnings[0]}")
-        return found.samples
+        return await whole(self._prometheus, access, query, at)
 
 
 _PROFILE = ("state", "digest", "why")

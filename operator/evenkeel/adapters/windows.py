@@ -10,7 +10,7 @@ from math import isfinite
 
 from evenkeel.adapters import answer, source
 from evenkeel.adapters.access import Access
-from evenkeel.adapters.answer import PrometheusError
+from evenkeel.adapters.answer import PrometheusError, Sample
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.outside.prometheus import WindowCounts, WindowQuestion
 
@@ -41,13 +41,22 @@ class Windows:
         """By how much all series of the selector grew; None if there is none."""
         # What follows a user's text stands on a line of its own: it may end with a comment.
         query = f"sum(increase({selector}\n[{question.seconds}s]))"
-        # Whoever asks in vain stops neither other namespaces nor the analyses of its own.
-        tenant = f"{access.owner}/windows"
-        found = await self._prometheus.ask(access, query, tenant=tenant, at=question.end)
-        warnings = [one for one in found.warnings if not one.startswith(INFO)]
-        if warnings:
-            raise answer.Unavailable(f"{access.url} warns: {warnings[0]}")
-        return found.samples[0].value if found.samples else None
+        samples = await whole(self._prometheus, access, query, question.end)
+        return samples[0].value if samples else None
+
+
+async def whole(
+    prometheus: Prometheus, access: Access, query: str, at: int | None
+) -> tuple[Sample, ...]:
+    """What the query gives at a time, Unix seconds, or now. Raises PrometheusError, also where
+    Prometheus warns that something may be missing."""
+    # Whoever asks in vain stops neither other namespaces nor the analyses of its own.
+    tenant = f"{access.owner}/windows"
+    found = await prometheus.ask(access, query, tenant=tenant, at=at)
+    warnings = [one for one in found.warnings if not one.startswith(INFO)]
+    if warnings:
+        raise answer.Unavailable(f"{access.url} warns: {warnings[0]}")
+    return found.samples
 
 
 def counts(question: WindowQuestion, total: float | None, counted: float | None) -> WindowCounts:

@@ -8,25 +8,20 @@ the same window again, and windows that passed meanwhile are asked about afterwa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import exp
 
 from evenkeel.api.decay import DecayEvidence
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.api.trigger import MetricDecayTrigger
-from evenkeel.meta.times import parse, timestamp
+from evenkeel.controllers import windows
 from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.outside.prometheus import WindowCounts
 from evenkeel.retraining.counted import digest
 from evenkeel.retraining.triggers import metric_decay
 from evenkeel.retraining.triggers.kind import InvalidTrigger
 from evenkeel.verdict.decay import Decay, from_text, to_text
-
-LAG = 60
-"""Seconds until the last samples of a window can be read."""
-BEHIND = timedelta(days=7)
-"""Windows that ended earlier are not asked about any more."""
 
 Evidence = Mapping[str, DecayEvidence]
 """By trigger."""
@@ -44,7 +39,7 @@ def begun(schedule: RetrainSchedule, champion: ModelVersion | None, now: datetim
         fresh = DecayEvidence(
             version=champion.metadata.name,
             terms=digest((spec.model_dump_json(by_alias=True),)),
-            until=_time(-(-now.timestamp() // spec.window_seconds) * spec.window_seconds),
+            until=windows.aligned(now, spec.window_seconds),
         )
         same = known is not None and (known.version, known.terms) == (fresh.version, fresh.terms)
         found[name] = _recent(known, spec, now) if known is not None and same else fresh
@@ -120,16 +115,16 @@ def _places(champion: ModelVersion | None) -> dict[str, str] | None:
 
 def _recent(known: DecayEvidence, spec: MetricDecayTrigger, now: datetime) -> DecayEvidence:
     """The evidence without windows of too long ago."""
-    missed = (now - BEHIND - parse(known.until)) // timedelta(seconds=spec.window_seconds)
-    if missed <= 0 or known.decayed_time is not None:
+    missed = windows.too_old(known.until, spec.window_seconds, now)
+    if not missed or known.decayed_time is not None:
         return known
-    until = parse(known.until) + missed * timedelta(seconds=spec.window_seconds)
-    return known.model_copy(update={"until": timestamp(until), "void": known.void + missed})
+    until = windows.later(known.until, missed, spec.window_seconds)
+    return known.model_copy(update={"until": until, "void": known.void + missed})
 
 
 def _with(known: DecayEvidence, spec: MetricDecayTrigger, seen: WindowCounts) -> DecayEvidence:
     """The evidence with one more window."""
-    until = timestamp(_time_of(seen.end))
+    until = windows.time_text(seen.end)
     void = seen.void
     if not void and seen.total < spec.min_requests:
         void = f"{seen.total} events are fewer than minRequests {spec.min_requests}"
@@ -162,16 +157,8 @@ def _with(known: DecayEvidence, spec: MetricDecayTrigger, seen: WindowCounts) ->
 
 
 def _end(known: DecayEvidence, spec: MetricDecayTrigger) -> int:
-    return int(parse(known.until).timestamp()) + spec.window_seconds
+    return windows.end_after(known.until, spec.window_seconds)
 
 
 def _asked_at(known: DecayEvidence, spec: MetricDecayTrigger) -> datetime:
-    return _time_of(_end(known, spec) + LAG)
-
-
-def _time_of(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _time(seconds: float) -> str:
-    return timestamp(_time_of(seconds))
+    return windows.time_of(_end(known, spec) + windows.LAG)

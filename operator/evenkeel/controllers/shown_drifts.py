@@ -47,7 +47,7 @@ def _drifted(store: Store, champion: ModelVersion) -> Iterator[tuple[str, GroupS
         if obj is None:
             continue
         status = store.parse(ModelDeployment, obj).status
-        serves, known = serving(status), status.monitoring
+        serves, known = serving(status.stable, status.canary), status.monitoring
         if serves is None or known is None or serves.version != version:
             continue
         if known.revision == serves.revision:

@@ -13,7 +13,6 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import (
     CanaryStatus,
     Cause,
-    ModelDeploymentStatus,
     RevisionStatus,
 )
 from evenkeel.rollout.facts import Decision, Facts, Move
@@ -47,9 +46,11 @@ def taken_over(canary: CanaryStatus | None) -> bool:
     return canary is not None and canary.stage == PROBATION
 
 
-def serving(status: ModelDeploymentStatus) -> RevisionStatus | CanaryStatus | None:
+def serving(
+    stable: RevisionStatus | None, canary: CanaryStatus | None
+) -> RevisionStatus | CanaryStatus | None:
     """What serves all requests but a trial's: in probation the revision that has taken over."""
-    return status.canary if taken_over(status.canary) else status.stable
+    return canary if taken_over(canary) else stable
 
 
 def after_trial(canary: CanaryStatus) -> bool:

@@ -24,7 +24,7 @@ from evenkeel.meta.objects import Event
 from evenkeel.meta.times import precise, seconds_since, timestamp
 from evenkeel.rollout.facts import Decision, Move
 from evenkeel.rollout.goal import Goal
-from evenkeel.rollout.probation import after_trial, taken_over
+from evenkeel.rollout.probation import after_trial, serving, taken_over
 
 HISTORY_LIMIT = 20
 
@@ -44,9 +44,8 @@ class RolloutState:
     @property
     def serving(self) -> str:
         """The revision that serves: on probation the promoted one; "" before the first."""
-        if self.canary is not None and taken_over(self.canary):
-            return self.canary.revision
-        return "" if self.stable is None else self.stable.revision
+        found = serving(self.stable, self.canary)
+        return "" if found is None else found.revision
 
 
 def present(status: ModelDeploymentStatus) -> RolloutState:

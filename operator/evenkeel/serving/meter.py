@@ -2,8 +2,7 @@
 
 It takes the ports' names `http` and `grpc`, which Services lead to, and that of the metrics, which
 scrape configurations name; the containers that had them keep their ports as `model-http` and so on.
-With it there is no container of warm_up.py: it
-warms the model server up by itself.
+With it there is no container of warm_up.py: it warms the model server up by itself.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, 
     revisions = {rollout.stable.revision, *(o.revision for o in rollout.old)}
     if rollout.canary is not None:
         revisions.add(rollout.canary.revision)
-    on_trial = rollout.canary is not None and not after_trial(rollout.canary)
-    trial = rollout.canary.revision if rollout.canary is not None and on_trial else ""
+    canary = rollout.canary
+    trial = canary.revision if canary is not None and not after_trial(canary) else ""
     kinds = unwanted_kinds(md.spec)
     strategy, of_traffic = strategy_of(md.spec.traffic), {w.type.kind for w in traffic.watches()}
     return tuple(

@@ -8,7 +8,7 @@ blocks that passed meanwhile are asked about afterwards.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import exp
 
 from evenkeel.api.modeldeployment import ModelDeployment
@@ -21,9 +21,9 @@ from evenkeel.api.monitoringstatus import (
     ReferenceStatus,
 )
 from evenkeel.api.prometheus import Prometheus
+from evenkeel.controllers import windows
 from evenkeel.controllers.modeldeployment.drift import Drift
 from evenkeel.meta.names import digest
-from evenkeel.meta.times import parse, timestamp
 from evenkeel.monitoring.columns import Bin, Block, Column, Kind
 from evenkeel.monitoring.detector import Detection, FeatureState, GroupState
 from evenkeel.monitoring.settings import Settings
@@ -32,10 +32,6 @@ from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.rollout.probation import serving
 from evenkeel.verdict.indicators import pods
 
-LAG = 60
-"""Seconds until the last samples of a block can be read."""
-BEHIND = timedelta(days=7)
-"""Blocks that ended earlier are not asked about any more."""
 AGAIN = 60.0
 """Seconds from one question to the next."""
 
@@ -46,18 +42,18 @@ def begun(md: ModelDeployment, now: datetime) -> MonitoringStatus | None:
     None without a meter.
     """
     wanted, known = md.spec.monitoring, md.status.monitoring
-    watched = serving(md.status)
+    watched = serving(md.status.stable, md.status.canary)
     if wanted is None or watched is None or not watched.meter:
         return None
     seconds = wanted.detection.block_seconds
     terms = digest(wanted.detection.model_dump_json())
     if known is None or (known.revision, known.terms) != (watched.revision, terms):
-        until = _time(-(-now.timestamp() // seconds) * seconds)
+        until = windows.aligned(now, seconds)
         return MonitoringStatus(revision=watched.revision, terms=terms, until=until)
-    missed = (now - BEHIND - parse(known.until)) // timedelta(seconds=seconds)
-    if missed <= 0:
+    missed = windows.too_old(known.until, seconds, now)
+    if not missed:
         return known
-    until = timestamp(parse(known.until) + missed * timedelta(seconds=seconds))
+    until = windows.later(known.until, missed, seconds)
     counts = {"blocks": known.blocks + missed, "void": known.void + missed}
     return known.model_copy(update={"until": until, **counts})
 
@@ -71,7 +67,7 @@ def polls(md: ModelDeployment, known: MonitoringStatus | None, now: datetime) ->
     namespace, of, url = md.metadata.namespace, pods(known.revision), server.url or ""
     found = {METER: Poll(METER, url, MeterQuestion(server, namespace, of), AGAIN)}
     end, seconds = _end(known, wanted.detection), wanted.detection.block_seconds
-    if end + LAG <= now.timestamp():
+    if end + windows.LAG <= now.timestamp():
         found[BLOCK] = Poll(BLOCK, url, BlockQuestion(server, namespace, of, seconds, end), AGAIN)
     return found
 
@@ -86,7 +82,7 @@ def folded(
         return known
     if seen.end != _end(known, wanted.detection):
         return known
-    until = _time(seen.end)
+    until = windows.time_text(seen.end)
     if seen.void:
         return _void(known, until, seen.void)
     settings, columns = _settings(wanted.detection), _columns(seen)
@@ -120,7 +116,7 @@ def observed(
     if wanted is None or known is None:
         return Drift()
     found = folded(md, known, sightings)
-    left = _end(found, wanted.detection) + LAG - now.timestamp()
+    left = _end(found, wanted.detection) + windows.LAG - now.timestamp()
     # A block that is being asked about calls by itself.
     due = max(left, 1.0) if left > 0 or found != known else None
     return Drift(found, sightings.get(METER), due)
@@ -221,8 +217,4 @@ def _number(value: float) -> str:
 
 
 def _end(known: MonitoringStatus, terms: Terms) -> int:
-    return int(parse(known.until).timestamp()) + terms.block_seconds
-
-
-def _time(seconds: float) -> str:
-    return timestamp(datetime.fromtimestamp(seconds, UTC))
+    return windows.end_after(known.until, terms.block_seconds)

@@ -127,12 +127,12 @@ def _judgeable(snapshot: DeploymentSnapshot) -> Revision | Refused:
     """The wanted revision, if a canary of it could be judged."""
     md, runtime = snapshot.deployment, snapshot.runtime
     wanted = wanted_revision(md, snapshot.target, runtime, snapshot.settings)
-    if isinstance(wanted, Refused) or isinstance(runtime, Refused) or md.spec.analysis is None:
+    analysis = judged_by(md)
+    if isinstance(wanted, Refused) or isinstance(runtime, Refused) or analysis is None:
         return wanted
     stable, metered = md.status.stable, md.spec.monitoring is not None
     side = Side(md.metadata.namespace, md.metadata.name, wanted.name, metered)
     beside = stable is None or stable.revision == wanted.name or bool(stable.meter)
-    analysis = judged_by(md) or md.spec.analysis
     indicators = [sourced(i, metered=metered and beside) for i in analysis.indicators]
     refused = first_unresolved(indicators, runtime.spec.metrics, side)
     return wanted if refused is None else refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.meta.conditions import Observation, find
 from evenkeel.outside.meters import MeterSeen
-from evenkeel.rollout.probation import taken_over
+from evenkeel.rollout.probation import serving
 from evenkeel.serving.model_files import is_in_image
 
 TYPE = "Monitored"
@@ -14,7 +14,7 @@ TYPE = "Monitored"
 def monitored(situation: Situation) -> tuple[Observation, ...]:
     """Absent without spec.monitoring. It never makes the model unready."""
     md, rollout = situation.md, situation.rollout
-    served = rollout.canary if taken_over(rollout.canary) else rollout.stable
+    served = serving(rollout.stable, rollout.canary)
     if md.spec.monitoring is None or served is None:
         return ()
     if situation.monitoring is None:
