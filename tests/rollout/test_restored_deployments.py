@@ -148,3 +148,95 @@ def test_a_version_taken_back_is_known_though_the_history_has_forgotten_it() -> 
     status = with_former_rollouts(md, [version("v2", "RolledBack", 3)]).status
     assert [(o.revision, o.outcome) for o in status.history] == [("r-v2", "RolledBack")]
     assert status.history[0].time == timestamp(World({}).now.replace(minute=3))
+
+
+def on_probation() -> World:
+    world = serving()
+    world.edit_rollout(probation={"seconds": 600})
+    world.quality[BAD] = 0.0
+    world.edit(model=model(BAD))
+    live(world)
+    assert world.status["canary"]["stage"] == "Probation"
+    return world
+
+
+def sizes(world: World) -> dict[str, tuple[int, int]]:
+    return {name: (p.replicas, p.ready) for name, p in world.pods.items()}
+
+
+def test_a_probation_goes_on_as_it_was_and_for_its_whole_time() -> None:
+    world = on_probation()
+    new, before = world.status["canary"]["revision"], sizes(world)
+    world.pods[new].crashes = 2
+    world.settle()
+    world.pass_time(500)
+    world.settle()
+    world.pods[new].crashes = 9
+    world.restore(children=True)
+    world.settle()
+    assert world.status["canary"]["stage"] == "Probation", "no crash is held against it twice"
+    assert sizes(world) == before, "what serves loses no pod"
+    world.pass_time(590)
+    world.settle()
+    assert world.status.get("canary"), "its evidence began anew, and so did its time"
+    world.pass_time(20)
+    world.settle()
+    assert world.status["stable"]["revision"] == new
+
+
+def test_a_way_back_goes_on_and_knows_why() -> None:
+    world = on_probation()
+    old, new = world.status["stable"]["revision"], world.status["canary"]["revision"]
+    world.edit_rollout(abort=new)
+    world.settle()
+    assert world.status["canary"]["stage"] == "Returning"
+    world.edit_rollout(abort=None)
+    world.restore(children=True)
+    world.settle()
+    assert sizes(world)[new] == (2, 2)
+    world.pods_ready(old)
+    world.settle()
+    assert world.status["stable"]["revision"] == old
+    last = world.status["history"][0]
+    assert (last["outcome"], last["reason"], last["cause"]) == ("RolledBack", "Aborted", "User")
+
+
+def test_a_probation_whose_pods_are_lost_is_a_trial_again() -> None:
+    world = on_probation()
+    old, new = world.status["stable"]["revision"], world.status["canary"]["revision"]
+    world.restore(children=False)
+    world.settle()
+    assert world.status["stable"]["revision"] == old
+    assert sizes(world)[old][0] == 2
+    assert (world.status["canary"]["revision"], world.status["canary"]["stage"]) == (
+        new,
+        "Starting",
+    )
+
+
+def test_a_record_cannot_bring_a_trial() -> None:
+    world = on_probation()
+    world.annotations[RECORD] = world.annotations[RECORD].replace("Probation", "Promoting")
+    world.restore(children=True)
+    world.settle()
+    assert world.status["canary"]["weight"] == 50
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stage"), [("Promoted", "Probation"), ("Progressing", "Returning")]
+)
+def test_an_object_made_anew_goes_on_with_a_probation(outcome: str, stage: str) -> None:
+    md = ModelDeployment.model_validate(
+        {"metadata": {"name": "fraud"}, "spec": {"model": {"follow": "fraud"}}}
+    )
+    versions = [version("v1", "Promoted", 1), version("v2", outcome, 2, reason=stage)]
+    status = with_former_rollouts(md, versions).status
+    assert status.stable is not None
+    assert status.canary is not None
+    assert (status.stable.version, status.canary.version) == ("v1", "v2")
+    assert (status.canary.revision, status.canary.stage, status.canary.weight) == (
+        "r-v2",
+        stage,
+        100,
+    )
+    assert status.canary.reason

@@ -63,7 +63,8 @@ class Life(RuleBasedStateMachine):
         rollout = self.w.md.spec.rollout
         if old.stable is not None:
             assert new.stable is not None, "what serves is never forgotten"
-        if old.canary is None and new.canary is not None:
+        resumed = not old.observed_generation and new.canary and new.canary.weight == 100
+        if old.canary is None and new.canary is not None and not resumed:
             revision = new.canary.revision
             asked = rollout.promote == revision or rollout.retry == revision
             assert revision not in self.rolled_back or asked

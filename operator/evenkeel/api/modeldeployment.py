@@ -306,7 +306,9 @@ class ModelDeployment(Resource):
         Column("URL", ".status.url", wide=True),
         Column("Age", ".metadata.creationTimestamp", "date"),
     )
-    lasting: ClassVar[frozenset[str]] = frozenset(("stable", "history", "registry", "servedAlias"))
+    lasting: ClassVar[frozenset[str]] = frozenset(
+        ("stable", "canary", "history", "registry", "servedAlias")
+    )
     spec: Annotated[ModelDeploymentSpec, Field(description="What is to be served, and how.")]
     status: Annotated[ModelDeploymentStatus, Field(description="What is served.")] = (
         ModelDeploymentStatus()

@@ -7,6 +7,7 @@ the former revision grows to its full size and takes requests as its pods get re
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.modeldeployment import ModelDeployment
@@ -19,8 +20,8 @@ from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.health import crashing
 from evenkeel.verdict.verdict import Value
 
-PROBATION = "Probation"
-RETURNING = "Returning"
+PROBATION: Final = "Probation"
+RETURNING: Final = "Returning"
 
 
 def judged_by(md: ModelDeployment) -> Analysis | None:

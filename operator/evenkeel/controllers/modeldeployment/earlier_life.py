@@ -10,19 +10,30 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus, Outcome, RevisionStatus
+from evenkeel.api.modeldeploymentstatus import (
+    CanaryStatus,
+    ModelDeploymentStatus,
+    Outcome,
+    RevisionStatus,
+)
 from evenkeel.api.modelversion import ModelVersion, Rollout
 from evenkeel.api.record import annotation
 from evenkeel.api.version_order import Age, age
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.times import precise
-from evenkeel.rollout.probation import PROBATION
+from evenkeel.rollout.probation import PROBATION, RETURNING, after_trial
 from evenkeel.rollout.state import HISTORY_LIMIT
-from evenkeel.serving.observed import pods_by_revision
+from evenkeel.serving.observed import Pods, pods_by_revision
 from evenkeel.serving.wanted import stable_revision
 
 _MESSAGE = 200
 """Characters that a record keeps of a verdict."""
+_OF_PROBATION = frozenset(
+    {"revision", "version", "registered", "uri", "format", "stage", "weight", "meter"}
+    | {"start_time", "stage_time", "attempt", "wish", "stable_replicas"}
+)
+_OF_RETURN = _OF_PROBATION | {"reason", "message", "cause"}
+"""Fields that change with the stage alone, so that a record is written no oftener."""
 
 
 def record(md: ModelDeployment, status: ModelDeploymentStatus) -> dict[str, str]:
@@ -38,7 +49,18 @@ def record(md: ModelDeployment, status: ModelDeploymentStatus) -> dict[str, str]
     # The registry may be down when the object comes back.
     asked = {"registry": registry, "servedAlias": status.served_alias}
     resolved = {name: found.wire() for name, found in asked.items() if found is not None}
-    return annotation({"stable": serving, "history": told, **resolved})
+    watched = {} if status.canary is None else _after_trial(status.canary)
+    return annotation({"stable": serving, "history": told, **resolved, **watched})
+
+
+def _after_trial(canary: CanaryStatus) -> dict[str, object]:
+    """A revision that has taken over; a trial before that begins anew, at no cost."""
+    if not after_trial(canary):
+        return {}
+    told = canary.model_copy(update={"message": canary.message[:_MESSAGE]})
+    fields = _OF_RETURN if canary.stage == RETURNING else _OF_PROBATION
+    kept = told.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(fields))
+    return {"canary": kept}
 
 
 def with_former_rollouts(md: ModelDeployment, versions: Iterable[ModelVersion]) -> ModelDeployment:
@@ -63,11 +85,35 @@ def with_former_rollouts(md: ModelDeployment, versions: Iterable[ModelVersion]) 
             format=version.spec.format,
         )
         new += promoted
+        if (
+            watched := max((p for p in told if _serves(p[1])), key=_time, default=None)
+        ) is not None:
+            found["canary"] = _watched(*watched)
     if new:
         new.sort(key=_time, reverse=True)
         former = (_outcome(*p) for p in new)
         found["history"] = (*md.status.history, *former)[:HISTORY_LIMIT]
     return _with(md, **found) if found else md
+
+
+def _serves(rollout: Rollout) -> bool:
+    """Whether it had taken over, and nothing else was decided yet."""
+    return rollout.reason in (PROBATION, RETURNING) and rollout.outcome != "RolledBack"
+
+
+def _watched(version: ModelVersion, rollout: Rollout) -> CanaryStatus:
+    return CanaryStatus(
+        revision=rollout.revision,
+        version=version.metadata.name,
+        uri=version.spec.uri,
+        format=version.spec.format,
+        stage=PROBATION if rollout.reason == PROBATION else RETURNING,
+        weight=100,
+        start_time=rollout.time,
+        stage_time=rollout.time,
+        reason=rollout.reason,
+        message="the ModelDeployment was made anew",
+    )
 
 
 def _rollouts(version: ModelVersion) -> tuple[Rollout, ...]:
@@ -89,6 +135,26 @@ def _outcome(version: ModelVersion, rollout: Rollout) -> Outcome:
         message=rollout.message,
         time=rollout.time,
     )
+
+
+def with_probation_resumed(snapshot: DeploymentSnapshot) -> DeploymentSnapshot:
+    """The snapshot of an object without a status with what had taken over, if its pods are there.
+
+    Its evidence is lost, so its time begins anew. Without its pods it is tried again.
+    """
+    md, pods = snapshot.deployment, pods_by_revision(snapshot.children)
+    stable, canary = md.status.stable, md.status.canary
+    if canary is None or md.status.observed_generation:
+        return snapshot
+    own = pods.get(canary.revision)
+    if own is None or stable is None or not after_trial(canary):
+        return replace(snapshot, deployment=_with(md, canary=None))
+    seen = {
+        "crashes_seen": own.crashes,
+        "stable_crashes_seen": pods.get(stable.revision, Pods()).crashes,
+    }
+    resumed = canary.model_copy(update={"stage_time": precise(snapshot.now), **seen})
+    return replace(snapshot, deployment=_with(md, canary=resumed))
 
 
 def with_stable_remade(snapshot: DeploymentSnapshot) -> DeploymentSnapshot:

@@ -9,6 +9,7 @@ from evenkeel.controllers.modeldeployment.conditions import Situation, observati
 from evenkeel.controllers.modeldeployment.drift import began
 from evenkeel.controllers.modeldeployment.earlier_life import (
     record,
+    with_probation_resumed,
     with_provenance,
     with_stable_remade,
 )
@@ -45,7 +46,7 @@ from evenkeel.verdict.judgement import assess
 
 def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     """What to write for a ModelDeployment; nothing while it is being deleted."""
-    snapshot = with_stable_remade(snapshot)
+    snapshot = with_stable_remade(with_probation_resumed(snapshot))
     md, now = snapshot.deployment, snapshot.now
     if md.metadata.deletion_timestamp is not None:
         return Plan(status=md.status)
