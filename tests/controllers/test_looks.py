@@ -41,7 +41,7 @@ METRICS = {
 }
 PLATFORM = frozenset(MetricQuery.model_validate(m) for m in METRICS["indicators"])
 REVISION = re.compile("[a-z0-9]+-(?:canary|stable)")
-KIND = re.compile(r'\b(t|own|other|g|fine)(?=\{|",)')
+KIND = re.compile(r'\b(t|own|other|g|fine|evenkeel_model_requests_total)(?=\{|",)')
 OWN = {"name": "errors", "total": "own{r='{{revision}}'}", "good": "fine{r='{{revision}}'}"}
 
 
@@ -119,7 +119,8 @@ class Field:
             revision, kind = REVISION.findall(text)[0], KIND.findall(text)[0]
             total = 1000 + round(self.rate * self.now)
             bad = round(total * self.bad.get(revision, 0.0))
-            value: float = total if kind in ("t", "own", "other") else total - bad
+            good = kind in ("g", "fine") or "code=~" in text
+            value: float = total - bad if good else total
             if "timestamp" in text:
                 value = START + self.now
             samples.append(Sample({"pod": f"{revision}-7d9f-aaaaa", "evenkeel_part": part}, value))
@@ -425,6 +426,21 @@ async def test_without_queries_there_is_a_reason(field: Field) -> None:
     assert "for the canary, revision fraud-canary: the runtime has no indicator" in found.message
     await field.run(3)
     assert requests(field.want(md)) > 0
+
+
+async def test_on_probation_the_canary_alone_has_to_have_what_counts(field: Field) -> None:
+    metered = {"name": "errors", "source": "Meter", "maxRatio": "0.1"}
+    on_trial = deployment("fraud", "shop", metered, meter=True)
+    assert isinstance(field.want(on_trial)["errors"], Unobserved), (
+        "there is nothing to compare with"
+    )
+    md = deployment("fraud", "shop", metered, meter=True, stage="Probation", weight=100)
+    field.want(md)
+    await field.run(3)
+    assert requests(field.want(md)) > 0
+    assert not any("fraud-stable" in query for _, query, _ in field.queries)
+    md = deployment("fraud", "shop", metered, stage="Probation", weight=100)
+    assert isinstance(field.want(md)["errors"], Unobserved)
 
 
 async def test_the_loop_takes_looks_and_ends(field: Field) -> None:

@@ -475,6 +475,7 @@ def asked(w: World) -> dict[str, str]:
     assert wanted is not None
     found = wanted.asked["errors"]
     assert isinstance(found, Asked)
+    assert found.stable is not None
     return {"canary": found.canary.total, "stable": found.stable.total}
 
 

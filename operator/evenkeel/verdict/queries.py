@@ -43,14 +43,20 @@ _OF_HISTOGRAMS = re.compile(r"_(?:bucket|count|sum)\b")
 class Question:
     """What is asked about one indicator of one canary.
 
-    id: short, its own among all that are asked together; letters and digits. own: whether a tenant
-    wrote the queries: how many series they give is anybody's guess then.
+    id: short, its own among all that are asked together; letters and digits. stable: None where
+    the canary is compared with nothing. own: whether a tenant wrote the queries: how many series
+    they give is anybody's guess then.
     """
 
     id: str
     canary: Queries
-    stable: Queries
+    stable: Queries | None
     own: bool = False
+
+    @property
+    def sides(self) -> tuple[Queries, ...]:
+        """The queries that are asked."""
+        return (self.canary,) if self.stable is None else (self.canary, self.stable)
 
     def text(self, *, times: bool = True) -> str:
         """The question as PromQL; times: whether to ask for the samples' times, too."""
@@ -61,7 +67,9 @@ class Question:
         return f"{self.id}.{side[0]}{what}"
 
     def _parts(self, side: str, times: bool) -> list[str]:
-        queries: Queries = getattr(self, side)
+        queries: Queries | None = getattr(self, side)
+        if queries is None:
+            return []
         asked = [(_TOTAL, queries.total), (_COUNTED, queries.counted)]
         if times:
             of = ((_TOTAL_TIME, queries.total), (_COUNTED_TIME, queries.counted))
@@ -120,21 +128,19 @@ def seen(
     if not canary and not stable:
         return Unobserved("NoData", _unseen(question))
     counted = any(r.counted is not None for s in (canary, stable) for r in s.values())
-    if not counted and canary and stable and question.canary.bad is None:
+    witnessed = canary and (stable or question.stable is None)
+    if not counted and witnessed and question.canary.bad is None:
         return Unobserved(
             "NoData",
             "good has no series on either side, though total has: check its labels"
             + _histogram_hint(question.canary.counted),
         )
     warning = ""
-    if not counted and canary and stable:
+    if not counted and witnessed:
         warning = "bad has never had a series on either side: check that it can have some"
     own = all(
-        pod is None or is_pod_of(revision, pod)
-        for side, revision in (
-            (canary, question.canary.revision),
-            (stable, question.stable.revision),
-        )
+        pod is None or is_pod_of(queries.revision, pod)
+        for side, queries in zip((canary, stable), question.sides, strict=False)
         for pod in map(_pod, side)
     )
     # A gateway's pods, which count as well, are no pods of the revisions.
@@ -156,7 +162,9 @@ def _side(
     moment: Moment,
     pods: Starts,
 ) -> dict[str, Reading]:
-    queries: Queries = getattr(question, side)
+    queries: Queries | None = getattr(question, side)
+    if queries is None:
+        return {}
     kind = "good" if queries.bad is None else "bad"
     found = {
         what: parts.get(question.series(side, what), ())

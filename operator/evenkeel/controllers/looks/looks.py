@@ -195,8 +195,8 @@ class Looks:
         parts, moment = by_part(answer.samples), Moment(asked, ahead)
 
         def says(due: Due) -> Look | Unobserved:
-            canary, stable, _ = due.asking.asked
-            pods = self._looked.pods(due.trial.wanted.key, (canary.revision, stable.revision))
+            wanted = due.trial.wanted
+            pods = self._looked.pods(wanted.key, (wanted.canary.revision, wanted.stable))
             return seen(due.asking.question, parts, moment, pods)
 
         return says

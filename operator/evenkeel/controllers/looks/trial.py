@@ -113,9 +113,7 @@ class Trial:
         tenant = self.wanted.key.namespace if asked.own else ""
         inquiry = Inquiry(tenant, question.text(), question.text(times=False), interval, due=now)
         if asked.own and not all(
-            well_formed(query)
-            for side in (asked.canary, asked.stable)
-            for query in (side.total, side.counted)
+            well_formed(query) for side in question.sides for query in (side.total, side.counted)
         ):
             inquiry.alone, inquiry.company = True, 1
         return Asking(name, asked, question, inquiry)

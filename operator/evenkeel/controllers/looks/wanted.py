@@ -14,10 +14,11 @@ from evenkeel.verdict.samples import Unobserved
 
 
 class Asked(NamedTuple):
-    """The queries of one indicator. own: whether a tenant wrote them."""
+    """The queries of one indicator. own: whether a tenant wrote them. stable: None where nothing
+    counts it, and nothing is compared with it."""
 
     canary: Queries
-    stable: Queries
+    stable: Queries | None
     own: bool
 
 

@@ -45,7 +45,7 @@ def wanted_looks(
         _Side(md, role, one, metrics_of(one.metrics, present))
         for role, one in (("canary", canary), ("stable", stable))
     )
-    metered = all(one.side.meter for one in sides)
+    metered, alone = all(one.side.meter for one in sides), taken_over(canary)
     return Wanted(
         key=Key(md.kind, md.metadata.namespace, md.metadata.name),
         uid=md.metadata.uid,
@@ -54,12 +54,12 @@ def wanted_looks(
         analysis=analysis,
         begins=begins(canary, md.spec.rollout.warm_up_seconds),
         asked={
-            spec.name: _asked(sourced(spec, metered=metered), sides, platform)
+            spec.name: _asked(sourced(spec, metered=metered), sides, platform, alone=alone)
             for spec in analysis.indicators
         },
         share=canary_share(md, md.status),
         changed=parse(canary.stage_time).timestamp(),
-        alone=taken_over(canary),
+        alone=alone,
     )
 
 
@@ -108,15 +108,23 @@ class _Side:
 
 
 def _asked(
-    spec: IndicatorSpec, sides: tuple[_Side, ...], platform: Container[MetricQuery]
+    spec: IndicatorSpec,
+    sides: tuple[_Side, ...],
+    platform: Container[MetricQuery],
+    *,
+    alone: bool,
 ) -> Asked | Unobserved:
     canary, stable = (side.queries(spec) for side in sides)
     if isinstance(canary, Unobserved):
         return canary
-    if isinstance(stable, Unobserved):
+    if isinstance(stable, Unobserved) and not alone:
         return stable
+    # On probation stable's would only tell that the queries can have series at all.
+    beside = None if isinstance(stable, Unobserved) else stable
+    if beside is None:
+        sides = sides[:1]
     templates = [template(spec, one.metrics, one.side) for one in sides]
     shared = spec.total is None and (
         spec.source != "Runtime" or all(one in platform for one in templates)
     )
-    return Asked(canary, stable, own=not shared)
+    return Asked(canary, beside, own=not shared)
