@@ -351,3 +351,39 @@ def test_a_former_revision_without_any_pod_takes_nothing_away() -> None:
     w.pods_ready(old)
     w.settle()
     assert (former(w), w.status.get("canary")) == (old, None)
+
+
+def crash(w: World, revision: str, times: int = 1) -> None:
+    w.pods[revision].crashes += times
+    w.settle()
+
+
+def test_crashes_hours_apart_are_forgiven_and_those_within_an_hour_are_not() -> None:
+    w = world({"seconds": 31536000})
+    new = canary(w)["revision"]
+    for _ in range(8):
+        crash(w, new)
+        w.pass_time(4000)
+        w.settle()
+    assert canary(w)["stage"] == "Probation"
+    for _ in range(2):
+        crash(w, new)
+        w.pass_time(3000)
+        w.settle()
+    assert canary(w)["stage"] == "Probation"
+    crash(w, new)
+    assert (canary(w)["stage"], canary(w)["reason"]) == ("Returning", "CanaryCrashing")
+
+
+def test_a_crash_is_not_forgiven_for_an_hour_without_pods() -> None:
+    w = world({"seconds": 31536000})
+    new = canary(w)["revision"]
+    crash(w, new, 2)
+    w.pods_ready(new, ready=False)
+    w.settle()
+    w.pass_time(4000)
+    w.settle()
+    w.pods_ready()
+    w.settle()
+    crash(w, new)
+    assert canary(w)["reason"] == "CanaryCrashing"

@@ -9,7 +9,12 @@ from evenkeel.meta.times import precise, seconds_since
 from evenkeel.serving.observed import Pods
 
 FORGIVEN_AFTER = 3600.0
-"""Seconds of readiness after which earlier losses are forgiven, at least; flapping is faster."""
+"""Seconds of readiness after which earlier losses and crashes are forgiven, at least; flapping is
+faster."""
+_FORGIVEN = {
+    **{"losses": 0, "lost_milliseconds": 0, "return_time": None},
+    **{"crashes": 0, "stable_crashes": 0, "crash_time": None},
+}
 
 
 def observed(
@@ -32,9 +37,7 @@ def observed(
     if full > canary.full_replicas:
         canary = _with_fresh_wait(canary, now)
     if canary.lost_since is None and _long_steady(canary, deadline, now):
-        canary = canary.model_copy(
-            update={"losses": 0, "lost_milliseconds": 0, "return_time": None}
-        )
+        canary = canary.model_copy(update=_FORGIVEN)
     update = {
         **_readiness(canary, own.ready, needed, now),
         **_idle(canary, idle=held or (_divided(canary) and own.ready < needed), now=now),
@@ -46,9 +49,10 @@ def observed(
 
 
 def _long_steady(canary: CanaryStatus, deadline: int, now: datetime) -> bool:
-    """Whether losses are forgiven: a trial of weeks meets many a drained node."""
-    returned = canary.return_time
-    return returned is not None and seconds_since(returned, now) >= max(FORGIVEN_AFTER, deadline)
+    """Whether losses and crashes are forgiven: a probation of months meets many a drained node."""
+    times = [time for time in (canary.return_time, canary.crash_time) if time is not None]
+    enough = max(FORGIVEN_AFTER, deadline)
+    return bool(times) and all(seconds_since(time, now) >= enough for time in times)
 
 
 def _divided(canary: CanaryStatus) -> bool:
