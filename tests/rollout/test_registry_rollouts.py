@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from evenkeel.api.modeldeploymentstatus import ServedAliasStatus
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.record import RECORD
@@ -309,10 +310,9 @@ def test_other_words_do_not_serve_what_the_former_ones_meant() -> None:
     assert world.status["registry"]["name"] == "spam"
 
 
-def test_a_faulty_node_is_no_fault_of_the_version() -> None:
-    """It is tried again by itself, as the versions that `follow` finds are."""
-    world = serving()
-    world.answer = version(2)
+def refused(world: Followed, number: int) -> None:
+    """A version's pods are refused until its trial ends."""
+    world.answer = version(number)
     world.settle()
     canary = world.md.status.canary
     assert canary is not None
@@ -324,6 +324,38 @@ def test_a_faulty_node_is_no_fault_of_the_version() -> None:
         world.settle()
     last = world.md.status.history[0]
     assert (last.outcome, last.cause) == ("RolledBack", "Infrastructure")
+
+
+def test_a_faulty_node_is_no_fault_of_the_version() -> None:
+    """It is tried again by itself, as the versions that `follow` finds are."""
+    world = serving()
+    refused(world, 2)
     world.pass_time(700)
+    world.settle()
+    assert world.trial() == "2"
+
+
+@pytest.mark.parametrize("stage", ["Probation", "Returning"])
+def test_a_version_that_waits_is_tried_once_it_may_be_though_another_has_taken_over(
+    stage: str,
+) -> None:
+    world = serving()
+    world.edit_rollout(probation={"seconds": 86400})
+    refused(world, 2)
+    world.answer = version(3)
+    world.live()
+    assert world.md.status.canary is not None
+    if stage == "Returning":
+        world.edit_rollout(abort=world.md.status.canary.revision)
+        world.settle()
+    world.answer = version(2)
+    wait = world.settle().requeue_after
+    assert (world.md.status.canary.stage, world.trial()) == (stage, "3")
+    if stage == "Returning":
+        world.pods_ready()
+        wait = world.settle().requeue_after
+    assert wait is not None
+    assert 400 < wait <= 600
+    world.pass_time(int(wait) + 1)
     world.settle()
     assert world.trial() == "2"

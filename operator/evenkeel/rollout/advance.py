@@ -74,6 +74,8 @@ def advance(
     if state.canary is None:
         return state
     revision = state.canary.revision
+    wakes = sooner(state.requeue_after, _backing_off(state, md, goal, now))
+    state = replace(state, requeue_after=wakes)
     state = _decided(state, md, pods, judgement, taken, now)
     if state.canary is None and revision != goal.revision:
         # It was on its way back while another was wanted.
@@ -99,6 +101,20 @@ def _gives_way(
     if failed or md.spec.rollout.abort == canary.revision:
         return False
     return isinstance(next_trial(state, md, goal.revision, now), Trial)
+
+
+def _backing_off(
+    state: RolloutState, md: ModelDeployment, goal: Goal, now: datetime
+) -> float | None:
+    """Seconds until the wanted revision may cut another's probation short; None if it waits for
+    something else."""
+    canary, stable = state.canary, state.stable
+    if canary is None or stable is None or not taken_over(canary):
+        return None
+    if goal.revision in (canary.revision, stable.revision):
+        return None
+    trial = next_trial(state, md, goal.revision, now)
+    return None if isinstance(trial, Trial) else trial
 
 
 def _begun(

@@ -12,8 +12,12 @@ FORGIVEN_AFTER = 3600.0
 """Seconds of readiness after which earlier losses and crashes are forgiven, at least; flapping is
 faster."""
 _FORGIVEN = {
-    **{"losses": 0, "lost_milliseconds": 0, "return_time": None},
-    **{"crashes": 0, "stable_crashes": 0, "crash_time": None},
+    "losses": 0,
+    "lost_milliseconds": 0,
+    "return_time": None,
+    "crashes": 0,
+    "stable_crashes": 0,
+    "crash_time": None,
 }
 
 
