@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -326,6 +327,16 @@ async def test_an_internal_error_stops_nothing(field: Field) -> None:
     field.before = lambda access, query: None
     await field.run(3)
     assert field.want(deployment())["errors"].fault is None
+
+
+async def test_an_answer_that_nobody_understands_is_a_look(field: Field) -> None:
+    def wrong(key: Key, revisions: tuple[str, str]) -> Any:
+        raise RuntimeError("a bug")
+
+    field.looks = Looks(replace(field.looks._looked, pods=wrong))
+    field.want(deployment())
+    await field.run(2)
+    assert field.want(deployment())["errors"].fault.reason == "PrometheusUnavailable"
 
 
 async def test_a_failure_is_told_at_once_and_growth_now_and_then(field: Field) -> None:

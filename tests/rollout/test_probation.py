@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from evenkeel.verdict.judgement import Observations
 
 from tests.support.rollout_lives import model
 from tests.support.rollout_world import INDICATORS, Crash, World, run
@@ -327,6 +328,33 @@ def test_a_restart_at_the_end_waits_for_a_look() -> None:
     w._seen = seen  # type: ignore[method-assign]
     w.settle()
     assert canary(w)["stage"] == "Returning"
+
+
+def test_a_restart_at_the_end_waits_for_a_look_at_each_indicator() -> None:
+    w = world()
+    w.labels[canary(w)["revision"]] = (400, 200)
+    w.pass_time(4000)
+    seen, w._seen = w._seen, lambda md: _without(seen(md), "labels")  # type: ignore[method-assign]
+    w.settle()
+    found = canary(w)
+    assert (found["stage"], found["reason"]) == ("Probation", "NoData")
+    assert "labels" in found["message"]
+    w._seen = seen  # type: ignore[method-assign]
+    w.settle()
+    assert canary(w)["stage"] == "Returning"
+
+
+def _without(seen: Observations, name: str) -> Observations:
+    return {known: found for known, found in seen.items() if known != name}
+
+
+def test_what_was_never_counted_is_named_at_the_end() -> None:
+    w = world()
+    w.answers = "half"
+    run(w, 4000, 60)
+    last = w.status["history"][0]
+    assert (last["outcome"], last["reason"]) == ("Promoted", "ProbationOver")
+    assert last["message"].startswith("nothing was counted by labels; wrong: ")
 
 
 def test_an_idle_floor_excuses_no_crashes() -> None:

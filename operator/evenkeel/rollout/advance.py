@@ -182,6 +182,8 @@ def _decided(
         by_hand=in_force("Promote", md, state, canary.revision),
         occupied=taken,
         deadline=deadline,
+        unlooked=judgement.unlooked if judgement is not None else (),
+        uncounted=judgement.uncounted if judgement is not None else (),
     )
     decision = decide(facts)
     state = replace(state, decision=decision)

@@ -52,7 +52,8 @@ class Facts:
     occupied: pods of all revisions that hold room, also those that are going. diagnosis: why the
     canary's pods are not ready, if that is known; pods_cause: whose fault that is; late_reason:
     what it is called. last_words: of its last crash. by_hand: whether a person promotes it.
-    deadline: seconds that its pods may take to get ready.
+    deadline: seconds that its pods may take to get ready. unlooked, uncounted: indicators, as of
+    Judgement.
     """
 
     canary: CanaryStatus
@@ -74,6 +75,8 @@ class Facts:
     stable_ready: int = 0
     by_hand: bool = False
     occupied: int = 0
+    unlooked: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
     def explain(self, text: str) -> str:
         """The text about the canary's pods, with what ails them or their last words."""

@@ -101,10 +101,15 @@ def on_probation(facts: Facts) -> Decision | None:
     left = probation.seconds - facts.counted
     if left > 0:
         return Decision(Move.HOLD, PROBATION, finding, left)
-    if verdict is None and facts.analysis is not None:
-        return Decision(Move.HOLD, "NoData", "not looked at yet")
-    passed = verdict is not None and verdict.value is Value.PASS
-    return Decision(Move.PROMOTE, "ProbationPassed" if passed else "ProbationOver", finding)
+    if facts.unlooked or (verdict is None and facts.analysis is not None):
+        # Whoever begins to lead at the end knows nothing yet: each is looked at, or why not.
+        waits = ": ".join(("not looked at yet", *filter(None, (", ".join(facts.unlooked),))))
+        return Decision(Move.HOLD, "NoData", waits)
+    if verdict is not None and verdict.value is Value.PASS:
+        return Decision(Move.PROMOTE, "ProbationPassed", finding)
+    if facts.uncounted:
+        finding = f"nothing was counted by {', '.join(facts.uncounted)}; {finding}"
+    return Decision(Move.PROMOTE, "ProbationOver", finding)
 
 
 def sent_back(facts: Facts, decision: Decision) -> Decision:

@@ -26,10 +26,16 @@ def begins(canary: CanaryStatus, warm_up_seconds: int) -> float:
 
 
 class Judgement(NamedTuple):
-    """The verdict on a canary, and its indicators' new status."""
+    """The verdict on a canary, and its indicators' new status.
+
+    unlooked: names of indicators that have not been looked at yet; uncounted: those of which no
+    event of the canary has ever been counted.
+    """
 
     verdict: Verdict
     indicators: tuple[IndicatorStatus, ...]
+    unlooked: tuple[str, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
 
 JUDGED = ("Stepping", "Promoting", "Probation")
@@ -60,7 +66,13 @@ def assess(
         for spec in analysis.indicators
     ]
     counted = [v for v, s in found if v.value is Value.FAIL or s.name not in not_awaited]
-    return Judgement(combine(counted), tuple(status for _, status in found))
+    statuses = tuple(status for _, status in found)
+    return Judgement(
+        combine(counted),
+        statuses,
+        unlooked=tuple(s.name for s in statuses if s.name not in seen),
+        uncounted=tuple(s.name for s in statuses if not s.evidence.get("canaryTotal")),
+    )
 
 
 def next_step(indicators: tuple[IndicatorStatus, ...]) -> tuple[IndicatorStatus, ...]:

@@ -213,6 +213,7 @@ class Looks:
                     self._tell(one.trial)
             except Exception:
                 log.exception("a look for %s %s/%s", *one.trial.wanted.key)
+                one.trial.take(one.asking.name, INTERNAL)
 
     def _tell(self, trial: Trial) -> None:
         key = trial.wanted.key
