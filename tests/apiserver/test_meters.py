@@ -17,6 +17,7 @@ from tests.support.real_prometheus import RealPrometheus, prometheus
 PODS = ("fraud-1-7d9f-abcde", "fraud-1-7d9f-bcdef")
 OTHER = "fraud-2-7d9f-abcde"
 BINS = [str(n) for n in range(12)] + ["missing"]
+LONG = [*map(str, range(10, 16)), "other"]
 
 
 def exposed(rows: int, state: str = "Used", digest: str = "d1") -> str:
@@ -85,4 +86,26 @@ async def test_a_block_is_that_of_one_revision_and_stays_as_it_was(tmp_path: Pat
         assert (await meters.block(after, access, None)).void == "the profile was broken: so"
         future = BlockQuestion(None, "shop", pods("fraud-1"), 60, end + 100_000)
         assert (await meters.block(future, access, None)).void == "no meter was scraped"
+    await adapter.close()
+
+
+async def test_a_profile_of_many_long_names_is_read_from_a_tenants_server(tmp_path: Path) -> None:
+    """It takes more than an answer of a server that nobody vouches for may have."""
+    adapter, pod = Prometheus(), PODS[0]
+    cells = [(f"{n:03}" + "x" * 200, label) for n in range(256) for label in LONG]
+    lines = ['evenkeel_model_profile_info{digest="d1",state="Used",why=""} 1']
+    for name, label in cells:
+        of = f'kind="feature",name="{name}",bin="{label}"'
+        lines.append(f"evenkeel_model_values_total{{{of}}} 3")
+        lines.append(f'evenkeel_model_reference_values{{{of},range="{"r" * 200}"}} 7')
+    async with prometheus(tmp_path, pod) as server:
+        server.targets = {pod: "\n".join(lines) + "\n"}
+        meters, access = Meters(adapter), Access(server.url, guarded=True)
+        now = MeterQuestion(None, "shop", pods("fraud-1"))
+        deadline = time.time() + 60
+        while not (await meters.seen(now, access, None)).state:
+            assert time.time() < deadline
+        question = BlockQuestion(None, "shop", pods("fraud-1"), 60, int(time.time()) + 1)
+        found = await meters.block(question, access, None)
+        assert {(cell[1], cell[2]) for cell, _, _ in found.reference} == set(cells)
     await adapter.close()

@@ -1,12 +1,13 @@
 """Asks a Prometheus what the meters of a revision have counted.
 
 A block is evaluated at its end, so that it can be asked late and again. A profile may have 17,000
-bins, more than one answer may hold: they are asked for by tens, as far as there are some.
+bins with names of 256 bytes, more than one answer may hold: it is asked first how many there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 
 from evenkeel.adapters.access import Access
@@ -22,7 +23,11 @@ from evenkeel.outside.meters import (
     MeterSeen,
 )
 
-TENS = ("missing|other|[0-9]", *(f"{ten}[0-9]" for ten in range(1, 7)))
+MOST_CELLS = 512
+"""Bins of all features that are asked for together. Name and range of one may have 256 bytes each,
+and an answer of a server that nobody vouches for 512 KiB."""
+LABEL = re.compile("missing|other|[0-9]{1,2}")
+"""Labels of bins."""
 MOST_ROWS = 1e15
 WORDS = 200
 """Characters of a range, and of why a profile is not used."""
@@ -63,17 +68,10 @@ class Meters:
                 return BlockCounts(end, void=void)
             reference: list[Sample] = []
             rows: list[Sample] = []
-            for ten in TENS:
-                bins = f'{of},bin=~"{ten}"'
-                known = await self._ask(
-                    "max by (kind, name, bin, range) "
-                    f"(last_over_time(evenkeel_model_reference_values{{{bins}}}{over}))",
-                    access,
-                    end,
-                )
-                if not known:
-                    break
-                reference += known
+            cells = await self._ask(f"count by (bin) ({_reference(of, over)})", access, end)
+            for group in groups({one.labels.get("bin", ""): one.value for one in cells}):
+                bins = f'{of},bin=~"{group}"'
+                reference += await self._ask(_reference(bins, over), access, end)
                 rows += await self._ask(
                     "sum by (kind, name, bin) "
                     f"(increase(evenkeel_model_values_total{{{bins}}}{over}))",
@@ -101,6 +99,30 @@ _PROFILE = ("state", "digest", "why")
 
 def _selector(question: MeterQuestion | BlockQuestion) -> str:
     return f'namespace="{question.namespace}",pod=~"{question.pods}"'
+
+
+def _reference(of: str, over: str) -> str:
+    known = f"last_over_time(evenkeel_model_reference_values{{{of}}}{over})"
+    return f"max by (kind, name, bin, range) ({known})"
+
+
+def groups(cells: Mapping[str, float]) -> Iterator[str]:
+    """Regular expressions for labels of bins, as many as may be asked for together.
+
+    cells: by label how many features and predictions have the bin.
+    """
+    group: list[str] = []
+    size = 0.0
+    for label, number in sorted(cells.items()):
+        if not LABEL.fullmatch(label):
+            continue
+        if group and size + number > MOST_CELLS:
+            yield "|".join(group)
+            group, size = [], 0.0
+        group.append(label)
+        size += number
+    if group:
+        yield "|".join(group)
 
 
 def _void(profiles: list[tuple[str, str, str]]) -> str:
