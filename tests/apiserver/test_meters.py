@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
 from evenkeel.adapters.access import Access
-from evenkeel.adapters.meters import Meters
+from evenkeel.adapters.meters import Meters, uncounted
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.outside.meters import BlockQuestion, MeterQuestion, MeterSeen
 from evenkeel.verdict.indicators import pods
 
+from dev.paths import ROOT
 from tests.support.operating import until
 from tests.support.real_prometheus import RealPrometheus, prometheus
 
@@ -109,3 +112,55 @@ async def test_a_profile_of_many_long_names_is_read_from_a_tenants_server(tmp_pa
         found = await meters.block(question, access, None)
         assert {(cell[1], cell[2]) for cell, _, _ in found.reference} == set(cells)
     await adapter.close()
+
+
+RESULTS = ("counted", "skipped", "too_large", "unreadable", "unknown", "mismatched")
+BODIES: list[dict[str, int]] = [
+    {},
+    {"counted": 1, "skipped": 900},
+    {"counted": 60, "mismatched": 70, "skipped": 9000},
+    {"counted": 60, "mismatched": 50, "skipped": 9000},
+    {"counted": 60, "too_large": 90, "skipped": 9000},
+    {"counted": 60, "too_large": 9000, "skipped": 900},
+    {"unknown": 3, "unreadable": 2},
+    {"skipped": 5, "unknown": 4},
+    {"skipped": 9},
+]
+
+
+def bodies(deployment: str, numbers: Mapping[str, int], state: str) -> str:
+    of = f'deployment="{deployment}"'
+    lines = [f'evenkeel_model_profile_info{{{of},state="{state}"}} 1']
+    for result in RESULTS:
+        count = numbers.get(result, 0)
+        lines.append(f'evenkeel_model_bodies_total{{{of},result="{result}"}} {count}')
+    return "\n".join(lines) + "\n"
+
+
+async def test_the_alert_sees_what_the_condition_tells(tmp_path: Path) -> None:
+    rules = yaml.safe_load((ROOT / "docs" / "monitoring-rules.yaml").read_text())
+    known = (rule for group in rules["groups"] for rule in group["rules"])
+    alert = next(rule["expr"] for rule in known if rule["alert"] == "ModelBodiesUncounted")
+    adapter = Prometheus()
+    cases = {f"m{n}": one for n, one in enumerate(BODIES)} | {"none": {"skipped": 9}}
+    async with prometheus(tmp_path, *cases) as server:
+        access = Access(server.url, guarded=False)
+
+        async def scraped(cases: Mapping[str, Mapping[str, int]]) -> None:
+            of = {
+                n: bodies(n, one, "Absent" if n == "none" else "Used") for n, one in cases.items()
+            }
+            server.targets = dict(of)
+            began, deadline = time.time(), time.time() + 30
+            while True:
+                found = await adapter.ask(access, "timestamp(evenkeel_model_profile_info)")
+                if len([s for s in found.samples if s.value > began + 1]) == len(cases):
+                    return
+                assert time.time() < deadline
+
+        await scraped({key: {} for key in cases})
+        await scraped(cases)
+        found = await adapter.ask(access, alert)
+    await adapter.close()
+    told = {name for name, one in cases.items() if name != "none" and uncounted(one)}
+    assert {sample.labels["deployment"] for sample in found.samples} == told

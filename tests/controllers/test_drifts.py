@@ -243,7 +243,12 @@ def test_a_bin_that_the_profile_has_not_makes_the_block_void() -> None:
         (MeterSeen(), "False", "MeterSilent"),
         (MeterSeen("Absent"), "False", "ProfileAbsent"),
         (MeterSeen("Broken", why="line 1"), "False", "ProfileBroken"),
-        (MeterSeen("Used", "d", mismatched=True), "False", "ProfileMismatched"),
+        (MeterSeen("Used", "d", uncounted="mismatched"), "False", "ProfileMismatched"),
+        (MeterSeen("Used", "d", uncounted="too_large"), "False", "BodiesTooLarge"),
+        (MeterSeen("Used", "d", uncounted="unknown"), "False", "BodiesUnknown"),
+        (MeterSeen("Used", "d", uncounted="unreadable"), "False", "BodiesUnreadable"),
+        (MeterSeen("Used", "d", uncounted="skipped"), "False", "BodiesSkipped"),
+        (MeterSeen("Used", "d", counted=True, uncounted="unknown"), "False", "BodiesUnknown"),
         (MeterSeen("Used", "d"), "Unknown", "NoData"),
     ],
 )

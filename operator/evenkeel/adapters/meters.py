@@ -50,11 +50,10 @@ class Meters:
         except PrometheusError as error:
             raise source_error(error) from None
         grown = {one.labels.get("result", ""): one.value for one in bodies}
-        counted, mismatched = grown.get("counted", 0.0), grown.get("mismatched", 0.0)
         # One that does not use it is what a person must see.
         none = [("", "", "")]
         state, digest, why = min(profiles or none, key=lambda one: (one[0] == "Used", one))
-        return MeterSeen(state, digest, why, counted > 0, mismatched > counted)
+        return MeterSeen(state, digest, why, grown.get("counted", 0.0) > 0, uncounted(grown))
 
     async def block(self, question: BlockQuestion, access: Access, last: object) -> BlockCounts:
         """The counts of a block. Raises SourceError."""
@@ -95,10 +94,27 @@ class Meters:
 
 
 _PROFILE = ("state", "digest", "why")
+_UNCOUNTED = ("mismatched", "too_large", "unknown", "unreadable", "skipped")
 
 
 def _selector(question: MeterQuestion | BlockQuestion) -> str:
     return f'namespace="{question.namespace}",pod=~"{question.pods}"'
+
+
+def uncounted(bodies: Mapping[str, float]) -> str:
+    """What keeps values from being counted, if that dominates; bodies: how many, by result.
+
+    With spacing most bodies are skipped though all is well. One that does not fit the profile is
+    found out when a row is due only, the others at each body.
+    """
+    counted, mismatched = bodies.get("counted", 0.0), bodies.get("mismatched", 0.0)
+    found = {one: bodies.get(one, 0.0) for one in _UNCOUNTED}
+    most = max(found, key=lambda one: found[one])
+    if not counted:
+        return most if found[most] > 0 else ""
+    if mismatched > counted:
+        return "mismatched"
+    return most if most != "skipped" and found[most] > sum(bodies.values()) / 2 else ""
 
 
 def _reference(of: str, over: str) -> str:

@@ -23,15 +23,15 @@ class MeterQuestion:
 class MeterSeen:
     """state: of the profile, Used, Absent or Broken; empty where no meter is scraped. why: it is.
 
-    counted: whether values were counted. mismatched: whether more bodies than that did not fit the
-    profile, in the last hour.
+    counted: whether values were counted in the last hour. uncounted: the meter's word for what
+    became of most bodies instead (mismatched, too_large, unknown, unreadable, skipped), if so.
     """
 
     state: str = ""
     digest: str = ""
     why: str = ""
     counted: bool = False
-    mismatched: bool = False
+    uncounted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -400,6 +400,32 @@ _MONITORING = (
         "Name each feature's `tensor` and `column` in it.",
     ),
     Reason(
+        "BodiesTooLarge",
+        ("Monitored",),
+        "Most bodies are larger than `monitoring.maxBodyBytes`, and their values not counted.",
+        "Raise it, and the meter's memory in `monitoring.resources` with it.",
+    ),
+    Reason(
+        "BodiesUnknown",
+        ("Monitored",),
+        "Most bodies are of no protocol that the meter reads, and their values not counted.",
+        "Send JSON with `instances` (V1) or `inputs` (V2), or gRPC of the Open Inference Protocol.",
+    ),
+    Reason(
+        "BodiesUnreadable",
+        ("Monitored",),
+        "Most bodies break their own protocol, and their values are not counted.",
+        "Look at what clients send, Content-Type and Content-Encoding included.",
+    ),
+    Reason(
+        "BodiesSkipped",
+        ("Monitored",),
+        "Requests come, and no value is counted: the model server answers without success, bodies "
+        "have no rows, or the meter cannot keep up.",
+        "Look at the codes of `evenkeel_model_requests_total`; raise the CPU in "
+        "`monitoring.resources`.",
+    ),
+    Reason(
         "AwaitingBlocks",
         ("Drifted",),
         "No block has told anything yet; the message says why, if one is over.",

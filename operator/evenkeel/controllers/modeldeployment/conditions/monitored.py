@@ -9,6 +9,33 @@ from evenkeel.rollout.probation import serving
 from evenkeel.serving.model_files import is_in_image
 
 TYPE = "Monitored"
+_UNCOUNTED = {
+    "mismatched": (
+        "ProfileMismatched",
+        "they do not fit the profile; name each feature's tensor and column in it",
+    ),
+    "too_large": (
+        "BodiesTooLarge",
+        "they are larger than monitoring.maxBodyBytes; raise it, and the meter's memory with it",
+    ),
+    "unknown": (
+        "BodiesUnknown",
+        "they are of no protocol that the meter reads; send JSON with instances (V1) or inputs "
+        "(V2), or gRPC of the Open Inference Protocol",
+    ),
+    "unreadable": (
+        "BodiesUnreadable",
+        "they break their own protocol; look at what clients send, Content-Type and "
+        "Content-Encoding included",
+    ),
+    "skipped": (
+        "BodiesSkipped",
+        "the model server answered without success, they have no rows, or the meter could not "
+        "keep up; look at the codes of evenkeel_model_requests_total, and raise the cpu of "
+        "monitoring.resources",
+    ),
+}
+"""By the meter's word for it the reason and, for people, cause and remedy."""
 
 
 def monitored(situation: Situation) -> tuple[Observation, ...]:
@@ -52,12 +79,10 @@ def _of(seen: MeterSeen, file: str) -> Observation:
         return Observation(TYPE, "False", "ProfileAbsent", message)
     if seen.state != "Used":
         return Observation(TYPE, "False", "ProfileBroken", f"{file}: {seen.why}")
-    if seen.mismatched:
-        message = (
-            f"most bodies of the last hour do not fit {file}: name each feature's tensor and "
-            "column in it"
-        )
-        return Observation(TYPE, "False", "ProfileMismatched", message)
+    if seen.uncounted in _UNCOUNTED:
+        reason, why = _UNCOUNTED[seen.uncounted]
+        message = f"of most bodies of the last hour no value was counted: {why}"
+        return Observation(TYPE, "False", reason, message)
     if not seen.counted:
         return Observation(TYPE, "Unknown", "NoData", "no row was counted in the last hour")
     return Observation(TYPE, "True", "Counting", "values are counted against the profile")
