@@ -120,6 +120,18 @@ func TestWarmUpRequestsAreNotCounted(t *testing.T) {
 	}
 }
 
+func TestItTellsWhetherAnswersAreSigned(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	folder := t.TempDir()
+	p := start(t, "METER_UPSTREAM="+server.Listener.Addr().String(), "METER_REVISION=r1", "METER_KEYS="+folder)
+	until(t, p.is(http.StatusOK))
+	want := `evenkeel_model_feedback_info{deployment="",revision="r1",state="NoKeys",version="",why="there is no key in ` + folder
+	if _, text := p.get("/metrics"); !strings.Contains(text, want) {
+		t.Errorf("%s is not in\n%s", want, text)
+	}
+}
+
 func TestItEndsWhenAllIsAnswered(t *testing.T) {
 	began, release := make(chan struct{}, 1), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

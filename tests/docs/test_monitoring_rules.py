@@ -22,6 +22,7 @@ METRICS = {
     "evenkeel_model_profile_info",
     "evenkeel_model_bodies_total",
     "evenkeel_meter_runtime_metrics_up",
+    "evenkeel_model_feedback_info",
 }
 
 
