@@ -12,7 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
+
+	"evenkeel.dev/meter/internal/wait"
 )
 
 // The test's binary is the program, where it is asked to be.
@@ -63,17 +64,6 @@ func (p *program) get(path string) (int, string) {
 	return answer.StatusCode, string(body)
 }
 
-func until(t *testing.T, holds func() bool) {
-	t.Helper()
-	for range 3000 {
-		if holds() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("not within 30 s")
-}
-
 func (p *program) is(status int) func() bool {
 	return func() bool {
 		got, _ := p.get("/ready")
@@ -84,7 +74,7 @@ func (p *program) is(status int) func() bool {
 func TestItIsReadyWithTheModelServer(t *testing.T) {
 	address := free(t)
 	p := start(t, "METER_UPSTREAM="+address, "METER_READY_PATH=/ready")
-	until(t, p.is(http.StatusServiceUnavailable))
+	wait.Until(t, p.is(http.StatusServiceUnavailable))
 	if status, _ := p.get("/live"); status != http.StatusOK {
 		t.Errorf("it is alive: %d", status)
 	}
@@ -97,12 +87,12 @@ func TestItIsReadyWithTheModelServer(t *testing.T) {
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })}
 	go func() { _ = server.Serve(listener) }()
 	defer server.Close()
-	until(t, func() bool {
+	wait.Until(t, func() bool {
 		_, words := p.get("/ready")
 		return strings.Contains(words, "GET /ready was answered 503")
 	})
 	status.Store(200)
-	until(t, p.is(http.StatusOK))
+	wait.Until(t, p.is(http.StatusOK))
 }
 
 func TestWarmUpRequestsAreNotCounted(t *testing.T) {
@@ -110,11 +100,23 @@ func TestWarmUpRequestsAreNotCounted(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	defer server.Close()
 	p := start(t, "METER_UPSTREAM="+server.Listener.Addr().String(), "WARM_UP_PATH=/infer", "WARM_UP_BODY={}", "WARM_UP_REQUESTS=3")
-	until(t, p.is(http.StatusOK))
+	wait.Until(t, p.is(http.StatusOK))
 	if asked.Load() != 3 {
 		t.Errorf("%d requests", asked.Load())
 	}
 	const want = `evenkeel_model_requests_total{code="200",deployment="",protocol="http",revision="",version=""} 0`
+	if _, text := p.get("/metrics"); !strings.Contains(text, want) {
+		t.Errorf("%s is not in\n%s", want, text)
+	}
+}
+
+func TestItTellsWhetherAnswersAreSigned(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	folder := t.TempDir()
+	p := start(t, "METER_UPSTREAM="+server.Listener.Addr().String(), "METER_REVISION=r1", "METER_KEYS="+folder)
+	wait.Until(t, p.is(http.StatusOK))
+	want := `evenkeel_model_feedback_info{deployment="",revision="r1",state="NoKeys",version="",why="there is no key in ` + folder
 	if _, text := p.get("/metrics"); !strings.Contains(text, want) {
 		t.Errorf("%s is not in\n%s", want, text)
 	}
@@ -131,7 +133,7 @@ func TestItEndsWhenAllIsAnswered(t *testing.T) {
 	}))
 	defer server.Close()
 	p := start(t, "METER_UPSTREAM="+server.Listener.Addr().String())
-	until(t, p.is(http.StatusOK))
+	wait.Until(t, p.is(http.StatusOK))
 	answers := make(chan string, 1)
 	go func() {
 		answer, err := http.Post("http://"+p.traffic+"/slow", "", nil)
@@ -146,7 +148,7 @@ func TestItEndsWhenAllIsAnswered(t *testing.T) {
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	until(t, p.is(http.StatusServiceUnavailable))
+	wait.Until(t, p.is(http.StatusServiceUnavailable))
 	answer, err := http.Post("http://"+p.traffic+"/", "", nil)
 	if err != nil || answer.StatusCode != http.StatusOK || !answer.Close {
 		t.Errorf("another request was answered %v, %v", answer, err)

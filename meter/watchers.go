@@ -20,7 +20,9 @@ func watchers(ctx context.Context, c config.Config, m *metrics.Metrics) sidecar.
 	}
 	if c.Keys != "" {
 		keys := token.OpenKeys(c.Keys)
-		found.Signer = token.NewSigner(keys, c.Deployment, c.Revision, c.Slices, counter.Profile)
+		signer := token.NewSigner(keys, c.Deployment, c.Revision, c.Slices, counter.Profile)
+		m.Registerer.MustRegister(signer)
+		found.Signer = signer
 	}
 	return found
 }

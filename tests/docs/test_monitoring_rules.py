@@ -21,6 +21,8 @@ METRICS = {
     "evenkeel_model_request_duration_seconds_bucket",
     "evenkeel_model_profile_info",
     "evenkeel_model_bodies_total",
+    "evenkeel_meter_runtime_metrics_up",
+    "evenkeel_model_feedback_info",
 }
 
 

@@ -87,6 +87,17 @@ func (v Value) IsNumber() bool {
 	return false
 }
 
+// IsBoolean tells a truth value.
+func (v Value) IsBoolean() bool {
+	return v.kind == boolean || v.kind == written && (v.raw[0] == 't' || v.raw[0] == 'f')
+}
+
+// IsNull tells what was written as null.
+func (v Value) IsNull() bool { return v.kind == written && v.raw[0] == 'n' }
+
+// IsAbsent tells what was not there at all.
+func (v Value) IsAbsent() bool { return v.kind == missing }
+
 func (v Value) written(to []byte) ([]byte, bool) {
 	switch v.raw[0] {
 	case 'n':

@@ -18,9 +18,10 @@ import (
 // Result is what became of an exchange's bodies.
 type Result string
 
-// Results. Each exchange has one: that of its request, or, if that was counted, that of its answer.
+// Results. Each exchange has one: Counted if its request or its answer was, else that of its request, or of its
+// answer where the profile has no features. What did not fit is counted apart.
 const (
-	// Counted: rows were counted.
+	// Counted: rows of the request or of the answer were counted.
 	Counted Result = "counted"
 	// Skipped: nobody looked, as there is no profile, no row was due, the queue was full, there are no rows, or
 	// the model server did not answer with success.
@@ -45,6 +46,7 @@ type Counter struct {
 	bodies    map[Result]prometheus.Counter
 	values    *prometheus.CounterVec
 	reference *prometheus.GaugeVec
+	unfit     *prometheus.CounterVec
 	info      *prometheus.GaugeVec
 }
 
@@ -67,6 +69,7 @@ func New(path string, spacing time.Duration, registerer prometheus.Registerer) *
 		Name: "evenkeel_model_reference_values",
 		Help: "Rows of the reference by bin; range is what the bin holds.",
 	}, []string{"kind", "name", "bin", "range"})
+	c.unfit = newUnfitCounts()
 	c.info = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "evenkeel_model_profile_info",
 		Help: "Whether the reference profile is used, and why not.",
@@ -78,7 +81,7 @@ func New(path string, spacing time.Duration, registerer prometheus.Registerer) *
 	for _, result := range []Result{Counted, Skipped, TooLarge, Unreadable, Unknown, Mismatched} {
 		c.bodies[result] = results.WithLabelValues(string(result))
 	}
-	registerer.MustRegister(results, c.values, c.reference, c.info)
+	registerer.MustRegister(results, c.values, c.reference, c.unfit, c.info)
 	c.look()
 	return c
 }
@@ -126,11 +129,10 @@ func (c *Counter) observe(e exchange.Exchange) Result {
 	predictions := used.predictions.count(bodies.Answer, e, choice)
 	if features == Counted || predictions == Counted {
 		c.last = e.Began
+		return Counted
 	}
-	if features == Counted || len(used.profile.Features) == 0 {
-		if len(used.profile.Predictions) > 0 {
-			return predictions
-		}
+	if len(used.profile.Features) == 0 {
+		return predictions
 	}
 	return features
 }

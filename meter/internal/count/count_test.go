@@ -108,11 +108,12 @@ func TestWhatIsCounted(t *testing.T) {
 		values string
 	}{
 		"all rows":           {passed(noon, v1, good), Counted, all},
-		"answer unreadable":  {passed(noon, v1, `{"predictions": [1,`), Unreadable, onlyFeatures},
-		"answer unknown":     {passed(noon, v1, `{"label": 1}`), Unknown, onlyFeatures},
-		"answer mismatched":  {passed(noon, v1, `{"predictions": [[0.5, 0.5]]}`), Mismatched, onlyFeatures},
-		"request unreadable": {passed(noon, `{"instances": [`, good), Unreadable, "label 0 1, label 1 1, label other 1"},
-		"request mismatched": {passed(noon, `{"instances": [[1, 2, 3]]}`, `{"predictions": [null]}`), Mismatched, "label missing 1"},
+		"answer unreadable":  {passed(noon, v1, `{"predictions": [1,`), Counted, onlyFeatures},
+		"answer unknown":     {passed(noon, v1, `{"label": 1}`), Counted, onlyFeatures},
+		"answer mismatched":  {passed(noon, v1, `{"predictions": [[0.5, 0.5]]}`), Counted, onlyFeatures},
+		"request unreadable": {passed(noon, `{"instances": [`, good), Counted, "label 0 1, label 1 1, label other 1"},
+		"request mismatched": {passed(noon, `{"instances": [[1, 2, 3]]}`, `{"predictions": [null]}`), Counted, "label missing 1"},
+		"both mismatched":    {passed(noon, `{"instances": [[1, 2, 3]]}`, `{"predictions": [[1, 2]]}`), Mismatched, ""},
 		"neither known":      {passed(noon, "hello", "world"), Unknown, ""},
 		"a feature is never found": {passed(noon, `{"instances": [{"temperature": 9}, {"temperature": 9}]}`, `{"predictions": [1, 1]}`),
 			Counted, "color missing 2, label 1 2, temperature 2 2"},
@@ -134,6 +135,45 @@ func TestWhatIsCounted(t *testing.T) {
 				t.Errorf("not counted as %s", c.result)
 			}
 		})
+	}
+}
+
+func TestWhatDoesNotFitIsNamed(t *testing.T) {
+	fits := `{"instances": [{"temperature": null, "color": "red"}, {"temperature": true, "color": 7}]}`
+	for name, c := range map[string]struct{ request, response, want string }{
+		"all fits":                  {fits, `{"predictions": [1, "new"]}`, ""},
+		"a request of other shape":  {`{"instances": [[1, 2, 3]]}`, `{"predictions": [1]}`, "feature body mismatched 1"},
+		"an answer of other shape":  {fits, `{"predictions": [[1, 2]]}`, "prediction body mismatched 1"},
+		"an answer that breaks off": {fits, `{"predictions": [`, "prediction body unreadable 1"},
+		"an answer of no protocol":  {fits, `hello`, "prediction body unknown 1"},
+		"a feature that is absent":  {`{"instances": [{"color": "red"}, {"color": "red"}]}`, `{"predictions": [1, 1]}`, "feature temperature absent 2"},
+		"a feature that is no number": {`{"instances": [{"color": "red", "temperature": "warm"}]}`, `{"predictions": [1]}`,
+			"feature temperature not_a_number 1"},
+	} {
+		registry := prometheus.NewRegistry()
+		New(written(t, reference), 0, registry).Observe(passed(noon, c.request, c.response))
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, family := range families {
+			if family.GetName() != "evenkeel_model_unfit_total" {
+				continue
+			}
+			if number := len(family.GetMetric()); number != 10 {
+				t.Errorf("%d series", number)
+			}
+			for _, metric := range family.GetMetric() {
+				if count := metric.GetCounter().GetValue(); count > 0 {
+					labels := metric.GetLabel()
+					got = append(got, fmt.Sprint(labels[0].GetValue(), " ", labels[1].GetValue(), " ", labels[2].GetValue(), " ", count))
+				}
+			}
+		}
+		if strings.Join(got, ", ") != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

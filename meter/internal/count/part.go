@@ -16,14 +16,17 @@ type part struct {
 	variables []profile.Variable
 	matcher   *match.Matcher
 	counters  [][]prometheus.Counter
+	unfit     *unfit
 
 	fields []bodies.Field
 	values []bodies.Value
 }
 
 // newPart makes all bins from the start at 0: what is counted first would else be no increase.
-func newPart(variables []profile.Variable, values *prometheus.CounterVec, reference *prometheus.GaugeVec) *part {
-	p := &part{variables: variables, matcher: match.New(variables)}
+func newPart(
+	variables []profile.Variable, values *prometheus.CounterVec, reference *prometheus.GaugeVec, unfit *prometheus.CounterVec,
+) *part {
+	p := &part{variables: variables, matcher: match.New(variables), unfit: newUnfit(variables, unfit)}
 	for i := range variables {
 		variable := &variables[i]
 		var counters []prometheus.Counter
@@ -36,9 +39,16 @@ func newPart(variables []profile.Variable, values *prometheus.CounterVec, refere
 	return p
 }
 
-// count counts the chosen rows of a body. Each adds one to a bin of each variable: what it lacks is missing, so
-// that a variable that is never found has no other rows.
+// count counts the chosen rows of a body, and what does not fit.
 func (p *part) count(read func(exchange.Exchange) (*bodies.Table, error), e exchange.Exchange, choice rows) Result {
+	result := p.countRows(read, e, choice)
+	p.unfit.body(result)
+	return result
+}
+
+// countRows counts the chosen rows of a body. Each adds one to a bin of each variable: what it lacks is missing, so
+// that a variable that is never found has no other rows.
+func (p *part) countRows(read func(exchange.Exchange) (*bodies.Table, error), e exchange.Exchange, choice rows) Result {
 	if len(p.variables) == 0 {
 		return Skipped
 	}
@@ -71,5 +81,6 @@ func (p *part) add() {
 	var buffer [profile.MaxText]byte
 	for i := range p.variables {
 		p.counters[i][match.Bin(&p.variables[i], p.values[i], buffer[:])].Inc()
+		p.unfit.value(i, p.values[i])
 	}
 }

@@ -71,8 +71,8 @@ func (c *Counter) look() {
 	}
 	c.used.Store(&used{
 		profile:     found,
-		features:    newPart(found.Features, c.values, c.reference),
-		predictions: newPart(found.Predictions, c.values, c.reference),
+		features:    newPart(found.Features, c.values, c.reference, c.unfit),
+		predictions: newPart(found.Predictions, c.values, c.reference, c.unfit),
 	})
 	c.tell(found.Digest, stateUsed, "")
 }

@@ -1,23 +1,15 @@
 package metrics
 
 import (
-	"cmp"
-	"fmt"
+	"compress/gzip"
 	"io"
 	"net/http"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-)
-
-const (
-	runtimePatience = time.Second
-	runtimeBytes    = 2 << 20
 )
 
 // Page shows the meter's metrics, and beside them those that the model server has at a URL; "" for none.
@@ -25,20 +17,26 @@ const (
 // The model server's come if they arrive within a second and are at most 2 MiB of the text format; of those
 // that have a name of the meter's, the meter's own are shown.
 func (m *Metrics) Page(runtimeURL string) http.Handler {
-	gatherer := prometheus.Gatherer(m.Registry)
+	p := merged{own: m.Registry}
 	if runtimeURL != "" {
-		up := prometheus.NewGauge(prometheus.GaugeOpts{
+		p.up = prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "evenkeel_meter_runtime_metrics_up",
 			Help: "Whether the model server's own metrics are on this page.",
 		})
-		m.Registry.MustRegister(up)
-		gatherer = merged{m.Registry, up, runtimeURL, &http.Client{
+		m.Registerer.MustRegister(p.up)
+		p.url = runtimeURL
+		p.client = &http.Client{
 			Timeout:   runtimePatience,
 			Transport: &http.Transport{IdleConnTimeout: runtimePatience},
-		}}
+		}
 	}
-	return promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	return p
 }
+
+const (
+	runtimePatience = time.Second
+	runtimeBytes    = 2 << 20
+)
 
 type merged struct {
 	own    prometheus.Gatherer
@@ -47,47 +45,58 @@ type merged struct {
 	client *http.Client
 }
 
-// Gather gives the families in the order of their names.
-func (m merged) Gather() ([]*dto.MetricFamily, error) {
-	theirs, err := m.runtime()
-	m.up.Set(0)
-	if err == nil {
-		m.up.Set(1)
+// ServeHTTP gives what Prometheus asks for: text, or the protocol buffers that native histograms need.
+func (p merged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	theirs := p.runtime()
+	own, err := p.own.Gather()
+	if err != nil && len(own) == 0 {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
-	families, err := m.own.Gather()
-	for _, own := range families {
-		delete(theirs, own.GetName())
+	theirs = theirs.without(own)
+	format := expfmt.Negotiate(r.Header)
+	w.Header().Set("Content-Type", string(format))
+	var out io.Writer = w
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		w.Header().Set("Content-Encoding", "gzip")
+		packed := gzip.NewWriter(w)
+		defer func() { _ = packed.Close() }()
+		out = packed
 	}
-	for _, family := range theirs {
-		families = append(families, family)
+	families := own
+	if format.FormatType() != expfmt.TypeTextPlain {
+		families = append(families, theirs.families()...)
+		theirs = nil
 	}
-	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
-	return families, err
+	if write(out, format, families) == nil {
+		_, _ = out.Write(theirs.text())
+	}
 }
 
-// runtime gives nothing beside an error: half a page would look like a whole one.
-func (m merged) runtime() (map[string]*dto.MetricFamily, error) {
-	request, err := http.NewRequest(http.MethodGet, m.url, nil)
+func write(out io.Writer, format expfmt.Format, families []*dto.MetricFamily) error {
+	encoder := expfmt.NewEncoder(out, format)
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runtime gives all of the model server's page or nothing: half a page would look like a whole one.
+func (p merged) runtime() exposition {
+	if p.url == "" {
+		return nil
+	}
+	p.up.Set(0)
+	text, err := fetch(p.client, p.url)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	request.Header.Set("Accept", "text/plain;version=0.0.4")
-	answer, err := m.client.Do(request)
+	read, err := parse(text)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s was answered %s", m.url, answer.Status)
-	}
-	body := &io.LimitedReader{R: answer.Body, N: runtimeBytes}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(body)
-	if err == nil && body.N == 0 {
-		err = fmt.Errorf("%s is larger than %d bytes", m.url, runtimeBytes)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return families, nil
+	p.up.Set(1)
+	return read
 }

@@ -1,15 +1,21 @@
 package metrics
 
 import (
+	"compress/gzip"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
 )
 
 // page is what Prometheus gets, and the families in it.
@@ -107,12 +113,98 @@ func TestARuntimeThatFailsTakesNothingWithIt(t *testing.T) {
 	defer close(stop)
 	for name, url := range map[string]string{
 		"closed": closed.URL, "refuses": refuses.URL, "slow": slow.URL,
-		"broken": runtime(t, "a_total 5\n<html>"), "twice": runtime(t, "# TYPE a counter\na 1\n# TYPE a gauge\na 1\n"),
-		"large": runtime(t, strings.Repeat("# a comment\n", 200_000)),
+		"broken": runtime(t, "a_total 5\n<html>"), "a label twice": runtime(t, "a_total{x=\"1\",x=\"2\"} 1\n"),
+		"no such type": runtime(t, "a_total 5\n# TYPE b speed\n"), "no text": runtime(t, "a_total{x=\"\xff\"} 1\n"),
+		"large": runtime(t, "a_total 5\n"+strings.Repeat("# a comment\n", 200_000)),
 	} {
 		text, families := page(t, url)
 		if up(families) != 0 || families["evenkeel_model_requests_total"] == nil || families["a_total"] != nil {
 			t.Errorf("%s: %s", name, text)
 		}
+	}
+}
+
+// theirs is a page that Prometheus takes, though it is not as it should be.
+const theirs = `# HELP took_seconds One thing.
+# TYPE took_seconds histogram
+took_seconds_bucket{le="1.0",model="a"} 3
+took_seconds_bucket{model="a",le="+Inf"} 5 1395066363000
+took_seconds_sum{model="a"} 7.25
+took_seconds_count{model="a"} 5
+# HELP took_seconds The same \\ again.
+# TYPE took_seconds histogram
+took_seconds_bucket{le="1.0",model="b"} 1e3
+# TYPE age gauge
+age{quantile="0.50",path="C:\\DIR\d\"x\"\n",} NaN
+age{quantile="0.50",path="C:\\DIR\d\"x\"\n",} -Inf
+# TYPE age counter
+# EOF
+{"a.b","c d"="ü"} 1
+# TYPE bare untyped
+bare 0.25`
+
+// samples are the series that Prometheus reads from a page, but for the meter's.
+func samples(t *testing.T, body []byte, contentType string) []string {
+	t.Helper()
+	parser, err := textparse.New(body, contentType, labels.NewSymbolTable(), textparse.ParserOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for {
+		kind, err := parser.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind != textparse.EntrySeries {
+			continue
+		}
+		_, at, value := parser.Series()
+		var series labels.Labels
+		parser.Labels(&series)
+		if name := series.Get("__name__"); strings.HasPrefix(name, "evenkeel_") || strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") {
+			continue
+		}
+		text := fmt.Sprint(series, " ", value)
+		if at != nil {
+			text += fmt.Sprint(" ", *at)
+		}
+		found = append(found, text)
+	}
+}
+
+func TestWhatPrometheusTakesPassesUnchanged(t *testing.T) {
+	url := runtime(t, theirs)
+	want := samples(t, []byte(theirs), "text/plain")
+	for _, accept := range []string{"text/plain;version=0.0.4", string(expfmt.NewFormat(expfmt.TypeProtoDelim)) + "; escaping=allow-utf-8"} {
+		request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		request.Header.Set("Accept", accept)
+		request.Header.Set("Accept-Encoding", "gzip")
+		answer := httptest.NewRecorder()
+		New("fraud", "fraud-1", "7").Page(url).ServeHTTP(answer, request)
+		unpacked, err := gzip.NewReader(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(unpacked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := samples(t, body, answer.Header().Get("Content-Type"))
+		slices.Sort(got)
+		sorted := slices.Sorted(slices.Values(want))
+		if !slices.Equal(got, sorted) {
+			t.Errorf("%s:\ngot  %q\nwant %q", accept, got, sorted)
+		}
+	}
+}
+
+func TestLabelsKeepTheirText(t *testing.T) {
+	text, _ := page(t, runtime(t, "# TYPE a histogram\na_bucket{le=\"1.0\"} 3\na_bucket{le=\"2\"} 3\na_sum 1\na_count 3\n"))
+	if !strings.HasSuffix(text, "# TYPE a histogram\na_bucket{le=\"1.0\"} 3\na_bucket{le=\"2\"} 3\na_sum 1\na_count 3\n") {
+		t.Error(text)
 	}
 }

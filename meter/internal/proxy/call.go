@@ -52,7 +52,12 @@ func (c *call) spool(out *http.Request) {
 	if c.looked() {
 		limit = max(limit, c.proxy.MaxBody)
 	}
-	c.body = newSpool(out.Body, watch.NewCopy(c.proxy.Budget, limit))
+	kept := watch.NewCopy(c.proxy.Budget, limit)
+	if whole, here := arrived(c.in); here {
+		c.body = newWhole(whole, kept)
+	} else {
+		c.body = newSpool(c.in.Body, kept)
+	}
 	out.GetBody = c.body.open
 	// It cannot fail before anything was read.
 	out.Body, _ = c.body.open()

@@ -77,6 +77,8 @@ func newMeter(t *testing.T, upstream string, change ...func(*proxy.Options)) *me
 	m.server.Config.Protocols = &http.Protocols{}
 	m.server.Config.Protocols.SetHTTP1(true)
 	m.server.Config.Protocols.SetUnencryptedHTTP2(true)
+	m.server.Config.ConnContext = proxy.ConnContext
+	m.server.Listener = proxy.Arrivals{Listener: m.server.Listener}
 	m.server.Start()
 	m.url = m.server.URL
 	t.Cleanup(m.server.Close)

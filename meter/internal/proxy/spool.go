@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -19,6 +20,8 @@ var (
 // Reading it does not wait for more than the client has sent.
 type spool struct {
 	source io.Reader
+	// whole is all of it, where it was here from the start.
+	whole []byte
 
 	mu      sync.Mutex
 	arrived sync.Cond
@@ -35,10 +38,21 @@ func newSpool(source io.Reader, kept *watch.Copy) *spool {
 	return s
 }
 
+// newWhole is a body that is here.
+func newWhole(body []byte, kept *watch.Copy) *spool {
+	kept.Add(body)
+	s := newSpool(nil, kept)
+	s.whole, s.err = body, io.EOF
+	return s
+}
+
 // open reads from the beginning. The error says that this is no longer there.
 func (s *spool) open() (io.ReadCloser, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.whole != nil {
+		return io.NopCloser(bytes.NewReader(s.whole)), nil
+	}
 	if _, lost := s.kept.Bytes(); s.over || lost != "" {
 		return nil, errGone
 	}

@@ -14,6 +14,9 @@ import (
 // two seconds, uvicorn five), so that it is not the one that closes them just when they are used again.
 const idle = time.Second
 
+// writeBuffer holds a request with most bodies, so that it goes out in one piece.
+const writeBuffer = 16 << 10
+
 const (
 	streamBuffer     = 256 << 10
 	connectionBuffer = 16 << 20
@@ -37,6 +40,7 @@ func http1() *http.Transport {
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       idle,
 		MaxIdleConnsPerHost:   1024,
+		WriteBufferSize:       writeBuffer,
 	}
 }
 

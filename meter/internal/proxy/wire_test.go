@@ -88,6 +88,80 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
+// pieces is a model server that tells what each of its reads has got.
+func pieces(t *testing.T) (string, chan string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	read := make(chan string, 100)
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer connection.Close()
+				buffer := make([]byte, 1<<20)
+				for {
+					n, err := connection.Read(buffer)
+					if err != nil {
+						return
+					}
+					read <- string(buffer[:n])
+					if strings.HasSuffix(string(buffer[:n]), "end") {
+						fmt.Fprint(connection, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+					}
+				}
+			}()
+		}
+	}()
+	return listener.Addr().String(), read
+}
+
+func TestWhatHasComeGoesOnInOnePiece(t *testing.T) {
+	address, read := pieces(t)
+	m := newMeter(t, address)
+	client := dial(t, m.url)
+	for _, size := range []int{3, 3000, 10_000} {
+		body := strings.Repeat("x", size-3) + "end"
+		for range 20 {
+			client.send(fmt.Sprintf("POST /score HTTP/1.1\nHost: a\nContent-Length: %d\n\n%s", size, body))
+			if answered := text(t, client.answer("POST")); answered != "ok" {
+				t.Fatalf("answered %q", answered)
+			}
+			if piece := <-read; !strings.HasSuffix(piece, "\r\n\r\n"+body) {
+				t.Fatalf("of %d bytes the model server first got %d", size, len(piece))
+			}
+		}
+	}
+	m.settle()
+	if len(m.exchanges) != 60 || len(m.exchanges[59].Request) != 10_000 {
+		t.Errorf("observed %d", len(m.exchanges))
+	}
+}
+
+func TestABodyThatIsOnItsWayIsNotWaitedFor(t *testing.T) {
+	address, read := pieces(t)
+	m := newMeter(t, address)
+	client := dial(t, m.url)
+	// What is behind the first request's header is more than the second one announces, and not its own.
+	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 11\n\n" +
+		"\n\n\n\nendPOST /score HTTP/1.1\nHost: a\nContent-Length: 6\n\nabc")
+	for got := ""; !strings.HasSuffix(got, "abc"); {
+		got += <-read
+	}
+	client.send("end")
+	for range 2 {
+		if answered := text(t, client.answer("POST")); answered != "ok" {
+			t.Errorf("answered %q", answered)
+		}
+	}
+}
+
 // A model server that closes connections after each answer, and does not say so, as one does whose time for idle
 // connections is over. Each request comes just then.
 func TestNoRequestFailsForAConnectionThatIsClosed(t *testing.T) {

@@ -115,7 +115,7 @@ func front(handler http.Handler) *http.Server {
 	limits.MaxConcurrentStreams = 1000
 	return &http.Server{
 		Handler: handler, Protocols: protocols, HTTP2: limits,
-		ReadHeaderTimeout: headerPatience, DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout: headerPatience, DisableGeneralOptionsHandler: true, ConnContext: proxy.ConnContext,
 	}
 }
 
@@ -131,7 +131,7 @@ func open(address string, server *http.Server) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &opened{server, listener, &busy{Handler: server.Handler}}
+	made := &opened{server, proxy.Arrivals{Listener: listener}, &busy{Handler: server.Handler}}
 	server.Handler = made.busy
 	log.Printf("listening on %s", listener.Addr())
 	return made, nil

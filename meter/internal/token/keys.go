@@ -1,8 +1,10 @@
 package token
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,6 +45,8 @@ type ring struct {
 	keys    map[string][]byte
 	newest  string
 	problem string
+	// broken: there is something that cannot be read as a key.
+	broken bool
 }
 
 // OpenKeys reads the keys in a folder. It may be empty or absent: then there is none until it is filled.
@@ -90,7 +94,10 @@ func (k *Keys) refresh(age time.Duration) *ring {
 func read(folder string, last *ring) *ring {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return &ring{keys: last.keys, newest: last.newest, problem: fmt.Sprintf("cannot read the keys: %v", err)}
+		return &ring{
+			keys: last.keys, newest: last.newest, problem: fmt.Sprintf("cannot read the keys: %v", err),
+			broken: !errors.Is(err, fs.ErrNotExist),
+		}
 	}
 	next := &ring{keys: map[string][]byte{}}
 	for _, entry := range entries {
@@ -110,7 +117,8 @@ func read(folder string, last *ring) *ring {
 			next.newest = max(next.newest, id)
 		}
 	}
-	if len(next.keys) == 0 && next.problem == "" {
+	next.broken = next.problem != ""
+	if len(next.keys) == 0 && !next.broken {
 		next.problem = fmt.Sprintf("there is no key in %s; add a file of %d or more random bytes", folder, minKey)
 	}
 	return next

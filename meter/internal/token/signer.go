@@ -19,10 +19,11 @@ import (
 type Signer struct {
 	keys                 *Keys
 	deployment, revision string
-	slices               []string
-	profile              func() *profile.Profile
-	now                  func() time.Time
-	prepared             atomic.Pointer[prepared]
+	// slices are looked for; left are those beyond MaxSlices.
+	slices, left []string
+	profile      func() *profile.Profile
+	now          func() time.Time
+	prepared     atomic.Pointer[prepared]
 }
 
 // prepared is what is known of a profile.
@@ -36,8 +37,9 @@ type prepared struct {
 // NewSigner signs with the newest of the keys. slices name categorical features of the profile, of which the
 // first MaxSlices are taken, and none that the profile lacks; the profile may be nil while there is none.
 func NewSigner(keys *Keys, deployment, revision string, slices []string, current func() *profile.Profile) *Signer {
+	taken := min(len(slices), MaxSlices)
 	return &Signer{
-		keys: keys, deployment: deployment, revision: revision, slices: slices[:min(len(slices), MaxSlices)],
+		keys: keys, deployment: deployment, revision: revision, slices: slices[:taken], left: slices[taken:],
 		profile: current, now: time.Now,
 	}
 }

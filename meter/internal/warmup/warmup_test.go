@@ -17,6 +17,7 @@ import (
 
 	"evenkeel.dev/meter/internal/config"
 	"evenkeel.dev/meter/internal/ready"
+	"evenkeel.dev/meter/internal/wait"
 )
 
 const loaded, infer = "/ready", "/v2/models/fraud/infer"
@@ -112,17 +113,6 @@ func run(t *testing.T, w *WarmUp) *WarmUp {
 	return w
 }
 
-func until(t *testing.T, holds func() bool) {
-	t.Helper()
-	for range 3000 {
-		if holds() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("not within 30 s")
-}
-
 func TestMain(m *testing.M) {
 	period = 10 * time.Millisecond
 	os.Exit(m.Run())
@@ -135,7 +125,7 @@ func TestItWaitsForTheServerAndSendsTheRequests(t *testing.T) {
 		t.Error("it is ready without a server")
 	}
 	server.start()
-	until(t, w.Ready)
+	wait.Until(t, w.Ready)
 	if got := server.got(); len(got) != 5 || got[0] != "application/json {}" {
 		t.Errorf("got %q", got)
 	}
@@ -156,19 +146,19 @@ func TestNothingIsSentToAModelThatIsNotLoaded(t *testing.T) {
 	c := wanted()
 	c.Strict = false
 	w := run(t, newWarmUp(server, c))
-	until(t, func() bool { return asked.Load() >= 2 })
+	wait.Until(t, func() bool { return asked.Load() >= 2 })
 	if w.Ready() || len(server.got()) != 0 {
 		t.Errorf("it got %v", server.got())
 	}
 	isLoaded.Store(true)
-	until(t, w.Ready)
+	wait.Until(t, w.Ready)
 }
 
 func TestARestartedServerIsWarmedUpAgain(t *testing.T) {
 	server := newModelServer(t)
 	server.start()
 	w := run(t, newWarmUp(server, wanted()))
-	until(t, w.Ready)
+	wait.Until(t, w.Ready)
 	release := make(chan struct{})
 	server.stop()
 	server.answer = func(string) int { <-release; return 200 }
@@ -178,7 +168,7 @@ func TestARestartedServerIsWarmedUpAgain(t *testing.T) {
 		t.Error("it is ready after a restart")
 	}
 	close(release)
-	until(t, w.Ready)
+	wait.Until(t, w.Ready)
 	if got := server.got(); len(got) != 10 {
 		t.Errorf("got %d", len(got))
 	}
@@ -204,7 +194,7 @@ func TestFailuresAreRepeatedUnlessTheyAreIgnored(t *testing.T) {
 		c := wanted()
 		c.Strict = strict
 		w := run(t, newWarmUp(server, c))
-		until(t, w.Ready)
+		wait.Until(t, w.Ready)
 		if got := server.got(); len(got) != want {
 			t.Errorf("strict %v: got %d", strict, len(got))
 		}
@@ -228,7 +218,7 @@ func TestRequestsAreSentSideBySide(t *testing.T) {
 	c := wanted()
 	c.Requests, c.Concurrency = 8, 4
 	w := run(t, newWarmUp(server, c))
-	until(t, w.Ready)
+	wait.Until(t, w.Ready)
 	server.mu.Lock()
 	defer server.mu.Unlock()
 	if server.most != 4 || len(server.bodies) != 8 {
