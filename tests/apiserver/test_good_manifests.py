@@ -133,6 +133,7 @@ GOOD = [
         "{monitoring: {}, analysis: {indicators: [{name: errors, source: Meter}]}}",
     ),
     ("ModelDeployment", "monitoring: {detection: {blockSeconds: 3600, tolerance: '0.1'}}"),
+    ("ModelDeployment", "monitoring: {detection: {blockSeconds: 10}}"),
     ("ModelDeployment", "monitoring: {profile: {file: a/p.json}, spacingMilliseconds: 0}"),
     ("ModelDeployment", "rollout: {maxUnavailable: 30%}"),
     (
