@@ -25,6 +25,7 @@ STEPS = "analysis: {indicators: [{name: errors}]}\nrollout: "
 GATE = "gates: [{name: g, metric: accuracy, %s}]"
 PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
 HEADER = PROMETHEUS % "headers: [{%s}]"
+FEEDBACK = "monitoring: {feedback: {keys: {secretName: k}, %s}}"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 PIPELINE = (
     "training: {pipelineRun: {url: 'http://kfp:8888', %s}, "
@@ -202,6 +203,30 @@ BAD = [
         MD,
         "monitoring: {detection: {falseAlarmsPerYear: '0'}}",
         "greater than 0",
+    ),
+    Bad(
+        "risk without labels",
+        MD,
+        "monitoring: {risk: {maxRatio: '0.2'}}",
+        "add monitoring.feedback with its keys",
+    ),
+    Bad("labels without keys", MD, "monitoring: {feedback: {}}", "keys: Required value"),
+    Bad("two slices in one", MD, FEEDBACK % "slices: ['a,b']", "without commas"),
+    Bad("a slice with a space", MD, FEEDBACK % "slices: [' a']", "without commas"),
+    Bad("five slices", MD, FEEDBACK % "slices: [a, b, c, d, e]", "at most 4 items"),
+    Bad("negative loss", MD, FEEDBACK % "loss: {threshold: '-1'}", "at least 0, in quotes"),
+    Bad(
+        "labels without feedback",
+        MD,
+        "{monitoring: {}, analysis: {indicators: [{name: labels, source: Meter}]}}",
+        "the indicator labels needs monitoring.feedback",
+    ),
+    Bad(
+        "late labels without feedback",
+        MD,
+        "{monitoring: {}, analysis: {indicators: [{name: errors}]}, rollout: {probation: {seconds: "
+        "60, indicators: [{name: labels, source: Meter, maxRatio: '0.2'}]}}}",
+        "the indicator labels needs monitoring.feedback",
     ),
     Bad("spacing", MD, "monitoring: {spacingMilliseconds: -1}", "greater than or equal to 0"),
     Bad("twice the same variable", MD, "env: [{name: A}, {name: A}]", "Duplicate value"),

@@ -132,6 +132,17 @@ GOOD = [
         "ModelDeployment",
         "{monitoring: {}, analysis: {indicators: [{name: errors, source: Meter}]}}",
     ),
+    (
+        "ModelDeployment",
+        "monitoring: {feedback: {keys: {secretName: k}, maxAgeSeconds: 60, slices: [region, "
+        "'a b'], loss: {threshold: '0'}, claimName: c, resources: {}}, risk: {maxRatio: '0.2'}}",
+    ),
+    (
+        "ModelDeployment",
+        "{monitoring: {feedback: {keys: {secretName: k}}}, analysis: {indicators: [{name: "
+        "errors}]}, rollout: {probation: {seconds: 60, indicators: "
+        "[{name: labels, source: Meter, acceptable: '0', maxRatio: '0.2'}]}}}",
+    ),
     ("ModelDeployment", "monitoring: {detection: {blockSeconds: 3600, tolerance: '0.1'}}"),
     ("ModelDeployment", "monitoring: {detection: {blockSeconds: 10}}"),
     ("ModelDeployment", "monitoring: {profile: {file: a/p.json}, spacingMilliseconds: 0}"),

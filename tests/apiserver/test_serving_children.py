@@ -11,6 +11,7 @@ import yaml
 from evenkeel.api import ClusterServingRuntime
 from evenkeel.kube.applied import covers, owned_fields
 from evenkeel.serving import children
+from evenkeel.serving.feedback import feedback_objects
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.ports import template_ports
 from evenkeel.traffic import Division, strategy_of
@@ -43,6 +44,14 @@ SPEC: dict[str, Any] = {
     },
     "autoscaling": {"minReplicas": 2, "maxReplicas": 3},
     "disruptionBudget": {"maxUnavailable": "50%"},
+    "monitoring": {
+        "feedback": {
+            "keys": {"secretName": "fraud-keys"},
+            "slices": ["region"],
+            "loss": {"threshold": "0.5"},
+            "claimName": "fraud-labels",
+        },
+    },
 }
 
 
@@ -103,6 +112,7 @@ def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) 
         children.hpa(md, REVISION),
         children.hpa(md, "fraud-9876543210", 1, own=True),
         children.pdb(md),
+        *feedback_objects(md, SETTINGS.meter_image),
         *strategy_of(md.spec.traffic).objects(
             md,
             template_ports(template),
@@ -125,6 +135,7 @@ def test_all_that_was_applied_is_found_again_on_the_object(
         children.deployment(md, REVISION, template, 2),
         children.hpa(md, REVISION),
         children.pdb(md),
+        *feedback_objects(md, SETTINGS.meter_image),
         *strategy_of(md.spec.traffic).objects(
             md, template_ports(template), Division(REVISION, "fraud-9876543210", 10)
         ),
@@ -146,7 +157,8 @@ def test_all_that_was_applied_is_found_again_on_the_object(
 def test_deployments_and_their_pods_meet_the_restricted_level(
     api_server: ApiServer, restricted: str, runtime: str
 ) -> None:
-    md = model_deployment(warmUp={"requests": 3})
+    md = model_deployment(warmUp={"requests": 3}, monitoring=SPEC["monitoring"])
+    labels, _ = feedback_objects(md, SETTINGS.meter_image)
     revisions = {f"fraud-{i}": Target(uri) for i, uri in enumerate(URIS)}
     templates = {
         revision: built(
@@ -157,13 +169,15 @@ def test_deployments_and_their_pods_meet_the_restricted_level(
         )
         for revision, target in revisions.items()
     }
+    pods = {**templates, "labels": labels["spec"]["template"]}
     dry_run(
         api_server,
         restricted,
+        labels,
         *(children.deployment(md, name, t, 1) for name, t in templates.items()),
         *(
             {**t, "apiVersion": "v1", "kind": "Pod", "metadata": {**t["metadata"], "name": name}}
-            for name, t in templates.items()
+            for name, t in pods.items()
         ),
     )
 

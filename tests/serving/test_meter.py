@@ -209,3 +209,21 @@ def test_what_is_in_the_pod_makes_another_revision() -> None:
     names = {name(), *(name(monitoring=one) for one in wished)}
     assert len(names) == 1 + len(wished)
     assert name(monitoring={"spacingMilliseconds": 1000}) == name(monitoring={})
+
+
+def test_of_labels_only_keys_and_slices_make_another_revision() -> None:
+    def of(**wished: Any) -> str:
+        keys = {"secretName": wished.pop("keys", "k")}
+        return name(monitoring={"feedback": {"keys": keys, **wished}})
+
+    assert len({name(monitoring={}), of(), of(keys="other"), of(slices=["region"])}) == 4
+    server = {
+        "maxAgeSeconds": 60,
+        "windowSeconds": 60,
+        "loss": {"threshold": "1"},
+        "claimName": "c",
+        "resources": {},
+    }
+    assert of(**server) == of()
+    feedback = {"feedback": {"keys": {"secretName": "k"}}}
+    assert name(monitoring={**feedback, "risk": {"maxRatio": "0.1"}}) == of()

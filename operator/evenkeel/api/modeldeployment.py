@@ -183,6 +183,20 @@ class ModelDeploymentSpec(Model):
             "indicators with source: Meter need monitoring; add monitoring: {}",
         ),
         Rule(
+            "!has(self.analysis) || has(self.monitoring) && has(self.monitoring.feedback) || "
+            "self.analysis.indicators.all(i, i.name != 'labels' || has(i.total) || "
+            "!has(i.source) || i.source != 'Meter')",
+            "the indicator labels needs monitoring.feedback, with its keys",
+        ),
+        Rule(
+            "!has(self.rollout) || !has(self.rollout.probation) || "
+            "!has(self.rollout.probation.indicators) || "
+            "has(self.monitoring) && has(self.monitoring.feedback) || "
+            "self.rollout.probation.indicators.all(i, i.name != 'labels' || has(i.total) || "
+            "!has(i.source) || i.source != 'Meter')",
+            "the indicator labels needs monitoring.feedback, with its keys",
+        ),
+        Rule(
             "has(self.runtime) || !has(self.model.uri) || has(self.model.format)",
             "model.uri needs model.format or a runtime, so that a model server can be chosen",
         ),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from evenkeel.api.base import Seconds as PositiveDecimal
 from evenkeel.api.base import Share
-from evenkeel.meta.model import Model, OpenObject, Rule, cel
+from evenkeel.meta.model import SET, Model, OpenObject, Rule, cel, says
 
 
 class Profile(Model):
@@ -59,9 +59,113 @@ class Detection(Model):
     ] = 200
 
 
+Slice = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[^,\s]([^,]*[^,\s])?$",
+        json_schema_extra=says(
+            "write a categorical feature's name, without commas and without spaces around it"
+        ),
+    ),
+]
+"""Name of a categorical feature of the profile."""
+
+
+class FeedbackKeys(Model):
+    """What signs the tokens of answers."""
+
+    secret_name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=253,
+            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+            description="Secret in the namespace whose entries are keys of 16 bytes at least; the "
+            "last by name signs, all verify.",
+            json_schema_extra=says("write the name of a Secret"),
+        ),
+    ]
+
+
+class Loss(Model):
+    """When a prediction that is a number is bad."""
+
+    threshold: Annotated[
+        str,
+        Field(
+            max_length=32,
+            pattern=r"^[0-9]+(\.[0-9]+)?$",
+            description="It is bad if it is further than this from its label.",
+            json_schema_extra=says('write a decimal number, at least 0, in quotes, such as "0.5"'),
+        ),
+    ]
+
+
+class Feedback(Model):
+    """Labels: answers bring signed tokens, and a server takes them back with what came true.
+
+    Only keys and slices are in the model's pods; a change of the others starts no new revision.
+    """
+
+    keys: Annotated[FeedbackKeys, Field(description="The keys.")]
+    max_age_seconds: Annotated[
+        int,
+        Field(ge=1, le=2147483647, description="Longest time between a prediction and its label."),
+    ] = 15552000
+    window_seconds: Annotated[
+        int,
+        Field(
+            ge=1, le=2147483647, description="What is posted again within this time counts once."
+        ),
+    ] = 604800
+    slices: Annotated[
+        tuple[Slice, ...],
+        Field(
+            max_length=4,
+            description="Categorical features of the profile by whose values labels are counted "
+            "besides.",
+            json_schema_extra=SET,
+        ),
+    ] = ()
+    loss: Annotated[
+        Loss | None,
+        Field(description="Without it predictions are classes, and bad if the label is another."),
+    ] = None
+    claim_name: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=253,
+            description="PersistentVolumeClaim that keeps which labels were counted; without it a "
+            "new pod may count one that is posted again.",
+        ),
+    ] = None
+    resources: Annotated[
+        OpenObject | None, Field(description="Resources of the server's container.")
+    ] = None
+
+
+class Risk(Model):
+    """How many labels may be bad; more is drift, for the reason Risk."""
+
+    max_ratio: Annotated[Share, Field(description="Share of bad labels that is tolerated.")]
+    min_labels: Annotated[
+        int,
+        Field(ge=1, le=1000000000, description="Blocks with fewer labels tell nothing of it."),
+    ] = 100
+
+
 class Monitoring(Model):
     """The meter, a container in front of each model server, and what it counts."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.risk) || has(self.feedback)",
+            "monitoring.risk is judged by labels: add monitoring.feedback with its keys",
+        ),
+    )
     profile: Annotated[Profile, Field(description="The reference profile.")] = Profile()
     spacing_milliseconds: Annotated[
         int,
@@ -87,3 +191,13 @@ class Monitoring(Model):
         Detection,
         Field(description="How drift is detected; a change of it starts no new revision."),
     ] = Detection()
+    feedback: Annotated[
+        Feedback | None, Field(description="Labels of predictions, which come later.")
+    ] = None
+    risk: Annotated[
+        Risk | None,
+        Field(
+            description="Detection of bad labels in the blocks of detection; a change of it starts "
+            "no new revision."
+        ),
+    ] = None

@@ -71,7 +71,9 @@ class MonitoringStatus(Model):
     """Drift of the stable revision."""
 
     revision: Annotated[str, Field(max_length=63, description="The revision.")]
-    terms: Annotated[str, Field(max_length=64, description="Digest of spec.monitoring.detection.")]
+    terms: Annotated[
+        str, Field(max_length=64, description="Digest of detection and risk in spec.monitoring.")
+    ]
     reference: Annotated[ReferenceStatus | None, Field(description="The reference profile.")] = None
     until: Annotated[Timestamp, Field(description="Blocks up to this time have been looked at.")]
     blocks: Annotated[int, Field(ge=0, description="Blocks that were looked at.")] = 0
@@ -85,4 +87,7 @@ class MonitoringStatus(Model):
     ] = ()
     evidence: Annotated[
         str, Field(max_length=131072, description="All that the detectors remember.")
+    ] = ""
+    risk_evidence: Annotated[
+        str, Field(max_length=512, description="All that is remembered of bad labels.")
     ] = ""

@@ -14,7 +14,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.meta.refusal import Refused
 from evenkeel.pods.expansion import literal_env
-from evenkeel.serving import warm_up
+from evenkeel.serving import feedback_keys, warm_up
 from evenkeel.serving.model_files import ModelFiles
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.ports import GRPC, HTTP, METER, METRICS, MODEL, free_port, port_number
@@ -52,6 +52,7 @@ def container(
     wanted = md.spec.monitoring
     if wanted is None:
         return None
+    labels, mounts = wanted.feedback, list(files.mounts)
     told: dict[str, str] = {
         "METER_DEPLOYMENT": md.metadata.name,
         "METER_REVISION": revision,
@@ -61,6 +62,11 @@ def container(
         **({"METER_PROFILE": f"{files.path}/{wanted.profile.file}"} if files.mounts else {}),
         **(warmed or {}),
     }
+    if labels is not None:
+        mounts.append(feedback_keys.mount())
+        told["METER_KEYS"] = feedback_keys.PATH
+        if labels.slices:
+            told["METER_SLICES"] = ",".join(labels.slices)
     return {
         "name": NAME,
         "image": image,
@@ -70,8 +76,14 @@ def container(
         "lifecycle": {"preStop": {"sleep": {"seconds": drain_seconds}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {"readOnlyRootFilesystem": True},
-        **({"volumeMounts": list(files.mounts)} if files.mounts else {}),
+        **({"volumeMounts": mounts} if mounts else {}),
     }
+
+
+def volumes(md: ModelDeployment) -> list[dict[str, Any]]:
+    """What the container mounts beside the model's files."""
+    labels = md.spec.monitoring.feedback if md.spec.monitoring is not None else None
+    return [] if labels is None else [feedback_keys.volume(labels)]
 
 
 def name_taken(spec: Mapping[str, Any]) -> Refused | None:

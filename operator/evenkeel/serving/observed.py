@@ -74,7 +74,13 @@ class Child:
 
 def pods_by_revision(children: Iterable[Child]) -> dict[str, Pods]:
     """The pods of all revisions that have a Deployment."""
-    return {c.revision: c.pods for c in children if c.ref.kind == "Deployment"}
+    return {c.revision: c.pods for c in children if c.ref.kind == "Deployment" and c.revision}
+
+
+def feedback_pods(children: Iterable[Child]) -> Pods:
+    """The pod that takes labels, which belongs to no revision; none before it is made."""
+    found = (c.pods for c in children if c.ref.kind == "Deployment" and not c.revision)
+    return next(found, Pods())
 
 
 def deployment_pods(deployment: JSON) -> Pods:

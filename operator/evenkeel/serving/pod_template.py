@@ -232,7 +232,9 @@ def _with_sidecar(
         added = warm_up.container(md, files, warmed, settings.warm_up_image, drain)
     if added is None:
         return served
-    return served._replace(spec={**served.spec, "containers": [*containers, added]})
+    volumes = [*served.spec["volumes"], *meter.volumes(md)]
+    spec = {**served.spec, "containers": [*containers, added], "volumes": volumes}
+    return served._replace(spec=spec)
 
 
 def _of_user(parts: _Parts, md: ModelDeployment) -> _Parts | Refused:

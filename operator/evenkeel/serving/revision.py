@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from evenkeel.api.modeldeployment import ModelDeploymentSpec
@@ -39,7 +40,13 @@ _SPEC_PARTS = {
 }
 
 
-_METER_PARTS = {"profile", "spacing_milliseconds", "max_body_bytes", "resources"}
+_METER_PARTS: Mapping[str, Any] = {
+    "profile": True,
+    "spacing_milliseconds": True,
+    "max_body_bytes": True,
+    "resources": True,
+    "feedback": {"keys": True, "slices": True},
+}
 """Of spec.monitoring what is in the pods."""
 
 
@@ -91,5 +98,5 @@ def _monitoring(spec: ModelDeploymentSpec) -> dict[str, Any]:
     return {} if wanted is None else {"monitoring": _written(wanted, _METER_PARTS)}
 
 
-def _written(model: Model, parts: set[str] | None = None) -> dict[str, Any]:
+def _written(model: Model, parts: set[str] | Mapping[str, Any] | None = None) -> dict[str, Any]:
     return model.model_dump(mode="json", by_alias=True, include=parts, exclude_defaults=True)

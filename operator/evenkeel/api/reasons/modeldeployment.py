@@ -335,6 +335,12 @@ _SERVER = (
 
 _INDICATORS = (
     Reason(
+        "IndicatorWithoutFeedback",
+        _REFUSED,
+        "The indicator `labels` needs a server that takes labels.",
+        "Add `monitoring.feedback` with its keys.",
+    ),
+    Reason(
         "RevisionWithoutMeter",
         _REFUSED,
         "An indicator has `source: Meter`, and a revision that is compared has no meter.",
@@ -428,6 +434,28 @@ _MONITORING = (
         ("Drifted",),
         "More categories come than the reference profile has.",
         "Look at what sends the features that `status.monitoring.groups` names.",
+    ),
+    Reason(
+        "Risk",
+        ("Drifted",),
+        "More labels are shown to be bad than `monitoring.risk.maxRatio`.",
+        "Retrain, or look at what the labels say by slice (docs/labels.md).",
+    ),
+    Reason("LabelsTaken", ("LabelsReady",), "The server for labels is ready."),
+    Reason("FeedbackStarting", ("LabelsReady",), "The server for labels has just begun."),
+    Reason(
+        "FeedbackUnavailable",
+        ("LabelsReady",),
+        "The server for labels has no ready pod, for what the message says; labels cannot be "
+        "posted.",
+        "Correct what the message names, such as a claim that is not bound.",
+    ),
+    Reason(
+        "KeysMissing",
+        ("LabelsReady",),
+        "The Secret that `monitoring.feedback.keys` names is missing or has no usable key. Models "
+        "serve on, without tokens in their answers.",
+        "Create it as the message says; no pod has to be restarted.",
     ),
     Reason("Drifted", ("Event",), "A group of features or predictions has begun to drift."),
 )

@@ -17,6 +17,7 @@ from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
 from evenkeel.serving.children import WATCHES, hpa, own_labels, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
+from evenkeel.serving.feedback import feedback_name, feedback_objects, feedback_of
 from evenkeel.serving.observed import Pods
 from evenkeel.serving.ports import Ports, template_ports
 from evenkeel.serving.wanted import Revision, stable_template
@@ -66,6 +67,7 @@ def owned(
     again = LOOK_AGAIN if _waiting(rollout, pods, taken) else None
     budget = pdb(md)
     others = free if budget is None else [*free, budget]
+    others += feedback_objects(md, snapshot.settings.meter_image)
     return Owned(
         [*workloads.applies, *routed, *others],
         workloads.scales,
@@ -92,11 +94,13 @@ def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, 
     canary = rollout.canary
     trial = canary.revision if canary is not None and not after_trial(canary) else ""
     kinds = unwanted_kinds(md.spec)
+    of_labels = feedback_name(md.metadata.name) if feedback_of(md) is None else ""
     strategy, of_traffic = strategy_of(md.spec.traffic), {w.type.kind for w in traffic.watches()}
     return tuple(
         c.ref
         for c in snapshot.children
         if c.ref.kind in kinds
+        or c.ref.name == of_labels
         or (c.revision and c.revision not in revisions)
         or (c.ref.kind == HPA.kind and c.revision and c.revision != trial)
         or (c.ref.kind in of_traffic and not strategy.keeps(c.ref.kind, c.revision))

@@ -29,6 +29,7 @@ from evenkeel.meta.times import parse
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import model_source
 from evenkeel.serving.children import own_labels
+from evenkeel.serving.feedback import feedback_name
 from evenkeel.serving.model_source import Past
 from evenkeel.serving.observed import Child, deployment_pods
 from evenkeel.serving.ports import service_ports
@@ -140,7 +141,8 @@ def _children(context: Context, md: ModelDeployment) -> list[Child]:
 def _named(md: ModelDeployment, obj: JSON) -> bool:
     """Whether it has a child's name: a copy that somebody has made of one has another."""
     meta = obj["metadata"]
-    return meta["name"] in (md.metadata.name, (meta.get("labels") or {}).get(labels.REVISION))
+    own = (md.metadata.name, feedback_name(md.metadata.name))
+    return meta["name"] in (*own, (meta.get("labels") or {}).get(labels.REVISION))
 
 
 def _owner(md: ModelDeployment) -> dict[str, Any]:
@@ -170,6 +172,8 @@ def _child(md: ModelDeployment, type_: ResourceType, obj: JSON) -> Child:
     given = meta.get("labels") or {}
     ref = Ref(type_.api_version, kind, meta["namespace"], meta["name"], meta.get("uid", ""))
     left = not controlled_by(obj, md.metadata.uid)
+    if kind == DEPLOYMENT.kind and ref.name == feedback_name(md.metadata.name):
+        return Child(ref, pods=deployment_pods(obj), left_behind=left)
     if kind == DEPLOYMENT.kind:
         # It is named as its revision, whatever has become of its labels.
         whole = own_labels(md, ref.name).items() <= given.items()
@@ -189,7 +193,11 @@ def _with_pods(store: Store, md: ModelDeployment, child: Child) -> Child:
     """The Deployment with its model servers, and what ails its pods if some are not ready."""
     if child.ref.kind != "Deployment":
         return child
-    found = [p for p in _pods(store, md) if _revision(p) == child.revision]
+    if child.revision:
+        found = [p for p in _pods(store, md) if _revision(p) == child.revision]
+    else:
+        meta = md.metadata
+        found = list(store.labelled(POD.kind, meta.namespace, labels.FEEDBACK, meta.name))
     pods = replace(child.pods, processes=processes(found))
     if pods.ready < pods.wanted and not pods.diagnosis:
         pods = replace(pods, diagnosis=first_diagnosis(found))

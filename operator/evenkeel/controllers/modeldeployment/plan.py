@@ -6,6 +6,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import Owned, owned, relabelled, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
+from evenkeel.controllers.modeldeployment.conditions.labels_ready import awaited
 from evenkeel.controllers.modeldeployment.drift import began
 from evenkeel.controllers.modeldeployment.earlier_life import (
     record,
@@ -36,7 +37,7 @@ from evenkeel.rollout.steering import misdirected
 from evenkeel.rollout.stop_first import occupied
 from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.children import selector
-from evenkeel.serving.observed import Pods, pods_by_revision
+from evenkeel.serving.observed import Pods, feedback_pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
 from evenkeel.traffic import strategy_of
 from evenkeel.verdict.indicators import Side, first_unresolved, sourced
@@ -111,6 +112,7 @@ def _requeue_after(
         children.requeue_after,
         looked_at_again(snapshot),
         snapshot.drift.due,
+        awaited(feedback_pods(snapshot.children), snapshot.now.timestamp()) or None,
         asked_again(snapshot.told, snapshot.alias, snapshot.deployment.status, status),
     )
 

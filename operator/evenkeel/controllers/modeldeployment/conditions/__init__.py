@@ -7,6 +7,7 @@ from collections.abc import Callable
 from evenkeel.controllers.modeldeployment.conditions.alias_current import alias_current
 from evenkeel.controllers.modeldeployment.conditions.available import available
 from evenkeel.controllers.modeldeployment.conditions.drifted import drifted
+from evenkeel.controllers.modeldeployment.conditions.labels_ready import labels_ready
 from evenkeel.controllers.modeldeployment.conditions.model_resolved import model_resolved
 from evenkeel.controllers.modeldeployment.conditions.monitored import monitored
 from evenkeel.controllers.modeldeployment.conditions.ready import ready
@@ -32,6 +33,7 @@ CONDITIONS: tuple[Callable[[Situation], tuple[Observation, ...]], ...] = (
     steering_accepted,
     monitored,
     drifted,
+    labels_ready,
 )
 
 
