@@ -80,7 +80,7 @@ func server(handler http.Handler) *http.Server {
 func open(config Config, registerer prometheus.Registerer) (*labels, error) {
 	l := &labels{
 		config: config, keys: token.OpenKeys(config.Keys), now: time.Now,
-		metrics: newLabelMetrics(config.Deployment, registerer), seen: newSeen(config.Window, maxSeen),
+		metrics: newLabelMetrics(config.Deployment, process(), registerer), seen: newSeen(config.Window, maxSeen),
 	}
 	if problem := l.keys.Problem(); problem != "" {
 		slog.Warn(problem)
@@ -99,6 +99,9 @@ func open(config Config, registerer prometheus.Registerer) (*labels, error) {
 	l.metrics.remembered.Set(float64(len(l.seen.entries)))
 	return l, nil
 }
+
+// process is when this one began.
+func process() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 func (l *labels) close() {
 	l.adding.Lock()

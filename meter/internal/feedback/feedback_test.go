@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +99,7 @@ func (s *stand) posted(t testing.TB, body string) string {
 }
 
 func (s *stand) total(slice, result string) float64 {
-	return testutil.ToFloat64(s.metrics.total.WithLabelValues(shop, "r1", slice, result))
+	return testutil.ToFloat64(s.metrics.total.WithLabelValues(shop, s.metrics.process, "r1", slice, result))
 }
 
 func (s *stand) refusals(reason string) float64 {
@@ -167,13 +168,16 @@ func TestLabelsOfSlices(t *testing.T) {
 	want := `
 # HELP evenkeel_labels_total Labels by revision, slice and result; slice is empty for all labels. A loss l counts l bad and 1-l good.
 # TYPE evenkeel_labels_total counter
-evenkeel_labels_total{deployment="shop/elec",result="bad",revision="r1",slice=""} 1
-evenkeel_labels_total{deployment="shop/elec",result="bad",revision="r1",slice="region=north"} 0
-evenkeel_labels_total{deployment="shop/elec",result="bad",revision="r1",slice="region=other"} 1
-evenkeel_labels_total{deployment="shop/elec",result="good",revision="r1",slice=""} 1
-evenkeel_labels_total{deployment="shop/elec",result="good",revision="r1",slice="region=north"} 1
-evenkeel_labels_total{deployment="shop/elec",result="good",revision="r1",slice="region=other"} 0
+evenkeel_labels_total{deployment="shop/elec",process="now",result="bad",revision="",slice=""} 0
+evenkeel_labels_total{deployment="shop/elec",process="now",result="bad",revision="r1",slice=""} 1
+evenkeel_labels_total{deployment="shop/elec",process="now",result="bad",revision="r1",slice="region=north"} 0
+evenkeel_labels_total{deployment="shop/elec",process="now",result="bad",revision="r1",slice="region=other"} 1
+evenkeel_labels_total{deployment="shop/elec",process="now",result="good",revision="",slice=""} 0
+evenkeel_labels_total{deployment="shop/elec",process="now",result="good",revision="r1",slice=""} 1
+evenkeel_labels_total{deployment="shop/elec",process="now",result="good",revision="r1",slice="region=north"} 1
+evenkeel_labels_total{deployment="shop/elec",process="now",result="good",revision="r1",slice="region=other"} 0
 `
+	want = strings.ReplaceAll(want, `"now"`, strconv.Quote(s.metrics.process))
 	if err := testutil.GatherAndCompare(s.registry, strings.NewReader(want), "evenkeel_labels_total"); err != nil {
 		t.Error(err)
 	}
@@ -397,4 +401,11 @@ func FuzzPost(f *testing.F) {
 			t.Errorf("%+v", answer)
 		}
 	})
+}
+
+func TestALaterProcessHasCountersOfItsOwn(t *testing.T) {
+	first, second := started(t, Config{}), started(t, Config{})
+	if first.metrics.process == second.metrics.process {
+		t.Errorf("both are %s", first.metrics.process)
+	}
 }

@@ -10,19 +10,22 @@ const (
 
 // labelMetrics are what labels count up to.
 type labelMetrics struct {
-	deployment string
-	total      *prometheus.CounterVec
-	refusals   *prometheus.CounterVec
-	remembered prometheus.Gauge
+	deployment, process string
+	total               *prometheus.CounterVec
+	refusals            *prometheus.CounterVec
+	remembered          prometheus.Gauge
 }
 
-func newLabelMetrics(deployment string, registerer prometheus.Registerer) *labelMetrics {
+// newLabelMetrics begins at 0. process is no other process's of the deployment: whoever reads the counters takes
+// none for the former one's, whose pod it may share. From the start there is a count of no revision, 0, beside which
+// a revision's first labels show as growth.
+func newLabelMetrics(deployment, process string, registerer prometheus.Registerer) *labelMetrics {
 	m := &labelMetrics{
-		deployment: deployment,
+		deployment: deployment, process: process,
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "evenkeel_labels_total",
 			Help: "Labels by revision, slice and result; slice is empty for all labels. A loss l counts l bad and 1-l good.",
-		}, []string{"deployment", "revision", "slice", "result"}),
+		}, []string{"deployment", "process", "revision", "slice", "result"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "evenkeel_labels_refused_total",
 			Help: "Labels that were not counted, by reason.",
@@ -37,6 +40,7 @@ func newLabelMetrics(deployment string, registerer prometheus.Registerer) *label
 	} {
 		m.refusals.WithLabelValues(reason)
 	}
+	m.add("", "", 0, 0)
 	registerer.MustRegister(m.total, m.refusals, m.remembered)
 	return m
 }
@@ -48,9 +52,13 @@ func newLabelMetrics(deployment string, registerer prometheus.Registerer) *label
 // most that of losses of 0 and 1 with the same mean, so that tests of the share hold for the mean loss too.
 func (m *labelMetrics) accepted(one label) {
 	for _, slice := range append([]string{""}, one.slices...) {
-		m.total.WithLabelValues(m.deployment, one.revision, slice, "bad").Add(one.loss)
-		m.total.WithLabelValues(m.deployment, one.revision, slice, "good").Add(1 - one.loss)
+		m.add(one.revision, slice, 1-one.loss, one.loss)
 	}
+}
+
+func (m *labelMetrics) add(revision, slice string, good, bad float64) {
+	m.total.WithLabelValues(m.deployment, m.process, revision, slice, "good").Add(good)
+	m.total.WithLabelValues(m.deployment, m.process, revision, slice, "bad").Add(bad)
 }
 
 func (m *labelMetrics) refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }
