@@ -11,7 +11,7 @@ from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.servingruntime import MetricQuery, RuntimeMetrics
 from evenkeel.meta.refusal import Refused
 from evenkeel.verdict.gateway_indicators import GATEWAYS
-from evenkeel.verdict.meter_indicators import METER
+from evenkeel.verdict.meter_indicators import LABELS, METER
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _OF_POD = "[a-z0-9]{1,10}-[a-z0-9]{5}"
@@ -24,13 +24,14 @@ class Side(NamedTuple):
     """Whose requests are counted: a revision, stable or canary, of a ModelDeployment.
 
     The API server has made sure that names are DNS labels, so none needs escaping in PromQL.
-    meter: whether the revision has the meter.
+    meter: whether the revision has the meter. labels: whether the deployment takes labels.
     """
 
     namespace: str
     deployment: str
     revision: str
     meter: bool = False
+    labels: bool = False
 
 
 class Queries(NamedTuple):
@@ -109,12 +110,8 @@ def template(
         return MetricQuery(
             name=indicator.name, total=indicator.total, bad=indicator.bad, good=indicator.good
         )
-    if indicator.source == "Meter" and not side.meter:
-        return UnresolvedIndicator(
-            "RevisionWithoutMeter",
-            f"indicator {indicator.name!r} has source Meter, and revision {side.revision} has no "
-            "meter; leave source out until a revision with spec.monitoring serves",
-        )
+    if indicator.source == "Meter" and (missing := _unmetered(indicator, side)) is not None:
+        return missing
     if indicator.source in (None, "Runtime"):
         known: Sequence[MetricQuery] = metrics.indicators if metrics is not None else ()
         owner = "the runtime"
@@ -131,6 +128,26 @@ def template(
         "UnknownIndicator",
         f"{owner} has no indicator {indicator.name!r} (it has: {names}); {remedy} or give total "
         "and good in the analysis",
+    )
+
+
+def _unmetered(indicator: IndicatorSpec, side: Side) -> UnresolvedIndicator | None:
+    """Why nothing counts it on that side, if so."""
+    if indicator.name == LABELS:
+        # The server for labels counts them, also those of a revision that had no meter: none.
+        if side.labels:
+            return None
+        return UnresolvedIndicator(
+            "IndicatorWithoutFeedback",
+            f"indicator {LABELS!r} needs a server that takes labels; add spec.monitoring.feedback "
+            "with its keys",
+        )
+    if side.meter:
+        return None
+    return UnresolvedIndicator(
+        "RevisionWithoutMeter",
+        f"indicator {indicator.name!r} has source Meter, and revision {side.revision} has no "
+        "meter; leave source out until a revision with spec.monitoring serves",
     )
 
 

@@ -2,6 +2,10 @@
 
 As at gateways, answers of 400 and above are bad, of gRPC all but 0. The codes 200 and 0 are there
 from the start, so good requests are never missing. Bounds are those of its histograms.
+
+Labels are counted by the server for labels, all revisions' by one. Its processes are told apart by
+a label of their own, since one may begin in the former one's pod; a count of no revision, which
+stays 0, is there before a revision's first labels.
 """
 
 from __future__ import annotations
@@ -12,6 +16,13 @@ _OF = 'namespace="{{namespace}}",pod=~"{{pods}}"'
 _BOUNDS = (
     *("0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5"),
     *("1", "2.5", "5", "10", "30", "60"),
+)
+
+
+LABELS = "labels"
+_LABELS = (
+    "evenkeel_labels_total{"
+    'namespace="{{namespace}}",deployment="{{deployment}}",revision=~"|{{revision}}",slice=""'
 )
 
 
@@ -32,4 +43,9 @@ METER: tuple[MetricQuery, ...] = (
     ),
     _histogram("latency", "evenkeel_model_request_duration_seconds"),
     _histogram("time-to-first-token", "evenkeel_model_time_to_first_token_seconds"),
+    MetricQuery(
+        name=LABELS,
+        total=f"sum by (process) ({_LABELS}}})",
+        good=f'sum by (process) ({_LABELS},result="good"}})',
+    ),
 )

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, floor, isfinite
 from typing import NamedTuple
 
 from evenkeel.verdict.indicators import Queries, is_pod_of
@@ -26,6 +26,8 @@ MOST_PROCESSES = 512
 """Processes of one revision: more do not fit into a status."""
 MOST_EVENTS = 1e15
 """Events of one process: floats still count one by one, and sums of many fit into a status."""
+EXACT = 1e-6
+"""By how much a count may be off that is meant to be a whole number."""
 KEY_LENGTH = 100
 """Characters of a process's labels that are kept; a digest tells longer ones apart."""
 PAST, FUTURE = 3600.0, 60.0
@@ -176,12 +178,14 @@ def _side(
             f"total of {side} counts {len(total)} processes, more than {MOST_PROCESSES}; write "
             "both queries so that they give one series for each pod, by sum by (pod)",
         )
+    # Parts of events, such as losses, speak for the canary.
+    up = (kind == "good") == (side == "canary")
     total_time = _oldest(found[_TOTAL_TIME], moment)
     counted_time = _oldest(found[_COUNTED_TIME], moment)
     return {
         key: Reading(
             round(value),
-            round(counted[key]) if key in counted else None,
+            whole(counted[key], up=up) if key in counted else None,
             total_time.get(key),
             counted_time.get(key),
             None if queries.beside else pods.get(_pod(key) or ""),
@@ -189,6 +193,11 @@ def _side(
         )
         for key, value in total.items()
     }
+
+
+def whole(value: float, *, up: bool) -> int:
+    """The next whole number, but for what sums of floats are off by."""
+    return ceil(value - EXACT) if up else floor(value + EXACT)
 
 
 def _summed(series: Sequence[Series], query: str) -> dict[str, float]:

@@ -37,6 +37,7 @@ from evenkeel.rollout.steering import misdirected
 from evenkeel.rollout.stop_first import occupied
 from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.children import selector
+from evenkeel.serving.feedback import feedback_of
 from evenkeel.serving.observed import Pods, feedback_pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
 from evenkeel.traffic import strategy_of
@@ -133,7 +134,8 @@ def _judgeable(snapshot: DeploymentSnapshot) -> Revision | Refused:
     if isinstance(wanted, Refused) or isinstance(runtime, Refused) or analysis is None:
         return wanted
     stable, metered = md.status.stable, md.spec.monitoring is not None
-    side = Side(md.metadata.namespace, md.metadata.name, wanted.name, metered)
+    labels = feedback_of(md) is not None
+    side = Side(md.metadata.namespace, md.metadata.name, wanted.name, metered, labels)
     beside = stable is None or stable.revision == wanted.name or bool(stable.meter)
     indicators = [sourced(i, metered=metered and beside) for i in analysis.indicators]
     refused = first_unresolved(indicators, runtime.spec.metrics, side)

@@ -14,6 +14,7 @@ from evenkeel.meta.objects import Key
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import parse
 from evenkeel.rollout.probation import judged_by, taken_over
+from evenkeel.serving.feedback import feedback_of
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.traffic import strategy_of
 from evenkeel.verdict.catalogue import metrics_of
@@ -94,7 +95,8 @@ class _Side:
     ) -> None:
         self.role = role
         meta = md.metadata
-        self.side = Side(meta.namespace, meta.name, one.revision, bool(one.meter))
+        labels = feedback_of(md) is not None
+        self.side = Side(meta.namespace, meta.name, one.revision, bool(one.meter), labels)
         self.metrics = metrics
 
     def queries(self, spec: IndicatorSpec) -> Queries | Unobserved:
