@@ -18,7 +18,7 @@ $(VENV)/.installed: requirements/dev.txt
 	touch $@
 
 .PHONY: demo
-demo: $(VENV)/.installed ## The loop on a real cluster: serve, drift, retrain, canary, promote, roll back
+demo: $(VENV)/.installed ## The loop on a real cluster: serve, drift, retrain, canary, probation, roll back
 	$(RUN) -m demo
 
 .PHONY: cluster

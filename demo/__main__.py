@@ -8,6 +8,7 @@ import contextlib
 import signal
 import sys
 import time
+from typing import get_args
 
 from evenkeel.kube.client import ApiError
 from rich.console import Console
@@ -17,7 +18,7 @@ from demo import report
 from demo.plain import Plain
 from demo.progress import Progress
 from demo.runner import NotObserved, Runner, diagnosis, fail
-from demo.stages import STAGES
+from demo.stages import TriggerKind, stages
 from demo.view import View
 from dev.cluster import provider
 from dev.cluster.errors import ClusterError
@@ -36,7 +37,7 @@ Take it down with `make clean`; see docs/demo.md for more."""
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 if every stage was observed, 1 if not, 130 when interrupted."""
     options = _parser().parse_args(arguments)
-    progress = Progress(STAGES, time.time())
+    progress = Progress(stages(options.trigger), time.time())
     runner = Runner(progress, options.provider, installed=options.fast)
     console = Console(no_color=options.no_color, highlight=False)
     reason = ""
@@ -59,11 +60,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m demo",
-        description="Shows the whole loop on a real cluster, unattended: serve, drift, alert, "
-        "retrain, canary, promote, and the rollback of a bad version. Ends by itself, with status "
-        "0 only if every stage was observed.",
+        description="Shows the whole loop on a real cluster, unattended: serve, drift, retrain, "
+        "canary, probation, and the rollback of a bad version. Ends by itself, with status 0 only "
+        "if every stage was observed.",
     )
     parser.add_argument("--provider", choices=("auto", *provider.NAMES), default="auto")
+    parser.add_argument(
+        "--trigger",
+        choices=get_args(TriggerKind),
+        default="drift",
+        help="what begins the retraining: drift that the detectors find, or an alert (default: "
+        "%(default)s)",
+    )
     parser.add_argument(
         "--fast", action="store_true", help="the stack is installed already: begin with the model"
     )

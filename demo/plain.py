@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from demo import measures
 from demo.progress import Progress
-from demo.view import clock, event_line
+from demo.view import clock, event_line, moved
 from demo.world import Event
 
 FIGURES_EVERY = 10.0
@@ -57,9 +57,8 @@ def figures_line(progress: Progress) -> str:
     f = history[-1].figures
     rate = measures.request_rate(history)
     error = "-" if f.error is None else f"{100 * f.error:.0f} %"
-    psi = max(f.psi.values(), default=0.0)
     route = ", ".join(f"{name} {weight} %" for name, weight in history[-1].route.items())
     return (
-        f"{rate or 0:.1f} requests/s, {f.clients.bad} failed; wrong {error}; PSI {psi:.1f}; "
+        f"{rate or 0:.1f} requests/s, {f.clients.bad} failed; wrong {error}; {moved(history[-1])}; "
         f"alert {f.alert or 'quiet'}; route {route or '-'}"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from demo import measures
+from demo.observations import BAD
 from demo.progress import Progress
-from demo.stages import BAD
 from demo.view import clock
 from demo.world import Snapshot
 
@@ -68,7 +68,8 @@ def _cause(cause: JSON) -> str:
         count = cause.get("alertCount", len(alerts))
         plural = "" if count == 1 else "s"
         return f"alert {name} ({count} alert{plural}): {alerts[0].get('summary', '')}"
-    return f"{str(cause.get('type', '-')).lower()}: {cause.get('message', '')}"
+    why = (cause.get("champion") or {}).get("evidence") or cause.get("message", "")
+    return f"{str(cause.get('type', '-')).lower()}: {why}"
 
 
 def machine_readable(progress: Progress, provider: str) -> JSON:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from evenkeel.kube.client import ApiError, Client
 
+from demo.observations import trouble
 from demo.progress import Done, Progress
-from demo.stages import Stage, trouble
+from demo.stages import Stage
 from demo.watch import Watch
 from demo.world import NAMESPACE, Snapshot
 from dev.cluster.errors import ClusterError

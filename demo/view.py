@@ -12,15 +12,14 @@ from rich.text import Text
 
 from demo import measures
 from demo.data.elec2 import moment
+from demo.observations import ALERT_THRESHOLD
 from demo.progress import Done, Progress
-from demo.stages import ALERT_THRESHOLD
-from demo.world import Event
+from demo.world import Event, Snapshot
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SAID = 2
 """Lines of what was last said for which stages make room."""
-_FEATURES = ("vicprice", "vicdemand", "transfer")
 
 
 class View:
@@ -56,7 +55,7 @@ def _header(progress: Progress) -> Table:
     row.add_column()
     row.add_column(justify="right")
     row.add_row(
-        Text("Evenkeel: serve, drift, retrain, canary, promote, roll back", style="bold"),
+        Text("Evenkeel: serve, drift, retrain, canary, probation, roll back", style="bold"),
         Text(clock(time.time() - progress.started), style="bold"),
     )
     return row
@@ -108,8 +107,7 @@ def _figures(progress: Progress, width: int) -> list[Text | Table]:
     top.append(moment(f.record or 0).strftime("%a %-d %b %Y"), style="bold")
     rate = measures.request_rate(recent)
     top.append(f"   {rate or 0:4.1f} requests/s, failed so far {f.clients.bad}")
-    psi = max((f.psi.get(name, 0.0) for name in _FEATURES), default=0.0)
-    top.append(f"   PSI {psi:.1f}", style="yellow" if psi > 0.2 else "")
+    top.append(f"   {moved(now)}", style="yellow" if now.drifted.get("status") == "True" else "")
     alert = f.alert or "quiet"
     colour = {"firing": "bold red", "pending": "yellow"}.get(alert, "green")
     top.append("   alert ").append(alert, style=colour)
@@ -161,6 +159,14 @@ def _said(progress: Progress, width: int, lines: int) -> list[Text | Table]:
         text.truncate(width, overflow="ellipsis")
         found.append(text)
     return found
+
+
+def moved(now: Snapshot) -> str:
+    """How many rows of the feature with the most evidence of drift have moved."""
+    features = now.group("Data").get("features")
+    if not features:
+        return "moved -"
+    return f"moved {100 * float(features[0]['distance']):.0f} %"
 
 
 def event_line(event: Event) -> str:

@@ -14,7 +14,7 @@ MODEL = "elec2"
 ALERT = "ModelErrorRateHigh"
 
 QUERY = (
-    f'{{__name__=~"demo_.+_total|demo_feature_psi|demo_record|model:labelled_error:ratio_rate20s",'
+    f'{{__name__=~"demo_.+_total|demo_record|model:labelled_error:ratio_rate20s",'
     f'namespace="{NAMESPACE}"}} '
     f'or ALERTS{{alertname="{ALERT}",namespace="{NAMESPACE}"}} '
     f'or traefik_service_requests_total{{service=~"httproute-{NAMESPACE}-{MODEL}-.+"}}'
@@ -47,7 +47,7 @@ class Figures:
     clients: requests, bad where the answer was not 200. labelled: predictions whose label is
     known, bad where wrong; baseline: the same requests as the first version would answer them.
     served: requests by revision as the gateway counts them. error: share of wrong predictions in
-    the last 20 s, in 0..1. psi: by feature. record: number of the half-hour replayed last.
+    the last 20 s, in 0..1. record: number of the half-hour replayed last.
     alert: "pending", "firing" or "".
     """
 
@@ -56,7 +56,6 @@ class Figures:
     baseline: Count = Count()
     served: Mapping[str, Count] = field(default_factory=dict)
     error: float | None = None
-    psi: Mapping[str, float] = field(default_factory=dict)
     record: int | None = None
     alert: str = ""
 
@@ -65,7 +64,6 @@ def figures(result: Sequence[JSON]) -> Figures:
     """From the result vector of QUERY."""
     clients, labelled, baseline = Count(), Count(), Count()
     served: dict[str, Count] = {}
-    psi: dict[str, float] = {}
     error: float | None = None
     record: int | None = None
     alert = ""
@@ -85,13 +83,11 @@ def figures(result: Sequence[JSON]) -> Figures:
             case "model:labelled_error:ratio_rate20s":
                 # 0/0 where no label came within the window.
                 error = value if value == value else None
-            case "demo_feature_psi":
-                psi[labels["feature"]] = value
             case "demo_record":
                 record = int(value)
             case "ALERTS":
                 alert = labels["alertstate"]
-    return Figures(clients, labelled, baseline, served, error, psi, record, alert)
+    return Figures(clients, labelled, baseline, served, error, record, alert)
 
 
 def _add(count: Count, value: float, *, bad: bool) -> Count:
@@ -136,6 +132,21 @@ class Snapshot:
         """The revision on trial; empty without one."""
         return _status(self.deployment).get("canary") or {}
 
+    @property
+    def drifted(self) -> JSON:
+        """The condition Drifted of what serves; empty before there is one."""
+        return condition(self.deployment, "Drifted")
+
+    @property
+    def monitoring(self) -> JSON:
+        """What the detectors know of what serves; empty before there is anything."""
+        return _status(self.deployment).get("monitoring") or {}
+
+    def group(self, name: str) -> JSON:
+        """What the detectors know of a group, such as Data; empty before a block told anything."""
+        groups = self.monitoring.get("groups") or ()
+        return next((g for g in groups if g["name"] == name), {})
+
     def outcome(self, version: str) -> JSON:
         """How the version's rollout ended; empty before it has."""
         history = _status(self.deployment).get("history") or ()
@@ -146,8 +157,8 @@ class Snapshot:
         return str(_status(self.runs.get(run)).get("modelVersion") or "")
 
     def retraining(self) -> JSON:
-        """The TrainingRun that an alert caused; empty before there is one."""
-        caused = (r for r in self.runs.values() if r["spec"]["cause"].get("type") == "Alert")
+        """The first TrainingRun that nobody asked for; empty before there is one."""
+        caused = (r for r in self.runs.values() if r["spec"]["cause"].get("type") != "Manual")
         return min(caused, key=lambda r: str(r["metadata"]["creationTimestamp"]), default={})
 
 

@@ -48,12 +48,6 @@ class Metrics:
             ["model", "correct"],
             registry=registry,
         )
-        self.psi = Gauge(
-            "demo_feature_psi",
-            "Population stability index of the last week against the training reference",
-            ["model", "feature"],
-            registry=registry,
-        )
         self.record = Gauge(
             "demo_record", "Number of the record sent last", ["model"], registry=registry
         )

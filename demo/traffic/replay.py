@@ -9,10 +9,9 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.data.elec2 import FEATURES, RECORDS_PER_WEEK, Elec2
+from demo.data.elec2 import Elec2
 from demo.traffic.labels import DelayedLabels, Outcome
 from demo.traffic.metrics import Metrics
-from demo.traffic.psi import Reference
 from demo.traffic.settings import Settings
 
 CONCURRENCY = 16
@@ -35,9 +34,6 @@ class Replay:
         self._metrics = metrics
         self._baseline = baseline
         self.labels = DelayedLabels(max(0, chosen.start - chosen.delay), chosen.delay)
-        first = max(0, chosen.start - chosen.reference)
-        before = data.features[first : chosen.start]
-        self._references = [Reference(before[:, column]) for column in range(len(FEATURES))]
 
     async def run(self, client: httpx.AsyncClient) -> int:
         """Sends records until a bound is reached; returns how many were sent.
@@ -74,15 +70,8 @@ class Replay:
                 yield record
 
     def _after(self, record: int) -> None:
-        model = self._chosen.model
-        self._metrics.record.labels(model).set(record)
+        self._metrics.record.labels(self._chosen.model).set(record)
         self._judge(record + 1)
-        seen = record + 1 - self._chosen.start
-        if seen >= RECORDS_PER_WEEK and record % 24 == 0:
-            week = self._data.features[record + 1 - RECORDS_PER_WEEK : record + 1]
-            for column, name in enumerate(FEATURES):
-                value = self._references[column].psi(week[:, column])
-                self._metrics.psi.labels(model, name).set(value)
 
     def _judge(self, sent: int) -> None:
         model, metrics = self._chosen.model, self._metrics

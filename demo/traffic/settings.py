@@ -18,7 +18,6 @@ class Settings:
     delay: records between a prediction and its label.
     baseline: folder of a model that is asked about the same records beside the served one, for
     comparison only, or None.
-    reference: records before `start` that the features' PSI is measured against.
     """
 
     url: str
@@ -33,7 +32,6 @@ class Settings:
     busy_from: int
     delay: int
     baseline: Path | None
-    reference: int
     port: int
 
 
@@ -66,7 +64,6 @@ def settings(env: Mapping[str, str]) -> Settings:
         busy_from=int(_number(env, "BUSY_FROM", 0)),
         delay=int(_number(env, "LABEL_DELAY", RECORDS_PER_DAY)),
         baseline=Path(env["BASELINE_DIR"]) if env.get("BASELINE_DIR") else None,
-        reference=int(_number(env, "REFERENCE", 12 * RECORDS_PER_WEEK)),
         port=int(_number(env, "METRICS_PORT", 9100)),
     )
 

@@ -144,6 +144,7 @@ GOOD = [
         "[{name: labels, source: Meter, acceptable: '0', maxRatio: '0.2'}]}}}",
     ),
     ("ModelDeployment", "monitoring: {detection: {blockSeconds: 3600, tolerance: '0.1'}}"),
+    ("ModelDeployment", "monitoring: {detection: {blockSeconds: 10}}"),
     ("ModelDeployment", "monitoring: {profile: {file: a/p.json}, spacingMilliseconds: 0}"),
     ("ModelDeployment", "rollout: {maxUnavailable: 30%}"),
     (

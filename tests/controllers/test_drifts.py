@@ -132,6 +132,16 @@ def test_the_first_block_is_whole_and_begins_with_the_next_day() -> None:
     assert (w.status["monitoring"]["blocks"], w.status["monitoring"]["void"]) == (1, 0)
 
 
+def test_a_short_block_is_asked_about_after_as_long_again() -> None:
+    w = World(blockSeconds=10)
+    w.reconcile()
+    w.now += timedelta(seconds=19)
+    assert (w.reconcile().due, w.asked) == (1.0, [])
+    w.now += timedelta(seconds=1)
+    w.reconcile()
+    assert w.asked == [int(NOW.timestamp()) + 10]
+
+
 def test_without_a_meter_or_the_wish_there_is_no_evidence() -> None:
     w = World()
     w.status["stable"].pop("meter")

@@ -29,7 +29,6 @@ def test_samples_become_counts_by_good_and_bad() -> None:
             sample("traefik_service_requests_total", "80", code="200", service=_service("aa", 0)),
             sample("traefik_service_requests_total", "5", code="200", service=_service("bb", 1)),
             sample("traefik_service_requests_total", "6", code="500", service=_service("bb", 1)),
-            sample("demo_feature_psi", "15.2", feature="vicprice"),
             sample("demo_record", "17424"),
             sample("model:labelled_error:ratio_rate20s", "0.4"),
             sample("ALERTS", "1", alertstate="pending"),
@@ -41,7 +40,6 @@ def test_samples_become_counts_by_good_and_bad() -> None:
         baseline=Count(50, 20),
         served={"elec2-aa": Count(80, 0), "elec2-bb": Count(11, 6)},
         error=0.4,
-        psi={"vicprice": 15.2},
         record=17424,
         alert="pending",
     )

@@ -11,16 +11,24 @@ from rich.console import Console
 from demo import report
 from demo.plain import Plain
 from demo.progress import Done, Progress
-from demo.stages import STAGES
+from demo.stages import stages
 from demo.view import View, clock, sparkline
 from demo.world import Count, Event, Figures, Snapshot
 
+STAGES = stages("alert")
 EVENT = Event("2026-01-01T10:00:00Z", "ModelDeployment", "elec2", "Promoted", "all pass", False)
 SNAPSHOT = Snapshot(
     time=10.0,
-    figures=Figures(Count(100, 2), error=0.4, psi={"vicprice": 15.0}, record=17424, alert="firing"),
+    figures=Figures(Count(100, 2), error=0.4, record=17424, alert="firing"),
     route={"elec2-01": 80, "elec2-02": 20},
-    deployment={"status": {"canary": {"revision": "elec2-02", "message": "0/9 bad"}}},
+    deployment={
+        "status": {
+            "canary": {"revision": "elec2-02", "message": "0/9 bad"},
+            "monitoring": {
+                "groups": [{"name": "Data", "features": [{"name": "vicprice", "distance": "0.81"}]}]
+            },
+        }
+    },
     events=(EVENT,),
 )
 VERSION = {
@@ -107,7 +115,7 @@ def test_plain_lines_come_once_and_in_the_order_of_time() -> None:
     state.history.append(SNAPSHOT)
     plain.update(11.0)
     assert "deployment elec2: Promoted: all pass" in written[4]
-    assert "2 failed; wrong 40 %; PSI 15.0; alert firing" in written[5]
+    assert "2 failed; wrong 40 %; moved 81 %; alert firing" in written[5]
     plain.update(12.0)
     assert len(written) == 6
 
@@ -137,3 +145,10 @@ def test_a_version_record_runs_from_cause_to_verdict() -> None:
         "    approval GatesFailed: no",
         "    verdict  RolledBack at T: 6/6 bad",
     ]
+
+
+def test_a_record_tells_the_drift_that_caused_it() -> None:
+    champion = {"name": "v1", "evidence": "Data since noon"}
+    spec = {"trainingRun": "again", "cause": {"type": "Drift", "champion": champion}}
+    lines = report.record({"metadata": {"name": "v2"}, "spec": spec})
+    assert lines[1] == "    cause    drift: Data since noon"

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from evenkeel.api import API_VERSION, KINDS
 
-from demo.stages import ALERT_THRESHOLD, BAD, FIRST, REQUESTS, STAGES
+from demo.observations import ALERT_THRESHOLD, BAD, FIRST, REQUESTS
+from demo.stages import stages
 from demo.world import ALERT, MODEL
 from dev.paths import MANIFESTS
 
@@ -60,7 +61,7 @@ def test_configuration_in_config_maps_parses() -> None:
         for rule in group["rules"]
         if "alert" in rule
     ]
-    assert alerts == ["ModelErrorRateHigh", "FeatureDrift"]
+    assert alerts == ["ModelErrorRateHigh"]
     assert parsed["alertmanager.yml"]["receivers"][0]["webhook_configs"]
     assert parsed["prometheus.yml"]["scrape_configs"][0]["kubernetes_sd_configs"] == [
         {"role": "pod"}
@@ -70,9 +71,10 @@ def test_configuration_in_config_maps_parses() -> None:
 def test_the_scenario_fits_together() -> None:
     """What one manifest names, another has; the stages' figures are those of the manifests."""
     found = {(d["kind"], d["metadata"]["name"]): d for d in _documents()}
+    by_alert, by_drift = (_schedule(f) for f in ("schedule-alert.yaml", "schedule.yaml"))
     model = found["ModelDeployment", "elec2"]["spec"]
-    schedule = found["RetrainSchedule", "elec2"]["spec"]
-    assert model["model"]["follow"] == schedule["model"] == MODEL
+    assert model["model"]["follow"] == by_drift["model"] == MODEL
+    assert model["monitoring"]["detection"]["blockSeconds"] >= 10
     assert [s["weight"] for s in model["rollout"]["steps"]] == [20, 50, 80]
     traffic = found["Job", "traffic"]["spec"]["template"]["spec"]["containers"][0]
     env = {e["name"]: e["value"] for e in traffic["env"]}
@@ -83,13 +85,25 @@ def test_the_scenario_fits_together() -> None:
     assert ("Gateway", gateway["name"]) in found
     for run in (FIRST, BAD):
         assert found["TrainingRun", run]["spec"]["model"] == MODEL
-    for manifest in (m for stage in STAGES for m in stage.begin):
+    for manifest in (m for stage in stages("alert") for m in stage.begin):
         assert (FOLDER / manifest).exists()
     rules = yaml.safe_load(found["ConfigMap", "prometheus"]["data"]["rules.yml"])
     rule = next(r for r in rules["groups"][0]["rules"] if r.get("alert") == ALERT)
     assert f"> {ALERT_THRESHOLD}" in rule["expr"]
-    matchers = schedule["triggers"][0]["alert"]["matchers"]
+    matchers = by_alert["triggers"][0]["alert"]["matchers"]
     assert {"name": "alertname", "value": ALERT} in matchers
+
+
+def test_the_schedules_differ_in_their_trigger_alone() -> None:
+    by_alert, by_drift = (_schedule(f) for f in ("schedule-alert.yaml", "schedule.yaml"))
+    assert by_drift.pop("triggers") == [{"name": "drifted", "drift": {"reasons": ["Data"]}}]
+    assert by_alert.pop("triggers") != []
+    assert by_alert == by_drift
+
+
+def _schedule(file: str) -> dict[str, Any]:
+    spec: dict[str, Any] = yaml.safe_load((FOLDER / file).read_text())["spec"]
+    return spec
 
 
 @pytest.mark.parametrize(

@@ -16,35 +16,10 @@ from prometheus_client import CollectorRegistry
 from demo.data.elec2 import Elec2
 from demo.traffic.labels import DelayedLabels, Outcome
 from demo.traffic.metrics import Metrics, serve
-from demo.traffic.psi import Reference
 from demo.traffic.replay import Replay, prediction
 from demo.traffic.settings import Settings, settings
 
 ENV = {"SERVICE_URL": "http://127.0.0.1:1", "MODEL_NAME": "elec2"}
-
-
-def test_psi_is_zero_for_the_same_values_and_high_for_others() -> None:
-    values = np.random.default_rng(3).random(5000)
-    reference = Reference(values)
-    assert reference.psi(values) == pytest.approx(0, abs=1e-9)
-    assert reference.psi(np.random.default_rng(4).random(5000)) < 0.02
-    assert reference.psi(values * 0.5) > 0.2
-
-
-def test_psi_matches_a_hand_calculation() -> None:
-    # Quantile bins of 0..9: one value in each of ten. Twice the first five values: shares move
-    # from 1.5/15 to 2.5/15 in five bins and to 0.5/15 in the others.
-    reference = Reference(np.arange(10.0))
-    moved = reference.psi(np.repeat(np.arange(5.0), 2))
-    expected = 5 * (1 / 15) * np.log(2.5 / 1.5) + 5 * (-1 / 15) * np.log(0.5 / 1.5)
-    assert moved == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("value", [0.1, 0.9])
-def test_psi_sees_a_constant_feature_move_either_way(value: float) -> None:
-    reference = Reference(np.full(100, 0.5))
-    assert reference.psi(np.full(100, 0.5)) == pytest.approx(0, abs=1e-9)
-    assert reference.psi(np.full(100, value)) > 1
 
 
 def test_labels_arrive_after_the_delay_whatever_the_order_of_answers() -> None:
@@ -126,7 +101,7 @@ def data() -> Elec2:
 
 def _settings(url: str, **changes: object) -> Settings:
     bounds = {"start": 50, "records": 100, "seconds": 30.0, "rate": 200.0, "delay": 10}
-    fixed = {"url": url, "host": None, "model": "elec2", "data": Path(), "reference": 50, "port": 0}
+    fixed = {"url": url, "host": None, "model": "elec2", "data": Path(), "port": 0}
     clients = {"clients": 1, "busy_from": 0, "baseline": None}
     return Settings(**{**fixed, **bounds, **clients, **changes})  # type: ignore[arg-type]
 

@@ -161,4 +161,4 @@ def _end(known: DecayEvidence, spec: MetricDecayTrigger) -> int:
 
 
 def _asked_at(known: DecayEvidence, spec: MetricDecayTrigger) -> datetime:
-    return windows.time_of(_end(known, spec) + windows.LAG)
+    return windows.time_of(_end(known, spec) + windows.lag(spec.window_seconds))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from evenkeel.meta.times import parse, timestamp
 
 LAG = 60
-"""Seconds until the last samples of a window can be read."""
+"""Seconds until the last samples of a window can be read, at most."""
 BEHIND = timedelta(days=7)
 """Windows that ended earlier are not asked about any more."""
 
@@ -18,6 +18,12 @@ BEHIND = timedelta(days=7)
 def aligned(now: datetime, seconds: int) -> str:
     """When the first whole window begins, as all of that length do."""
     return time_text(-(-now.timestamp() // seconds) * seconds)
+
+
+def lag(seconds: int) -> int:
+    """Seconds until the last samples of a window of that length can be read: a window spans ten
+    scrapes, so that as long again is time enough."""
+    return min(LAG, seconds)
 
 
 def end_after(until: str, seconds: int) -> int:

@@ -32,8 +32,8 @@ from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.rollout.probation import serving
 from evenkeel.verdict.indicators import pods
 
-AGAIN = 60.0
-"""Seconds from one question to the next."""
+AGAIN = 60
+"""Seconds from one question to the next, or a block if that is shorter."""
 
 
 def begun(md: ModelDeployment, now: datetime) -> MonitoringStatus | None:
@@ -65,10 +65,11 @@ def polls(md: ModelDeployment, known: MonitoringStatus | None, now: datetime) ->
         return {}
     server = md.spec.analysis.prometheus if md.spec.analysis is not None else Prometheus()
     namespace, of, url = md.metadata.namespace, pods(known.revision), server.url or ""
-    found = {METER: Poll(METER, url, MeterQuestion(server, namespace, of), AGAIN)}
     end, seconds = _end(known, wanted.detection), wanted.detection.block_seconds
-    if end + windows.LAG <= now.timestamp():
-        found[BLOCK] = Poll(BLOCK, url, BlockQuestion(server, namespace, of, seconds, end), AGAIN)
+    again = min(AGAIN, seconds)
+    found = {METER: Poll(METER, url, MeterQuestion(server, namespace, of), again)}
+    if end + windows.lag(seconds) <= now.timestamp():
+        found[BLOCK] = Poll(BLOCK, url, BlockQuestion(server, namespace, of, seconds, end), again)
     return found
 
 
@@ -116,7 +117,8 @@ def observed(
     if wanted is None or known is None:
         return Drift()
     found = folded(md, known, sightings)
-    left = _end(found, wanted.detection) + windows.LAG - now.timestamp()
+    end = _end(found, wanted.detection)
+    left = end + windows.lag(wanted.detection.block_seconds) - now.timestamp()
     # A block that is being asked about calls by itself.
     due = max(left, 1.0) if left > 0 or found != known else None
     return Drift(found, sightings.get(METER), due)
