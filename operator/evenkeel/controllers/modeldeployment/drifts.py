@@ -195,7 +195,10 @@ def _groups(
             statistic=_number(exp(min(one.log_statistic, 700))),
             threshold=_number(exp(min(one.log_threshold, 700))),
             drifted_since=(since.get(one.name) or until) if one.drifted else None,
-            features=tuple(_feature(f) for f in one.features),
+            # What is within tolerance has no part in a drift that people are told of.
+            features=tuple(
+                _feature(f) for f in one.features if not one.drifted or f.log_statistic > 0
+            ),
         )
 
 
