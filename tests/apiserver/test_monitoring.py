@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from tests.support.metered import (
     day_text,
     days_ago,
     drifted,
-    metered,
     monitoring,
     of,
     set_back,
@@ -34,18 +32,12 @@ WEEK: list[Rows] = [SAME, SAME, MOVED, MOVED, MOVED]
 WRITES = ("POST", "PATCH", "PUT", "DELETE")
 
 
-@pytest.fixture
-async def m(w: World, tmp_path: Path) -> AsyncIterator[Metered]:
-    async with metered(w, tmp_path) as made:
-        yield made
-
-
 async def straight(w: World, m: Metered, name: str = "plain") -> JSON:
     """What a run without faults knows after the days of WEEK, without its revision."""
     w.ns.create(watched(name))
     async with w.operator():
         await until(lambda: monitoring(w, name), "the evidence")
-    await m.have(w.ns.name, days_ago(0), of(w, name, WEEK))
+    await m.have(w.ns.name, of(w, name, WEEK))
     set_back(w, name, days_ago(len(WEEK)))
     async with w.operator():
         await until(lambda: monitoring(w, name)["blocks"] == len(WEEK))
@@ -62,7 +54,7 @@ async def test_days_that_drift_are_one_run_that_tells_what_drifted(w: World, m: 
         begin(w)
         await until(lambda: drifted(w)["reason"] == "AwaitingBlocks")
         assert monitoring(w)["blocks"] == 0
-    await m.have(w.ns.name, days_ago(0), of(w, "elec", WEEK))
+    await m.have(w.ns.name, of(w, "elec", WEEK))
     set_back(w, "elec", days_ago(5))
     async with w.operator():
         await until(lambda: monitoring(w)["blocks"] == 5, "each day is asked about")
@@ -105,7 +97,7 @@ async def test_restarts_and_lost_answers_leave_the_very_same_evidence(
     async with w.operator():
         begin(w)
         await until(lambda: monitoring(w), "the evidence")
-    await m.have(w.ns.name, days_ago(0), of(w, "elec", WEEK))
+    await m.have(w.ns.name, of(w, "elec", WEEK))
     set_back(w, "elec", days_ago(5))
     number = 0
 
@@ -132,7 +124,7 @@ async def test_killed_before_or_after_any_write_no_block_is_lost_and_no_run_is_t
     async with w.operator():
         begin(w)
         await until(lambda: drifted(w)["reason"] == "AwaitingBlocks")
-    await m.have(w.ns.name, days_ago(0), of(w, "elec", WEEK))
+    await m.have(w.ns.name, of(w, "elec", WEEK))
     set_back(w, "elec", days_ago(5))
     process = Process(w.environment(tmp_path, wired=True))
     writes: list[str] = []

@@ -47,14 +47,16 @@ MOVED: Rows = {
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod's meter. blocks: what it counted, the newest last."""
+    """A pod's meter. blocks: what it counted, the newest last. end: of them, Unix seconds."""
 
     name: str
     blocks: Sequence[Rows]
+    end: int
     reference: Rows
     digest: str = "d1"
     state: str = "Used"
     why: str = ""
+    bodies: str = "counted"
 
 
 def labelled(**labels: str) -> str:
@@ -64,15 +66,15 @@ def labelled(**labels: str) -> str:
     return "{" + ",".join(f'{k}="{v}"' for k, v in texts.items()) + "}"
 
 
-def history(namespace: str, pod: Pod, end: int, seconds: int = DAY) -> Iterator[str]:
-    """What its meter exposed in the blocks up to a time, Unix seconds."""
+def history(namespace: str, pod: Pod) -> Iterator[str]:
+    """What its meter exposed in the past, day by day."""
     of = {"namespace": namespace, "pod": pod.name}
     info = labelled(**of, digest=pod.digest, state=pod.state, why=pod.why)
     total: dict[tuple[str, str, str], int] = {}
-    begin = end - seconds * len(pod.blocks)
+    begin = pod.end - DAY * len(pod.blocks)
     for number, rows in enumerate(pod.blocks):
         for part in range(1, PARTS + 1):
-            at = (begin + seconds * number + seconds * part // PARTS) * 1000
+            at = (begin + DAY * number + DAY * part // PARTS) * 1000
             yield f"evenkeel_model_profile_info{info} 1 {at}"
             for (kind, name), bins in rows.items():
                 for label, count in bins.items():
@@ -96,7 +98,7 @@ def now(namespace: str, pod: Pod) -> Iterator[str]:
     info = labelled(**of, digest=pod.digest, state=pod.state, why=pod.why)
     yield f"evenkeel_model_profile_info{info} 1 {at}"
     for result in ("counted", "mismatched"):
-        grown = at // 1000 if pod.state == "Used" and result == "counted" else 0
+        grown = at // 1000 if pod.state == "Used" and result == pod.bodies else 0
         yield f"evenkeel_model_bodies_total{labelled(**of, result=result)} {grown} {at}"
 
 
@@ -129,21 +131,18 @@ class Metered:
             request.transport.abort()
         return web.Response(body=text, status=answer.status, content_type="application/json")
 
-    async def have(self, namespace: str, end: int, *pods: Pod, seconds: int = DAY) -> None:
-        """Prometheus has all of it from now on."""
-        lines = [line for pod in pods for line in history(namespace, pod, end, seconds)]
+    async def have(self, namespace: str, *pods: Pod) -> None:
+        """Prometheus has all of it from now on, and scrapes the meters further on."""
+        lines = [line for pod in pods for line in history(namespace, pod)]
         await self._scraped("\n".join([*lines, ""]))
-        await self._scraped("\n".join([*[x for pod in pods for x in now(namespace, pod)], ""]))
+        await self._scraped(
+            lambda: "\n".join([*[line for pod in pods for line in now(namespace, pod)], ""])
+        )
 
-    async def count(self, namespace: str, *pods: Pod) -> None:
-        """The meters go on to be scraped, until cancelled."""
-        while True:
-            await self._scraped("\n".join([*[x for pod in pods for x in now(namespace, pod)], ""]))
-
-    async def _scraped(self, text: str) -> None:
+    async def _scraped(self, text: str | Callable[[], str]) -> None:
         self.real.targets[METERS] = text
         since = self.real.scraped[METERS]
-        while self.real.scraped[METERS] < since + 2:  # noqa: ASYNC110 - it is another process
+        while self.real.scraped[METERS] < since + 3:  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(0.05)
 
 
@@ -214,9 +213,9 @@ def drifted(w: World, name: str = "elec") -> JSON:
 
 
 def of(w: World, name: str, blocks: Sequence[Rows], pod: str = "abcde", **more: Any) -> Pod:
-    """A pod of the revision whose evidence the status has."""
-    revision = monitoring(w, name)["revision"]
-    return Pod(f"{revision}-7d9f-{pod}", blocks, **{"reference": SAME, **more})
+    """A pod of the revision whose evidence the status has, up to today."""
+    named = f"{monitoring(w, name)['revision']}-7d9f-{pod}"
+    return Pod(named, blocks, **{"end": days_ago(0), "reference": SAME, **more})
 
 
 def day_text(ago: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,13 +15,11 @@ from dev.prometheus import Prometheus
 
 
 class RealPrometheus:
-    """Scrapes the targets each second. targets: by pod what it exposes; None is a failed scrape.
-
-    scraped: by pod how often.
-    """
+    """Scrapes the targets each second. targets: by pod what it exposes, or what makes that for each
+    scrape; None is a failed scrape. scraped: by pod how often."""
 
     def __init__(self) -> None:
-        self.targets: dict[str, str | None] = {}
+        self.targets: dict[str, str | Callable[[], str] | None] = {}
         self.scraped: Counter[str] = Counter()
         self.url = ""
 
@@ -31,6 +29,8 @@ class RealPrometheus:
         text = self.targets.get(pod)
         if text is None:
             return web.Response(status=500)
+        if not isinstance(text, str):
+            text = text()
         return web.Response(text=text, content_type="text/plain")
 
 
