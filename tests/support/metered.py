@@ -178,7 +178,9 @@ def vector(*samples: tuple[Mapping[str, str], str]) -> web.Response:
     )
 
 
-def watched(name: str, model: str = "{uri: 's3://m/a', format: {name: test}}") -> JSON:
+def watched(
+    name: str, model: str = "{uri: 's3://m/a', format: {name: test}}", **fields: Any
+) -> JSON:
     """A ModelDeployment with monitoring; what it serves takes over when it is ready."""
     return manifest(
         "ModelDeployment",
@@ -186,19 +188,19 @@ def watched(name: str, model: str = "{uri: 's3://m/a', format: {name: test}}") -
         model: {model}
         runtime: {{kind: ServingRuntime, name: test}}
         replicas: 2
-        monitoring: {{}}
+        monitoring: {json.dumps(fields)}
         """,
         name,
     )
 
 
-def begin(w: World) -> None:
+def begin(w: World, **fields: Any) -> None:
     """A version in production, watched, with a schedule that trains anew when it drifts."""
     version = "{model: elec, uri: 's3://m/v1', format: {name: test}}"
     triggers = "{model: elec, triggers: [{name: drifted, drift: {reasons: [Data, Unseen]}}]}"
     w.ns.create(manifest("ModelVersion", version, "v1"))
     w.ns.create(manifest("RetrainSchedule", triggers, "retrain"))
-    w.ns.create(watched("elec", "{follow: elec}"))
+    w.ns.create(watched("elec", "{follow: elec}", **fields))
 
 
 def monitoring(w: World, name: str = "elec") -> JSON:

@@ -36,9 +36,10 @@ class Detection(Model):
     block_seconds: Annotated[
         int,
         Field(
-            ge=300,
+            ge=10,
             le=604800,
-            description="Length of the blocks: whole cycles of the traffic, such as a day.",
+            description="Length of the blocks: whole cycles of the traffic, such as a day, and at "
+            "least ten scrapes.",
         ),
     ] = 86400
     false_alarms_per_year: Annotated[
