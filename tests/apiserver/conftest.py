@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from evenkeel.kube.lease import Lease
 
 from tests.support.api_server import ApiServer
+from tests.support.metered import Metered, metered
 from tests.support.mlflow_registry import Registry, registry
 from tests.support.operating import World, world
 
@@ -16,6 +18,13 @@ from tests.support.operating import World, world
 async def w(api_server: ApiServer, namespace: str) -> AsyncIterator[World]:
     """A namespace with everything around the operator, which the test starts."""
     async with world(api_server, namespace) as made:
+        yield made
+
+
+@pytest.fixture
+async def m(w: World, tmp_path: Path) -> AsyncIterator[Metered]:
+    """A real Prometheus that the operators ask about meters."""
+    async with metered(w, tmp_path) as made:
         yield made
 
 

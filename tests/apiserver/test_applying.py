@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import yaml
 from evenkeel.api import ModelDeployment
+from evenkeel.kube.client import Client
+from evenkeel.meta.resources import CONFIG_MAP
 from evenkeel.serving.revision import revision_name
 
 from tests.support.api_server import ApiServer
 from tests.support.manifests import manifest
+from tests.support.operating import configuration
 from tests.support.serving_examples import REVISION, TARGET, built, runtime_spec
 
 JSON = dict[str, Any]
@@ -117,3 +120,13 @@ def test_a_stored_null_removes_the_field_as_well(api_server: ApiServer, namespac
     server_side_new(api_server, namespace, BEFORE, nulls)
     (container,) = built(stored(api_server, namespace), RUNTIME)["spec"]["containers"]
     assert "livenessProbe" not in container
+
+
+async def test_texts_are_applied_as_they_are(api_server: ApiServer, namespace: str) -> None:
+    """The API server reads what is applied as YAML, which has other escapes than JSON."""
+    every = range(0x11000)
+    text = "".join(chr(n) for n in every if not 0xD800 <= n <= 0xDFFF) + "\U0001f600\U0010ffff"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "text"}}
+    async with Client(configuration(api_server), field_manager="test") as client:
+        made = await client.apply(CONFIG_MAP, namespace, "text", {**body, "data": {"key": text}})
+    assert made["data"]["key"] == text

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.controllers.modeldeployment import drifts
 from evenkeel.controllers.modeldeployment.conditions.drifted import drifted
 from evenkeel.controllers.modeldeployment.conditions.monitored import monitored
@@ -27,20 +28,24 @@ from evenkeel.outside.meters import (
 from evenkeel.outside.poll import Failure, Sighting
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Pods
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 2, 1, 9, tzinfo=UTC)
 USED = MeterSeen("Used", "d1", counted=True)
+PARTS = ("1", "", "Data", "0 0 0", "3", "9" * 30, "9" * 4000, "-5", "1 1 1", "x")
+"""Of kept evidence that somebody has had a hand in."""
 
 
 def cell(label: str) -> Cell:
     return ("feature", "x", label)
 
 
-def counts(end: int, *rows: int, digest: str = "d1") -> BlockCounts:
-    reference = tuple((cell(label), f"range {label}", n) for label, n in (("0", 5000), ("1", 5000)))
+def counts(
+    end: int, *rows: int, digest: str = "d1", labels: tuple[str, ...] = ("0", "1")
+) -> BlockCounts:
+    reference = tuple((cell(label), f"range {label}", 5000) for label in labels)
     return BlockCounts(
         end, digest, reference, tuple((cell(str(n)), rows) for n, rows in enumerate(rows))
     )
@@ -55,6 +60,7 @@ class World:
         self.monitoring: dict[str, Any] | None = {"detection": detection}
         self.rows: tuple[int, ...] = (1000, 1000)
         self.digest = "d1"
+        self.labels = ("0", "1")
         self.seen: Sighting[object] = Sighting(USED)
         self.asked: list[int] = []
         self.events: list[str] = []
@@ -81,7 +87,8 @@ class World:
             question = polls[BLOCK].question
             assert isinstance(question, BlockQuestion)
             self.asked.append(question.end)
-            sightings[BLOCK] = Sighting(counts(question.end, *self.rows, digest=self.digest))
+            answer = counts(question.end, *self.rows, digest=self.digest, labels=self.labels)
+            sightings[BLOCK] = Sighting(answer)
         found = drifts.observed(md, evidence, sightings, self.now)
         if not crash:
             self.events += [e.message for e in began(md.status, found.status)]
@@ -234,6 +241,7 @@ def test_damaged_evidence_begins_anew() -> None:
     w.days(2)
     w.status["monitoring"]["evidence"] = "1;nonsense"
     w.days(1)
+    assert "cannot be read, so the evidence began anew" in w.status["monitoring"]["message"]
     assert w.status["monitoring"]["evidence"].startswith("1;")
     assert "nonsense" not in w.status["monitoring"]["evidence"]
 
@@ -305,3 +313,32 @@ def test_the_stable_revisions_pods_are_asked_for() -> None:
     question = polls[METER].question
     assert isinstance(question, MeterQuestion)
     assert (question.namespace, question.pods[:8]) == ("shop", "fraud-1-")
+
+
+def test_labels_that_no_meter_writes_make_the_block_void() -> None:
+    w = World()
+    w.begin()
+    w.labels = ("0", "9" * 5000)
+    w.days(1)
+    assert (w.status["monitoring"]["blocks"], w.status["monitoring"]["void"]) == (1, 1)
+
+
+@example([(2, "9" * 4000)])
+@example([(2, "9" * 4300), (3, "9" * 4299)])
+@given(st.lists(st.tuples(st.integers(0, 9), st.one_of(st.sampled_from(PARTS), st.text()))))
+def test_whatever_the_kept_evidence_is_it_goes_on_within_the_apis_bounds(
+    changes: list[tuple[int, str]],
+) -> None:
+    w = World()
+    w.begin()
+    w.days(2)
+    known = w.status["monitoring"]["evidence"]
+    parts = known.split(";")
+    for at, part in changes:
+        parts[at % len(parts)] = part
+    w.status["monitoring"]["evidence"] = ";".join(parts)
+    w.days(2)
+    found = w.status["monitoring"]
+    MonitoringStatus.model_validate(found)
+    assert found["blocks"] == 4
+    assert len(found["evidence"].split(";")) == len(known.split(";"))

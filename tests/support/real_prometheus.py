@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,16 +15,22 @@ from dev.prometheus import Prometheus
 
 
 class RealPrometheus:
-    """Scrapes the targets each second. targets: by pod what it exposes; None is a failed scrape."""
+    """Scrapes the targets each second. targets: by pod what it exposes, or what makes that for each
+    scrape; None is a failed scrape. scraped: by pod how often."""
 
     def __init__(self) -> None:
-        self.targets: dict[str, str | None] = {}
+        self.targets: dict[str, str | Callable[[], str] | None] = {}
+        self.scraped: Counter[str] = Counter()
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.Response:
-        text = self.targets.get(request.match_info["pod"])
+        pod = request.match_info["pod"]
+        self.scraped[pod] += 1
+        text = self.targets.get(pod)
         if text is None:
             return web.Response(status=500)
+        if not isinstance(text, str):
+            text = text()
         return web.Response(text=text, content_type="text/plain")
 
 
@@ -39,13 +46,18 @@ async def prometheus(folder: Path, *pods: str) -> AsyncIterator[RealPrometheus]:
             {
                 "job_name": pod,
                 "metrics_path": f"/{pod}",
+                "honor_labels": True,
                 "static_configs": [
                     {"targets": [target], "labels": {"pod": pod, "namespace": "shop"}}
                 ],
             }
             for pod in pods
         ]
-        settings = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}}
+        settings: dict[str, object] = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            # What a target exposes with times of the past is history.
+            "storage": {"tsdb": {"out_of_order_time_window": "30d"}},
+        }
         server = Prometheus(Processes(folder, die_with_parent=True), folder, "prometheus")
         made.url = server.url
         try:

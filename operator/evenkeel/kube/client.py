@@ -22,6 +22,7 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
+from evenkeel.kube.body import encoded
 from evenkeel.meta.resources import ResourceType
 
 # asyncio gives each TLS connection a buffer of 256 KiB for good, and each watch has a connection.
@@ -168,7 +169,7 @@ class Client:
         AlreadyExists, and apply, delete with a UID and GET are idempotent.
         Raises ApiError; status 0 stands for no answer. Raises Fenced.
         """
-        data = None if body is None else json.dumps(body, separators=(",", ":"))
+        data = None if body is None else encoded(body)
         for attempt in range(RETRIES + 1):
             try:
                 headers = await self._headers()

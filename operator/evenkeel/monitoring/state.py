@@ -16,6 +16,7 @@ from evenkeel.verdict.decay import to_text as wealth_text
 from evenkeel.verdict.eprocess import HIGHEST, LOWEST, Wealth
 
 FORMAT = "1"
+MOST_BLOCKS = 10**12
 
 
 class Statistic(NamedTuple):
@@ -65,7 +66,7 @@ def from_text(text: str, belongs_to: str, bins: tuple[int, ...]) -> State:
         wealth_from(wealth),
         tuple(_statistics(each, bins)),
     )
-    if not 0 <= state.void <= state.blocks or len(state.drifted) != len(names):
+    if not 0 <= state.void <= state.blocks <= MOST_BLOCKS or len(state.drifted) != len(names):
         raise ValueError(f"kept evidence is damaged: {text[:100]!r}")
     return state
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import exp
 
+from evenkeel.adapters.words import one_line
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.monitoring import Detection as Terms
 from evenkeel.api.monitoringstatus import (
@@ -32,6 +33,9 @@ from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.rollout.probation import serving
 from evenkeel.verdict.indicators import pods
 
+NAME = 256
+"""Characters of a name in the status."""
+LOST = "; what was kept of earlier blocks cannot be read, so the evidence began anew"
 AGAIN = 60
 """Seconds from one question to the next, or a block if that is shorter."""
 
@@ -86,20 +90,21 @@ def folded(
     until = windows.time_text(seen.end)
     if seen.void:
         return _void(known, until, seen.void)
-    settings, columns = _settings(wanted.detection), _columns(seen)
     try:
+        settings, columns = _settings(wanted.detection), _columns(seen)
         before = _resumed(known, seen, columns, settings)
         after = before.fold(Block(_rows(seen)))
     except ValueError as error:
         return _void(known, until, str(error))
     fresh = known.reference is not None and known.reference.digest != seen.digest
+    lost = known.evidence and not fresh and not before.blocks
     return known.model_copy(
         update={
             "reference": ReferenceStatus(digest=seen.digest, rows=_reference_rows(columns)),
             "until": until,
             "blocks": 1 if fresh else known.blocks + 1,
             "void": after.void - before.void + (0 if fresh else known.void),
-            "message": _told(before, after, until, settings),
+            "message": _told(before, after, until, settings) + (LOST if lost else ""),
             "groups": tuple(_groups(after.groups, () if fresh else known.groups, until)),
             "evidence": after.to_text(),
         }
@@ -121,7 +126,13 @@ def observed(
     left = end + windows.lag(wanted.detection.block_seconds) - now.timestamp()
     # A block that is being asked about calls by itself.
     due = max(left, 1.0) if left > 0 or found != known else None
-    return Drift(found, sightings.get(METER), due)
+    return Drift(found, _meters(sightings), due)
+
+
+def _meters(sightings: Mapping[str, Sighting[object]]) -> Sighting[object] | None:
+    """How they count; where Prometheus fails to tell of a block alone, that it does."""
+    block, meters = sightings.get(BLOCK), sightings.get(METER)
+    return block if block is not None and block.failure is not None else meters
 
 
 def _settings(terms: Terms) -> Settings:
@@ -197,7 +208,10 @@ def _groups(
             statistic=_number(exp(min(one.log_statistic, 700))),
             threshold=_number(exp(min(one.log_threshold, 700))),
             drifted_since=(since.get(one.name) or until) if one.drifted else None,
-            features=tuple(_feature(f) for f in one.features),
+            # What is within tolerance has no part in a drift that people are told of.
+            features=tuple(
+                _feature(f) for f in one.features if not one.drifted or f.log_statistic > 0
+            ),
         )
 
 
@@ -208,7 +222,7 @@ def _feature(one: FeatureState) -> FeatureStatus:
     )
     return FeatureStatus(
         kind="Feature" if one.kind == "feature" else "Prediction",
-        name=one.name[:256],
+        name=one_line(one.name, NAME),
         distance=_number(one.distance),
         bins=tuple(bins),
     )
