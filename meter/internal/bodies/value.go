@@ -87,6 +87,9 @@ func (v Value) IsNumber() bool {
 	return false
 }
 
+// IsText tells text from numbers, booleans and what is missing.
+func (v Value) IsText() bool { return v.kind == text || v.kind == written && v.raw[0] == '"' }
+
 func (v Value) written(to []byte) ([]byte, bool) {
 	switch v.raw[0] {
 	case 'n':
