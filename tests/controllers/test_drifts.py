@@ -21,6 +21,7 @@ from evenkeel.outside.meters import (
     BlockCounts,
     BlockQuestion,
     Cell,
+    Learning,
     MeterQuestion,
     MeterSeen,
 )
@@ -39,11 +40,10 @@ def cell(label: str) -> Cell:
     return ("feature", "x", label)
 
 
-def counts(end: int, *rows: int, digest: str = "d1") -> BlockCounts:
+def counts(end: int, *rows: int, digest: str = "d1", source: str = "trainer") -> BlockCounts:
     reference = tuple((cell(label), f"range {label}", n) for label, n in (("0", 5000), ("1", 5000)))
-    return BlockCounts(
-        end, digest, reference, tuple((cell(str(n)), rows) for n, rows in enumerate(rows))
-    )
+    found = tuple((cell(str(n)), rows) for n, rows in enumerate(rows))
+    return BlockCounts(end, digest, reference, found, source=source)
 
 
 class World:
@@ -54,7 +54,7 @@ class World:
         self.status: dict[str, Any] = {"stable": {"revision": "fraud-1", "meter": True}}
         self.monitoring: dict[str, Any] | None = {"detection": detection}
         self.rows: tuple[int, ...] = (1000, 1000)
-        self.digest = "d1"
+        self.digest, self.source = "d1", "trainer"
         self.seen: Sighting[object] = Sighting(USED)
         self.asked: list[int] = []
         self.events: list[str] = []
@@ -81,7 +81,8 @@ class World:
             question = polls[BLOCK].question
             assert isinstance(question, BlockQuestion)
             self.asked.append(question.end)
-            sightings[BLOCK] = Sighting(counts(question.end, *self.rows, digest=self.digest))
+            seen = counts(question.end, *self.rows, digest=self.digest, source=self.source)
+            sightings[BLOCK] = Sighting(seen)
         found = drifts.observed(md, evidence, sightings, self.now)
         if not crash:
             self.events += [e.message for e in began(md.status, found.status)]
@@ -218,6 +219,34 @@ def test_it_begins_anew(change: str) -> None:
     assert w.observed()["Drifted"].status != "True"
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"), [("trainer", "Profile"), ("learned", "Learned"), ("", "Profile")]
+)
+def test_the_status_says_what_is_compared_with(source: str, shown: str) -> None:
+    w = World()
+    w.source = source
+    w.begin()
+    w.days(1)
+    assert w.status["monitoring"]["reference"] == {"digest": "d1", "rows": 10000, "source": shown}
+
+
+def test_what_is_learned_in_less_than_a_block_is_told() -> None:
+    w = World()
+    w.seen = Sighting(MeterSeen("Absent", learning=Learning(40)))
+    told = w.observed()["Monitored"].message
+    assert "40 % of 10000 rows in 86400 s at least" in told
+    assert "learn for as long" not in told
+    w.monitoring = {"detection": {"blockSeconds": 604800}}
+    assert "learn for as long" in w.observed()["Monitored"].message
+
+
+def test_a_model_in_the_image_has_a_reference_that_is_learned() -> None:
+    w = World()
+    w.status["stable"]["uri"] = "file:///opt/model"
+    w.seen = Sighting(MeterSeen("Absent", learning=Learning(10)))
+    assert w.observed()["Monitored"].reason == "LearningReference"
+
+
 def test_damaged_evidence_begins_anew() -> None:
     w = World()
     w.begin()
@@ -242,6 +271,9 @@ def test_a_bin_that_the_profile_has_not_makes_the_block_void() -> None:
         (USED, "True", "Counting"),
         (MeterSeen(), "False", "MeterSilent"),
         (MeterSeen("Absent"), "False", "ProfileAbsent"),
+        (MeterSeen("Absent", learning=Learning(40)), "Unknown", "LearningReference"),
+        (MeterSeen("Absent", learning=Learning(100, "{}")), "Unknown", "LearningReference"),
+        (MeterSeen("Used", "d", counted=True, source="learned"), "True", "Counting"),
         (MeterSeen("Broken", why="line 1"), "False", "ProfileBroken"),
         (MeterSeen("Used", "d", mismatched=True), "False", "ProfileMismatched"),
         (MeterSeen("Used", "d"), "Unknown", "NoData"),
@@ -279,6 +311,7 @@ def test_a_new_process_knows_nothing_better() -> None:
 def test_of_a_model_in_the_image_it_says_that_there_can_be_no_profile() -> None:
     w = World()
     w.status["stable"]["uri"] = "file:///opt/model"
+    w.monitoring = {"profile": {"learn": {"rows": 0}}}
     found = w.observed()["Monitored"]
     assert found.reason == "ProfileAbsent"
     assert "runtime's image" in found.message

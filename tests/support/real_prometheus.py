@@ -28,8 +28,10 @@ class RealPrometheus:
 
 
 @asynccontextmanager
-async def prometheus(folder: Path, *pods: str) -> AsyncIterator[RealPrometheus]:
-    """One that runs, with an empty store, and scrapes those pods of the namespace shop."""
+async def prometheus(
+    folder: Path, *pods: str, namespace: str = "shop"
+) -> AsyncIterator[RealPrometheus]:
+    """One that runs, with an empty store, and scrapes those pods of the namespace."""
     made = RealPrometheus()
     app = web.Application()
     app.router.add_get("/{pod}", made.handle)
@@ -40,7 +42,7 @@ async def prometheus(folder: Path, *pods: str) -> AsyncIterator[RealPrometheus]:
                 "job_name": pod,
                 "metrics_path": f"/{pod}",
                 "static_configs": [
-                    {"targets": [target], "labels": {"pod": pod, "namespace": "shop"}}
+                    {"targets": [target], "labels": {"pod": pod, "namespace": namespace}}
                 ],
             }
             for pod in pods

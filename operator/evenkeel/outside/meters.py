@@ -20,11 +20,19 @@ class MeterQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Learning:
+    """How much of a reference a pod has learned, in percent, and its text once that is all."""
+
+    percent: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MeterSeen:
     """state: of the profile, Used, Absent or Broken; empty where no meter is scraped. why: it is.
 
     counted: whether values were counted. mismatched: whether more bodies than that did not fit the
-    profile, in the last hour.
+    profile, in the last hour. source: what made the profile. learning: None where none is needed.
     """
 
     state: str = ""
@@ -32,6 +40,8 @@ class MeterSeen:
     why: str = ""
     counted: bool = False
     mismatched: bool = False
+    source: str = ""
+    learning: Learning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ Cell = tuple[str, str, str]
 class BlockCounts:
     """Rows by cell: in the block, and in the reference with what a person reads of the bin.
 
-    digest: of the reference. void: why nothing can be told of the block, if so.
+    digest, source: of the reference. void: why nothing can be told of the block, if so.
     """
 
     end: int
@@ -62,3 +72,4 @@ class BlockCounts:
     reference: tuple[tuple[Cell, str, int], ...] = ()
     rows: tuple[tuple[Cell, int], ...] = ()
     void: str = ""
+    source: str = ""

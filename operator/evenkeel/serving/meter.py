@@ -14,7 +14,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.meta.refusal import Refused
 from evenkeel.pods.expansion import literal_env
-from evenkeel.serving import warm_up
+from evenkeel.serving import learned, warm_up
 from evenkeel.serving.model_files import ModelFiles
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.ports import GRPC, HTTP, METER, METRICS, MODEL, free_port, port_number
@@ -59,8 +59,10 @@ def container(
         "METER_MAX_BODY_BYTES": str(wanted.max_body_bytes),
         "METER_SPACING_MILLISECONDS": str(wanted.spacing_milliseconds),
         **({"METER_PROFILE": f"{files.path}/{wanted.profile.file}"} if files.mounts else {}),
+        **learned.environment(md),
         **(warmed or {}),
     }
+    mounts = [*files.mounts, *learned.mounts(md)]
     return {
         "name": NAME,
         "image": image,
@@ -70,7 +72,7 @@ def container(
         "lifecycle": {"preStop": {"sleep": {"seconds": drain_seconds}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {"readOnlyRootFilesystem": True},
-        **({"volumeMounts": list(files.mounts)} if files.mounts else {}),
+        **({"volumeMounts": mounts} if mounts else {}),
     }
 
 

@@ -17,7 +17,7 @@ from evenkeel.pods.overlay import overlay
 from evenkeel.pods.removal import without
 from evenkeel.pods.security import restricted
 from evenkeel.pods.shape import malformed
-from evenkeel.serving import meter, warm_up
+from evenkeel.serving import learned, meter, warm_up
 from evenkeel.serving.artifact_download import downloaded
 from evenkeel.serving.model_files import ModelFiles, model_files
 from evenkeel.serving.model_source import Target
@@ -232,7 +232,9 @@ def _with_sidecar(
         added = warm_up.container(md, files, warmed, settings.warm_up_image, drain)
     if added is None:
         return served
-    return served._replace(spec={**served.spec, "containers": [*containers, added]})
+    volumes = [*served.spec["volumes"], *learned.volumes(md, told.revision)]
+    spec = {**served.spec, "containers": [*containers, added], "volumes": volumes}
+    return served._replace(spec=spec)
 
 
 def _of_user(parts: _Parts, md: ModelDeployment) -> _Parts | Refused:

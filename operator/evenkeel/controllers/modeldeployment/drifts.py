@@ -94,7 +94,11 @@ def folded(
     fresh = known.reference is not None and known.reference.digest != seen.digest
     return known.model_copy(
         update={
-            "reference": ReferenceStatus(digest=seen.digest, rows=_reference_rows(columns)),
+            "reference": ReferenceStatus(
+                digest=seen.digest,
+                rows=_reference_rows(columns),
+                source="Learned" if seen.source == "learned" else "Profile",
+            ),
             "until": until,
             "blocks": 1 if fresh else known.blocks + 1,
             "void": after.void - before.void + (0 if fresh else known.void),
