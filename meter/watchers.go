@@ -5,6 +5,7 @@ import (
 
 	"evenkeel.dev/meter/internal/config"
 	"evenkeel.dev/meter/internal/count"
+	"evenkeel.dev/meter/internal/learn"
 	"evenkeel.dev/meter/internal/metrics"
 	"evenkeel.dev/meter/internal/sidecar"
 	"evenkeel.dev/meter/internal/token"
@@ -13,6 +14,9 @@ import (
 // watchers look at bodies as the configuration says.
 func watchers(ctx context.Context, c config.Config, m *metrics.Metrics) sidecar.Watchers {
 	counter := count.New(c.Profile, c.Spacing, m.Registerer)
+	if c.LearnRows > 0 {
+		counter.Learn(c.LearnedProfile, learn.New(c.LearnRows, c.LearnSpan, m.Registerer))
+	}
 	go counter.Watch(ctx)
 	found := sidecar.Watchers{
 		Observer:  counter,

@@ -22,6 +22,7 @@ from evenkeel.outside.meters import (
     BlockCounts,
     BlockQuestion,
     Cell,
+    Learning,
     MeterQuestion,
     MeterSeen,
 )
@@ -43,12 +44,15 @@ def cell(label: str) -> Cell:
 
 
 def counts(
-    end: int, *rows: int, digest: str = "d1", labels: tuple[str, ...] = ("0", "1")
+    end: int,
+    *rows: int,
+    digest: str = "d1",
+    labels: tuple[str, ...] = ("0", "1"),
+    source: str = "trainer",
 ) -> BlockCounts:
     reference = tuple((cell(label), f"range {label}", 5000) for label in labels)
-    return BlockCounts(
-        end, digest, reference, tuple((cell(str(n)), rows) for n, rows in enumerate(rows))
-    )
+    found = tuple((cell(str(n)), rows) for n, rows in enumerate(rows))
+    return BlockCounts(end, digest, reference, found, source=source)
 
 
 class World:
@@ -59,7 +63,7 @@ class World:
         self.status: dict[str, Any] = {"stable": {"revision": "fraud-1", "meter": True}}
         self.monitoring: dict[str, Any] | None = {"detection": detection}
         self.rows: tuple[int, ...] = (1000, 1000)
-        self.digest = "d1"
+        self.digest, self.source = "d1", "trainer"
         self.labels = ("0", "1")
         self.seen: Sighting[object] = Sighting(USED)
         self.asked: list[int] = []
@@ -87,7 +91,13 @@ class World:
             question = polls[BLOCK].question
             assert isinstance(question, BlockQuestion)
             self.asked.append(question.end)
-            answer = counts(question.end, *self.rows, digest=self.digest, labels=self.labels)
+            answer = counts(
+                question.end,
+                *self.rows,
+                digest=self.digest,
+                labels=self.labels,
+                source=self.source,
+            )
             sightings[BLOCK] = Sighting(answer)
         found = drifts.observed(md, evidence, sightings, self.now)
         if not crash:
@@ -235,6 +245,34 @@ def test_it_begins_anew(change: str) -> None:
     assert w.observed()["Drifted"].status != "True"
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"), [("trainer", "Profile"), ("learned", "Learned"), ("", "Profile")]
+)
+def test_the_status_says_what_is_compared_with(source: str, shown: str) -> None:
+    w = World()
+    w.source = source
+    w.begin()
+    w.days(1)
+    assert w.status["monitoring"]["reference"] == {"digest": "d1", "rows": 10000, "source": shown}
+
+
+def test_what_is_learned_in_less_than_a_block_is_told() -> None:
+    w = World()
+    w.seen = Sighting(MeterSeen("Absent", learning=Learning(40)))
+    told = w.observed()["Monitored"].message
+    assert "40 % of 10000 rows in 86400 s at least" in told
+    assert "learn for as long" not in told
+    w.monitoring = {"detection": {"blockSeconds": 604800}}
+    assert "learn for as long" in w.observed()["Monitored"].message
+
+
+def test_a_model_in_the_image_has_a_reference_that_is_learned() -> None:
+    w = World()
+    w.status["stable"]["uri"] = "file:///opt/model"
+    w.seen = Sighting(MeterSeen("Absent", learning=Learning(10)))
+    assert w.observed()["Monitored"].reason == "LearningReference"
+
+
 def test_damaged_evidence_begins_anew() -> None:
     w = World()
     w.begin()
@@ -260,6 +298,9 @@ def test_a_bin_that_the_profile_has_not_makes_the_block_void() -> None:
         (USED, "True", "Counting"),
         (MeterSeen(), "False", "MeterSilent"),
         (MeterSeen("Absent"), "False", "ProfileAbsent"),
+        (MeterSeen("Absent", learning=Learning(40)), "Unknown", "LearningReference"),
+        (MeterSeen("Absent", learning=Learning(100, "{}")), "Unknown", "LearningReference"),
+        (MeterSeen("Used", "d", counted=True, source="learned"), "True", "Counting"),
         (MeterSeen("Broken", why="line 1"), "False", "ProfileBroken"),
         (MeterSeen("Used", "d", uncounted="mismatched"), "False", "ProfileMismatched"),
         (MeterSeen("Used", "d", uncounted="too_large"), "False", "BodiesTooLarge"),
@@ -302,6 +343,7 @@ def test_a_new_process_knows_nothing_better() -> None:
 def test_of_a_model_in_the_image_it_says_that_there_can_be_no_profile() -> None:
     w = World()
     w.status["stable"]["uri"] = "file:///opt/model"
+    w.monitoring = {"profile": {"learn": {"rows": 0}}}
     found = w.observed()["Monitored"]
     assert found.reason == "ProfileAbsent"
     assert "runtime's image" in found.message

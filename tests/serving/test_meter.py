@@ -142,7 +142,7 @@ def test_metrics_on_the_serving_port_are_the_model_servers() -> None:
 def test_it_reads_the_profile_among_the_models_files() -> None:
     made = template(monitoring={"profile": {"file": "a/p.json"}})
     assert environment(made)["METER_PROFILE"] == "/mnt/models/a/p.json"
-    (mount,) = containers(made)["meter"]["volumeMounts"]
+    mount = containers(made)["meter"]["volumeMounts"][0]
     assert mount == {"name": "model", "mountPath": "/mnt/models", "readOnly": True}
 
 
@@ -150,7 +150,8 @@ def test_of_a_model_in_the_image_it_has_no_profile() -> None:
     md = model_deployment(monitoring={})
     made = built(md, target=Target("file:///opt/model"))
     assert "METER_PROFILE" not in environment(made)
-    assert "volumeMounts" not in containers(made)["meter"]
+    mounts = [m["name"] for m in containers(made)["meter"]["volumeMounts"]]
+    assert mounts == ["evenkeel-learned"]
 
 
 def test_it_warms_the_model_server_up_itself() -> None:
@@ -227,3 +228,37 @@ def test_of_labels_only_keys_and_slices_make_another_revision() -> None:
     assert of(**server) == of()
     feedback = {"feedback": {"keys": {"secretName": "k"}}}
     assert name(monitoring={**feedback, "risk": {"maxRatio": "0.1"}}) == of()
+
+
+def test_what_is_learned_comes_to_running_pods_by_a_folder() -> None:
+    made = template()
+    told = environment(made)
+    assert (told["METER_LEARN_ROWS"], told["METER_LEARN_SECONDS"]) == ("10000", "86400")
+    mounts = {m["name"]: m for m in containers(made)["meter"]["volumeMounts"]}
+    mount = mounts["evenkeel-learned"]
+    assert told["METER_LEARNED_PROFILE"] == f"{mount['mountPath']}/evenkeel-profile.json"
+    # A file alone (subPath) would never be updated.
+    assert set(mount) == {"name", "mountPath", "readOnly"}
+    (volume,) = (v for v in made["spec"]["volumes"] if v["name"] == "evenkeel-learned")
+    assert volume["configMap"] == {"name": REVISION, "optional": True}
+    server = containers(made)["server"]
+    assert "evenkeel-learned" not in [m["name"] for m in server["volumeMounts"]]
+
+
+def test_nothing_is_learned_where_that_is_switched_off() -> None:
+    made = template(monitoring={"profile": {"learn": {"rows": 0}}})
+    assert not [name for name in environment(made) if name.startswith("METER_LEARN")]
+    assert "evenkeel-learned" not in [v["name"] for v in made["spec"]["volumes"]]
+    assert "evenkeel-learned" not in [
+        v["name"] for v in built(model_deployment())["spec"]["volumes"]
+    ]
+
+
+def test_to_learn_starts_no_revision_where_nobody_asks_for_it() -> None:
+    def name(**monitoring: Any) -> str:
+        spec = model_deployment(monitoring=monitoring).spec
+        return revision_name("fraud", TARGET, BOTH, spec)
+
+    default = {"profile": {"learn": {"rows": 10000, "seconds": 86400}}}
+    assert name() == name(**default)
+    assert name() != name(profile={"learn": {"rows": 500}})

@@ -35,8 +35,10 @@ class RealPrometheus:
 
 
 @asynccontextmanager
-async def prometheus(folder: Path, *pods: str) -> AsyncIterator[RealPrometheus]:
-    """One that runs, with an empty store, and scrapes those pods of the namespace shop."""
+async def prometheus(
+    folder: Path, *pods: str, namespace: str = "shop"
+) -> AsyncIterator[RealPrometheus]:
+    """One that runs, with an empty store, and scrapes those pods of the namespace."""
     made = RealPrometheus()
     app = web.Application()
     app.router.add_get("/{pod}", made.handle)
@@ -48,7 +50,7 @@ async def prometheus(folder: Path, *pods: str) -> AsyncIterator[RealPrometheus]:
                 "metrics_path": f"/{pod}",
                 "honor_labels": True,
                 "static_configs": [
-                    {"targets": [target], "labels": {"pod": pod, "namespace": "shop"}}
+                    {"targets": [target], "labels": {"pod": pod, "namespace": namespace}}
                 ],
             }
             for pod in pods

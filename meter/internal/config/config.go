@@ -16,6 +16,9 @@ import (
 // Most that METER_MAX_BODY_BYTES may be: copies are held in memory.
 const mostBodyBytes = 64 << 20
 
+// Most that METER_LEARN_ROWS may be: a sample of them is held in memory.
+const mostLearnedRows = 100_000
+
 // Config is that of the sidecar. Addresses are host:port; an empty one says that there is none.
 type Config struct {
 	Listen, Upstream         string
@@ -26,6 +29,11 @@ type Config struct {
 	Deployment, Revision, Version string
 	// Profile is the path of the reference profile.
 	Profile string
+	// LearnRows are learned as a reference where there is no profile, in LearnSpan at least; 0: none is learned.
+	LearnRows int
+	LearnSpan time.Duration
+	// LearnedProfile is the path of the reference that all pods share.
+	LearnedProfile string
 	// MaxBodyBytes is the size up to which bodies are looked at.
 	MaxBodyBytes int64
 	// Spacing is the least time between two rows that are counted.
@@ -56,6 +64,9 @@ func FromEnvironment(getenv func(string) string) (Config, error) {
 		Revision:       e.header("METER_REVISION"),
 		Version:        e.header("METER_VERSION"),
 		Profile:        getenv("METER_PROFILE"),
+		LearnRows:      int(e.number("METER_LEARN_ROWS", 0, 0, mostLearnedRows)),
+		LearnSpan:      time.Duration(e.number("METER_LEARN_SECONDS", 0, 0, 366*86400)) * time.Second,
+		LearnedProfile: getenv("METER_LEARNED_PROFILE"),
 		MaxBodyBytes:   e.number("METER_MAX_BODY_BYTES", 1<<20, 0, mostBodyBytes),
 		Spacing:        time.Duration(e.number("METER_SPACING_MILLISECONDS", 0, 0, 86400_000)) * time.Millisecond,
 		ReadyPath:      e.path("METER_READY_PATH"),

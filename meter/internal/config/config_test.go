@@ -37,12 +37,14 @@ func TestEverythingIsRead(t *testing.T) {
 		"METER_LISTEN", ":1", "METER_UPSTREAM", "127.0.0.1:2", "METER_GRPC_LISTEN", ":3", "METER_GRPC_UPSTREAM", "127.0.0.1:4",
 		"METER_ADMIN_LISTEN", ":5", "METER_RUNTIME_METRICS", "http://127.0.0.1:6/metrics", "METER_DEPLOYMENT", "fraud",
 		"METER_REVISION", "fraud-1", "METER_VERSION", "7", "METER_PROFILE", "/p", "METER_MAX_BODY_BYTES", "9",
+		"METER_LEARN_ROWS", "500", "METER_LEARN_SECONDS", "60", "METER_LEARNED_PROFILE", "/l",
 		"METER_SPACING_MILLISECONDS", "1500", "METER_READY_PATH", "/ready", "METER_KEYS", "/keys", "METER_SLICES", "a, b,,a",
 		"WARM_UP_PATH", "/infer", "WARM_UP_BODY_FILE", file, "WARM_UP_CONTENT_TYPE", "text/csv", "WARM_UP_REQUESTS", "7",
 		"WARM_UP_CONCURRENCY", "2", "WARM_UP_TIMEOUT_SECONDS", "1.5", "WARM_UP_FAILURE_POLICY", "Ignore",
 	)
 	want := Config{
-		":1", "127.0.0.1:2", ":3", "127.0.0.1:4", ":5", "http://127.0.0.1:6/metrics", "fraud", "fraud-1", "7", "/p", 9,
+		":1", "127.0.0.1:2", ":3", "127.0.0.1:4", ":5", "http://127.0.0.1:6/metrics", "fraud", "fraud-1", "7", "/p",
+		500, time.Minute, "/l", 9,
 		1500 * time.Millisecond, "/ready",
 		&WarmUp{"/infer", "text/csv", []byte("\x00binary"), 7, 2, 1500 * time.Millisecond, false},
 		"/keys", []string{"a", "b"},

@@ -12,6 +12,7 @@ import (
 
 	"evenkeel.dev/meter/internal/bodies"
 	"evenkeel.dev/meter/internal/exchange"
+	"evenkeel.dev/meter/internal/learn"
 	"evenkeel.dev/meter/internal/profile"
 )
 
@@ -34,6 +35,8 @@ const (
 	Unknown Result = "unknown"
 	// Mismatched: its rows have none of the profile's features, or of its predictions.
 	Mismatched Result = "mismatched"
+	// Learned: rows were taken into the reference that is being learned.
+	Learned Result = "learned"
 )
 
 // Counter counts exchanges. It is an exchange.Observer.
@@ -42,6 +45,12 @@ type Counter struct {
 	watch   watch
 	used    atomic.Pointer[used]
 	last    time.Time
+
+	// absent tells that there is no profile, and none that is broken.
+	absent    atomic.Bool
+	shared    string
+	learner   *learn.Learner
+	published *learn.Published
 
 	bodies    map[Result]prometheus.Counter
 	values    *prometheus.CounterVec
@@ -73,12 +82,12 @@ func New(path string, spacing time.Duration, registerer prometheus.Registerer) *
 	c.info = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "evenkeel_model_profile_info",
 		Help: "Whether the reference profile is used, and why not.",
-	}, []string{"digest", "state", "why"})
+	}, []string{"digest", "state", "why", "source"})
 	results := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "evenkeel_model_bodies_total",
 		Help: "Exchanges by what became of their bodies.",
 	}, []string{"result"})
-	for _, result := range []Result{Counted, Skipped, TooLarge, Unreadable, Unknown, Mismatched} {
+	for _, result := range []Result{Counted, Skipped, TooLarge, Unreadable, Unknown, Mismatched, Learned} {
 		c.bodies[result] = results.WithLabelValues(string(result))
 	}
 	registerer.MustRegister(results, c.values, c.reference, c.unfit, c.info)
@@ -118,13 +127,17 @@ func (c *Counter) Observe(e exchange.Exchange) {
 
 func (c *Counter) observe(e exchange.Exchange) Result {
 	used := c.used.Load()
-	if used == nil || c.spacing > 0 && e.Began.Sub(c.last) < c.spacing {
+	if used == nil {
+		return c.learn(e)
+	}
+	c.learner = nil
+	if !c.due(e) {
 		return Skipped
 	}
 	if !e.Succeeded() {
 		return refused(e)
 	}
-	choice := rows{all: c.spacing == 0, at: rand.Float64()}
+	choice := c.choice()
 	features := used.features.count(bodies.Request, e, choice)
 	predictions := used.predictions.count(bodies.Answer, e, choice)
 	if features == Counted || predictions == Counted {
@@ -136,6 +149,13 @@ func (c *Counter) observe(e exchange.Exchange) Result {
 	}
 	return features
 }
+
+// due tells whether the spacing from the last row is kept.
+func (c *Counter) due(e exchange.Exchange) bool {
+	return c.spacing == 0 || e.Began.Sub(c.last) >= c.spacing
+}
+
+func (c *Counter) choice() rows { return rows{all: c.spacing == 0, at: rand.Float64()} }
 
 // refused is the result where the model server did not take the request: its rows are no data of the model's, but
 // a body that nobody can read is told from others.

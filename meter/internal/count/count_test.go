@@ -83,7 +83,7 @@ evenkeel_model_reference_values{bin="other",deployment="elec",kind="feature",nam
 evenkeel_model_reference_values{bin="other",deployment="elec",kind="prediction",name="label",range="other"} 0
 # HELP evenkeel_model_profile_info Whether the reference profile is used, and why not.
 # TYPE evenkeel_model_profile_info gauge
-evenkeel_model_profile_info{deployment="elec",digest="` + c.Profile().Digest + `",state="Used",why=""} 1
+evenkeel_model_profile_info{deployment="elec",digest="` + c.Profile().Digest + `",source="trainer",state="Used",why=""} 1
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want),
 		"evenkeel_model_reference_values", "evenkeel_model_profile_info"); err != nil {
@@ -92,7 +92,7 @@ evenkeel_model_profile_info{deployment="elec",digest="` + c.Profile().Digest + `
 	if number, err := testutil.GatherAndCount(registry, "evenkeel_model_values_total"); number != 12 || err != nil {
 		t.Error(number, err)
 	}
-	if number, err := testutil.GatherAndCount(registry, "evenkeel_model_bodies_total"); number != 6 || err != nil {
+	if number, err := testutil.GatherAndCount(registry, "evenkeel_model_bodies_total"); number != 7 || err != nil {
 		t.Error(number, err)
 	}
 }
@@ -236,7 +236,7 @@ func state(t *testing.T, c *Counter) string {
 	}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			fmt.Fprintf(&buffer, "%s: %s;", metric.GetLabel()[1].GetValue(), metric.GetLabel()[2].GetValue())
+			fmt.Fprintf(&buffer, "%s: %s;", metric.GetLabel()[2].GetValue(), metric.GetLabel()[3].GetValue())
 		}
 	}
 	return buffer.String()

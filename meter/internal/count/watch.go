@@ -29,7 +29,7 @@ type watch struct {
 	path     string
 	modified time.Time
 	size     int64
-	told     [3]string
+	told     [4]string
 }
 
 // Watch looks for the profile again while it is absent or broken, until the context ends.
@@ -55,10 +55,12 @@ func (c *Counter) look() {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || c.watch.path == "":
 		c.watch.modified = time.Time{}
-		c.tell("", stateAbsent, "there is no file "+c.watch.path)
+		if !c.lookShared() {
+			c.tell("", stateAbsent, "there is no file "+c.watch.path, "")
+		}
 		return
 	case err != nil:
-		c.tell("", stateBroken, err.Error())
+		c.tell("", stateBroken, err.Error(), "")
 		return
 	case info.ModTime().Equal(c.watch.modified) && info.Size() == c.watch.size:
 		return
@@ -66,23 +68,32 @@ func (c *Counter) look() {
 	c.watch.modified, c.watch.size = info.ModTime(), info.Size()
 	found, err := profile.Load(c.watch.path)
 	if err != nil {
-		c.tell("", stateBroken, err.Error())
+		c.tell("", stateBroken, err.Error(), "")
 		return
 	}
+	c.use(found)
+	if c.published != nil {
+		c.published.End()
+	}
+}
+
+// use has rows counted by a profile from now on.
+func (c *Counter) use(found *profile.Profile) {
 	c.used.Store(&used{
 		profile:     found,
 		features:    newPart(found.Features, c.values, c.reference, c.unfit),
 		predictions: newPart(found.Predictions, c.values, c.reference, c.unfit),
 	})
-	c.tell(found.Digest, stateUsed, "")
+	c.tell(found.Digest, stateUsed, "", found.Source)
 }
 
 // tell replaces what profile_info says; for a moment both are there, never none.
-func (c *Counter) tell(digest, state, why string) {
+func (c *Counter) tell(digest, state, why, source string) {
+	c.absent.Store(state == stateAbsent)
 	if len(why) > maxWhy {
 		why = why[:maxWhy] + "..."
 	}
-	now := [3]string{digest, state, strings.ToValidUTF8(why, "?")}
+	now := [4]string{digest, state, strings.ToValidUTF8(why, "?"), source}
 	c.info.WithLabelValues(now[:]...).Set(1)
 	if c.watch.told != now {
 		c.info.DeleteLabelValues(c.watch.told[:]...)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from math import isfinite
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.answer import PrometheusError, Sample
+from evenkeel.adapters.learning import learning
 from evenkeel.adapters.prometheus import Prometheus
 from evenkeel.adapters.windows import source_error, whole
 from evenkeel.adapters.words import one_line
@@ -19,6 +21,7 @@ from evenkeel.outside.meters import (
     BlockCounts,
     BlockQuestion,
     Cell,
+    Learning,
     MeterQuestion,
     MeterSeen,
 )
@@ -47,13 +50,19 @@ class Meters:
             bodies = await self._ask(
                 f"sum by (result) (increase(evenkeel_model_bodies_total{{{of}}}[1h]))", access, None
             )
+            # One that does not use it is what a person must see.
+            none = [("", "", "", "")]
+            chosen = min(profiles or none, key=lambda one: (one[0] == "Used", one))
+            state, digest, why, source = chosen
+            learned: Learning | None = None
+            if state == "Absent":
+                used = {one[1] for one in profiles if one[0] == "Used"}
+                learned = await learning(lambda query: self._ask(query, access, None), of, used)
         except PrometheusError as error:
             raise source_error(error) from None
         grown = {one.labels.get("result", ""): one.value for one in bodies}
-        # One that does not use it is what a person must see.
-        none = [("", "", "")]
-        state, digest, why = min(profiles or none, key=lambda one: (one[0] == "Used", one))
-        return MeterSeen(state, digest, why, grown.get("counted", 0.0) > 0, uncounted(grown))
+        counted = grown.get("counted", 0.0) > 0
+        return MeterSeen(state, digest, why, counted, uncounted(grown), source, learned)
 
     async def block(self, question: BlockQuestion, access: Access, last: object) -> BlockCounts:
         """The counts of a block. Raises SourceError."""
@@ -79,22 +88,21 @@ class Meters:
                 )
         except PrometheusError as error:
             raise source_error(error) from None
-        return _counts(question, profiles[0][1], reference, rows)
+        return replace(_counts(question, profiles[0][1], reference, rows), source=profiles[0][3])
 
-    async def _profiles(
-        self, info: str, access: Access, at: int | None
-    ) -> list[tuple[str, str, str]]:
-        query = f"max by (state, digest, why) ({info})"
+    async def _profiles(self, info: str, access: Access, at: int | None) -> list[Shown]:
+        query = f"max by (state, digest, why, source) ({info})"
         found = [one.labels for one in await self._ask(query, access, at)]
         texts = [tuple(one_line(o.get(k, ""), WORDS) for k in _PROFILE) for o in found]
-        return sorted((state, digest, why) for state, digest, why in texts)
+        return sorted((state, digest, why, source) for state, digest, why, source in texts)
 
     async def _ask(self, query: str, access: Access, at: int | None) -> tuple[Sample, ...]:
         return await whole(self._prometheus, access, query, at)
 
 
-_PROFILE = ("state", "digest", "why")
+_PROFILE = ("state", "digest", "why", "source")
 _UNCOUNTED = ("mismatched", "too_large", "unknown", "unreadable", "skipped")
+Shown = tuple[str, str, str, str]
 
 
 def _selector(question: MeterQuestion | BlockQuestion) -> str:
@@ -141,10 +149,10 @@ def groups(cells: Mapping[str, float]) -> Iterator[str]:
         yield "|".join(group)
 
 
-def _void(profiles: list[tuple[str, str, str]]) -> str:
+def _void(profiles: list[Shown]) -> str:
     if not profiles:
         return "no meter was scraped"
-    digests = {digest for _, digest, _ in profiles}
+    digests = {digest for _, digest, _, _ in profiles}
     unused = next((one for one in profiles if one[0] != "Used"), None)
     if unused is not None:
         return f"the profile was {unused[0].lower()}: {unused[2]}".removesuffix(": ")

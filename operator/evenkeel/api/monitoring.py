@@ -8,6 +8,7 @@ from pydantic import Field
 
 from evenkeel.api.base import Seconds as PositiveDecimal
 from evenkeel.api.base import Share
+from evenkeel.api.learning import Learn
 from evenkeel.meta.model import SET, Model, OpenObject, Rule, cel, says
 
 
@@ -28,6 +29,9 @@ class Profile(Model):
             ),
         ),
     ] = "evenkeel-profile.json"
+    learn: Annotated[Learn, Field(description="The reference where there is no such file.")] = (
+        Learn()
+    )
 
 
 class Detection(Model):

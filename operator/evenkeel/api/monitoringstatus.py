@@ -65,6 +65,10 @@ class ReferenceStatus(Model):
 
     digest: Annotated[str, Field(max_length=256, description="Digest of the profile.")]
     rows: Annotated[int, Field(ge=0, description="Rows that it was made of.")] = 0
+    source: Annotated[
+        Literal["Profile", "Learned"],
+        Field(description="The model's own profile, or its first requests."),
+    ] = "Profile"
 
 
 class MonitoringStatus(Model):

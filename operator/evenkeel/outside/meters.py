@@ -20,11 +20,20 @@ class MeterQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Learning:
+    """How much of a reference a pod has learned, in percent, and its text once that is all."""
+
+    percent: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MeterSeen:
     """state: of the profile, Used, Absent or Broken; empty where no meter is scraped. why: it is.
 
     counted: whether values were counted in the last hour. uncounted: the meter's word for what
     became of most bodies instead (mismatched, too_large, unknown, unreadable, skipped), if so.
+    source: what made the profile. learning: None where none is needed.
     """
 
     state: str = ""
@@ -32,6 +41,8 @@ class MeterSeen:
     why: str = ""
     counted: bool = False
     uncounted: str = ""
+    source: str = ""
+    learning: Learning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ Cell = tuple[str, str, str]
 class BlockCounts:
     """Rows by cell: in the block, and in the reference with what a person reads of the bin.
 
-    digest: of the reference. void: why nothing can be told of the block, if so.
+    digest, source: of the reference. void: why nothing can be told of the block, if so.
     """
 
     end: int
@@ -62,3 +73,4 @@ class BlockCounts:
     reference: tuple[tuple[Cell, str, int], ...] = ()
     rows: tuple[tuple[Cell, int], ...] = ()
     void: str = ""
+    source: str = ""

@@ -14,7 +14,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.meta.refusal import Refused
 from evenkeel.pods.expansion import literal_env
-from evenkeel.serving import feedback_keys, warm_up
+from evenkeel.serving import feedback_keys, learned, warm_up
 from evenkeel.serving.model_files import ModelFiles
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.ports import GRPC, HTTP, METER, METRICS, MODEL, free_port, port_number
@@ -52,7 +52,7 @@ def container(
     wanted = md.spec.monitoring
     if wanted is None:
         return None
-    labels, mounts = wanted.feedback, list(files.mounts)
+    labels, mounts = wanted.feedback, [*files.mounts, *learned.mounts(md)]
     told: dict[str, str] = {
         "METER_DEPLOYMENT": md.metadata.name,
         "METER_REVISION": revision,
@@ -60,6 +60,7 @@ def container(
         "METER_MAX_BODY_BYTES": str(wanted.max_body_bytes),
         "METER_SPACING_MILLISECONDS": str(wanted.spacing_milliseconds),
         **({"METER_PROFILE": f"{files.path}/{wanted.profile.file}"} if files.mounts else {}),
+        **learned.environment(md),
         **(warmed or {}),
     }
     if labels is not None:
@@ -80,10 +81,11 @@ def container(
     }
 
 
-def volumes(md: ModelDeployment) -> list[dict[str, Any]]:
+def volumes(md: ModelDeployment, revision: str) -> list[dict[str, Any]]:
     """What the container mounts beside the model's files."""
     labels = md.spec.monitoring.feedback if md.spec.monitoring is not None else None
-    return [] if labels is None else [feedback_keys.volume(labels)]
+    keys = [] if labels is None else [feedback_keys.volume(labels)]
+    return [*learned.volumes(md, revision), *keys]
 
 
 def name_taken(spec: Mapping[str, Any]) -> Refused | None:

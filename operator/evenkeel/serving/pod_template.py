@@ -232,7 +232,7 @@ def _with_sidecar(
         added = warm_up.container(md, files, warmed, settings.warm_up_image, drain)
     if added is None:
         return served
-    volumes = [*served.spec["volumes"], *meter.volumes(md)]
+    volumes = [*served.spec["volumes"], *meter.volumes(md, told.revision)]
     spec = {**served.spec, "containers": [*containers, added], "volumes": volumes}
     return served._replace(spec=spec)
 

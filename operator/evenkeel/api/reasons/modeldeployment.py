@@ -381,6 +381,12 @@ _MONITORING = (
     ),
     Reason("AwaitingReference", ("Monitored",), "Prometheus was not asked yet."),
     Reason(
+        "LearningReference",
+        ("Monitored",),
+        "There is no reference profile: one is learned from the first requests.",
+        "Have the trainer write it, or wait; `monitoring.profile.learn` says how long.",
+    ),
+    Reason(
         "MeterSilent",
         ("Monitored",),
         "Prometheus has no metrics of the meters.",

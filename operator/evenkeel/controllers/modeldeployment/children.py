@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from evenkeel import traffic
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.controllers.modeldeployment.references import reference
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
@@ -66,8 +67,12 @@ def owned(
     free = [s for s in scalers if not _selected(snapshot, s)]
     again = LOOK_AGAIN if _waiting(rollout, pods, taken) else None
     budget = pdb(md)
-    others = free if budget is None else [*free, budget]
-    others += feedback_objects(md, snapshot.settings.meter_image)
+    others = [
+        *free,
+        *([] if budget is None else [budget]),
+        *feedback_objects(md, snapshot.settings.meter_image),
+        *reference(snapshot, rollout.serving),
+    ]
     return Owned(
         [*workloads.applies, *routed, *others],
         workloads.scales,

@@ -100,7 +100,11 @@ def folded(
     lost = known.evidence and not fresh and not before.blocks
     return known.model_copy(
         update={
-            "reference": ReferenceStatus(digest=seen.digest, rows=_reference_rows(columns)),
+            "reference": ReferenceStatus(
+                digest=seen.digest,
+                rows=_reference_rows(columns),
+                source="Learned" if seen.source == "learned" else "Profile",
+            ),
             "until": until,
             "blocks": 1 if fresh else known.blocks + 1,
             "void": after.void - before.void + (0 if fresh else known.void),
