@@ -238,6 +238,12 @@ BAD = [
     Bad("stable away", MD, "rollout: {onStableUnavailable: Rollback}", 'supported values: "Hold"'),
     Bad("no analysis", MD, "rollout: {steps: [{weight: 5}]}", "add it or set analysis: false"),
     # Analysis
+    Bad(
+        "nothing decides",
+        MD,
+        "analysis: {indicators: [{name: errors, dryRun: true}]}\nrollout: {steps: [{weight: 5}]}",
+        "a step with analysis needs an indicator that decides",
+    ),
     Bad("no indicator", MD, "analysis: {indicators: []}", "at least 1 items"),
     Bad(
         "url",

@@ -90,6 +90,13 @@ class IndicatorSpec(Model):
             "indicator with thresholdSeconds, since models load and compile by them, else 0.",
         ),
     ] = None
+    dry_run: Annotated[
+        bool,
+        Field(
+            description="Whether it is only looked at and shown: it neither fails a canary nor "
+            "has to pass, and takes no share of alpha from the others."
+        ),
+    ] = False
 
 
 class Analysis(Model):

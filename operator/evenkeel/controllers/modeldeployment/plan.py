@@ -133,7 +133,8 @@ def _judgeable(snapshot: DeploymentSnapshot) -> Revision | Refused:
     stable, metered = md.status.stable, md.spec.monitoring is not None
     side = Side(md.metadata.namespace, md.metadata.name, wanted.name, metered)
     beside = stable is None or stable.revision == wanted.name or bool(stable.meter)
-    indicators = [sourced(i, metered=metered and beside) for i in analysis.indicators]
+    deciding = (i for i in analysis.indicators if not i.dry_run)
+    indicators = [sourced(i, metered=metered and beside) for i in deciding]
     refused = first_unresolved(indicators, runtime.spec.metrics, side)
     return wanted if refused is None else refused
 
