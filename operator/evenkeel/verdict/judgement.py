@@ -101,7 +101,7 @@ def verdict_of(tally: Tally, kept: IndicatorStatus, min_requests: int) -> Verdic
         found = replace(found, message=f"{found.message}; {told}")
     if not tally.anew:
         return found
-    told = f"the indicator was edited, so its evidence began anew; {found.message}"
+    told = f"the indicator or its template was edited, so its evidence began anew; {found.message}"
     return Verdict(found.value, found.reason, told, found.indicator)
 
 
