@@ -20,7 +20,7 @@ class Bad(NamedTuple):
     name: str = "example"
 
 
-MD, RS, TR, MV, SR, CSR, MR = MINIMAL
+MD, RS, TR, MV, SR, CSR, IT, CIT, MR = MINIMAL
 STEPS = "analysis: {indicators: [{name: errors}]}\nrollout: "
 GATE = "gates: [{name: g, metric: accuracy, %s}]"
 PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
@@ -263,6 +263,47 @@ BAD = [
     Bad("stable away", MD, "rollout: {onStableUnavailable: Rollback}", 'supported values: "Hold"'),
     Bad("no analysis", MD, "rollout: {steps: [{weight: 5}]}", "add it or set analysis: false"),
     # Analysis
+    *(
+        Bad("two ways", MD, INDICATOR % ("templateRef: {name: t}, " + other), "has at most one of")
+        for other in ("source: Meter", "total: a, good: b")
+    ),
+    Bad("args of nothing", MD, INDICATOR % "args: [{name: a, value: b}]", "add templateRef"),
+    Bad("no template", MD, INDICATOR % "templateRef: {name: A/b}", "lower-case letters"),
+    Bad(
+        "of what kind", MD, INDICATOR % "templateRef: {kind: Service, name: a}", "supported values"
+    ),
+    *(
+        Bad("no name", MD, INDICATOR % f"templateRef: {{name: t}}, args: [{{{arg}}}]", says)
+        for arg, says in (
+            ("name: a.b, value: ''", "a parameter's name needs letters"),
+            (r'name: a, value: "b\nc"', "a value is one line of text"),
+        )
+    ),
+    Bad("limits", MD, INDICATOR % "maxRatio: '0.001'", "acceptable must not exceed maxRatio"),
+    Bad(
+        "limits of its own",
+        MD,
+        INDICATOR % "templateRef: {name: t}, acceptable: '0.2', maxRatio: '0.1'",
+        "acceptable must not exceed maxRatio",
+    ),
+    *(
+        bad
+        for kind in (IT, CIT)
+        for bad in (
+            Bad("neither", kind, "good: null", "give either good or bad"),
+            Bad("both", kind, "bad: b", "give either good or bad"),
+            Bad("no total", kind, "total: null", "Required value"),
+            Bad("limits", kind, "maxRatio: '0.001'", "lower acceptable (0.005 by default)"),
+            Bad("twice", kind, "parameters: [{name: a}, {name: a}]", "Duplicate value"),
+            Bad("dots", kind, "parameters: [{name: a.b}]", "letters, digits, - and _"),
+        )
+    ),
+    Bad(
+        "nothing decides",
+        MD,
+        "analysis: {indicators: [{name: errors, dryRun: true}]}\nrollout: {steps: [{weight: 5}]}",
+        "a step with analysis needs an indicator that decides",
+    ),
     Bad("no indicator", MD, "analysis: {indicators: []}", "at least 1 items"),
     Bad(
         "url",

@@ -34,7 +34,7 @@ def examples() -> list[Any]:
 def test_the_pages_have_examples() -> None:
     pages = {str(p.id).split("-")[0] for p in examples()}
     kinds = {"modeldeployment", "retrainschedule", "trainingrun", "modelversion", "servingruntime"}
-    kinds |= {"modelregistry"}
+    kinds |= {"modelregistry", "indicatortemplate"}
     assert kinds | {"README"} <= pages
 
 

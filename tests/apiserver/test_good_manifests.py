@@ -47,6 +47,8 @@ DEFAULTS = {
     "ModelVersion": "approval: {mode: Automatic}",
     "ServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",
     "ClusterServingRuntime": "{disabled: false, modelMountPath: /mnt/models}",
+    "IndicatorTemplate": "{}",
+    "ClusterIndicatorTemplate": "{}",
     "ModelRegistry": "{intervalSeconds: 30, writeTags: false}",
 }
 
@@ -234,6 +236,35 @@ GOOD = [
           - {name: latency, total: t, good: 'g{le="{{threshold}}"}', thresholds: ['0.1', '1']}
         """,
     ),
+    (
+        "IndicatorTemplate",
+        """
+        description: Slow answers of one route.
+        parameters:
+        - {name: route, description: The path.}
+        - {name: job-name, default: gateway}
+        total: 't{route="{{args.route}}",job="{{args.job-name}}"}'
+        good: 'g{route="{{args.route}}",le=~"{{le}}"}'
+        thresholds: ['0.1', '1']
+        thresholdSeconds: '0.1'
+        acceptable: '0.001'
+        maxRatio: '0.003'
+        tolerance: '0.5'
+        burnInRequests: 0
+        """,
+    ),
+    (
+        "ModelDeployment",
+        """
+        analysis:
+          indicators:
+          - {name: latency, templateRef: {name: slow}, maxRatio: '0.002', dryRun: true}
+          - name: errors
+            templateRef: {kind: ClusterIndicatorTemplate, name: slow}
+            args: [{name: route, value: /v1/"predict"}, {name: empty, value: ''}]
+            thresholdSeconds: '0.1'
+        """,
+    ),
 ]
 
 
@@ -284,7 +315,7 @@ def test_defaults_of_a_canary(api_server: ApiServer) -> None:
         "minRequests": 50,
         "confirmations": 1,
         "onUndecided": "Rollback",
-        "indicators": [{"name": "errors", "tolerance": "0.25", "acceptable": "0.005"}],
+        "indicators": [{"name": "errors", "dryRun": False}],
     }
 
 

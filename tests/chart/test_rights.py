@@ -268,6 +268,7 @@ def test_owner_references_may_block_deletion(rights: Rights, resource: str) -> N
         ("approve", "modelversions.evenkeel.dev"),
         ("create", "servingruntimes.evenkeel.dev"),
         ("patch", "clusterservingruntimes.evenkeel.dev"),
+        ("patch", "indicatortemplates.evenkeel.dev"),
         ("create", "serviceaccounts"),
         ("create", "rolebindings.rbac.authorization.k8s.io"),
         ("create", "clusterrolebindings.rbac.authorization.k8s.io"),
@@ -331,7 +332,8 @@ def test_users_roles_are_aggregated(render: Render) -> None:
     verbs = {verb for rule in by_name["evenkeel-view"]["rules"] for verb in rule["verbs"]}
     assert verbs == {"get", "list", "watch"}
     written = {r for rule in by_name["evenkeel-edit"]["rules"] for r in rule["resources"]}
-    assert "clusterservingruntimes" not in written
+    assert {"servingruntimes", "indicatortemplates"} <= written
+    assert written.isdisjoint({"clusterservingruntimes", "clusterindicatortemplates"})
     assert {resource for resource in written if "/" in resource} == {"modeldeployments/scale"}
     verbs = {verb for rule in by_name["evenkeel-edit"]["rules"] for verb in rule["verbs"]}
     assert verbs.isdisjoint({"approve", "record", "*"})

@@ -54,6 +54,24 @@ REGISTERED = made(
     "registered",
     model={"registry": {"registry": "mlflow", "name": "fraud", "alias": "champion"}},
 )
+TEMPLATED = made(
+    "ModelDeployment",
+    "templated",
+    analysis={"indicators": [{"name": "errors", "templateRef": {"name": "slow"}}]},
+    model={"uri": "s3://m/a"},
+)
+ON_PROBATION = made(
+    "ModelDeployment",
+    "on-probation",
+    rollout={
+        "probation": {
+            "indicators": [
+                {"name": "l", "templateRef": {"kind": "ClusterIndicatorTemplate", "name": "slow"}}
+            ]
+        }
+    },
+    model={"uri": "s3://m/a"},
+)
 OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
 
 
@@ -83,7 +101,19 @@ OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
         ),
         (
             made("ServingRuntime", "sklearn"),
-            {("ModelDeployment", name) for name in ("follower", "pinned", "registered", "other")},
+            {
+                ("ModelDeployment", name)
+                for name in (
+                    *("follower", "pinned", "registered", "other"),
+                    *("templated", "on-probation"),
+                )
+            },
+        ),
+        (made("IndicatorTemplate", "slow"), {("ModelDeployment", "templated")}),
+        (made("IndicatorTemplate", "errors"), set()),
+        (
+            {"kind": "ClusterIndicatorTemplate", "metadata": {"name": "slow"}, "spec": {}},
+            {("ModelDeployment", "on-probation")},
         ),
         (
             made("ModelRegistry", "mlflow", mlflow={"url": "http://mlflow"}),
@@ -102,7 +132,7 @@ OTHER = made("ModelDeployment", "other", model={"uri": "s3://m/a"})
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
 def test_whom_a_change_concerns(obj: JSON, expected: set[tuple[str, str]]) -> None:
-    assert concerned(obj, FOLLOWER, PINNED, REGISTERED, OTHER) == expected
+    assert concerned(obj, FOLLOWER, PINNED, REGISTERED, OTHER, TEMPLATED, ON_PROBATION) == expected
 
 
 def test_every_kind_of_the_api_has_an_entry() -> None:

@@ -354,6 +354,18 @@ async def test_a_failure_is_told_at_once_and_growth_now_and_then(field: Field) -
     assert judgement.verdict.value == "Fail"
 
 
+async def test_a_failure_on_a_dry_run_is_not_urgent(field: Field) -> None:
+    md = deployment("fraud", "shop", {"name": "errors"}, {**OWN, "name": "own", "dryRun": True})
+    field.bad["fraud-canary"] = 0.5
+    field.want(deployment("fraud", "shop", {**OWN, "dryRun": True}))
+    await field.run(20)
+    assert ("fraud", False) in field.told
+    assert ("fraud", True) not in field.told
+    field.want(md)
+    await field.run(20)
+    assert ("fraud", True) in field.told
+
+
 async def test_before_the_first_step_it_is_looked_but_nobody_told(field: Field) -> None:
     field.want(deployment(stage="WarmingUp"))
     await field.run(15)

@@ -53,6 +53,14 @@ MINIMAL: dict[str, JSON] = {
             containers:
             - {name: model, image: mlserver}
         """,
+        "IndicatorTemplate": """
+            total: t
+            good: g
+        """,
+        "ClusterIndicatorTemplate": """
+            total: t
+            good: g
+        """,
         "ModelRegistry": """
             mlflow: {url: 'http://mlflow:5000'}
         """,

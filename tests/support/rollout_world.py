@@ -7,12 +7,14 @@ operator is nothing special: every plan starts from there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from evenkeel.api import ModelDeployment
+from evenkeel.api.analysis import IndicatorSpec
+from evenkeel.api.indicatortemplate import IndicatorTemplateSpec
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
@@ -28,9 +30,11 @@ from evenkeel.serving.ports import Ports
 from evenkeel.serving.processes import Process
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
+from evenkeel.verdict.indicators import UnresolvedIndicator
 from evenkeel.verdict.judgement import JUDGED, Observations, begins
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.tally import Tally
+from evenkeel.verdict.templates import made_of_templates
 
 from tests.support.serving_examples import SETTINGS, runtime_spec
 
@@ -77,6 +81,7 @@ class World:
     unrouted: str = ""
     lingers: bool = False
     late: frozenset[str] = frozenset()
+    templates: dict[str, JSON] = field(default_factory=dict)
     labels: dict[str, tuple[int, int]] = field(default_factory=dict)
     leaving: dict[str, int] = field(default_factory=dict)
     status: JSON = field(default_factory=dict)
@@ -116,8 +121,13 @@ class World:
         merged = {**self.spec.get("rollout", {}), **fields}
         self.edit(rollout={k: v for k, v in merged.items() if v is not None})
 
+    def _template(self, indicator: IndicatorSpec) -> IndicatorTemplateSpec | None:
+        assert indicator.template_ref is not None
+        found = self.templates.get(indicator.template_ref.name)
+        return None if found is None else IndicatorTemplateSpec.model_validate(found)
+
     def snapshot(self) -> DeploymentSnapshot:
-        md = self.md
+        md, unmade = made_of_templates(self.md, self._template)
         runtime = (
             Refused("RuntimeNotFound", "there is none")
             if self.refused
@@ -130,7 +140,8 @@ class World:
             children=tuple(self._children()),
             present=self.present(),
             versions=(),
-            seen=self._seen(md),
+            seen=self._seen(md, unmade),
+            unmade=unmade,
             settings=SETTINGS,
             now=self.now,
         )
@@ -170,7 +181,7 @@ class World:
             found.append(Child(ref, revision, ports=ports, diagnosis=unrouted, scales=target))
         return found
 
-    def _seen(self, md: ModelDeployment) -> Observations:
+    def _seen(self, md: ModelDeployment, unmade: Mapping[str, UnresolvedIndicator]) -> Observations:
         canary, stable, analysis = md.status.canary, md.status.stable, judged_by(md)
         if canary is None or stable is None or analysis is None:
             return {}
@@ -179,6 +190,10 @@ class World:
         down = Unobserved("PrometheusUnavailable", "connection refused")
         seen: dict[str, Tally | Unobserved] = {}
         for indicator in analysis.indicators:
+            if indicator.name in unmade:
+                why = unmade[indicator.name].message
+                seen[indicator.name] = Unobserved("InvalidIndicator", why)
+                continue
             looked: Look | Unobserved
             if self.answers == "down" or (self.answers == "half" and indicator.name == "wrong"):
                 looked = down

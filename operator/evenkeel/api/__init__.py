@@ -1,6 +1,7 @@
 """The API: pydantic models, one file per kind, from which crds/ is generated."""
 
 from evenkeel.api.base import API_VERSION, GROUP, VERSION, Resource
+from evenkeel.api.indicatortemplate import ClusterIndicatorTemplate, IndicatorTemplate
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelregistry import ModelRegistry
 from evenkeel.api.modelversion import ModelVersion
@@ -16,6 +17,8 @@ KINDS: tuple[type[Resource], ...] = (
     ModelVersion,
     ServingRuntime,
     ClusterServingRuntime,
+    IndicatorTemplate,
+    ClusterIndicatorTemplate,
     ModelRegistry,
 )
 
@@ -24,8 +27,10 @@ __all__ = [
     "GROUP",
     "KINDS",
     "VERSION",
+    "ClusterIndicatorTemplate",
     "ClusterServingRuntime",
     "Condition",
+    "IndicatorTemplate",
     "ModelDeployment",
     "ModelRegistry",
     "ModelVersion",

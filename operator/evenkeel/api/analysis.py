@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from evenkeel.api.base import Ratio, Seconds
+from evenkeel.api.base import Name, Ratio, Seconds
 from evenkeel.api.prometheus import Prometheus
-from evenkeel.meta.model import Model, Rule, map_list, says
+from evenkeel.meta.model import UNSTATED, Model, Rule, map_list, says
 
 Tolerance = Annotated[
     str,
@@ -21,6 +21,45 @@ Tolerance = Annotated[
 """A margin as a decimal string, at least 0."""
 
 
+ArgumentName = Annotated[
+    str,
+    Field(
+        max_length=63,
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]*$",
+        json_schema_extra=says("a parameter's name needs letters, digits, - and _, a letter first"),
+    ),
+]
+"""Name of a template's parameter."""
+ArgumentValue = Annotated[
+    str,
+    Field(
+        max_length=256,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        json_schema_extra=says("a value is one line of text, without control characters"),
+    ),
+]
+"""What stands for a template's parameter."""
+
+
+class TemplateRef(Model):
+    """An IndicatorTemplate of the same namespace, or a ClusterIndicatorTemplate."""
+
+    kind: Annotated[
+        Literal["IndicatorTemplate", "ClusterIndicatorTemplate"], Field(description="Kind.")
+    ] = "IndicatorTemplate"
+    name: Annotated[Name, Field(description="Name.")]
+
+
+class Argument(Model):
+    """A value for a parameter of the template."""
+
+    name: Annotated[ArgumentName, Field(description="Name of the parameter.")]
+    value: Annotated[
+        ArgumentValue,
+        Field(description="Value; it may have placeholders, such as {{revision}}."),
+    ]
+
+
 class IndicatorSpec(Model):
     """A service-level indicator that stable and canary are compared by."""
 
@@ -31,17 +70,25 @@ class IndicatorSpec(Model):
         ),
         Rule("!(has(self.bad) && has(self.good))", "give either bad or good, not both"),
         Rule(
-            "!has(self.maxRatio) || double(self.acceptable) <= double(self.maxRatio)",
+            "!has(self.maxRatio) || has(self.templateRef) && !has(self.acceptable) || "
+            "double(has(self.acceptable) ? self.acceptable : '0.005') <= double(self.maxRatio)",
             "acceptable must not exceed maxRatio; lower acceptable (0.005 by default)",
         ),
         Rule(
-            "self.name != 'errors' || has(self.total) || !has(self.thresholdSeconds)",
+            "self.name != 'errors' || has(self.total) || has(self.templateRef) || "
+            "!has(self.thresholdSeconds)",
             "thresholdSeconds belongs to latency, errors has none",
         ),
         Rule(
-            "self.name != 'latency' || has(self.total) || has(self.thresholdSeconds)",
+            "self.name != 'latency' || has(self.total) || has(self.thresholdSeconds) || "
+            "has(self.templateRef)",
             "latency needs thresholdSeconds, the slowest acceptable answer",
         ),
+        Rule(
+            "!has(self.templateRef) || !(has(self.total) || has(self.source))",
+            "an indicator has at most one of templateRef, source and queries of its own",
+        ),
+        Rule("!has(self.args) || has(self.templateRef)", "args are a template's; add templateRef"),
     )
     name: Annotated[
         str,
@@ -71,12 +118,32 @@ class IndicatorSpec(Model):
     good: Annotated[
         str | None, Field(max_length=2048, description="PromQL of the good events, as counters.")
     ] = None
+    template_ref: Annotated[
+        TemplateRef | None, Field(description="The template that the indicator is made of.")
+    ] = None
+    args: Annotated[
+        tuple[Argument, ...],
+        Field(
+            max_length=16,
+            description="Values of the template's parameters.",
+            json_schema_extra=map_list("name"),
+        ),
+    ] = ()
     tolerance: Annotated[
         Tolerance,
-        Field(description="How much worse than stable, as a share of stable's bad ratio."),
+        Field(
+            description="How much worse than stable, as a share of stable's bad ratio; the "
+            "template's or 0.25 by default.",
+            json_schema_extra=UNSTATED,
+        ),
     ] = "0.25"
     acceptable: Annotated[
-        Ratio, Field(description="Bad ratio that is acceptable whatever stable does.")
+        Ratio,
+        Field(
+            description="Bad ratio that is acceptable whatever stable does; the template's or "
+            "0.005 by default.",
+            json_schema_extra=UNSTATED,
+        ),
     ] = "0.005"
     max_ratio: Annotated[
         Ratio | None, Field(description="Bad ratio that fails the canary whatever stable does.")
@@ -90,6 +157,13 @@ class IndicatorSpec(Model):
             "indicator with thresholdSeconds, since models load and compile by them, else 0.",
         ),
     ] = None
+    dry_run: Annotated[
+        bool,
+        Field(
+            description="Whether it is only looked at and shown: it neither fails a canary nor "
+            "has to pass, and takes no share of alpha from the others."
+        ),
+    ] = False
 
 
 class Analysis(Model):

@@ -77,11 +77,14 @@ def _with_message(node: Schema) -> Schema:
 
 
 def _without_null_defaults(node: Any) -> Any:
-    """Drops defaults that a null or an empty value stands for, which the API server rejects."""
+    """Drops defaults that a null or an empty value stands for, which the API server rejects, and
+    those that are not stated."""
     if isinstance(node, list):
         return [_without_null_defaults(item) for item in node]
     if not isinstance(node, dict):
         return node
+    if "x-unstated" in node:
+        node = {k: v for k, v in node.items() if k not in ("x-unstated", "default")}
     out = {}
     for key, value in node.items():
         if key == "default":
@@ -93,12 +96,17 @@ def _without_null_defaults(node: Any) -> Any:
                 value = {}
         if key in ("const", "additionalProperties") and value is False:
             continue
-        out[key] = _without_null_defaults(value)
+        out[key] = _of_each(value) if key == "properties" else _without_null_defaults(value)
     if "const" in out:
         out["enum"] = [out.pop("const")]
     if out.get("x-kubernetes-preserve-unknown-fields"):
         out.pop("additionalProperties", None)
     return out
+
+
+def _of_each(properties: Schema) -> Schema:
+    """The same of fields, one of which may be called default."""
+    return {name: _without_null_defaults(schema) for name, schema in properties.items()}
 
 
 def _without_defaults(node: Any) -> Any:

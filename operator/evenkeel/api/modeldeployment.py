@@ -158,6 +158,13 @@ class ModelDeploymentSpec(Model):
             "a step with analysis needs spec.analysis; add it or set analysis: false in the step",
         ),
         Rule(
+            "!has(self.analysis) || !has(self.rollout) || !has(self.rollout.steps) || "
+            "!self.rollout.steps.exists(s, s.analysis) || "
+            "self.analysis.indicators.exists(i, !i.dryRun)",
+            "a step with analysis needs an indicator that decides; remove dryRun from one, or set "
+            "analysis: false in the step",
+        ),
+        Rule(
             "!has(self.rollout) || !has(self.rollout.probation) || "
             "!has(self.rollout.probation.indicators) || has(self.analysis)",
             "indicators of a probation need spec.analysis, which says where they are read",

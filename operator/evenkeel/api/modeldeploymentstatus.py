@@ -87,6 +87,9 @@ class IndicatorStatus(Model):
         Literal["Pass", "Fail", "Undecided"], Field(description="The indicator's verdict.")
     ] = "Undecided"
     message: Annotated[str, Field(max_length=1024, description="Counts and evidence.")] = ""
+    dry_run: Annotated[
+        bool, Field(description="Whether it decides nothing; its value is what it would say.")
+    ] = False
     step_requests: Annotated[int, Field(description="Canary requests in this step.")] = 0
     earlier_requests: Annotated[int, Field(description="Canary requests before this step.")] = 0
     definition: Annotated[
@@ -203,6 +206,16 @@ class OldRevision(Model):
     time: Annotated[Timestamp, Field(description="When it stopped serving.")]
 
 
+class DryRun(Model):
+    """What an indicator that decides nothing said when a rollout ended."""
+
+    name: Annotated[str, Field(max_length=63, description="Indicator.")]
+    value: Annotated[
+        Literal["Pass", "Fail", "Undecided"], Field(description="What it would have said.")
+    ]
+    message: Annotated[str, Field(max_length=1024, description="Counts and evidence.")] = ""
+
+
 class Outcome(Model):
     """How a rollout ended."""
 
@@ -234,6 +247,14 @@ class Outcome(Model):
             description="Fields of spec.rollout that have had their trial of the revision, until "
             "they name another or none.",
             json_schema_extra=SET,
+        ),
+    ] = ()
+    dry_runs: Annotated[
+        tuple[DryRun, ...],
+        Field(
+            max_length=12,
+            description="What indicators with dryRun would have decided.",
+            json_schema_extra=map_list("name"),
         ),
     ] = ()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from evenkeel.api import labels
 from evenkeel.controllers import (
+    indicatortemplates,
     modeldeployment,
     modelregistry,
     modelversion,
@@ -27,6 +28,8 @@ KINDS: tuple[Kind, ...] = (
     modelversion.KIND,
     servingruntimes.NAMESPACED,
     servingruntimes.CLUSTER,
+    indicatortemplates.NAMESPACED,
+    indicatortemplates.CLUSTER,
     modelregistry.KIND,
 )
 

@@ -75,6 +75,9 @@ def map_list(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
+UNSTATED: dict[str, Any] = {"x-unstated": True}
+"""Marks a field whose default the API server does not fill in, so that what a user gave is told
+from what he left out."""
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 

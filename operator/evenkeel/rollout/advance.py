@@ -187,13 +187,14 @@ def _decided(
     )
     decision = decide(facts)
     state = replace(state, decision=decision)
+    last = canary.model_copy(update={"indicators": indicators})
     if decision.move is Move.ROLL_BACK:
         reason, message, cause = decision.reason, decision.message, decision.cause
         if reason == "Superseded":
-            return ended(state, canary, "Superseded", reason, message, now, cause, facts.by_hand)
-        return ended(state, canary, "RolledBack", reason, message, now, cause, facts.by_hand)
+            return ended(state, last, "Superseded", reason, message, now, cause, facts.by_hand)
+        return ended(state, last, "RolledBack", reason, message, now, cause, facts.by_hand)
     if decision.move is Move.PROMOTE:
-        return promoted(state, canary, stable, decision, now, facts.by_hand)
+        return promoted(state, last, stable, decision, now, facts.by_hand)
     if decision.move is Move.HOLD:
         gone = until_given_up(facts)
         later = gone if gone is not None and gone > 0 else None

@@ -14,6 +14,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import (
     CanaryStatus,
     Cause,
+    DryRun,
     ModelDeploymentStatus,
     OldRevision,
     Outcome,
@@ -186,6 +187,11 @@ def ended(
         attempts=canary.attempt,
         wish=canary.wish,
         spent=_spent(last, canary, promote),
+        dry_runs=tuple(
+            DryRun(name=i.name, value=i.value, message=i.message)
+            for i in canary.indicators
+            if i.dry_run
+        ),
     )
     history = (entry, *(o for o in state.history if o.revision != canary.revision))[:HISTORY_LIMIT]
     return replace(state, history=history)

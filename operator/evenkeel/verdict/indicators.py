@@ -152,10 +152,14 @@ def _unmetered(indicator: IndicatorSpec, side: Side) -> UnresolvedIndicator | No
 
 
 def first_unresolved(
-    indicators: Iterable[IndicatorSpec], metrics: RuntimeMetrics | None, side: Side
+    indicators: Iterable[IndicatorSpec],
+    metrics: RuntimeMetrics | None,
+    side: Side,
+    unmade: Mapping[str, UnresolvedIndicator],
 ) -> Refused | None:
-    """The first indicator without queries: a canary could never pass it."""
-    resolved = (resolve(indicator, metrics, side) for indicator in indicators)
+    """The first indicator without queries: a canary could never pass it. unmade: those that their
+    templates do not make."""
+    resolved = (unmade.get(one.name) or resolve(one, metrics, side) for one in indicators)
     found = next((r for r in resolved if isinstance(r, UnresolvedIndicator)), None)
     return Refused(found.reason, f"spec.analysis: {found.message}") if found is not None else None
 

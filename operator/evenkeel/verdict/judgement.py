@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import replace
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from evenkeel.api.analysis import Analysis
+from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus, ProcessCount
 from evenkeel.meta.times import parse
 from evenkeel.verdict.samples import Unobserved
@@ -55,6 +55,7 @@ def assess(
 
     not_awaited: names of indicators that may fail it, and that it may pass without.
 
+    One on a dry run is shown and has no part in it.
     An indicator that could not be looked at keeps its evidence and is undecided: a fault of
     Prometheus never passes.
     """
@@ -62,16 +63,21 @@ def assess(
         return None
     kept = {i.name: i for i in canary.indicators}
     found = [
-        _one(kept.get(spec.name, IndicatorStatus(name=spec.name)), seen.get(spec.name), analysis)
+        _one(
+            spec,
+            kept.get(spec.name, IndicatorStatus(name=spec.name)),
+            seen.get(spec.name),
+            analysis,
+        )
         for spec in analysis.indicators
     ]
-    counted = [v for v, s in found if v.value is Value.FAIL or s.name not in not_awaited]
-    statuses = tuple(status for _, status in found)
+    deciding = [(v, s) for v, s in found if not s.dry_run]
+    counted = [v for v, s in deciding if v.value is Value.FAIL or s.name not in not_awaited]
     return Judgement(
         combine(counted),
-        statuses,
-        unlooked=tuple(s.name for s in statuses if s.name not in seen),
-        uncounted=tuple(s.name for s in statuses if not s.evidence.get("canaryTotal")),
+        tuple(status for _, status in found),
+        unlooked=tuple(s.name for _, s in deciding if s.name not in seen),
+        uncounted=tuple(s.name for _, s in deciding if not s.evidence.get("canaryTotal")),
     )
 
 
@@ -106,25 +112,41 @@ def verdict_of(tally: Tally, kept: IndicatorStatus, min_requests: int) -> Verdic
         found = replace(found, message=f"{found.message}; {told}")
     if not tally.anew:
         return found
-    told = f"the indicator was edited, so its evidence began anew; {found.message}"
+    told = f"the indicator or its template was edited, so its evidence began anew; {found.message}"
     return Verdict(found.value, found.reason, told, found.indicator)
 
 
+_WOULD = {
+    Value.PASS: "let the canary pass",
+    Value.FAIL: "roll the canary back",
+    Value.UNDECIDED: "wait",
+}
+
+
+def _shown(spec: IndicatorSpec, verdict: Verdict) -> dict[str, Any]:
+    """Fields of the status that say what the verdict is."""
+    message = verdict.message
+    if spec.dry_run:
+        message = f"on a dry run, would {_WOULD[verdict.value]}: {message}"
+    return {"value": verdict.value.value, "message": message[:1024], "dry_run": spec.dry_run}
+
+
 def _one(
-    kept: IndicatorStatus, seen: Tally | Unobserved | None, analysis: Analysis
+    spec: IndicatorSpec,
+    before: IndicatorStatus | None,
+    seen: Tally | Unobserved | None,
+    analysis: Analysis,
 ) -> tuple[Verdict, IndicatorStatus]:
+    kept = before or IndicatorStatus(name=spec.name)
     if not isinstance(seen, Tally):
         why = seen or Unobserved("NoData", "not looked at yet")
         verdict = Verdict(Value.UNDECIDED, why.reason, why.message, kept.name)
-        return verdict, kept.model_copy(
-            update={"value": verdict.value.value, "message": verdict.message[:1024]}
-        )
+        return verdict, kept.model_copy(update=_shown(spec, verdict))
     verdict = verdict_of(seen, kept, analysis.min_requests)
     requests = step_requests(seen, kept)
     return verdict, IndicatorStatus(
         name=kept.name,
-        value=verdict.value.value,
-        message=verdict.message[:1024],
+        **_shown(spec, verdict),
         step_requests=requests,
         earlier_requests=seen.evidence.canary_total - requests,
         definition=definition(seen.spec),

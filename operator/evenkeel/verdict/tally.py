@@ -63,9 +63,15 @@ def limits(spec: IndicatorSpec, analysis: Analysis) -> Indicator:
         tolerance=float(spec.tolerance),
         acceptable=float(spec.acceptable),
         max_ratio=float(spec.max_ratio) if spec.max_ratio is not None else None,
-        alpha=alpha_per_indicator(ALPHA, len(analysis.indicators)),
+        alpha=alpha_per_indicator(ALPHA, deciding(analysis) + spec.dry_run),
         confirmations=analysis.confirmations,
     )
+
+
+def deciding(analysis: Analysis) -> int:
+    """Indicators that alpha is divided among. One on a dry run is held to what its share would be
+    if it decided as well, and takes nothing from the others."""
+    return sum(not indicator.dry_run for indicator in analysis.indicators)
 
 
 def definition(spec: IndicatorSpec) -> str:

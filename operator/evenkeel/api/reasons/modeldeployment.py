@@ -341,6 +341,37 @@ _INDICATORS = (
         "Add `monitoring.feedback` with its keys.",
     ),
     Reason(
+        "TemplateNotFound",
+        _REFUSED,
+        "An indicator's `templateRef` names a template that is not there. No trial begins "
+        "meanwhile, and one under way is undecided.",
+        "Create it, or name another.",
+    ),
+    Reason(
+        "MissingArgument",
+        _REFUSED,
+        "A parameter of an indicator's template has neither an argument nor a default.",
+        "Give it in the indicator's `args`.",
+    ),
+    Reason(
+        "UnknownArgument",
+        _REFUSED,
+        "An indicator has an argument that its template knows no parameter for.",
+        "Take it out, or name one of the message's.",
+    ),
+    Reason(
+        "InvalidArgument",
+        _REFUSED,
+        "An argument cannot be written where the template's query has its parameter.",
+        "Change the value, or put the parameter into quotes in the template.",
+    ),
+    Reason(
+        "InvalidLimits",
+        _REFUSED,
+        "The limits of an indicator and of its template contradict one another.",
+        "Set `acceptable` or `maxRatio` in the indicator.",
+    ),
+    Reason(
         "RevisionWithoutMeter",
         _REFUSED,
         "An indicator has `source: Meter`, and a revision that is compared has no meter.",

@@ -14,7 +14,7 @@ from evenkeel.verdict.judgement import JUDGED, Observations, verdict_of
 from evenkeel.verdict.queries import Question
 from evenkeel.verdict.sample_times import well_formed
 from evenkeel.verdict.samples import Look, Unobserved
-from evenkeel.verdict.tally import Tally
+from evenkeel.verdict.tally import Tally, deciding
 from evenkeel.verdict.verdict import Value
 
 GROWTH_IS_TOLD_AFTER = 10.0
@@ -67,9 +67,9 @@ class Trial:
         analysis = wanted.analysis
         if before.analysis.prometheus != analysis.prometheus:
             self.access_until = float("-inf")
-        same_limits = before.analysis.confirmations == analysis.confirmations and len(
-            before.analysis.indicators
-        ) == len(analysis.indicators)
+        same_limits = before.analysis.confirmations == analysis.confirmations and deciding(
+            before.analysis
+        ) == deciding(analysis)
         kept = {i.name: i for i in wanted.canary.indicators}
         tallies: dict[str, Tally] = {}
         asking: dict[str, Asking] = {}
@@ -145,7 +145,10 @@ class Trial:
             for name in sorted(self.looked)
         }
         says = {name: (verdict.value, verdict.reason) for name, verdict in verdicts.items()}
-        fails = any(verdict.value is Value.FAIL for verdict in verdicts.values())
+        fails = any(
+            verdict.value is Value.FAIL and not self.tallies[name].spec.dry_run
+            for name, verdict in verdicts.items()
+        )
         grown = sum(
             t.evidence.canary_total + t.evidence.stable_total for t in self.tallies.values()
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from evenkeel.api.common import ModelFormat
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
+from evenkeel.controllers.indicatortemplates import with_templates
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.known_versions import followed, number_of, tried_by
 from evenkeel.controllers.modeldeployment import drifts
@@ -36,6 +38,7 @@ from evenkeel.serving.ports import service_ports
 from evenkeel.serving.processes import holds_room, processes
 from evenkeel.serving.runtime_selection import Selected, select_runtime
 from evenkeel.traffic import diagnosis
+from evenkeel.verdict.indicators import UnresolvedIndicator
 from evenkeel.verdict.judgement import Observations
 
 JSON = dict[str, Any]
@@ -50,7 +53,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     unlabelled = await _unlabelled(context, md)
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
-    md = with_former_rollouts(md, versions)
+    md, unmade = with_templates(store, with_former_rollouts(md, versions))
     evidence = drifts.begun(md, now)
     registered = from_registries(context, md, versions, now, drifts.polls(md, evidence, now))
     resolution = registered.resolution
@@ -71,7 +74,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         runtime=runtime,
         children=tuple(_with_pods(store, md, c) for c in known),
         versions=tuple(versions),
-        seen=_seen(context, md, runtime),
+        seen=_seen(context, md, runtime, unmade),
         settings=context.pods,
         now=now,
         present=_present(store, md, now),
@@ -79,6 +82,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         told=registered.told,
         alias=registered.alias,
         drift=drifts.observed(md, evidence, registered.others, now),
+        unmade=unmade,
     )
 
 
@@ -117,12 +121,18 @@ def _runtime(store: Store, md: ModelDeployment, format_: ModelFormat | None) -> 
     )
 
 
-def _seen(context: Context, md: ModelDeployment, runtime: Selected | Refused) -> Observations:
+def _seen(
+    context: Context,
+    md: ModelDeployment,
+    runtime: Selected | Refused,
+    unmade: Mapping[str, UnresolvedIndicator],
+) -> Observations:
     """What is known of the canary's indicators by Prometheus; empty without a canary."""
     key = Key(md.kind, md.metadata.namespace, md.metadata.name)
     if md.status.canary is None or md.metadata.deletion_timestamp is not None:
         return context.looks.want(key, None)
-    return context.looks.want(key, wanted_looks(md, runtime, platform_queries(context.store)))
+    platform = platform_queries(context.store)
+    return context.looks.want(key, wanted_looks(md, runtime, platform, unmade))
 
 
 def _children(context: Context, md: ModelDeployment) -> list[Child]:

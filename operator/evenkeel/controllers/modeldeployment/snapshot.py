@@ -18,6 +18,7 @@ from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child
 from evenkeel.serving.pod_template import PodSettings
 from evenkeel.serving.runtime_selection import Selected
+from evenkeel.verdict.indicators import UnresolvedIndicator
 from evenkeel.verdict.judgement import Observations
 
 
@@ -29,7 +30,8 @@ class DeploymentSnapshot:
     seen: what Prometheus said of the canary's indicators; empty while none is judged.
     taken: objects of others that have the names of children. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
-    drift: what is known of the stable revision's.
+    drift: what is known of the stable revision's. unmade: indicators that their templates do not
+    make, and why.
     """
 
     deployment: ModelDeployment
@@ -46,3 +48,4 @@ class DeploymentSnapshot:
     told: Telling | None = None
     alias: Kept | None = None
     drift: Drift = field(default_factory=Drift)
+    unmade: Mapping[str, UnresolvedIndicator] = field(default_factory=dict)

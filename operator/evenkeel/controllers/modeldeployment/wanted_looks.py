@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from types import MappingProxyType
 
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.modeldeployment import ModelDeployment
@@ -31,12 +32,16 @@ from evenkeel.verdict.samples import Unobserved
 
 
 def wanted_looks(
-    md: ModelDeployment, runtime: Selected | Refused, platform: Container[MetricQuery]
+    md: ModelDeployment,
+    runtime: Selected | Refused,
+    platform: Container[MetricQuery],
+    unmade: Mapping[str, UnresolvedIndicator] = MappingProxyType({}),
 ) -> Wanted | None:
     """The trial to look at; None where there is none.
 
     It begins with the trial, since what stable and canary counted before the first step tells
-    what they count in it. platform: the queries of all ClusterServingRuntimes.
+    what they count in it. platform: the queries of all ClusterServingRuntimes. unmade:
+    indicators that their templates do not make.
     """
     canary, stable, analysis = md.status.canary, md.status.stable, judged_by(md)
     if canary is None or stable is None or analysis is None:
@@ -55,7 +60,9 @@ def wanted_looks(
         analysis=analysis,
         begins=begins(canary, md.spec.rollout.warm_up_seconds),
         asked={
-            spec.name: _asked(sourced(spec, metered=metered), sides, platform, alone=alone)
+            spec.name: Unobserved("InvalidIndicator", unmade[spec.name].message)
+            if spec.name in unmade
+            else _asked(sourced(spec, metered=metered), sides, platform, alone=alone)
             for spec in analysis.indicators
         },
         share=canary_share(md, md.status),

@@ -21,4 +21,6 @@ def rollout_healthy(situation: Situation) -> tuple[Observation, ...]:
     if last.outcome == "RolledBack":
         next_ = what_follows(last, situation.md, situation.now)
         message = f"{message}; cause: {last.cause or 'unknown'}; {next_}"
+    if failed := ", ".join(dry.name for dry in last.dry_runs if dry.value == "Fail"):
+        message = f"{message}; on a dry run, would have rolled it back: {failed}"
     return (Observation("RolloutHealthy", status, last.outcome, message),)

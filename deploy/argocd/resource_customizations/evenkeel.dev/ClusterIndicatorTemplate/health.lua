@@ -1,0 +1,2 @@
+-- A template has no status: it is there.
+return { status = "Healthy", message = "" }
