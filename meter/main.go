@@ -1,6 +1,7 @@
 // Command meter stands in front of a model server: it counts requests and what they say.
 //
-// As "meter feedback" it takes the labels of predictions instead.
+// As "meter feedback" it takes the labels of predictions instead, and as "meter load" it finds the rate that a
+// model server carries.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 
 	"evenkeel.dev/meter/internal/config"
 	"evenkeel.dev/meter/internal/feedback"
+	"evenkeel.dev/meter/internal/load"
 	"evenkeel.dev/meter/internal/metrics"
 	"evenkeel.dev/meter/internal/sidecar"
 )
@@ -30,8 +32,10 @@ func main() {
 		measure(ctx)
 	case len(os.Args) == 2 && os.Args[1] == "feedback":
 		takeLabels(ctx)
+	case len(os.Args) == 2 && os.Args[1] == "load":
+		profile(ctx)
 	default:
-		fail(wrong, fmt.Errorf("unknown command %q; there is feedback, and the sidecar has none", os.Args[1:]))
+		fail(wrong, fmt.Errorf("unknown command %q; there are feedback and load, and the sidecar has none", os.Args[1:]))
 	}
 }
 
@@ -54,6 +58,17 @@ func takeLabels(ctx context.Context) {
 		fail(wrong, err)
 	}
 	if err := feedback.Run(ctx, c); err != nil {
+		fail(1, err)
+	}
+}
+
+// profile loads a model server.
+func profile(ctx context.Context) {
+	c, err := load.FromEnvironment(os.Getenv)
+	if err != nil {
+		fail(wrong, err)
+	}
+	if err := load.Run(ctx, c); err != nil {
 		fail(1, err)
 	}
 }

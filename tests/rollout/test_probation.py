@@ -322,7 +322,7 @@ def test_a_restart_at_the_end_waits_for_a_look() -> None:
     w = world()
     w.labels[canary(w)["revision"]] = (400, 200)
     w.pass_time(4000)
-    seen, w._seen = w._seen, lambda md: {}  # type: ignore[method-assign]
+    seen, w._seen = w._seen, lambda *_: {}  # type: ignore[method-assign]
     w.settle()
     assert canary(w)["stage"] == "Probation"
     w._seen = seen  # type: ignore[method-assign]
@@ -334,7 +334,7 @@ def test_a_restart_at_the_end_waits_for_a_look_at_each_indicator() -> None:
     w = world()
     w.labels[canary(w)["revision"]] = (400, 200)
     w.pass_time(4000)
-    seen, w._seen = w._seen, lambda md: _without(seen(md), "labels")  # type: ignore[method-assign]
+    seen, w._seen = w._seen, lambda *of: _without(seen(*of), "labels")  # type: ignore[method-assign]
     w.settle()
     found = canary(w)
     assert (found["stage"], found["reason"]) == ("Probation", "NoData")
