@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -108,6 +109,32 @@ func TestWarmUpRequestsAreNotCounted(t *testing.T) {
 	if _, text := p.get("/metrics"); !strings.Contains(text, want) {
 		t.Errorf("%s is not in\n%s", want, text)
 	}
+}
+
+func TestLargeBodiesAreCountedIfTheyAreWanted(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `{"predictions": [1]}`)
+	}))
+	defer server.Close()
+	profile := filepath.Join(t.TempDir(), "evenkeel-profile.json")
+	content := `{"schema": "evenkeel.dev/profile/v1", "rows": 1, "source": "trainer",
+		"features": [{"name": "a", "type": "numeric", "edges": [], "counts": [1]}]}`
+	if err := os.WriteFile(profile, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "METER_UPSTREAM="+server.Listener.Addr().String(), "METER_PROFILE="+profile,
+		"METER_MAX_BODY_BYTES=33554432", "GOMEMLIMIT=1GiB")
+	wait.Until(t, p.is(http.StatusOK))
+	body := `{"instances": [{"a": 1, "b": "` + strings.Repeat("x", 20<<20) + `"}]}`
+	answer, err := http.Post("http://"+p.traffic+"/score", "application/json", strings.NewReader(body))
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("it was answered %v, %v", answer, err)
+	}
+	wait.Until(t, func() bool {
+		_, text := p.get("/metrics")
+		return !strings.Contains(text, `result="counted",revision="",version=""} 0`)
+	})
 }
 
 func TestItTellsWhetherAnswersAreSigned(t *testing.T) {

@@ -178,6 +178,15 @@ def test_it_is_restricted_and_has_the_resources_that_are_wished() -> None:
     assert containers(made)["meter"]["resources"] == wished
 
 
+@pytest.mark.parametrize(
+    ("max_body_bytes", "memory"),
+    [(0, "256Mi"), (8 << 20, "256Mi"), ((8 << 20) + 1, "257Mi"), (64 << 20, "2048Mi")],
+)
+def test_its_memory_holds_the_largest_bodies(max_body_bytes: int, memory: str) -> None:
+    made = template(monitoring={"maxBodyBytes": max_body_bytes})
+    assert containers(made)["meter"]["resources"]["limits"] == {"memory": memory}
+
+
 def test_the_overlay_reaches_it() -> None:
     own = {"name": "meter", "image": "mirror.test/meter:1", "env": [{"name": "A", "value": "b"}]}
     made = template(podTemplate={"spec": {"containers": [own]}})

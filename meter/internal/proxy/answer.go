@@ -68,17 +68,21 @@ func (a *answer) trailer() http.Header {
 }
 
 // sign puts a feedback token into an answer's header, for which the answer is read before that is sent. One
-// whose length is not known is not: it may be a stream.
+// whose length is not known is not: it may be a stream. Nor is one for whose copy there is no memory left.
 func (c *call) sign(response *http.Response) {
 	if c.proxy.Signer == nil || c.protocol == exchange.GRPC || response.StatusCode/100 != 2 ||
 		response.ContentLength < 0 || response.ContentLength > c.proxy.MaxBody || c.body == nil {
 		return
 	}
-	var read bytes.Buffer
-	_, err := io.Copy(&read, c.answer)
-	rest := io.Reader(&read)
+	// The copy is what is sent, so it must be whole.
+	if !c.answer.kept.Reserve(response.ContentLength) {
+		return
+	}
+	_, err := io.Copy(io.Discard, c.answer)
+	read, _ := c.answer.kept.Bytes()
+	rest := io.Reader(bytes.NewReader(read))
 	if err != nil {
-		rest = io.MultiReader(&read, failing{err})
+		rest = io.MultiReader(rest, failing{err})
 	}
 	response.Body = struct {
 		io.Reader
@@ -106,21 +110,43 @@ func (c *call) token() string {
 	}
 	c.body.mu.Lock()
 	defer c.body.mu.Unlock()
+	size := 0
 	for _, body := range []*watch.Copy{c.body.kept, c.answer.kept} {
-		if _, lost := body.Bytes(); lost != "" {
+		content, lost := body.Bytes()
+		if lost != "" {
 			return ""
 		}
+		size += len(content)
 	}
+	if encoded(c.in.Header) || encoded(c.header) {
+		size = int(min(int64(size)*mostUnpacked, 2*c.proxy.MaxBody))
+	}
+	// Any number of answers may be signed at a time.
+	if !c.proxy.Budget.Take(size * readingCost) {
+		return ""
+	}
+	defer c.proxy.Budget.Give(size * readingCost)
 	code := c.code
 	if c.protocol == exchange.GRPC {
 		code = 0
 	}
 	passed := watch.Passed{Exchange: c.exchange(code), Request: c.body.kept, Response: c.answer.kept}
-	exchanges, err := watch.Exchanges(passed, c.proxy.MaxBody)
+	exchanges, err := watch.Exchanges(passed, min(c.proxy.MaxBody, int64(size)))
 	if err != nil || len(exchanges) != 1 {
 		return ""
 	}
 	return c.proxy.Signer.Token(exchanges[0])
+}
+
+const (
+	// readingCost is how many bytes it takes at most to read one of a body: where its value is.
+	readingCost = 4
+	// mostUnpacked is how many bytes of a packed body become of one, or it is not signed.
+	mostUnpacked = 32
+)
+
+func encoded(header http.Header) bool {
+	return header.Get("Content-Encoding") != "" || header.Get("Grpc-Encoding") != ""
 }
 
 type failing struct{ error }

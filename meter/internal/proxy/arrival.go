@@ -63,27 +63,28 @@ func (c *arriving) waits(buffer []byte) bool {
 	return err == nil && n == len(buffer)
 }
 
-// arrived reads a request's body if all of it is here; false, and nothing is read, if it is not or if nobody knows.
-func arrived(r *http.Request) ([]byte, bool) {
+// arrived reads a request's body if all of it is here. It is nil, and nothing is read, if it is not, if there is
+// none, or if nobody knows.
+func arrived(r *http.Request) []byte {
 	c, known := r.Context().Value(arrivingKey{}).(*arriving)
 	if !known || r.ProtoMajor != 1 {
-		return nil, false
+		return nil
 	}
 	// What was behind a header is behind one only: another request in the same piece has its own.
 	behind := c.behind.Swap(0)
 	if r.ContentLength <= 0 || r.ContentLength > replayBytes || r.Header.Get("Expect") != "" {
-		return nil, false
+		return nil
 	}
 	body := make([]byte, r.ContentLength)
 	if rest := body[min(behind, r.ContentLength):]; len(rest) > 0 && !c.waits(rest) {
-		return nil, false
+		return nil
 	}
 	if n, err := io.ReadFull(r.Body, body); err != nil {
 		r.Body = struct {
 			io.Reader
 			io.Closer
 		}{io.MultiReader(bytes.NewReader(body[:n]), failing{err}), r.Body}
-		return nil, false
+		return nil
 	}
-	return body, true
+	return body
 }

@@ -25,6 +25,8 @@ type call struct {
 	in       *http.Request
 	w        http.ResponseWriter
 
+	// whole is the request's body, nil unless all of it was here.
+	whole  []byte
 	body   *spool
 	answer *answer
 	header http.Header
@@ -53,10 +55,10 @@ func (c *call) spool(out *http.Request) {
 		limit = max(limit, c.proxy.MaxBody)
 	}
 	kept := watch.NewCopy(c.proxy.Budget, limit)
-	if whole, here := arrived(c.in); here {
-		c.body = newWhole(whole, kept)
+	if c.whole != nil {
+		c.body = newWhole(c.whole, kept)
 	} else {
-		c.body = newSpool(c.in.Body, kept)
+		c.body = newSpool(out.Body, kept)
 	}
 	out.GetBody = c.body.open
 	// It cannot fail before anything was read.

@@ -84,16 +84,32 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			r.Header.Del(name)
 		}
 	}
-	c := &call{proxy: p, began: time.Now(), in: r, w: w, protocol: exchange.HTTP}
+	c := &call{proxy: p, began: time.Now(), in: r, w: w, protocol: exchange.HTTP, whole: arrived(r)}
 	if isGRPC(r.Header) {
 		c.protocol = exchange.GRPC
 		c.counted = isCall(r.URL.Path)
 	} else {
 		c.counted = isInference(r)
 	}
+	if r.Header.Get("Expect") != "" {
+		w = continued{w}
+	}
 	c.begin()
 	defer c.end()
 	p.forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
+}
+
+// continued tells a client once that it may go on: net/http's server does when the body is read, as the model
+// server's word to go on makes it.
+type continued struct{ http.ResponseWriter }
+
+// Unwrap is for http.ResponseController.
+func (c continued) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+func (c continued) WriteHeader(code int) {
+	if code != http.StatusContinue {
+		c.ResponseWriter.WriteHeader(code)
+	}
 }
 
 // rewrite leaves a request as the client has sent it.

@@ -504,6 +504,21 @@ func TestAnswersAreSigned(t *testing.T) {
 	m.settle()
 }
 
+func TestAnAnswerPassesUnsignedWhereThereIsNoMemory(t *testing.T) {
+	m := newMeter(t, upstream(t, echo), func(o *proxy.Options) {
+		o.Budget.Take(budget - 1000)
+		o.Signer = signer(func(exchange.Exchange) string { return "signed" })
+	})
+	for size, want := range map[int]string{100: "signed", 400: "", 2000: ""} {
+		body := strings.Repeat("x", size)
+		if answer, got := post(t, m.url+infer, body); got != body || answer.Header.Get(proxy.TokenHeader) != want {
+			t.Errorf("%d bytes: answered %d bytes, %q", size, len(got), answer.Header.Get(proxy.TokenHeader))
+		}
+	}
+	m.budget.Give(budget - 1000)
+	m.settle()
+}
+
 func TestHundredsOfConnections(t *testing.T) {
 	m := newMeter(t, upstream(t, echo))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 300}}

@@ -40,7 +40,7 @@ func newSpool(source io.Reader, kept *watch.Copy) *spool {
 
 // newWhole is a body that is here.
 func newWhole(body []byte, kept *watch.Copy) *spool {
-	kept.Add(body)
+	kept.Adopt(body)
 	s := newSpool(nil, kept)
 	s.whole, s.err = body, io.EOF
 	return s

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/quick"
 )
 
 func gzipped(text string) []byte {
@@ -159,6 +160,41 @@ func TestABodyThatIsOnItsWayIsNotWaitedFor(t *testing.T) {
 		if answered := text(t, client.answer("POST")); answered != "ok" {
 			t.Errorf("answered %q", answered)
 		}
+	}
+}
+
+// However a client's bytes are cut, and whatever its bodies say, the model server gets the same requests.
+func TestCutsDoNotMatter(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		fmt.Fprintf(w, "%s %s", r.URL.Path, body)
+	}))
+	client := dial(t, m.url)
+	property := func(sizes [3]uint16, cuts []uint16) bool {
+		sent, want := "", []string{}
+		for i, size := range sizes {
+			body := strings.Repeat("\r\n\r\nPOST /", int(size%20000)/10+1)[:size%20000]
+			sent += fmt.Sprintf("POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", i, len(body), body)
+			want = append(want, body)
+		}
+		for _, cut := range cuts[:min(len(cuts), 5)] {
+			n := min(int(cut), len(sent))
+			_, _ = io.WriteString(client, sent[:n])
+			sent = sent[n:]
+		}
+		_, _ = io.WriteString(client, sent)
+		for i, body := range want {
+			if text(t, client.answer("POST")) != fmt.Sprintf("/%d %s", i, body) {
+				return false
+			}
+		}
+		return true
+	}
+	if err := quick.Check(property, &quick.Config{MaxCount: 200}); err != nil {
+		t.Error(err)
 	}
 }
 

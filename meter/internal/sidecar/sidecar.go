@@ -19,12 +19,8 @@ import (
 	"evenkeel.dev/meter/internal/watch"
 )
 
-const (
-	// copies of bodies hold at most this, all together.
-	copies = 8 << 20
-	// headerPatience is for a request's header.
-	headerPatience = time.Minute
-)
+// headerPatience is for a request's header.
+const headerPatience = time.Minute
 
 // Watchers look at the bodies of requests and answers. Observer and Signer may be nil.
 type Watchers struct {
@@ -37,7 +33,8 @@ type Watchers struct {
 // Run serves until the context ends and the requests that have come before are answered. The error says why it
 // cannot, or what the model server said to requests that should warm it up.
 func Run(until context.Context, c config.Config, m *metrics.Metrics, watchers Watchers) error {
-	limitMemory(limitFile)
+	largest, copies := bodyLimits(c.MaxBodyBytes, limitMemory(limitFile))
+	c.MaxBodyBytes = largest
 	ctx, stop := context.WithCancelCause(until)
 	defer stop(nil)
 
@@ -47,7 +44,7 @@ func Run(until context.Context, c config.Config, m *metrics.Metrics, watchers Wa
 		warmUp = warmup.New(*c.WarmUp, c.Upstream, c.ReadyPath, server.Problem)
 	}
 	draining := &atomic.Bool{}
-	traffic, queue, err := listen(c, m, watchers, draining)
+	traffic, queue, err := listen(c, m, watchers, watch.NewBudget(copies), draining)
 	if err != nil {
 		return err
 	}
@@ -82,7 +79,7 @@ func Run(until context.Context, c config.Config, m *metrics.Metrics, watchers Wa
 
 // listen opens what requests come to.
 func listen(
-	c config.Config, m *metrics.Metrics, watchers Watchers, draining *atomic.Bool,
+	c config.Config, m *metrics.Metrics, watchers Watchers, budget *watch.Budget, draining *atomic.Bool,
 ) ([]*opened, *watch.Queue, error) {
 	uncounted := watchers.Uncounted
 	if uncounted == nil {
@@ -91,7 +88,7 @@ func listen(
 	observer := stream.Observer{Count: m.Tokens, Next: watchers.Observer}
 	options := proxy.Options{
 		Revision: c.Revision, Version: c.Version, MaxBody: c.MaxBodyBytes, Metrics: m,
-		Budget: watch.NewBudget(copies), Queue: watch.NewQueue(observer, uncounted, c.MaxBodyBytes),
+		Budget: budget, Queue: watch.NewQueue(observer, uncounted, c.MaxBodyBytes),
 		Looked: watchers.Observer != nil || watchers.Signer != nil, Signer: watchers.Signer,
 		Draining: draining.Load,
 	}

@@ -25,10 +25,10 @@ LISTEN = {HTTP: ("METER_LISTEN", "METER_UPSTREAM", 8090)}
 LISTEN |= {GRPC: ("METER_GRPC_LISTEN", "METER_GRPC_UPSTREAM", 8091)}
 """By the port's name the variables of its two ends, and the number unless the pod has a use for
 it."""
-RESOURCES: Mapping[str, Any] = {
-    "requests": {"cpu": "50m", "memory": "32Mi"},
-    "limits": {"memory": "256Mi"},
-}
+REQUESTS: Mapping[str, Any] = {"cpu": "50m", "memory": "32Mi"}
+MEMORY_MIB, BODIES = 256, 32
+"""The container's memory limit, and how many of the largest bodies it must hold: the meter looks at
+none that is larger than its share (meter/internal/sidecar/memory.go)."""
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _HOOKS = ("postStart", "preStop")
 _HANDLERS = ("httpGet", "tcpSocket")
@@ -73,7 +73,9 @@ def container(
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "env": literal_env(told),
-        "resources": dict(RESOURCES) if wanted.resources is None else wanted.resources,
+        "resources": _resources(wanted.max_body_bytes)
+        if wanted.resources is None
+        else wanted.resources,
         "lifecycle": {"preStop": {"sleep": {"seconds": drain_seconds}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {"readOnlyRootFilesystem": True},
@@ -86,6 +88,11 @@ def volumes(md: ModelDeployment, revision: str) -> list[dict[str, Any]]:
     labels = md.spec.monitoring.feedback if md.spec.monitoring is not None else None
     keys = [] if labels is None else [feedback_keys.volume(labels)]
     return [*learned.volumes(md, revision), *keys]
+
+
+def _resources(max_body_bytes: int) -> dict[str, Any]:
+    memory = max(MEMORY_MIB, -(-BODIES * max_body_bytes // 2**20))
+    return {"requests": dict(REQUESTS), "limits": {"memory": f"{memory}Mi"}}
 
 
 def name_taken(spec: Mapping[str, Any]) -> Refused | None:
