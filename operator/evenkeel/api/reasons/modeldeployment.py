@@ -375,6 +375,12 @@ _MONITORING = (
     ),
     Reason("AwaitingReference", ("Monitored",), "Prometheus was not asked yet."),
     Reason(
+        "AwaitingMetrics",
+        ("Monitored",),
+        "Prometheus has no metrics of the meters; no pod has been ready for long enough to be sure "
+        "that it was scraped.",
+    ),
+    Reason(
         "MeterSilent",
         ("Monitored",),
         "Prometheus has no metrics of the meters.",

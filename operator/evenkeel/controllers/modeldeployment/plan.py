@@ -6,6 +6,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import Owned, owned, relabelled, unwanted
 from evenkeel.controllers.modeldeployment.conditions import Situation, observations
+from evenkeel.controllers.modeldeployment.conditions.monitored import awaited
 from evenkeel.controllers.modeldeployment.drift import began
 from evenkeel.controllers.modeldeployment.earlier_life import (
     record,
@@ -94,7 +95,9 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
             *told_once(snapshot),
             *began(md.status, status.monitoring),
         ),
-        requeue_after=_requeue_after(snapshot, rollout, children, status),
+        requeue_after=sooner(
+            _requeue_after(snapshot, rollout, children, status), awaited(situation)
+        ),
         # The first revision follows from the spec alone, and serves at once.
         status_last=md.status.stable is None,
     )
