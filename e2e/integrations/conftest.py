@@ -9,8 +9,7 @@ import pytest
 
 from dev.stack import kubeflow
 from dev.stack.install import Stack
-from e2e.support.world import World
-from e2e.support.world import quiet_afterwards as quiet_afterwards
+from e2e.support.world import World, quiet_afterwards
 
 NAMESPACE = "pricing"
 NAMESPACES = (NAMESPACE, "search", "recommendations", "tumours")

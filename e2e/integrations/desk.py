@@ -4,40 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from e2e.support.pods import pod
 from e2e.support.world import JSON, World
 
 NAME = "desk"
+WAITS = ("python3", "-c", "import time; time.sleep(7200)")
 
 
 def manifest(image: str, *, volumes: tuple[JSON, ...] = (), **container: Any) -> JSON:
-    """It waits, under Pod Security restricted; `container` adds to its container."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": NAME},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 1,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": NAME,
-                    "image": image,
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["python3", "-c", "import time; time.sleep(7200)"],
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                    **container,
-                }
-            ],
-            "volumes": list(volumes),
-        },
-    }
+    """It waits; `container` adds to its container."""
+    waiting = {"image": image, "command": list(WAITS), **container}
+    return pod(NAME, waiting, terminationGracePeriodSeconds=1, volumes=list(volumes))
 
 
 def wait(world: World) -> None:

@@ -15,8 +15,7 @@ import yaml
 from dev.paths import ROOT
 from dev.stack.install import Stack
 from e2e.integrations import desk
-from e2e.integrations.conftest import quiet_afterwards
-from e2e.support.world import World
+from e2e.support.world import World, quiet_afterwards
 
 EXAMPLE = ROOT / "examples" / "metaflow" / "schedule.yaml"
 MANIFESTS = Path(__file__).with_name("manifests")

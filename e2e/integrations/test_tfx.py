@@ -20,8 +20,7 @@ from dev.environment import interpreter
 from dev.paths import ROOT
 from dev.stack.install import Stack
 from e2e.integrations import desk
-from e2e.integrations.conftest import quiet_afterwards
-from e2e.support.world import JSON, World
+from e2e.support.world import JSON, World, quiet_afterwards
 
 EXAMPLE = ROOT / "examples" / "tfx"
 NAMESPACE = "logistics"

@@ -10,7 +10,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.controllers.modeldeployment import drifts
 from evenkeel.controllers.modeldeployment.conditions.drifted import drifted
-from evenkeel.controllers.modeldeployment.conditions.monitored import monitored
+from evenkeel.controllers.modeldeployment.conditions.monitored import awaited, monitored
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.controllers.modeldeployment.drift import Drift, began
 from evenkeel.meta.conditions import Observation
@@ -29,6 +29,7 @@ from evenkeel.outside.meters import (
 from evenkeel.outside.poll import Failure, Sighting
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Pods
+from evenkeel.serving.processes import Process
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -66,6 +67,7 @@ class World:
         self.digest, self.source = "d1", "trainer"
         self.labels = ("0", "1")
         self.seen: Sighting[object] = Sighting(USED)
+        self.pods = Pods(1, 1)
         self.asked: list[int] = []
         self.events: list[str] = []
 
@@ -119,19 +121,22 @@ class World:
             self.reconcile()
 
     def observed(self) -> dict[str, Observation]:
+        situation = self.situation()
+        return {o.type: o for o in (*monitored(situation), *drifted(situation))}
+
+    def situation(self) -> Situation:
         found = self.reconcile()
         md = self.md
-        situation = Situation(
+        return Situation(
             md=md,
             wanted=Refused("X", "not of interest"),
             rollout=RolloutState(md.status.stable, None, (), ()),
-            pods=Pods(),
+            pods=self.pods,
             children=(),
             now=self.now,
             monitoring=found.status,
             meters=found.meters,
         )
-        return {o.type: o for o in (*monitored(situation), *drifted(situation))}
 
 
 def test_the_first_block_is_whole_and_begins_with_the_next_day() -> None:
@@ -315,6 +320,24 @@ def test_monitored_says_how_the_meters_count(seen: MeterSeen, status: str, reaso
     w = World()
     w.seen = Sighting(seen)
     assert w.observed()["Monitored"][1:3] == (status, reason)
+
+
+def test_meters_are_silent_once_pods_have_been_ready_for_a_scrape_and_a_question() -> None:
+    w = World()
+    w.seen = Sighting(MeterSeen())
+    w.pods = Pods(1, 0)
+    assert w.observed()["Monitored"][1:3] == ("Unknown", "AwaitingMetrics")
+    assert awaited(w.situation()) is None, "who knows when one is ready"
+    w.pods = Pods(2, 1, processes=(Process("a", ready=NOW.timestamp()), Process("b")))
+    w.now += timedelta(seconds=119)
+    assert w.observed()["Monitored"][1:3] == ("Unknown", "AwaitingMetrics")
+    assert awaited(w.situation()) == 1.0
+    w.now += timedelta(seconds=1)
+    assert w.observed()["Monitored"][1:3] == ("False", "MeterSilent")
+    assert awaited(w.situation()) is None
+    w.seen = Sighting(USED)
+    w.now -= timedelta(seconds=60)
+    assert awaited(w.situation()) is None
 
 
 def test_monitored_says_why_prometheus_cannot_be_asked() -> None:

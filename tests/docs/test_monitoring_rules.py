@@ -33,6 +33,25 @@ def test_each_rule_can_be_parsed(rule: dict[str, Any]) -> None:
     assert rule["annotations"]["summary"]
 
 
+@pytest.mark.parametrize(
+    ("codes", "bad"),
+    [
+        (["200", "304", "400", "404", "422", "429", "499"], False),
+        (["500", "502", "503", "504"], True),
+        # OK, Cancelled, InvalidArgument, NotFound, AlreadyExists, PermissionDenied,
+        # ResourceExhausted, FailedPrecondition, Aborted, OutOfRange, Unauthenticated
+        (["0", "1", "3", "5", "6", "7", "8", "9", "10", "11", "16"], False),
+        # Unknown, DeadlineExceeded, Unimplemented, Internal, Unavailable, DataLoss
+        (["2", "4", "12", "13", "14", "15"], True),
+    ],
+)
+def test_people_are_called_for_what_is_the_servers_fault(codes: list[str], bad: bool) -> None:
+    expr = next(rule["expr"] for rule in RULES if rule["alert"] == "ModelErrors")
+    (pattern,) = re.findall(r'code=~"([^"]+)"', expr)
+    # Prometheus anchors it.
+    assert {code: bool(re.fullmatch(pattern, code)) for code in codes} == dict.fromkeys(codes, bad)
+
+
 def test_all_metrics_are_told_by_some_rule() -> None:
     told = {name for rule in RULES for name in re.findall(r"evenkeel_\w+", rule["expr"])}
     assert told == METRICS

@@ -134,6 +134,7 @@ def test_a_version_denied_during_its_trial_goes_back() -> None:
             "metadata": {"name": "fraud", "namespace": "shop", "uid": "u"},
             "spec": {"model": {"version": "v2"}},
             "status": {
+                "observedGeneration": 1,
                 "stable": {"revision": "fraud-1", "version": "v1", "uri": "pvc://m/v1"},
                 "canary": {
                     "revision": "fraud-2",

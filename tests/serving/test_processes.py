@@ -25,8 +25,10 @@ def one(
 
 
 def test_a_process_has_its_start() -> None:
-    found = one({"conditions": [{"type": "Ready", "status": "True"}]}, state=RUNNING)
-    assert (found.started, found.ready, found.crashes) == (1769850000.0, True, 0)
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-31T09:00:30Z"}
+    found = one({"conditions": [ready]}, state=RUNNING)
+    assert (found.started, found.ready, found.crashes) == (1769850000.0, 1769850030.0, 0)
+    assert one({"conditions": [{**ready, "status": "False"}]}, state=RUNNING).ready is None
     assert one().started is None, "not started yet"
 
 
@@ -98,6 +100,7 @@ def test_pods_that_are_taken_away(reason: str, message: str, crashes: int) -> No
 def test_the_latest_end_speaks() -> None:
     early = Process("a", crashes=1, ended=1.0, last_words="exit code 1: early")
     late = Process("b", crashes=2, ended=2.0, last_words="exit code 3: late")
-    pods = Pods(processes=(late, early, Process("c")))
+    pods = Pods(processes=(late, early, Process("c", ready=9.0), Process("d", ready=7.0)))
+    assert (pods.ready_since, Pods().ready_since) == (7.0, None)
     assert (pods.crashes, pods.last_words) == (3, "exit code 3: late")
     assert Pods().last_words == ""

@@ -118,3 +118,12 @@ def test_a_strategy_makes_what_it_keeps_and_watches(field: str, weight: int) -> 
         revision = each["metadata"]["labels"].get("evenkeel.dev/revision", "")
         assert strategy.keeps(each["kind"], revision)
     assert {m["kind"] for m in made} == {w.type.kind for w in strategy.watches}
+
+
+@pytest.mark.parametrize("weight", [0, 99, 100])
+def test_who_passes_a_gateway_by_stays_with_stable_unless_it_gets_nothing(weight: int) -> None:
+    divided = Division(REVISION, "fraud-2", weight)
+    made = STRATEGIES["gateway"].objects(model_deployment(traffic=GATEWAY), PORTS, divided)
+    service = next(m for m in made if m["metadata"]["name"] == "fraud" and m["kind"] == "Service")
+    reached = service["spec"]["selector"]["evenkeel.dev/revision"]
+    assert reached == divided.undivided == ("fraud-2" if weight == 100 else REVISION)

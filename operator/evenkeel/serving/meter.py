@@ -17,7 +17,16 @@ from evenkeel.pods.expansion import literal_env
 from evenkeel.serving import feedback_keys, learned, warm_up
 from evenkeel.serving.model_files import ModelFiles
 from evenkeel.serving.model_source import Target
-from evenkeel.serving.ports import GRPC, HTTP, METER, METRICS, MODEL, free_port, port_number
+from evenkeel.serving.ports import (
+    GRPC,
+    HTTP,
+    METER,
+    METRICS,
+    MODEL,
+    free_port,
+    port_number,
+    scraped_at,
+)
 
 NAME = METER
 ADMIN_PORT = 8092
@@ -138,12 +147,7 @@ def scrape_annotations(spec: dict[str, Any], runtime: ServingRuntimeSpec) -> dic
     """Those for Prometheus' pod discovery; None without the container."""
     if all(one.get("name") != NAME for one in spec["containers"]):
         return None
-    number = port_number(spec, _metrics_port(runtime))
-    return {
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(number),
-        "prometheus.io/path": "/metrics",
-    }
+    return scraped_at(port_number(spec, _metrics_port(runtime)), "/metrics")
 
 
 def _runtime_metrics(spec: dict[str, Any], runtime: ServingRuntimeSpec) -> dict[str, str]:

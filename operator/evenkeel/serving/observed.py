@@ -48,6 +48,11 @@ class Pods:
         ended = [p for p in self.processes if p.last_words]
         return max(ended, key=lambda p: p.ended or 0.0).last_words if ended else ""
 
+    @property
+    def ready_since(self) -> float | None:
+        """Unix time in seconds since when some pod has been ready; None if none is, or unknown."""
+        return min((p.ready for p in self.processes if p.ready is not None), default=None)
+
     def explain(self, text: str) -> str:
         """The text about them, with their diagnosis."""
         return f"{text.rstrip('.')}: {self.diagnosis}" if self.diagnosis else text

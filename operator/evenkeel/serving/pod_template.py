@@ -22,7 +22,7 @@ from evenkeel.serving.artifact_download import downloaded
 from evenkeel.serving.model_files import ModelFiles, model_files
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.placeholders import fill, unknown
-from evenkeel.serving.ports import HTTP, port_number
+from evenkeel.serving.ports import HTTP, port_number, scraped_at
 
 APP = "app.kubernetes.io/name"
 _MODEL_SERVERS = ("model", "kserve-container")
@@ -356,14 +356,9 @@ def _with_readiness(container: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scrape(runtime: ServingRuntimeSpec, spec: dict[str, Any]) -> dict[str, str]:
-    """The customary annotations for Prometheus' pod discovery."""
     if runtime.metrics is None:
         return {}
     number = port_number(spec, runtime.metrics.port)
     if number is None:
         number = port_number(spec, HTTP)
-    return {
-        "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(number),
-        "prometheus.io/path": runtime.metrics.path,
-    }
+    return scraped_at(number, runtime.metrics.path)

@@ -53,6 +53,15 @@ def port_number(pod_spec: dict[str, Any], name: str) -> int | None:
     )
 
 
+def scraped_at(number: int | None, path: str) -> dict[str, str]:
+    """The customary annotations for Prometheus' pod discovery."""
+    return {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(number),
+        "prometheus.io/path": path,
+    }
+
+
 def free_port(pod_spec: dict[str, Any], first: int) -> int:
     """The first number from `first` on that no container of the pod has a port of."""
     everyone = [*pod_spec["containers"], *pod_spec.get("initContainers", ())]

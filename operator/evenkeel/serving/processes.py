@@ -23,7 +23,8 @@ OVERDUE = 300.0
 class Process(NamedTuple):
     """One pod's model server.
 
-    started: Unix time in seconds at which the present process began, if it runs. crashes: how many
+    started: Unix time in seconds at which the present process began, if it runs. ready: the same
+    of when the pod became ready, if it is. crashes: how many
     of the pod's processes ended by their own fault: an exit, a kill for memory, a failed liveness
     probe, more than the pod's own limits; not an eviction for others' sake, a preemption, a node
     that went, or a deletion. ended, last_words: of the latest such end. leaving: the pod is going.
@@ -31,7 +32,7 @@ class Process(NamedTuple):
 
     pod: str
     started: float | None = None
-    ready: bool = False
+    ready: float | None = None
     leaving: bool = False
     restarts: int = 0
     crashes: int = 0
@@ -66,16 +67,19 @@ def _process(pod: Json) -> Process:
     return Process(
         pod=meta["name"],
         started=_unix((state.get("running") or {}).get("startedAt")),
-        ready=any(
-            c.get("type") == "Ready" and c.get("status") == "True"
-            for c in status.get("conditions") or ()
-        ),
+        ready=_ready(status),
         leaving=leaving,
         restarts=restarts,
         crashes=crashes,
         ended=_unix(end.get("finishedAt")) if crashes else None,
         last_words=words if crashes else "",
     )
+
+
+def _ready(status: Json) -> float | None:
+    conditions = status.get("conditions") or ()
+    ready = [c for c in conditions if c.get("type") == "Ready" and c.get("status") == "True"]
+    return _unix(ready[0].get("lastTransitionTime")) if ready else None
 
 
 def _server(pod: Json, status: Json) -> Json:

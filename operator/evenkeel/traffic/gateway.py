@@ -86,10 +86,9 @@ def _words(conditions: list[Mapping[str, Any]]) -> str:
 
 
 def _objects(md: ModelDeployment, ports: Ports, division: Division) -> list[Manifest]:
-    """Clients inside the cluster, which pass the Gateway by, stay with the stable revision."""
-    rescued = division.canary if division.weight == 100 else None
+    """Clients inside the cluster, which pass the Gateway by, stay with one revision."""
     return [
-        model_service(md, ports, rescued or division.stable),
+        model_service(md, ports, division.undivided),
         *(revision_service(md, revision, ports) for revision in division.revisions),
         http_route(md, division),
     ]

@@ -30,6 +30,11 @@ class Division(NamedTuple):
         """The revisions that exist: stable first."""
         return (self.stable,) if self.canary is None else (self.stable, self.canary)
 
+    @property
+    def undivided(self) -> str:
+        """The revision for who knows of no shares: stable, unless it gets no requests."""
+        return self.canary if self.canary is not None and self.weight == 100 else self.stable
+
 
 def by_weight(weight: int, canary: int, stable: int) -> float:
     """The canary's share of the requests where they are divided by weight, in percent."""

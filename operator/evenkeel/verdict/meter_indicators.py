@@ -1,7 +1,9 @@
 """Indicators that the meter counts in front of each model server, whatever that is.
 
-As at gateways, answers of 400 and above are bad, of gRPC all but 0. The codes 200 and 0 are there
-from the start, so good requests are never missing. Bounds are those of its histograms.
+As at gateways, answers of 400 and above are bad, of gRPC all but 0: clients do send invalid
+requests, but to both revisions alike, and a new model that rejects what the old one takes is worse.
+People are called for the server's faults alone (docs/monitoring-rules.yaml). The codes 200 and 0
+are there from the start, so good requests are never missing. Bounds are those of its histograms.
 
 Labels are counted by the server for labels, all revisions' by one. Its processes are told apart by
 a label of their own, since one may begin in the former one's pod; a count of no revision, which

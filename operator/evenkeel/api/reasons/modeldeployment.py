@@ -418,6 +418,12 @@ _MONITORING = (
         "Have the trainer write it, or wait; `monitoring.profile.learn` says how long.",
     ),
     Reason(
+        "AwaitingMetrics",
+        ("Monitored",),
+        "Prometheus has no metrics of the meters; no pod has been ready for long enough to be sure "
+        "that it was scraped.",
+    ),
+    Reason(
         "MeterSilent",
         ("Monitored",),
         "Prometheus has no metrics of the meters.",

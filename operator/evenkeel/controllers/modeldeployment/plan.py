@@ -5,8 +5,12 @@ from __future__ import annotations
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import Owned, owned, relabelled, unwanted
-from evenkeel.controllers.modeldeployment.conditions import Situation, observations
-from evenkeel.controllers.modeldeployment.conditions.labels_ready import awaited
+from evenkeel.controllers.modeldeployment.conditions import (
+    Situation,
+    labels_ready,
+    monitored,
+    observations,
+)
 from evenkeel.controllers.modeldeployment.drift import began
 from evenkeel.controllers.modeldeployment.earlier_life import (
     record,
@@ -96,7 +100,9 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
             *told_once(snapshot),
             *began(md.status, status.monitoring),
         ),
-        requeue_after=_requeue_after(snapshot, rollout, children, status),
+        requeue_after=sooner(
+            _requeue_after(snapshot, rollout, children, status), monitored.awaited(situation)
+        ),
         # The first revision follows from the spec alone, and serves at once.
         status_last=md.status.stable is None,
     )
@@ -114,7 +120,7 @@ def _requeue_after(
         children.requeue_after,
         looked_at_again(snapshot),
         snapshot.drift.due,
-        awaited(feedback_pods(snapshot.children), snapshot.now.timestamp()) or None,
+        labels_ready.awaited(feedback_pods(snapshot.children), snapshot.now.timestamp()) or None,
         asked_again(snapshot.told, snapshot.alias, snapshot.deployment.status, status),
     )
 

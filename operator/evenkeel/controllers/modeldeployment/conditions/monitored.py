@@ -11,6 +11,8 @@ from evenkeel.serving import learned
 from evenkeel.serving.model_files import is_in_image
 
 TYPE = "Monitored"
+HEARD_AFTER = 120.0
+"""Seconds of readiness after which Prometheus has scraped a meter and was asked: a minute each."""
 _UNCOUNTED = {
     "mismatched": (
         "ProfileMismatched",
@@ -61,12 +63,33 @@ def monitored(situation: Situation) -> tuple[Observation, ...]:
         return (Observation(TYPE, "Unknown", failure.reason, failure.message),)
     seen = sighting.answer if sighting is not None else None
     if isinstance(seen, MeterSeen):
+        if not seen.state and (message := _unheard(situation)):
+            return (Observation(TYPE, "Unknown", "AwaitingMetrics", message),)
         return (_of(seen, md.spec.monitoring),)
     known = find(md.status.conditions, TYPE)
     if known is not None and known.reason != "AwaitingMeter":
         # A process that has just begun to lead knows nothing better yet.
         return (known.observation,)
     return (Observation(TYPE, "Unknown", "AwaitingReference", "Prometheus is being asked"),)
+
+
+def awaited(situation: Situation) -> float | None:
+    """Seconds until silent meters are said to be so; None if nothing is to come by itself."""
+    seen = situation.meters.answer if situation.meters is not None else None
+    since = situation.pods.ready_since
+    if not isinstance(seen, MeterSeen) or seen.state or since is None:
+        return None
+    left = since + HEARD_AFTER - situation.now.timestamp()
+    return left if left > 0 else None
+
+
+def _unheard(situation: Situation) -> str:
+    """Why Prometheus cannot have anything yet; empty if it should have."""
+    if not situation.pods.ready:
+        return "no pod is ready to be scraped"
+    if awaited(situation) is not None:
+        return "the pods have just become ready; Prometheus is asked again in a minute"
+    return ""
 
 
 def _of(seen: MeterSeen, monitoring: Monitoring) -> Observation:
