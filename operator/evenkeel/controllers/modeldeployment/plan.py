@@ -7,8 +7,6 @@ from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.children import Owned, owned, relabelled, unwanted
 from evenkeel.controllers.modeldeployment.conditions import (
     Situation,
-    labels_ready,
-    monitored,
     observations,
 )
 from evenkeel.controllers.modeldeployment.drift import began
@@ -101,7 +99,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
             *began(md.status, status.monitoring),
         ),
         requeue_after=sooner(
-            _requeue_after(snapshot, rollout, children, status), monitored.awaited(situation)
+            _requeue_after(snapshot, rollout, children, status), scrape_awaited(situation)
         ),
         # The first revision follows from the spec alone, and serves at once.
         status_last=md.status.stable is None,
@@ -120,7 +118,7 @@ def _requeue_after(
         children.requeue_after,
         looked_at_again(snapshot),
         snapshot.drift.due,
-        labels_ready.awaited(feedback_pods(snapshot.children), snapshot.now.timestamp()) or None,
+        keys_awaited(feedback_pods(snapshot.children), snapshot.now.timestamp()) or None,
         asked_again(snapshot.told, snapshot.alias, snapshot.deployment.status, status),
     )
 
