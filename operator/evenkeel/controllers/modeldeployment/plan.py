@@ -9,6 +9,8 @@ from evenkeel.controllers.modeldeployment.conditions import (
     Situation,
     observations,
 )
+from evenkeel.controllers.modeldeployment.conditions.labels_ready import awaited as keys_awaited
+from evenkeel.controllers.modeldeployment.conditions.monitored import awaited as scrape_awaited
 from evenkeel.controllers.modeldeployment.drift import began
 from evenkeel.controllers.modeldeployment.earlier_life import (
     record,
