@@ -193,7 +193,7 @@ BAD = [
     Bad("path with a space", SR, "warmUp: {path: '/a b'}", "begins with / and has no spaces"),
     Bad("profile elsewhere", MD, "monitoring: {profile: {file: ../p}}", "stays in it"),
     Bad("profile of the root", MD, "monitoring: {profile: {file: /p}}", "stays in it"),
-    Bad("short blocks", MD, "monitoring: {detection: {blockSeconds: 60}}", "or equal to 300"),
+    Bad("short blocks", MD, "monitoring: {detection: {blockSeconds: 9}}", "or equal to 10"),
     Bad(
         "no tolerance", MD, "monitoring: {detection: {tolerance: '0'}}", "write a share above 0 and"
     ),

@@ -300,6 +300,18 @@ def test_the_stable_revisions_pods_are_asked_for() -> None:
     assert (question.namespace, question.pods[:8]) == ("shop", "fraud-1-")
 
 
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_time_that_a_wrong_clock_wrote_does_not_stop_it(until: str) -> None:
+    w = World()
+    w.begin()
+    w.days(2)
+    w.status["monitoring"]["until"] = until
+    w.days(9)
+    for _ in range(9):
+        w.reconcile()
+    assert w.status["monitoring"]["until"] == timestamp(w.now.replace(hour=0))
+
+
 def test_labels_that_no_meter_writes_make_the_block_void() -> None:
     w = World()
     w.begin()

@@ -51,7 +51,8 @@ def begun(md: ModelDeployment, now: datetime) -> MonitoringStatus | None:
         return None
     seconds = wanted.detection.block_seconds
     terms = digest(wanted.detection.model_dump_json())
-    if known is None or (known.revision, known.terms) != (watched.revision, terms):
+    same = known is not None and (known.revision, known.terms) == (watched.revision, terms)
+    if known is None or not same or windows.ahead(known.until, seconds, now):
         until = windows.aligned(now, seconds)
         return MonitoringStatus(revision=watched.revision, terms=terms, until=until)
     missed = windows.too_old(known.until, seconds, now)
