@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -75,8 +76,15 @@ class World:
             {"metadata": meta, "spec": spec, "status": self.status}
         )
 
-    def reconcile(self, *, crash: bool = False) -> Drift:
-        """Crash: the operator dies before it writes the status."""
+    def answer(self, end: int) -> Sighting[object]:
+        """What Prometheus says of the block that ends then."""
+        return Sighting(counts(end, *self.rows, digest=self.digest, labels=self.labels))
+
+    def reconcile(
+        self, *, crash: bool = False, brings: Callable[[int], Sighting[object]] | None = None
+    ) -> Drift:
+        """Crash: the operator dies before it writes the status. brings: what is known of the block
+        instead of the answer."""
         md = self.md
         evidence = drifts.begun(md, self.now)
         polls = drifts.polls(md, evidence, self.now)
@@ -87,8 +95,7 @@ class World:
             question = polls[BLOCK].question
             assert isinstance(question, BlockQuestion)
             self.asked.append(question.end)
-            answer = counts(question.end, *self.rows, digest=self.digest, labels=self.labels)
-            sightings[BLOCK] = Sighting(answer)
+            sightings[BLOCK] = (brings or self.answer)(question.end)
         found = drifts.observed(md, evidence, sightings, self.now)
         if not crash:
             self.events += [e.message for e in began(md.status, found.status)]
@@ -184,6 +191,42 @@ def test_a_crash_counts_no_block_twice_and_a_pause_loses_none(
             w.reconcile()
         plain.days(pause)
     plain.reconcile()
+    assert w.status == plain.status
+
+
+class Changing(World):
+    """Each block has other rows."""
+
+    def answer(self, end: int) -> Sighting[object]:
+        share = 1 + end // 86400 % 7
+        return Sighting(counts(end, 250 * share, 2000 - 250 * share))
+
+
+LOST: Sighting[object] = Sighting()
+DOWN: Sighting[object] = Sighting(None, failure=Failure("SourceUnavailable", "down", NOW))
+FAULTS: dict[str, Callable[[World], Drift]] = {
+    "answered": lambda w: w.reconcile(),
+    "crashed": lambda w: w.reconcile(crash=True),
+    "lost": lambda w: w.reconcile(brings=lambda end: LOST),
+    "down": lambda w: w.reconcile(brings=lambda end: DOWN),
+    "of the block before": lambda w: w.reconcile(brings=lambda end: w.answer(end - 86400)),
+    "of the block after": lambda w: w.reconcile(brings=lambda end: w.answer(end + 86400)),
+}
+
+
+@given(st.lists(st.sampled_from([*FAULTS]), max_size=30), st.integers(1, 7))
+def test_whatever_happens_between_the_blocks_the_evidence_is_that_of_a_straight_run(
+    steps: list[str], days: int
+) -> None:
+    w, plain = Changing(), Changing()
+    w.begin()
+    plain.begin()
+    plain.days(days)
+    w.now += days * DAY
+    for step in steps:
+        FAULTS[step](w)
+    for _ in range(days):
+        w.reconcile()
     assert w.status == plain.status
 
 
