@@ -33,9 +33,6 @@ from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.rollout.probation import serving
 from evenkeel.verdict.indicators import pods
 
-NAME = 256
-"""Characters of a name in the status."""
-LOST = "; what was kept of earlier blocks cannot be read, so the evidence began anew"
 AGAIN = 60.0
 """Seconds from one question to the next."""
 
@@ -51,10 +48,12 @@ def begun(md: ModelDeployment, now: datetime) -> MonitoringStatus | None:
         return None
     seconds = wanted.detection.block_seconds
     terms = digest(wanted.detection.model_dump_json())
-    same = known is not None and (known.revision, known.terms) == (watched.revision, terms)
-    if known is None or not same or windows.ahead(known.until, seconds, now):
+    if known is None or (known.revision, known.terms) != (watched.revision, terms):
         until = windows.aligned(now, seconds)
         return MonitoringStatus(revision=watched.revision, terms=terms, until=until)
+    if windows.ahead(known.until, seconds, now):
+        until = windows.aligned(now, seconds)
+        return MonitoringStatus(revision=known.revision, terms=known.terms, until=until)
     missed = windows.too_old(known.until, seconds, now)
     if not missed:
         return known
@@ -90,21 +89,23 @@ def folded(
     until = windows.time_text(seen.end)
     if seen.void:
         return _void(known, until, seen.void)
+    settings, columns = _settings(wanted.detection), _columns(seen)
     try:
-        settings, columns = _settings(wanted.detection), _columns(seen)
         before = _resumed(known, seen, columns, settings)
         after = before.fold(Block(_rows(seen)))
     except ValueError as error:
         return _void(known, until, str(error))
     fresh = known.reference is not None and known.reference.digest != seen.digest
-    lost = known.evidence and not fresh and not before.blocks
+    lost = ""
+    if known.evidence and not fresh and not before.blocks:
+        lost = "; what was kept of earlier blocks cannot be read, so the evidence began anew"
     return known.model_copy(
         update={
             "reference": ReferenceStatus(digest=seen.digest, rows=_reference_rows(columns)),
             "until": until,
             "blocks": 1 if fresh else known.blocks + 1,
             "void": after.void - before.void + (0 if fresh else known.void),
-            "message": _told(before, after, until, settings) + (LOST if lost else ""),
+            "message": _told(before, after, until, settings) + lost,
             "groups": tuple(_groups(after.groups, () if fresh else known.groups, until)),
             "evidence": after.to_text(),
         }
@@ -165,7 +166,7 @@ def _columns(seen: BlockCounts) -> tuple[Column, ...]:
 
 
 def _place(one: Bin) -> tuple[bool, int, str]:
-    number = one.label.isascii() and one.label.isdigit()
+    number = one.label.isascii() and one.label.isdigit() and len(one.label) < 10
     return (not number, int(one.label) if number else 0, one.label)
 
 
@@ -221,7 +222,7 @@ def _feature(one: FeatureState) -> FeatureStatus:
     )
     return FeatureStatus(
         kind="Feature" if one.kind == "feature" else "Prediction",
-        name=one_line(one.name, NAME),
+        name=one_line(one.name, 256),
         distance=_number(one.distance),
         bins=tuple(bins),
     )
