@@ -109,7 +109,7 @@ async def test_restarts_and_lost_answers_leave_the_very_same_evidence(
     m.fault = every_third
     for blocks in range(1, 6):
         async with w.operator():
-            await until(lambda: monitoring(w)["blocks"] >= blocks)  # noqa: B023
+            await until(lambda: monitoring(w)["blocks"] >= blocks, seconds=180)  # noqa: B023
     assert evidence(w, "elec") == plain
     async with w.operator():
         await until(lambda: w.ns.all("TrainingRun"))
