@@ -109,7 +109,7 @@ async def test_restarts_and_lost_answers_leave_the_very_same_evidence(
     m.fault = every_third
     for blocks in range(1, 6):
         async with w.operator():
-            await until(lambda: monitoring(w)["blocks"] >= blocks)  # noqa: B023
+            await until(lambda: monitoring(w)["blocks"] >= blocks, seconds=180)  # noqa: B023
     assert evidence(w, "elec") == plain
     async with w.operator():
         await until(lambda: w.ns.all("TrainingRun"))
@@ -149,10 +149,10 @@ async def test_killed_before_or_after_any_write_no_block_is_lost_and_no_run_is_t
 
     running = asyncio.create_task(keep_running())
     try:
-        await until(lambda: monitoring(w)["blocks"] == 5, seconds=300)
-        await until(lambda: w.ns.all("Job"), "the training", 300)
+        await until(lambda: monitoring(w)["blocks"] == 5, seconds=600)
+        await until(lambda: w.ns.all("Job"), "the training", 600)
         armed = False
-        await until(lambda: w.ns.status("retrain", "RetrainSchedule").get("active"), seconds=300)
+        await until(lambda: w.ns.status("retrain", "RetrainSchedule").get("active"), seconds=600)
     finally:
         running.cancel()
         armed = False

@@ -142,6 +142,8 @@ async def test_a_block_that_cannot_be_asked_about_is_asked_again(
         await until(lambda: w.ns.condition("elec", "Monitored")["reason"] == reason)
         assert (monitoring(w)["blocks"], monitoring(w)["until"]) == (1, day_text(1))
         m.fault = lambda query, at: None
+    # Another process asks at once, however long the pauses after failures have become.
+    async with w.operator():
         await until(lambda: w.ns.condition("elec", "Monitored")["reason"] == "Counting")
         await until(lambda: monitoring(w)["blocks"] == 2)
     assert (monitoring(w)["void"], drifted(w)["reason"]) == (0, "NoDrift")

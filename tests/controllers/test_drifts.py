@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,8 +82,16 @@ class World:
             {"metadata": meta, "spec": spec, "status": self.status}
         )
 
-    def reconcile(self, *, crash: bool = False) -> Drift:
-        """Crash: the operator dies before it writes the status."""
+    def answer(self, end: int) -> Sighting[object]:
+        """What Prometheus says of the block that ends then."""
+        said = counts(end, *self.rows, digest=self.digest, labels=self.labels, source=self.source)
+        return Sighting(said)
+
+    def reconcile(
+        self, *, crash: bool = False, brings: Callable[[int], Sighting[object]] | None = None
+    ) -> Drift:
+        """Crash: the operator dies before it writes the status. brings: what is known of the block
+        instead of the answer."""
         md = self.md
         evidence = drifts.begun(md, self.now)
         polls = drifts.polls(md, evidence, self.now)
@@ -93,14 +102,7 @@ class World:
             question = polls[BLOCK].question
             assert isinstance(question, BlockQuestion)
             self.asked.append(question.end)
-            answer = counts(
-                question.end,
-                *self.rows,
-                digest=self.digest,
-                labels=self.labels,
-                source=self.source,
-            )
-            sightings[BLOCK] = Sighting(answer)
+            sightings[BLOCK] = (brings or self.answer)(question.end)
         found = drifts.observed(md, evidence, sightings, self.now)
         if not crash:
             self.events += [e.message for e in began(md.status, found.status)]
@@ -209,6 +211,42 @@ def test_a_crash_counts_no_block_twice_and_a_pause_loses_none(
             w.reconcile()
         plain.days(pause)
     plain.reconcile()
+    assert w.status == plain.status
+
+
+class Changing(World):
+    """Each block has other rows."""
+
+    def answer(self, end: int) -> Sighting[object]:
+        share = 1 + end // 86400 % 7
+        return Sighting(counts(end, 250 * share, 2000 - 250 * share))
+
+
+LOST: Sighting[object] = Sighting()
+DOWN: Sighting[object] = Sighting(None, failure=Failure("SourceUnavailable", "down", NOW))
+FAULTS: dict[str, Callable[[World], Drift]] = {
+    "answered": lambda w: w.reconcile(),
+    "crashed": lambda w: w.reconcile(crash=True),
+    "lost": lambda w: w.reconcile(brings=lambda end: LOST),
+    "down": lambda w: w.reconcile(brings=lambda end: DOWN),
+    "of the block before": lambda w: w.reconcile(brings=lambda end: w.answer(end - 86400)),
+    "of the block after": lambda w: w.reconcile(brings=lambda end: w.answer(end + 86400)),
+}
+
+
+@given(st.lists(st.sampled_from([*FAULTS]), max_size=30), st.integers(1, 7))
+def test_whatever_happens_between_the_blocks_the_evidence_is_that_of_a_straight_run(
+    steps: list[str], days: int
+) -> None:
+    w, plain = Changing(), Changing()
+    w.begin()
+    plain.begin()
+    plain.days(days)
+    w.now += days * DAY
+    for step in steps:
+        FAULTS[step](w)
+    for _ in range(days):
+        w.reconcile()
     assert w.status == plain.status
 
 
@@ -378,6 +416,18 @@ def test_the_stable_revisions_pods_are_asked_for() -> None:
     question = polls[METER].question
     assert isinstance(question, MeterQuestion)
     assert (question.namespace, question.pods[:8]) == ("shop", "fraud-1-")
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_time_that_a_wrong_clock_wrote_does_not_stop_it(until: str) -> None:
+    w = World()
+    w.begin()
+    w.days(2)
+    w.status["monitoring"]["until"] = until
+    w.days(9)
+    for _ in range(9):
+        w.reconcile()
+    assert w.status["monitoring"]["until"] == timestamp(w.now.replace(hour=0))
 
 
 def test_labels_that_no_meter_writes_make_the_block_void() -> None:

@@ -36,6 +36,12 @@ def too_old(until: str, seconds: int, now: datetime) -> int:
     return max(0, (now - BEHIND - parse(until)) // timedelta(seconds=seconds))
 
 
+def ahead(until: str, seconds: int, now: datetime) -> bool:
+    """Whether that time is further ahead than clocks are apart: written by a clock that was wrong,
+    or by hand, and no window would be asked about for long."""
+    return parse(until) - now > timedelta(seconds=2 * seconds)
+
+
 def later(until: str, number: int, seconds: int) -> str:
     """The time so many windows later."""
     return timestamp(parse(until) + number * timedelta(seconds=seconds))

@@ -33,9 +33,6 @@ from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.rollout.probation import serving
 from evenkeel.verdict.indicators import pods
 
-NAME = 256
-"""Characters of a name in the status."""
-LOST = "; what was kept of earlier blocks cannot be read, so the evidence began anew"
 AGAIN = 60
 """Seconds from one question to the next, or a block if that is shorter."""
 
@@ -54,6 +51,9 @@ def begun(md: ModelDeployment, now: datetime) -> MonitoringStatus | None:
     if known is None or (known.revision, known.terms) != (watched.revision, terms):
         until = windows.aligned(now, seconds)
         return MonitoringStatus(revision=watched.revision, terms=terms, until=until)
+    if windows.ahead(known.until, seconds, now):
+        until = windows.aligned(now, seconds)
+        return MonitoringStatus(revision=known.revision, terms=known.terms, until=until)
     missed = windows.too_old(known.until, seconds, now)
     if not missed:
         return known
@@ -90,14 +90,16 @@ def folded(
     until = windows.time_text(seen.end)
     if seen.void:
         return _void(known, until, seen.void)
+    settings, columns = _settings(wanted.detection), _columns(seen)
     try:
-        settings, columns = _settings(wanted.detection), _columns(seen)
         before = _resumed(known, seen, columns, settings)
         after = before.fold(Block(_rows(seen)))
     except ValueError as error:
         return _void(known, until, str(error))
     fresh = known.reference is not None and known.reference.digest != seen.digest
-    lost = known.evidence and not fresh and not before.blocks
+    lost = ""
+    if known.evidence and not fresh and not before.blocks:
+        lost = "; what was kept of earlier blocks cannot be read, so the evidence began anew"
     return known.model_copy(
         update={
             "reference": ReferenceStatus(
@@ -108,7 +110,7 @@ def folded(
             "until": until,
             "blocks": 1 if fresh else known.blocks + 1,
             "void": after.void - before.void + (0 if fresh else known.void),
-            "message": _told(before, after, until, settings) + (LOST if lost else ""),
+            "message": _told(before, after, until, settings) + lost,
             "groups": tuple(_groups(after.groups, () if fresh else known.groups, until)),
             "evidence": after.to_text(),
         }
@@ -170,7 +172,7 @@ def _columns(seen: BlockCounts) -> tuple[Column, ...]:
 
 
 def _place(one: Bin) -> tuple[bool, int, str]:
-    number = one.label.isascii() and one.label.isdigit()
+    number = one.label.isascii() and one.label.isdigit() and len(one.label) < 10
     return (not number, int(one.label) if number else 0, one.label)
 
 
@@ -226,7 +228,7 @@ def _feature(one: FeatureState) -> FeatureStatus:
     )
     return FeatureStatus(
         kind="Feature" if one.kind == "feature" else "Prediction",
-        name=one_line(one.name, NAME),
+        name=one_line(one.name, 256),
         distance=_number(one.distance),
         bins=tuple(bins),
     )
