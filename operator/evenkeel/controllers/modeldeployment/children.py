@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from evenkeel import traffic
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.controllers.modeldeployment.references import reference
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
@@ -67,7 +66,6 @@ def owned(
     again = LOOK_AGAIN if _waiting(rollout, pods, taken) else None
     budget = pdb(md)
     others = free if budget is None else [*free, budget]
-    others = [*others, *reference(snapshot, rollout.serving)]
     return Owned(
         [*workloads.applies, *routed, *others],
         workloads.scales,
