@@ -42,15 +42,19 @@ func TestTheSampleIsUniform(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var tenths [10]int
 			left := 100
+			rows := make([]*bodies.Table, stream)
+			for i := range rows {
+				row := fmt.Sprintf(`{"x": %d}`, i)
+				if i >= wide {
+					row = fmt.Sprintf(`{"x": %d, "y": 1}`, i)
+					left = 50
+				}
+				rows[i] = request(t, `{"instances": [`+row+`]}`)
+			}
 			for range runs {
 				s := newSample(100, 16, 100*cellBytes, 1000)
-				for i := range stream {
-					row := fmt.Sprintf(`{"x": %d}`, i)
-					if i >= wide {
-						row = fmt.Sprintf(`{"x": %d, "y": 1}`, i)
-						left = 50
-					}
-					offer(t, s, row)
+				for _, row := range rows {
+					s.add(row.Row(0, nil))
 				}
 				if s.rows != left {
 					t.Fatalf("%d rows", s.rows)

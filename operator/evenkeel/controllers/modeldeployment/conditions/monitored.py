@@ -59,15 +59,21 @@ def _of(seen: MeterSeen, monitoring: Monitoring) -> Observation:
         return Observation(TYPE, "False", "ProfileAbsent", message)
     if seen.state != "Used":
         return Observation(TYPE, "False", "ProfileBroken", f"{file}: {seen.why}")
+    is_learned = seen.source == "learned"
     if seen.mismatched:
         message = (
             f"most bodies of the last hour do not fit {file}: name each feature's tensor and "
             "column in it"
         )
+        if is_learned:
+            message = (
+                "most bodies of the last hour do not fit what was learned from the first requests: "
+                "have clients ask as they did, or learn anew with a new revision"
+            )
         return Observation(TYPE, "False", "ProfileMismatched", message)
     if not seen.counted:
         return Observation(TYPE, "Unknown", "NoData", "no row was counted in the last hour")
-    against = "the reference that was learned" if seen.source == "learned" else "the profile"
+    against = "the reference that was learned" if is_learned else "the profile"
     return Observation(TYPE, "True", "Counting", f"values are counted against {against}")
 
 
