@@ -194,6 +194,12 @@ BAD = [
     Bad("path with a space", SR, "warmUp: {path: '/a b'}", "begins with / and has no spaces"),
     Bad("profile elsewhere", MD, "monitoring: {profile: {file: ../p}}", "stays in it"),
     Bad("profile of the root", MD, "monitoring: {profile: {file: /p}}", "stays in it"),
+    Bad(
+        "few rows to learn",
+        MD,
+        "monitoring: {profile: {learn: {rows: 50}}}",
+        "fewer rows are no reference",
+    ),
     Bad("short blocks", MD, "monitoring: {detection: {blockSeconds: 9}}", "or equal to 10"),
     Bad(
         "no tolerance", MD, "monitoring: {detection: {tolerance: '0'}}", "write a share above 0 and"

@@ -148,6 +148,9 @@ GOOD = [
     ("ModelDeployment", "monitoring: {detection: {blockSeconds: 3600, tolerance: '0.1'}}"),
     ("ModelDeployment", "monitoring: {detection: {blockSeconds: 10}}"),
     ("ModelDeployment", "monitoring: {profile: {file: a/p.json}, spacingMilliseconds: 0}"),
+    ("ModelDeployment", "monitoring: {profile: {learn: {rows: 0}}}"),
+    ("ModelDeployment", "monitoring: {profile: {learn: {rows: 500, seconds: 3600}}}"),
+    ("ModelDeployment", "monitoring: {profile: {learn: {seconds: 3600}}}"),
     ("ModelDeployment", "rollout: {maxUnavailable: 30%}"),
     (
         "ModelDeployment",

@@ -12,6 +12,7 @@ from typing import Any
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.prometheus import Prometheus
 
+from tests.support.controllers import controllers
 from tests.support.operating import B, World, model_deployment, until
 from tests.support.real_prometheus import RealPrometheus, prometheus
 
@@ -102,7 +103,7 @@ async def test_it_is_made_once_stays_over_restarts_and_goes_with_its_revision(
             await until(lambda: "a reference was learned" in monitored())
         made = config_maps(w)[revision]
         assert made["data"]["evenkeel-profile.json"] in (one, other)
-        assert made["metadata"]["ownerReferences"][0]["kind"] == "ModelDeployment"
+        assert made["metadata"]["ownerReferences"][0]["name"] == revision
 
         # Only pods that have learned something else are there, and a process that knows nothing.
         rest = {first: exposed(0.3), second: exposed(0.3)}
@@ -115,8 +116,9 @@ async def test_it_is_made_once_stays_over_restarts_and_goes_with_its_revision(
             await until(lambda: "a reference was learned" in monitored())
         assert config_maps(w) == {revision: made}
 
-    async with w.operator():
-        w.ns.serve("fraud", B)
-        await until(lambda: w.ns.stable_uri("fraud") == B)
-        await until(lambda: config_maps(w) == {})
+    with controllers(w.server, tmp_path, "garbage-collector-controller"):
+        async with w.operator():
+            w.ns.serve("fraud", B)
+            await until(lambda: w.ns.stable_uri("fraud") == B)
+            await until(lambda: config_maps(w) == {})
     assert revision not in w.ns.revisions("fraud")

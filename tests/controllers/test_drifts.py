@@ -309,6 +309,14 @@ def test_what_is_learned_in_less_than_a_block_is_told() -> None:
     assert "learn for as long" in w.observed()["Monitored"].message
 
 
+def test_who_does_not_fit_what_was_learned_is_told_so() -> None:
+    w = World()
+    w.seen = Sighting(MeterSeen("Used", "d", uncounted="mismatched", source="learned"))
+    found = w.observed()["Monitored"]
+    assert found.reason == "ProfileMismatched"
+    assert "learn anew" in found.message
+
+
 def test_a_model_in_the_image_has_a_reference_that_is_learned() -> None:
     w = World()
     w.status["stable"]["uri"] = "file:///opt/model"

@@ -11,10 +11,9 @@ from evenkeel.controllers.modeldeployment.drift import Drift
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
 from evenkeel.controllers.modeldeployment.references import reference
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
-from evenkeel.meta.objects import Manifest, Ref
+from evenkeel.meta.objects import Manifest
 from evenkeel.outside.meters import Learning, MeterSeen
 from evenkeel.outside.poll import Sighting
-from evenkeel.serving.observed import Child
 
 from tests.support.rollout_world import World
 
@@ -37,8 +36,8 @@ def serves(found: DeploymentSnapshot) -> str:
     return stable.revision
 
 
-def made(found: DeploymentSnapshot) -> list[Manifest]:
-    return [m for m in plan_deployment(found).applies if m["kind"] == "ConfigMap"]
+def made(found: DeploymentSnapshot) -> tuple[Manifest, ...]:
+    return plan_deployment(found).offers
 
 
 def test_it_is_the_very_text_of_the_pod_in_a_config_map_of_the_revisions_name() -> None:
@@ -47,10 +46,21 @@ def test_it_is_the_very_text_of_the_pod_in_a_config_map_of_the_revisions_name() 
     meta = config_map["metadata"]
     assert (meta["name"], meta["namespace"]) == (serves(found), "shop")
     assert meta["labels"]["evenkeel.dev/revision"] == serves(found)
-    assert meta["ownerReferences"][0]["uid"] == "0-1-2"
     assert config_map["data"] == {"evenkeel-profile.json": '{"rows": 10000}'}
     assert config_map["immutable"] is True
-    assert plan_deployment(found).applies[-1] == config_map, "whatever refuses it stops no rollout"
+
+
+def test_it_goes_with_the_deployment_of_its_revision() -> None:
+    found = snapshot()
+    (deployment,) = (c.ref for c in found.children if c.ref.kind == "Deployment")
+    (owner,) = made(found)[0]["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == (
+        "Deployment",
+        serves(found),
+        deployment.uid,
+    )
+    gone = [c for c in found.children if c.ref.kind != "Deployment"]
+    assert made(replace(found, children=tuple(gone))) == ()
 
 
 @pytest.mark.parametrize(
@@ -65,35 +75,17 @@ def test_it_is_the_very_text_of_the_pod_in_a_config_map_of_the_revisions_name() 
     ],
 )
 def test_there_is_none_before_a_pod_has_learned_it(seen: object) -> None:
-    assert made(snapshot(seen)) == []
-
-
-def test_what_is_there_is_never_written_again() -> None:
-    found = snapshot()
-    ref = Ref("v1", "ConfigMap", "shop", serves(found), "1-2")
-    there = replace(found, children=(*found.children, Child(ref, serves(found))))
-    plan = plan_deployment(there)
-    assert [m for m in plan.applies if m["kind"] == "ConfigMap"] == []
-    assert ref not in plan.deletes
-
-
-def test_another_revisions_is_none_of_this_one_and_goes_with_its_own() -> None:
-    found = snapshot()
-    ref = Ref("v1", "ConfigMap", "shop", "fraud-old", "1-2")
-    there = replace(found, children=(*found.children, Child(ref, "fraud-old")))
-    plan = plan_deployment(there)
-    assert ref in plan.deletes
-    assert [m["metadata"]["name"] for m in made(there)] == [serves(found)]
+    assert made(snapshot(seen)) == ()
 
 
 def test_what_was_asked_of_another_revision_is_not_taken() -> None:
-    assert made(snapshot(of="fraud-1")) == []
+    assert made(snapshot(of="fraud-1")) == ()
 
 
 def test_it_is_not_taken_where_nobody_wants_it_any_more() -> None:
-    assert made(snapshot(profile={"learn": {"rows": 0}})) == []
+    assert made(snapshot(profile={"learn": {"rows": 0}})) == ()
 
 
 def test_one_reconcile_after_the_other_plans_the_same() -> None:
     found = snapshot()
-    assert reference(found, serves(found)) == reference(found, serves(found)) != []
+    assert reference(found, serves(found)) == reference(found, serves(found)) != ()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from evenkeel.kube.client import ApiError
-from evenkeel.kube.executor import ABSENT, Executor, Superseded
+from evenkeel.kube.executor import ABSENT, Executor, NotOffered, Superseded
 from evenkeel.kube.ownership import Marks, NameTaken, Ownership
 from evenkeel.kube.store import Store
 from evenkeel.meta.model import Model
@@ -189,3 +189,30 @@ async def test_a_status_that_decides_nothing_may_follow(last: bool) -> None:
     await w.run(applies=(manifest(),), status_last=last)
     kinds = [kind for _, kind, _ in w.api.sent]
     assert kinds == (["Widget", "Shop"] if last else ["Shop", "Widget"])
+
+
+async def test_what_is_offered_is_made_once_and_left_where_it_is() -> None:
+    for refusal in (None, ApiError(409, "AlreadyExists", "it is there")):
+        w = World(refusal=refusal)
+        await w.run(offers=(manifest(),))
+        await w.run(offers=(manifest(),))
+        assert w.writes() == [("create", {})]
+        assert w.store.get(WIDGET) is None, "it is never looked at"
+
+
+async def test_what_is_refused_of_offers_stops_nothing_and_is_told_once() -> None:
+    w = World(refusal=ApiError(403, "Forbidden", "exceeded quota"))
+    removed = Ref("example.com/v1", "Widget", "ns", "old", "u")
+    with pytest.raises(NotOffered, match=r"Widget w: .*exceeded quota"):
+        await w.run(offers=(manifest(),), deletes=(removed,))
+    assert [verb for verb, _ in w.writes()] == ["delete", "create"]
+    await w.run(offers=(manifest(),))
+    assert len(w.writes()) == 2
+
+
+async def test_an_api_server_that_fails_is_offered_it_again() -> None:
+    w = World(refusal=ApiError(503, "ServiceUnavailable", "later"))
+    for _ in range(2):
+        with pytest.raises(ApiError, match="later"):
+            await w.run(offers=(manifest(),))
+    assert len(w.writes()) == 2

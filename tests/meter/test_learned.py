@@ -7,7 +7,7 @@ import math
 import random
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from dev.paths import ROOT
 
 PART = re.compile(r'^evenkeel_model_learned_profile\{.*,text="((?:[^"\\]|\\.)*)".*\} \d+$', re.M)
 LEARNED = re.compile(r'^evenkeel_model_bodies_total\{.*result="learned".*\} (\d+)$', re.M)
-COLUMNS = {
+COLUMNS: dict[str, Callable[[random.Random, int], object]] = {
     "normal": lambda r, i: r.gauss(0, 1),
     "wide": lambda r, i: r.choice((-1, 1)) * 10 ** r.uniform(-300, 300),
     "rounded": lambda r, i: round(r.gauss(0, 1), 1),

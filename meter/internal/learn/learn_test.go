@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -42,15 +43,19 @@ func TestTheSampleIsUniform(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var tenths [10]int
 			left := 100
+			rows := make([]*bodies.Table, stream)
+			for i := range rows {
+				row := fmt.Sprintf(`{"x": %d}`, i)
+				if i >= wide {
+					row = fmt.Sprintf(`{"x": %d, "y": 1}`, i)
+					left = 50
+				}
+				rows[i] = request(t, `{"instances": [`+row+`]}`)
+			}
 			for range runs {
 				s := newSample(100, 16, 100*cellBytes, 1000)
-				for i := range stream {
-					row := fmt.Sprintf(`{"x": %d}`, i)
-					if i >= wide {
-						row = fmt.Sprintf(`{"x": %d, "y": 1}`, i)
-						left = 50
-					}
-					offer(t, s, row)
+				for _, row := range rows {
+					s.add(row.Row(0, nil))
 				}
 				if s.rows != left {
 					t.Fatalf("%d rows", s.rows)
@@ -311,4 +316,43 @@ func TestWhatIsSharedIsTold(t *testing.T) {
 	if got := text(t, l); got != "" {
 		t.Error(got)
 	}
+}
+
+// What is told to users: about 2 MiB. Half as much again is for maps and for what slices have to spare.
+func TestMemoryIsBounded(t *testing.T) {
+	for name, features := range map[string]int{"few": 1, "some": 18, "many": profile.MaxFeatures} {
+		for kind, value := range map[string]func(int) string{
+			"numbers": func(int) string { return fmt.Sprint(rand.NormFloat64()) },
+			"texts":   func(i int) string { return fmt.Sprintf(`"%d-%s"`, i, strings.Repeat("x", rand.IntN(200))) },
+		} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				tables := make([]*bodies.Table, 200)
+				for i := range tables {
+					var keys []string
+					for k := range features {
+						keys = append(keys, fmt.Sprintf(`"f%d": %s`, k, value(i)))
+					}
+					tables[i] = request(t, `{"instances": [{`+strings.Join(keys, ", ")+`}]}`)
+				}
+				before := heap()
+				l := New(100_000, 0, prometheus.NewRegistry())
+				for i := range 500_000 / (features + 20) {
+					l.Learn(noon, tables[i%len(tables)], nil, all)
+				}
+				if grown := int64(heap()) - int64(before); grown > 3<<20 {
+					t.Errorf("%d KiB", grown>>10)
+				}
+				if l.Done() {
+					t.Error("done too early: nothing was measured")
+				}
+			})
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return memory.HeapAlloc
 }

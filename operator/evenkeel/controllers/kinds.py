@@ -19,7 +19,7 @@ from evenkeel.controllers.kind import Kind
 from evenkeel.kube.index import Index
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
-from evenkeel.meta.resources import ResourceType, Slim, Watch, distinct
+from evenkeel.meta.resources import CONFIG_MAP, ResourceType, Slim, Watch, distinct
 
 KINDS: tuple[Kind, ...] = (
     modeldeployment.KIND,
@@ -32,6 +32,9 @@ KINDS: tuple[Kind, ...] = (
     indicatortemplates.CLUSTER,
     modelregistry.KIND,
 )
+
+OFFERED = (CONFIG_MAP,)
+"""What is made and never read: it needs neither a watch nor the right to get it."""
 
 MANAGED = f"{labels.MANAGED_BY}={labels.MANAGER}"
 
@@ -79,7 +82,7 @@ def indices() -> tuple[Index, ...]:
 
 def types() -> dict[str, ResourceType]:
     """All kinds that are watched or written, by name."""
-    return {w.type.kind: w.type for w in watches()}
+    return {t.kind: t for t in (*(w.type for w in watches()), *OFFERED)}
 
 
 def concerned(

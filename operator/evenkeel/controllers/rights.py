@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from evenkeel.api.base import GROUP
-from evenkeel.controllers.kinds import KINDS, children, integrations
+from evenkeel.controllers.kinds import KINDS, OFFERED, children, integrations
 from evenkeel.meta.resources import EVENT, READ
 
 Rule = dict[str, Any]
@@ -27,6 +27,7 @@ def namespaced() -> list[Rule]:
         # Owner references that block the owner's deletion need this where it is enforced.
         _rule(GROUP, [f"{k.type.plural}/finalizers" for k in own if k.owner], ("update",)),
         *(_rule(w.type.group, [w.type.plural], w.verbs) for w in children() if w.wanted(())),
+        *(_rule(type_.group, [type_.plural], ("create",)) for type_ in OFFERED),
         _rule(EVENT.group, [EVENT.plural], ("list", "create", "patch")),
     ]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from evenkeel.kube.client import ApiError, Client, Fenced
 from evenkeel.kube.events import EventSource, Recorder
-from evenkeel.kube.executor import Executor, NotCreated, Superseded
+from evenkeel.kube.executor import Executor, NotCreated, NotOffered, Superseded
 from evenkeel.kube.memory import Contested
 from evenkeel.kube.metrics import LoopMetrics
 from evenkeel.kube.ownership import NameTaken, Ownership
@@ -159,6 +159,11 @@ class Controller:
             # The watch brings the newer object; should it be late, look again soon.
             self.queue.add_after(key, 0.2)
             return "superseded"
+        except NotOffered as error:
+            log.warning("%s %s/%s: %s", *key, error)
+            said = f"the API server refused a write: {explained(error.message)}"
+            self.recorder.record(key, obj, (Event("Warning", REFUSED, said),))
+            contested = ()
         except ApiError as error:
             return await self._refused(key, obj, plan, error)
         self._mute.pop(key, None)

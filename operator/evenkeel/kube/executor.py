@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from evenkeel.kube.applied import covers
 from evenkeel.kube.client import ApiError, Client
 from evenkeel.kube.diagnosis import refusal
+from evenkeel.kube.lru import Lru
 from evenkeel.kube.memory import Contested, Memory
 from evenkeel.kube.ownership import NameTaken, Ownership, key_of
 from evenkeel.kube.store import Store
@@ -44,6 +46,15 @@ class NotCreated(ApiError):
     """A creation was refused; nothing of the plan is written."""
 
 
+class NotOffered(ApiError):
+    """What may be made was refused; all else of the plan is written."""
+
+
+OFFERED_AGAIN = 300.0
+"""Seconds until an object is offered again that is still wanted: it may have been deleted."""
+OFFERS = 4096
+
+
 class Executor:
     """Writes plans with the client's field manager and remembers what it has applied.
 
@@ -67,6 +78,7 @@ class Executor:
         self._ownership = ownership
         self._wrote = wrote
         self._memories: dict[Key, Memory] = defaultdict(Memory)
+        self._offered: Lru[Key, float] = Lru(OFFERS)
 
     async def run(
         self, key: Key, owner: JSON, plan: Plan, durable: Callable[[], None] = lambda: None
@@ -74,7 +86,7 @@ class Executor:
         """Writes the plan in its order, but for what another operator writes, too.
 
         durable: called once the status holds what was planned, whatever becomes of the rest.
-        Raises ApiError (NotCreated, NameTaken), or Superseded.
+        Raises ApiError (NotCreated, NameTaken, NotOffered), or Superseded.
         """
         for manifest in plan.creates:
             await self._create(manifest)
@@ -86,6 +98,8 @@ class Executor:
         if not plan.status_last:
             contested = await self._others(key, owner, plan)
         await self._annotate(key, plan.annotations)
+        for manifest in plan.offers:
+            await self._offer(manifest)
         return contested
 
     async def _others(self, key: Key, owner: JSON, plan: Plan) -> tuple[Contested, ...]:
@@ -128,6 +142,21 @@ class Executor:
                 raise Superseded(str(error)) from error
         self._store.put(key.kind, created)
         self._wrote(key.kind, created, None)
+
+    async def _offer(self, manifest: Manifest) -> None:
+        key, now = key_of(manifest), time.monotonic()
+        if now < (self._offered.get(key) or 0.0):
+            return
+        try:
+            await self._client.create(self._types[key.kind], key.namespace, manifest)
+        except ApiError as error:
+            if not 400 <= error.status < 500 or error.status == 429:
+                raise
+            self._offered.put(key, now + OFFERED_AGAIN)
+            if error.status != 409:
+                said = f"{key.kind} {key.name}: {refusal(self._types[key.kind], error)}"
+                raise NotOffered(error.status, error.reason, said) from error
+        self._offered.put(key, now + OFFERED_AGAIN)
 
     def _require(self, known: JSON, manifest: Manifest) -> None:
         if not self._ownership.may_write(known, manifest):

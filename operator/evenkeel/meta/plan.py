@@ -29,7 +29,10 @@ class Plan:
        are made now begin with it), and `patches`: a few fields of objects that are made once.
     4. `deletes` with UID preconditions, where NotFound is success.
     5. `annotations` of the planned object itself, under a field manager of their own.
-    6. `events`, once the status holds the decision that they tell of.
+    6. `offers` by POST: objects that are made if there are none of their names, and never looked
+       at, so that no right to read their kind is needed. A refusal is told by an Event, and stops
+       nothing.
+    7. `events`, once the status holds the decision that they tell of.
 
     The same snapshot gives the same plan, so that a crash between any two writes is made good by
     the next reconcile. `requeue_after` is in seconds; None means that only a change wakes it.
@@ -48,6 +51,7 @@ class Plan:
     patches: tuple[tuple[Ref, Manifest], ...] = ()
     deletes: tuple[Ref, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
+    offers: tuple[Manifest, ...] = ()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     shared_status: tuple[str, ...] = ()

@@ -12,7 +12,6 @@ from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import DEPLOYMENT as DEPLOYMENTS
 from evenkeel.meta.resources import HPA, PDB, POD, READ, SERVICE, Watch
 from evenkeel.pods.slim import slim
-from evenkeel.serving import learned
 from evenkeel.serving.pod_template import APP
 from evenkeel.serving.progress_deadline import progress_deadline
 
@@ -21,7 +20,6 @@ WATCHES = (
     Watch(HPA, kept=("scaleTargetRef",)),
     Watch(PDB),
     Watch(POD, verbs=READ, slim=slim),
-    learned.WATCH,
 )
 
 

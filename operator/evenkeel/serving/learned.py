@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from evenkeel.api.labels import owner_reference
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.meta.objects import Manifest
-from evenkeel.meta.resources import CONFIG_MAP, Watch
+from evenkeel.meta.objects import Manifest, Ref
+from evenkeel.meta.resources import CONFIG_MAP, DEPLOYMENT
 
-WATCH = Watch(CONFIG_MAP)
 VOLUME = "evenkeel-learned"
 FOLDER = "/var/run/evenkeel/learned"
 FILE = "evenkeel-profile.json"
@@ -47,16 +45,25 @@ def volumes(md: ModelDeployment, revision: str) -> list[dict[str, Any]]:
     return [{"name": VOLUME, "configMap": {"name": revision, "optional": True}}] * wanted(md)
 
 
-def config_map(md: ModelDeployment, revision: str, labels: dict[str, str], text: str) -> Manifest:
-    """The ConfigMap. text: of the profile. What is counted against it must not change."""
+def config_map(deployment: Ref, labels: dict[str, str], text: str) -> Manifest:
+    """The ConfigMap, named as the revision is and its Deployment, with which it goes.
+
+    text: of the profile. What is counted against it must not change.
+    """
+    owner = {
+        "apiVersion": DEPLOYMENT.api_version,
+        "kind": DEPLOYMENT.kind,
+        "name": deployment.name,
+        "uid": deployment.uid,
+    }
     return {
         "apiVersion": CONFIG_MAP.api_version,
         "kind": CONFIG_MAP.kind,
         "metadata": {
-            "name": revision,
-            "namespace": md.metadata.namespace,
+            "name": deployment.name,
+            "namespace": deployment.namespace,
             "labels": labels,
-            "ownerReferences": [owner_reference(md.kind, md.metadata)],
+            "ownerReferences": [owner],
         },
         "data": {FILE: text},
         "immutable": True,

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from evenkeel import traffic
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.controllers.modeldeployment.references import reference
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
@@ -71,7 +70,6 @@ def owned(
         *free,
         *([] if budget is None else [budget]),
         *feedback_objects(md, snapshot.settings.meter_image),
-        *reference(snapshot, rollout.serving),
     ]
     return Owned(
         [*workloads.applies, *routed, *others],

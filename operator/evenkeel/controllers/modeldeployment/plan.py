@@ -24,6 +24,7 @@ from evenkeel.controllers.modeldeployment.names import (
     told_once,
     writable,
 )
+from evenkeel.controllers.modeldeployment.references import reference
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_meter, revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
@@ -94,6 +95,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
         deletes=deletes,
         annotations=record(md, status),
+        offers=reference(snapshot, rollout.serving) if rollout.stable is not None else (),
         events=(
             *rollout.events,
             *_steering(md, rollout),

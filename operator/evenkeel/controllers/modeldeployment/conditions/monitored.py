@@ -39,6 +39,10 @@ _UNCOUNTED = {
         "monitoring.resources",
     ),
 }
+_UNLIKE_THE_FIRST = (
+    "they do not fit what was learned from the first requests; have clients ask as they did, or "
+    "learn anew with a new revision"
+)
 """By the meter's word for it the reason and, for people, cause and remedy."""
 
 
@@ -109,13 +113,16 @@ def _of(seen: MeterSeen, monitoring: Monitoring) -> Observation:
         return Observation(TYPE, "False", "ProfileAbsent", message)
     if seen.state != "Used":
         return Observation(TYPE, "False", "ProfileBroken", f"{file}: {seen.why}")
+    is_learned = seen.source == "learned"
     if seen.uncounted in _UNCOUNTED:
         reason, why = _UNCOUNTED[seen.uncounted]
+        if is_learned and reason == "ProfileMismatched":
+            why = _UNLIKE_THE_FIRST
         message = f"of most bodies of the last hour no value was counted: {why}"
         return Observation(TYPE, "False", reason, message)
     if not seen.counted:
         return Observation(TYPE, "Unknown", "NoData", "no row was counted in the last hour")
-    against = "the reference that was learned" if seen.source == "learned" else "the profile"
+    against = "the reference that was learned" if is_learned else "the profile"
     return Observation(TYPE, "True", "Counting", f"values are counted against {against}")
 
 
