@@ -12,6 +12,7 @@ import pytest
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.answer import Answer, QueryRefused, Sample, TooLarge, Unavailable
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.monitoring import Monitoring
 from evenkeel.api.prometheus import Prometheus
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.controllers.looks.looks import ACCESS_FRESH, TICK, Looked, Looks
@@ -528,3 +529,17 @@ def test_a_side_without_the_meter_that_is_asked_for_says_so() -> None:
     assert isinstance(found, Unobserved)
     assert "for the stable, revision fraud-stable: " in found.message
     assert "has no meter; leave source out" in found.message
+
+
+def test_labels_are_asked_of_their_server_also_beside_a_stable_without_the_meter() -> None:
+    md = deployment("fraud", "shop", {"name": "labels", "source": "Meter", "maxRatio": "0.2"})
+    found = wanted(md).asked["labels"]
+    assert isinstance(found, Unobserved)
+    assert "add spec.monitoring.feedback" in found.message
+    monitoring = Monitoring.model_validate({"feedback": {"keys": {"secretName": "k"}}})
+    spec = md.spec.model_copy(update={"monitoring": monitoring})
+    asked = wanted(md.model_copy(update={"spec": spec})).asked["labels"]
+    assert isinstance(asked, Asked)
+    assert 'deployment="fraud",revision=~"|fraud-canary"' in asked.canary.total
+    assert 'deployment="fraud",revision=~"|fraud-stable"' in asked.stable.total
+    assert not asked.own

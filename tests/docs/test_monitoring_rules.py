@@ -23,6 +23,7 @@ METRICS = {
     "evenkeel_model_bodies_total",
     "evenkeel_meter_runtime_metrics_up",
     "evenkeel_model_feedback_info",
+    "evenkeel_labels_refused_total",
 }
 
 

@@ -97,6 +97,7 @@ def test_it_keeps_what_was_seen_on_the_claim() -> None:
     ):
         spec = pod(claimName=claim)["spec"]
         (container,) = spec["containers"]
+        assert ("fsGroup" in spec["securityContext"]) == (claim is not None)
         folder = mounted(spec, container, variables(container)["FEEDBACK_FOLDER"])
         assert source.items() <= folder.items()
         assert not folder["readOnly"]

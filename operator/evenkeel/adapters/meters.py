@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from math import isfinite
+from math import ceil, floor, isfinite
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.answer import PrometheusError, Sample
@@ -32,6 +32,10 @@ and an answer of a server that nobody vouches for 512 KiB."""
 LABEL = re.compile("missing|other|[0-9]{1,2}")
 """Labels of bins."""
 MOST_ROWS = 1e15
+EXACT = 1e-6
+"""By how much sums of labels may be off that are meant to be whole numbers."""
+KNOWN = 7 * 86400
+"""Seconds before a block in which what a process had counted until then is looked for."""
 WORDS = 200
 """Characters of a range, and of why a profile is not used."""
 
@@ -66,29 +70,55 @@ class Meters:
 
     async def block(self, question: BlockQuestion, access: Access, last: object) -> BlockCounts:
         """The counts of a block. Raises SourceError."""
-        of, end = _selector(question), question.end
         try:
-            # Over the block, as what it counted: at its end no pod may run any more.
-            over = f"[{question.seconds}s]"
-            shown = f"last_over_time(evenkeel_model_profile_info{{{of}}}{over})"
-            profiles = await self._profiles(shown, access, end)
-            if (void := _void(profiles)) or not profiles:
-                return BlockCounts(end, void=void)
-            reference: list[Sample] = []
-            rows: list[Sample] = []
-            cells = await self._ask(f"count by (bin) ({_reference(of, over)})", access, end)
-            for group in groups({one.labels.get("bin", ""): one.value for one in cells}):
-                bins = f'{of},bin=~"{group}"'
-                reference += await self._ask(_reference(bins, over), access, end)
-                rows += await self._ask(
-                    "sum by (kind, name, bin) "
-                    f"(increase(evenkeel_model_values_total{{{bins}}}{over}))",
-                    access,
-                    end,
-                )
+            rows = await self._rows(question, access)
+            labels = await self._labels(question, access)
         except PrometheusError as error:
             raise source_error(error) from None
-        return replace(_counts(question, profiles[0][1], reference, rows), source=profiles[0][3])
+        return replace(rows, labels=labels)
+
+    async def _rows(self, question: BlockQuestion, access: Access) -> BlockCounts:
+        of, end = _selector(question), question.end
+        # Over the block, as what it counted: at its end no pod may run any more.
+        over = f"[{question.seconds}s]"
+        shown = f"last_over_time(evenkeel_model_profile_info{{{of}}}{over})"
+        profiles = await self._profiles(shown, access, end)
+        if (void := _void(profiles)) or not profiles:
+            return BlockCounts(end, void=void)
+        reference: list[Sample] = []
+        rows: list[Sample] = []
+        cells = await self._ask(f"count by (bin) ({_reference(of, over)})", access, end)
+        for group in groups({one.labels.get("bin", ""): one.value for one in cells}):
+            bins = f'{of},bin=~"{group}"'
+            reference += await self._ask(_reference(bins, over), access, end)
+            rows += await self._ask(
+                f"sum by (kind, name, bin) (increase(evenkeel_model_values_total{{{bins}}}{over}))",
+                access,
+                end,
+            )
+        found = _counts(question, profiles[0][1], reference, rows)
+        return replace(found, source=profiles[0][3])
+
+    async def _labels(self, question: BlockQuestion, access: Access) -> tuple[int, int] | None:
+        """What each process of the server has counted at the end of the block beyond what it had
+        at its beginning: exact, where `increase` would leave out a series' first value."""
+        if question.labels is None:
+            return None
+        deployment, revision = question.labels
+        of = (
+            f'evenkeel_labels_total{{namespace="{question.namespace}",'
+            f'deployment="{deployment}",revision="{revision}",slice=""}}'
+        )
+        now = f"max_over_time({of}[{question.seconds}s])"
+        before = f"max_over_time({of}[{KNOWN}s] offset {question.seconds}s)"
+        query = f"sum by (result) ({now} - ({before} or 0 * {now}))"
+        grown = await self._ask(query, access, question.end)
+        counts = {one.labels.get("result", ""): one.value for one in grown}
+        bad, good = counts.get("bad", 0.0), counts.get("good", 0.0)
+        if not (isfinite(bad + good) and min(bad, good) >= 0 and bad + good <= MOST_ROWS):
+            return None
+        total = ceil(bad + good - EXACT)
+        return (min(total, floor(bad + EXACT)), total) if total else None
 
     async def _profiles(self, info: str, access: Access, at: int | None) -> list[Shown]:
         query = f"max by (state, digest, why, source) ({info})"

@@ -26,7 +26,7 @@ NAME = "feedback"
 PORT, ADMIN_PORT, SERVICE_PORT = 8080, 8092, 80
 FOLDER = "/var/run/evenkeel/feedback"
 USER = 65532
-"""The image's, whose group the claim's files are given."""
+"""The image's, whose group a claim's files are given."""
 RESOURCES: Mapping[str, Any] = {
     "requests": {"cpu": "50m", "memory": "64Mi"},
     "limits": {"memory": "256Mi"},
@@ -91,15 +91,20 @@ def feedback_objects(md: ModelDeployment, image: str) -> list[Manifest]:
 
 
 def _template(md: ModelDeployment, asked: Feedback, name: str, image: str) -> Manifest:
-    claim = {"persistentVolumeClaim": {"claimName": asked.claim_name}}
+    seen: dict[str, Any] = {"emptyDir": {}}
+    owner: dict[str, Any] = {}
+    if asked.claim_name is not None:
+        seen = {"persistentVolumeClaim": {"claimName": asked.claim_name}}
+        # Else the claim's files are root's. Some clusters allow no group of one's own choice.
+        owner = {"fsGroup": USER, "fsGroupChangePolicy": "OnRootMismatch"}
     spec = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": {"fsGroup": USER, "fsGroupChangePolicy": "OnRootMismatch"},
+        "securityContext": owner,
         "containers": [_container(md, asked, image)],
         "volumes": [
             feedback_keys.volume(asked),
-            {"name": _SEEN, **(claim if asked.claim_name else {"emptyDir": {}})},
+            {"name": _SEEN, **seen},
         ],
     }
     return {
