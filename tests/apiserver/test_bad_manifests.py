@@ -273,6 +273,36 @@ BAD = [
         Bad("two ways", MD, INDICATOR % ("templateRef: {name: t}, " + other), "has at most one of")
         for other in ("source: Meter", "total: a, good: b")
     ),
+    *(
+        Bad("web", MD, INDICATOR % f"web: {{{web}}}", says)
+        for web, says in (
+            ("url: 'https://h/c'", "url or total needs {{revision}}"),
+            ("url: 'https://{{revision}}.h/c'", "not in its host"),
+            ("url: 'https://u:p@h/{{revision}}'", "name a Secret in secretName"),
+            ("url: 'h/{{revision}}'", "begin with http:// or https://"),
+            ("url: 'https://h/{{revision}}#a'", "url must have no #"),
+            ("url: 'https://h/{{ revision }}'", "plain path, without spaces"),
+            ("url: 'https://h/{{revision}}', total: total", "a JSON pointer (RFC 6901)"),
+            ("url: 'https://h/{{revision}}', good: /a~2", "a JSON pointer (RFC 6901)"),
+            ("url: 'https://h/{{revision}}', good: /a, bad: /b", "give either bad or good"),
+            ("url: 'https://h/{{revision}}', secretName: A", "lower-case letters"),
+        )
+    ),
+    Bad(
+        "web with a bucket",
+        MD,
+        INDICATOR % "thresholdSeconds: '1', web: {url: 'https://h/{{revision}}'}",
+        "a web API itself tells",
+    ),
+    *(
+        Bad(
+            "two ways",
+            MD,
+            INDICATOR % f"web: {{url: 'https://h/{{{{revision}}}}'}}, {o}",
+            "at most",
+        )
+        for o in ("total: a, good: b", "source: Runtime", "templateRef: {name: t}")
+    ),
     Bad("args of nothing", MD, INDICATOR % "args: [{name: a, value: b}]", "add templateRef"),
     Bad("no template", MD, INDICATOR % "templateRef: {name: A/b}", "lower-case letters"),
     Bad(
@@ -298,7 +328,16 @@ BAD = [
         for bad in (
             Bad("neither", kind, "good: null", "give either good or bad"),
             Bad("both", kind, "bad: b", "give either good or bad"),
-            Bad("no total", kind, "total: null", "Required value"),
+            Bad("no total", kind, "total: null", "exactly one of total or web"),
+            Bad(
+                "both", kind, "web: {url: 'https://h/{{revision}}'}", "exactly one of total or web"
+            ),
+            Bad(
+                "good beside web",
+                kind,
+                "total: null\nweb: {url: 'https://h/{{revision}}'}",
+                "give either good or bad beside total",
+            ),
             Bad("limits", kind, "maxRatio: '0.001'", "lower acceptable (0.005 by default)"),
             Bad("twice", kind, "parameters: [{name: a}, {name: a}]", "Duplicate value"),
             Bad("dots", kind, "parameters: [{name: a.b}]", "letters, digits, - and _"),

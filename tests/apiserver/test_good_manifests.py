@@ -266,6 +266,18 @@ GOOD = [
             templateRef: {kind: ClusterIndicatorTemplate, name: slow}
             args: [{name: route, value: /v1/"predict"}, {name: empty, value: ''}]
             thresholdSeconds: '0.1'
+          - {name: slow, web: {url: 'http://h:8080/{{namespace}}/c?r={{revision}}&k=1'}}
+          - name: refunds
+            web: {url: 'https://h', total: '/{{revision}}/n', bad: /a~1b/0/c, secretName: s.t}
+        """,
+    ),
+    (
+        "ClusterIndicatorTemplate",
+        """
+        parameters: [{name: of}]
+        total: null
+        good: null
+        web: {url: 'https://h/{{args.of}}'}
         """,
     ),
 ]

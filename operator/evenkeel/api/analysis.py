@@ -8,6 +8,7 @@ from pydantic import Field
 
 from evenkeel.api.base import Name, Ratio, Seconds
 from evenkeel.api.prometheus import Prometheus
+from evenkeel.api.webcounters import WebCounters
 from evenkeel.meta.model import UNSTATED, Model, Rule, map_list, says
 
 Tolerance = Annotated[
@@ -76,17 +77,22 @@ class IndicatorSpec(Model):
         ),
         Rule(
             "self.name != 'errors' || has(self.total) || has(self.templateRef) || "
-            "!has(self.thresholdSeconds)",
+            "has(self.web) || !has(self.thresholdSeconds)",
             "thresholdSeconds belongs to latency, errors has none",
         ),
         Rule(
             "self.name != 'latency' || has(self.total) || has(self.thresholdSeconds) || "
-            "has(self.templateRef)",
+            "has(self.templateRef) || has(self.web)",
             "latency needs thresholdSeconds, the slowest acceptable answer",
         ),
         Rule(
-            "!has(self.templateRef) || !(has(self.total) || has(self.source))",
-            "an indicator has at most one of templateRef, source and queries of its own",
+            "[has(self.templateRef), has(self.web), has(self.total) || has(self.source)]"
+            ".filter(g, g).size() <= 1",
+            "an indicator has at most one of templateRef, web, and source or queries of its own",
+        ),
+        Rule(
+            "!has(self.web) || !has(self.thresholdSeconds)",
+            "thresholdSeconds is a histogram's; a web API itself tells what was slow",
         ),
         Rule("!has(self.args) || has(self.templateRef)", "args are a template's; add templateRef"),
     )
@@ -117,6 +123,9 @@ class IndicatorSpec(Model):
     ] = None
     good: Annotated[
         str | None, Field(max_length=2048, description="PromQL of the good events, as counters.")
+    ] = None
+    web: Annotated[
+        WebCounters | None, Field(description="The counters of a web API, in place of queries.")
     ] = None
     template_ref: Annotated[
         TemplateRef | None, Field(description="The template that the indicator is made of.")

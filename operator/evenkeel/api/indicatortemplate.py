@@ -8,7 +8,8 @@ from pydantic import Field
 
 from evenkeel.api.analysis import ArgumentName, ArgumentValue, Tolerance
 from evenkeel.api.base import Column, Ratio, Resource, Seconds
-from evenkeel.meta.model import ATOMIC, Model, Rule, map_list
+from evenkeel.api.webcounters import WebCounters
+from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list
 
 
 class Parameter(Model):
@@ -32,7 +33,15 @@ class IndicatorTemplateSpec(Model):
     """
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule("has(self.good) != has(self.bad)", "give either good or bad, not both and not none"),
+        exactly_one("a template", ("total", "web")),
+        Rule(
+            "has(self.web) ? !has(self.good) && !has(self.bad) : has(self.good) != has(self.bad)",
+            "give either good or bad beside total, not both and not none",
+        ),
+        Rule(
+            "!has(self.web) || !has(self.thresholdSeconds)",
+            "thresholdSeconds is a histogram's; a web API itself tells what was slow",
+        ),
         Rule(
             "!has(self.maxRatio) || "
             "double(has(self.acceptable) ? self.acceptable : '0.005') <= double(self.maxRatio)",
@@ -50,12 +59,17 @@ class IndicatorTemplateSpec(Model):
             json_schema_extra=map_list("name"),
         ),
     ] = ()
-    total: Annotated[str, Field(max_length=2048, description="PromQL of all events, as counters.")]
+    total: Annotated[
+        str | None, Field(max_length=2048, description="PromQL of all events, as counters.")
+    ] = None
     bad: Annotated[
         str | None, Field(max_length=2048, description="PromQL of the bad events, as counters.")
     ] = None
     good: Annotated[
         str | None, Field(max_length=2048, description="PromQL of the good events, as counters.")
+    ] = None
+    web: Annotated[
+        WebCounters | None, Field(description="The counters of a web API, in place of PromQL.")
     ] = None
     thresholds: Annotated[
         tuple[Seconds, ...],

@@ -12,18 +12,22 @@ from pydantic import Field
 from evenkeel.meta.model import Model, Rule, at_most_one, cel, exactly_one, map_list, says
 
 
-def url_rules(secret: str) -> tuple[Rule, ...]:
-    """Rules of a server's base URL. secret: the fields that name a Secret."""
+def url_rules(secret: str, *, query: bool = False) -> tuple[Rule, ...]:
+    """Rules of a server's base URL. secret: the fields that name a Secret. query: whether it may
+    have parameters."""
+    end = Rule(
+        "!self.matches('[?#]')",
+        "url must end with its path, without ? and #; write parameters as headers",
+    )
+    if query:
+        end = Rule("!self.contains('#')", "url must have no #")
     return (
         Rule("self.matches('^https?://.+')", "url must begin with http:// or https://"),
         Rule(
             "!self.matches('^[^/]*//[^/]*@')",
             f"url must have no user or password; name a Secret in {secret}",
         ),
-        Rule(
-            "!self.matches('[?#]')",
-            "url must end with its path, without ? and #; write parameters as headers",
-        ),
+        end,
         Rule(
             r"!self.matches('[[:space:]\\\\%]') && !self.matches('/[.]{1,2}(/|$)')",
             "url must have a plain path, without spaces, backslashes, %, . and ..",

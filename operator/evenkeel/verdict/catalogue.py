@@ -13,7 +13,7 @@ def remembered(analysis: Analysis | None, metrics: RuntimeMetrics | None) -> Rev
     if analysis is None:
         return None
     asked = (i for i in analysis.indicators if i.source in (None, "Runtime"))
-    named = {i.name for i in asked if i.total is None}
+    named = {i.name for i in asked if i.total is None and i.web is None}
     known = metrics.indicators if metrics is not None else ()
     return RevisionMetrics(
         digest=_digest(metrics), indicators=tuple(query for query in known if query.name in named)

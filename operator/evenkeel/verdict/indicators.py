@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.servingruntime import MetricQuery, RuntimeMetrics
-from evenkeel.meta.refusal import Refused
 from evenkeel.verdict.gateway_indicators import GATEWAYS
 from evenkeel.verdict.meter_indicators import LABELS, METER
 
@@ -73,8 +72,8 @@ def resolve(
     if isinstance(query, UnresolvedIndicator):
         return query
     texts = {"total": query.total, "bad": query.bad, "good": query.good}
-    used = {name for text in texts.values() for name in _PLACEHOLDER.findall(text or "")}
-    values = _values(side)
+    used = {name for text in texts.values() for name in placeholders(text or "")}
+    values = names_of(side) | {"pods": pods(side.revision)}
     if (problem := _threshold_problem(indicator, query, used)) is not None:
         return problem
     if indicator.threshold_seconds is not None:
@@ -86,9 +85,9 @@ def resolve(
             f"indicator {indicator.name!r} has the placeholder {{{{{unknown[0]}}}}}; known are "
             f"{known}",
         )
-    filled = {key: _fill(text, values) for key, text in texts.items() if text is not None}
+    made = {key: filled(text, values) for key, text in texts.items() if text is not None}
     beside = indicator.total is None and indicator.source == "Meter"
-    return Queries(name=indicator.name, revision=side.revision, beside=beside, **filled)
+    return Queries(name=indicator.name, revision=side.revision, beside=beside, **made)
 
 
 def sourced(indicator: IndicatorSpec, *, metered: bool) -> IndicatorSpec:
@@ -151,19 +150,6 @@ def _unmetered(indicator: IndicatorSpec, side: Side) -> UnresolvedIndicator | No
     )
 
 
-def first_unresolved(
-    indicators: Iterable[IndicatorSpec],
-    metrics: RuntimeMetrics | None,
-    side: Side,
-    unmade: Mapping[str, UnresolvedIndicator],
-) -> Refused | None:
-    """The first indicator without queries: a canary could never pass it. unmade: those that their
-    templates do not make."""
-    resolved = (unmade.get(one.name) or resolve(one, metrics, side) for one in indicators)
-    found = next((r for r in resolved if isinstance(r, UnresolvedIndicator)), None)
-    return Refused(found.reason, f"spec.analysis: {found.message}") if found is not None else None
-
-
 def pods(revision: str) -> str:
     """A regular expression for the names of a revision's pods and of no other Deployment's.
 
@@ -223,12 +209,12 @@ def _threshold_problem(
     return None
 
 
-def _values(side: Side) -> dict[str, str]:
+def names_of(side: Side) -> dict[str, str]:
+    """Placeholders that stand for names, with their values."""
     return {
         "namespace": side.namespace,
         "deployment": side.deployment,
         "revision": side.revision,
-        "pods": pods(side.revision),
         "service": side.revision,
         "route": side.deployment,
     }
@@ -244,5 +230,11 @@ def _threshold_values(seconds: str) -> dict[str, str]:
     }
 
 
-def _fill(text: str, values: Mapping[str, str]) -> str:
+def placeholders(text: str) -> list[str]:
+    """The placeholders in a text."""
+    return _PLACEHOLDER.findall(text)
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """The text with the values of its placeholders."""
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.indicatortemplate import IndicatorTemplateSpec
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.webcounters import WebCounters
 from evenkeel.verdict.indicators import UnresolvedIndicator
 
 LIMITS = ("threshold_seconds", "tolerance", "acceptable", "max_ratio", "burn_in_requests")
@@ -26,6 +27,8 @@ _PIECES = re.compile(
     |(?P<raw>`[^`]*`)""",
     re.VERBOSE,
 )
+_SEGMENT = re.compile(r"(\{\{\w+\}\}|[A-Za-z0-9._~-])+")
+_RESERVED = re.compile(r"[^A-Za-z0-9._~{}-]")
 _BARE = re.compile(r"-?[0-9.]+(e[+-]?[0-9]+)?|[A-Za-z0-9_:.]+")
 """A name, a number or a duration, which ends nothing that is around it."""
 
@@ -96,7 +99,11 @@ def _made(indicator: IndicatorSpec, template: IndicatorTemplateSpec | None) -> I
         )
     values = _values(indicator, template, what)
     texts = {"total": template.total, "bad": template.bad, "good": template.good}
-    filled = {name: _filled(text, values, what) for name, text in texts.items() if text is not None}
+    filled: dict[str, object] = {
+        name: _filled(text, values, what) for name, text in texts.items() if text is not None
+    }
+    if template.web is not None:
+        filled = {"web": _web(template.web, values, what)}
     given = {name: getattr(template, name) for name in LIMITS}
     limits = {
         name: value
@@ -131,45 +138,84 @@ def _filled(text: str, values: Mapping[str, str], what: str) -> str:
     """The query with its arguments, each written for the quotes that it stands in."""
     parts, at = [], 0
     for piece in _PIECES.finditer(text):
-        parts.append(_put(text[at : piece.start()], values, what, ""))
-        parts.append(_put(piece[0], values, what, piece.lastgroup or ""))
+        parts.append(_put(text[at : piece.start()], values, what, _bare))
+        parts.append(_put(piece[0], values, what, _QUOTED[piece.lastgroup or ""]))
         at = piece.end()
-    return "".join((*parts, _put(text[at:], values, what, "")))
+    return "".join((*parts, _put(text[at:], values, what, _bare)))
 
 
-def _put(text: str, values: Mapping[str, str], what: str, quotes: str) -> str:
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in values:
+def _web(web: WebCounters, values: Mapping[str, str], what: str) -> WebCounters:
+    """The web API with its arguments."""
+    path, mark, query = web.url.partition("?")
+    url = _put(path, values, what, _of_path) + mark + _put(query, values, what, _of_query)
+    pointers = {
+        name: _put(text, values, what, _of_pointer)
+        for name in ("total", "good", "bad")
+        if (text := getattr(web, name)) is not None
+    }
+    return web.model_copy(update={"url": url, **pointers})
+
+
+Write = Callable[[str], str | None]
+"""How a value is written at a place; None where it cannot stand there."""
+
+
+def _put(text: str, values: Mapping[str, str], what: str, write: Write) -> str:
+    def written(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in values:
             known = ", ".join(f"{{{{args.{name}}}}}" for name in values) or "none"
             raise _Unmade(
                 "UnknownPlaceholder",
-                f"{what}, whose queries have {{{{args.{match[1]}}}}} without a parameter of that "
+                f"{what}, which has {{{{args.{name}}}}} without a parameter of that "
                 f"name (known are: {known}); add it to the template's parameters",
             )
-        return _written(match[1], values[match[1]], what, quotes)
-
-    return _ARGUMENT.sub(value, text)
-
-
-def _written(name: str, value: str, what: str, quotes: str) -> str:
-    if quotes in ("double", "single"):
-        quote = '"' if quotes == "double" else "'"
-        return value.replace("\\", "\\\\").replace(quote, f"\\{quote}")
-    if quotes == "raw":
-        if "`" in value:
+        found = write(values[name])
+        if found is None:
             raise _Unmade(
                 "InvalidArgument",
-                f"{what}, which has the parameter {name!r} between backticks, where a value with a "
-                "backtick cannot be written; change the value, or the template's quotes",
+                f"{what}, which has the parameter {name!r} {_PLACES[write]}, not {values[name]!r}",
             )
-        return value
-    if _BARE.fullmatch(value) is None:
-        raise _Unmade(
-            "InvalidArgument",
-            f"{what}, which has the parameter {name!r} outside of quotes, where only a name, a "
-            f"number or a duration may stand, not {value!r}",
-        )
-    return value
+        return found
+
+    return _ARGUMENT.sub(written, text)
+
+
+def _double(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _single(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _raw(value: str) -> str | None:
+    return None if "`" in value else value
+
+
+def _bare(value: str) -> str | None:
+    return value if _BARE.fullmatch(value) else None
+
+
+def _of_path(value: str) -> str | None:
+    return value if _SEGMENT.fullmatch(value) and value.strip(".") else None
+
+
+def _of_query(value: str) -> str:
+    return _RESERVED.sub(lambda c: "".join(f"%{octet:02X}" for octet in c[0].encode()), value)
+
+
+def _of_pointer(value: str) -> str:
+    return value.replace("~", "~0").replace("/", "~1")
+
+
+_QUOTED: Mapping[str, Write] = {"double": _double, "single": _single, "raw": _raw}
+_PLACES: Mapping[Write, str] = {
+    _bare: "outside of quotes, where only a name, a number or a duration may stand",
+    _raw: "between backticks, where no backtick can be written; change the value, or the "
+    "template's quotes",
+    _of_path: "in the path of its url, where only letters, digits and -._~ may stand",
+}
 
 
 def _check(made: IndicatorSpec, template: IndicatorTemplateSpec, what: str) -> None:

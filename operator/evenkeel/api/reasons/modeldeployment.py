@@ -254,7 +254,7 @@ _REGISTRY = (
         "The version's artefacts are where no pod can fetch them; what serves goes on.",
         "Store them as the message says, and log the model again.",
     ),
-    *source_reasons(*_REGISTRY_REFUSED, "RegistryTold", "AliasCurrent", "Monitored"),
+    *source_reasons(*_REGISTRY_REFUSED, "RegistryTold", "AliasCurrent", "Monitored", "rollout"),
 )
 
 _SERVER = (

@@ -73,6 +73,7 @@ class Trial:
         kept = {i.name: i for i in wanted.canary.indicators}
         tallies: dict[str, Tally] = {}
         asking: dict[str, Asking] = {}
+        told: dict[str, Look | Unobserved] = {}
         self.unresolved = {}
         for spec in analysis.indicators:
             asked = wanted.asked[spec.name]
@@ -91,10 +92,15 @@ class Trial:
             except ValueError as error:
                 self.unresolved[spec.name] = Unobserved("InvalidIndicator", str(error))
                 continue
-            asking[spec.name] = self._asking(spec.name, asked, ids, now)
+            if isinstance(asked, Asked):
+                asking[spec.name] = self._asking(spec.name, asked, ids, now)
+            elif asked.seen is not None:
+                told[spec.name] = asked.seen
         self.tallies, self.asking = tallies, asking
         self.looked &= tallies.keys()
         self.divided(wanted.share, wall, wanted.changed)
+        for name, seen in told.items():
+            self.take(name, seen)
 
     def divided(self, share: float, wall: float, since: float) -> None:
         """Requests are divided so from now on. wall: Unix seconds; since: as of Shares."""

@@ -10,7 +10,7 @@ from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import CanaryStatus
 from evenkeel.meta.objects import Key
 from evenkeel.verdict.indicators import Queries
-from evenkeel.verdict.samples import Unobserved
+from evenkeel.verdict.samples import Look, Unobserved
 
 
 class Asked(NamedTuple):
@@ -22,14 +22,20 @@ class Asked(NamedTuple):
     own: bool
 
 
+class Told(NamedTuple):
+    """What was seen elsewhere than in Prometheus; None until something was."""
+
+    seen: Look | Unobserved | None
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A trial to look at. stable: the revision that it is compared with.
 
     begins: samples from before, Unix seconds, are no evidence on the canary. asked: by indicator
-    the queries, or why there are none. share: the canary's of the requests, from 0 to 1. changed:
-    Unix seconds, since when it can have been so, if its former share is not known. alone: whether
-    stable gets none.
+    the queries, what was told without, or why there are none. share: the canary's of the requests,
+    from 0 to 1. changed: Unix seconds, since when it can have been so, if its former share is not
+    known. alone: whether stable gets none.
     """
 
     key: Key
@@ -38,7 +44,7 @@ class Wanted:
     stable: str
     analysis: Analysis
     begins: float
-    asked: Mapping[str, Asked | Unobserved]
+    asked: Mapping[str, Asked | Told | Unobserved]
     share: float = 0.0
     changed: float = 0.0
     alone: bool = False

@@ -16,7 +16,7 @@ from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.indicatortemplates import with_templates
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.known_versions import followed, number_of, tried_by
-from evenkeel.controllers.modeldeployment import drifts
+from evenkeel.controllers.modeldeployment import drifts, web_counters
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.earlier_life import with_former_rollouts
 from evenkeel.controllers.modeldeployment.registered import from_registries, with_resolution
@@ -28,6 +28,7 @@ from evenkeel.meta.objects import Key, Ref
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import DEPLOYMENT, HPA, POD, ResourceType
 from evenkeel.meta.times import parse
+from evenkeel.outside.poll import Sighting
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import model_source
 from evenkeel.serving.children import own_labels
@@ -55,7 +56,8 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     versions = _versions(store, md)
     md, unmade = with_templates(store, with_former_rollouts(md, versions))
     evidence = drifts.begun(md, now)
-    registered = from_registries(context, md, versions, now, drifts.polls(md, evidence, now))
+    beside = drifts.polls(md, evidence, now) | web_counters.polls(md)
+    registered = from_registries(context, md, versions, now, beside)
     resolution = registered.resolution
     md = with_resolution(md, resolution)
     number = number_of(store, md.metadata.namespace, md.spec.model.follow or "")
@@ -74,7 +76,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         runtime=runtime,
         children=tuple(_with_pods(store, md, c) for c in known),
         versions=tuple(versions),
-        seen=_seen(context, md, runtime, unmade),
+        seen=_seen(context, md, runtime, unmade, registered.others),
         settings=context.pods,
         now=now,
         present=_present(store, md, now),
@@ -126,13 +128,15 @@ def _seen(
     md: ModelDeployment,
     runtime: Selected | Refused,
     unmade: Mapping[str, UnresolvedIndicator],
+    polled: Mapping[str, Sighting[object]],
 ) -> Observations:
-    """What is known of the canary's indicators by Prometheus; empty without a canary."""
+    """What is known of the canary's indicators; empty without a canary."""
     key = Key(md.kind, md.metadata.namespace, md.metadata.name)
     if md.status.canary is None or md.metadata.deletion_timestamp is not None:
         return context.looks.want(key, None)
     platform = platform_queries(context.store)
-    return context.looks.want(key, wanted_looks(md, runtime, platform, unmade))
+    told = web_counters.told(md, polled)
+    return context.looks.want(key, wanted_looks(md, runtime, platform, unmade, told))
 
 
 def _children(context: Context, md: ModelDeployment) -> list[Child]:

@@ -47,8 +47,9 @@ from evenkeel.serving.feedback import feedback_of
 from evenkeel.serving.observed import Pods, feedback_pods, pods_by_revision
 from evenkeel.serving.wanted import Revision, wanted_revision
 from evenkeel.traffic import strategy_of
-from evenkeel.verdict.indicators import Side, first_unresolved, sourced
+from evenkeel.verdict.indicators import Side, sourced
 from evenkeel.verdict.judgement import assess
+from evenkeel.verdict.resolution import first_unresolved
 
 
 def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:

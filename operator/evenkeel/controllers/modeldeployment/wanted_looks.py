@@ -9,7 +9,7 @@ from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus, RevisionStatus
 from evenkeel.api.servingruntime import ClusterServingRuntime, MetricQuery, RuntimeMetrics
-from evenkeel.controllers.looks.wanted import Asked, Wanted
+from evenkeel.controllers.looks.wanted import Asked, Told, Wanted
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.refusal import Refused
@@ -23,12 +23,13 @@ from evenkeel.verdict.indicators import (
     Queries,
     Side,
     UnresolvedIndicator,
-    resolve,
     sourced,
     template,
 )
 from evenkeel.verdict.judgement import begins
+from evenkeel.verdict.resolution import question
 from evenkeel.verdict.samples import Unobserved
+from evenkeel.verdict.web_counters import WebQuestion
 
 
 def wanted_looks(
@@ -36,12 +37,13 @@ def wanted_looks(
     runtime: Selected | Refused,
     platform: Container[MetricQuery],
     unmade: Mapping[str, UnresolvedIndicator] = MappingProxyType({}),
+    told: Mapping[str, Told] = MappingProxyType({}),
 ) -> Wanted | None:
     """The trial to look at; None where there is none.
 
     It begins with the trial, since what stable and canary counted before the first step tells
     what they count in it. platform: the queries of all ClusterServingRuntimes. unmade:
-    indicators that their templates do not make.
+    indicators that their templates do not make. told: what web APIs have told, by indicator.
     """
     canary, stable, analysis = md.status.canary, md.status.stable, judged_by(md)
     if canary is None or stable is None or analysis is None:
@@ -62,7 +64,8 @@ def wanted_looks(
         asked={
             spec.name: Unobserved("InvalidIndicator", unmade[spec.name].message)
             if spec.name in unmade
-            else _asked(sourced(spec, metered=metered), sides, platform, alone=alone)
+            else told.get(spec.name)
+            or _asked(sourced(spec, metered=metered), sides, platform, alone=alone)
             for spec in analysis.indicators
         },
         share=canary_share(md, md.status),
@@ -106,8 +109,8 @@ class _Side:
         self.side = Side(meta.namespace, meta.name, one.revision, bool(one.meter), labels)
         self.metrics = metrics
 
-    def queries(self, spec: IndicatorSpec) -> Queries | Unobserved:
-        found = resolve(spec, self.metrics, self.side)
+    def queries(self, spec: IndicatorSpec) -> Queries | WebQuestion | Unobserved:
+        found = question(spec, self.metrics, self.side)
         if not isinstance(found, UnresolvedIndicator):
             return found
         return Unobserved(
@@ -128,6 +131,11 @@ def _asked(
         return canary
     if isinstance(stable, Unobserved) and not alone:
         return stable
+    if isinstance(canary, WebQuestion) or isinstance(stable, WebQuestion):
+        return Unobserved(
+            "InvalidIndicator",
+            "web asks the same of both revisions; put {{revision}} into its url or its total",
+        )
     # On probation stable's would only tell that the queries can have series at all.
     beside = None if isinstance(stable, Unobserved) else stable
     if beside is None:
