@@ -97,6 +97,7 @@ func (v Value) IsNull() bool { return v.kind == written && v.raw[0] == 'n' }
 
 // IsAbsent tells what was not there at all.
 func (v Value) IsAbsent() bool { return v.kind == missing }
+
 // IsText tells text from numbers, booleans and what is missing.
 func (v Value) IsText() bool { return v.kind == text || v.kind == written && v.raw[0] == '"' }
 
