@@ -9,7 +9,7 @@ from evenkeel.api import API_VERSION, KINDS
 
 from demo.observations import ALERT_THRESHOLD, BAD, FIRST, REQUESTS
 from demo.stages import stages
-from demo.world import ALERT, MODEL
+from demo.world import ALERT, FEEDBACK_KEYS, MODEL
 from dev.paths import MANIFESTS
 
 FOLDER = MANIFESTS
@@ -75,6 +75,7 @@ def test_the_scenario_fits_together() -> None:
     model = found["ModelDeployment", "elec2"]["spec"]
     assert model["model"]["follow"] == by_drift["model"] == MODEL
     assert model["monitoring"]["detection"]["blockSeconds"] >= 10
+    assert model["monitoring"]["feedback"]["keys"] == {"secretName": FEEDBACK_KEYS}
     assert [s["weight"] for s in model["rollout"]["steps"]] == [20, 50, 80]
     traffic = found["Job", "traffic"]["spec"]["template"]["spec"]["containers"][0]
     env = {e["name"]: e["value"] for e in traffic["env"]}
