@@ -8,8 +8,11 @@ from pathlib import Path
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.meters import Meters
 from evenkeel.adapters.prometheus import Prometheus
-from evenkeel.outside.meters import BlockQuestion, MeterQuestion, MeterSeen
-from evenkeel.verdict.indicators import pods
+from evenkeel.api.analysis import IndicatorSpec
+from evenkeel.outside.meters import BlockCounts, BlockQuestion, MeterQuestion, MeterSeen
+from evenkeel.verdict.indicators import Queries, Side, pods, resolve
+from evenkeel.verdict.queries import Moment, Question, by_part, seen
+from evenkeel.verdict.samples import Look
 
 from tests.support.operating import until
 from tests.support.real_prometheus import RealPrometheus, prometheus
@@ -31,6 +34,21 @@ def exposed(rows: int, state: str = "Used", digest: str = "d1") -> str:
         count = rows if label == "11" else 0
         lines.append(f"evenkeel_model_values_total{{{of}}} {count}")
         lines.append(f'evenkeel_model_reference_values{{{of},range="to {label}"}} 7')
+    return "\n".join(lines) + "\n"
+
+
+def labelled(process: str, good: float, bad: float, revision: str = "fraud-1") -> str:
+    """As the server for labels writes it, with the slices of the revision and what others have."""
+    lines = []
+    for of, slice_, parts in (
+        ("", "", (0.0, 0.0)),
+        (revision, "", (good, bad)),
+        (revision, "region=north", (good, bad)),
+        ("fraud-9", "", (7e6, 7e6)),
+    ):
+        for result, number in zip(("good", "bad"), parts, strict=True):
+            labels = f'process="{process}",revision="{of}",slice="{slice_}",result="{result}"'
+            lines.append(f'evenkeel_labels_total{{deployment="fraud",{labels}}} {number}')
     return "\n".join(lines) + "\n"
 
 
@@ -85,4 +103,71 @@ async def test_a_block_is_that_of_one_revision_and_stays_as_it_was(tmp_path: Pat
         assert (await meters.block(after, access, None)).void == "the profile was broken: so"
         future = BlockQuestion(None, "shop", pods("fraud-1"), 60, end + 100_000)
         assert (await meters.block(future, access, None)).void == "no meter was scraped"
+    await adapter.close()
+
+
+async def test_labels_of_a_block_are_counted_exactly_whatever_restarts(tmp_path: Path) -> None:
+    """First labels, parts of labels, a server that begins anew, and no meter at all."""
+    adapter, pod = Prometheus(), "fraud-feedback-7d9f-abcde"
+    async with prometheus(tmp_path, pod) as server:
+        meters, access = Meters(adapter), Access(server.url, guarded=False)
+
+        async def shown(text: str) -> int:
+            """Exposes it until it was scraped; then a time after that."""
+            server.targets = {pod: text}
+            began = time.time()
+            while True:
+                asked = f'max(timestamp(evenkeel_labels_total{{pod="{pod}"}}))'
+                found = await adapter.ask(access, asked)
+                if found.samples and found.samples[0].value > began + 1:
+                    return int(time.time()) + 1
+                assert time.time() < began + 30
+
+        async def block(begin: int, end: int) -> BlockCounts:
+            await until(lambda: time.time() > end)
+            of = ("fraud", "fraud-1")
+            asked = BlockQuestion(None, "shop", pods("fraud-1"), end - begin, end, of)
+            return await meters.block(asked, access, None)
+
+        started = await shown(labelled("p1", 0, 0, "fraud-0"))
+        first = await shown(labelled("p1", 90.25, 9.75))
+        second = await shown(labelled("p1", 100.5, 19.5))
+        await shown(labelled("p1", 101.5, 19.5))
+        third = await shown(labelled("p2", 3, 2))
+        found = await block(started, first)
+        assert (found.labels, found.void) == ((9, 100), "no meter was scraped")
+        assert (await block(first, second)).labels == (9, 20)
+        assert (await block(second, third)).labels == (2, 6)
+        assert (await block(started, third)).labels == (21, 126)
+        assert (await block(started - 60, started)).labels is None
+        unasked = BlockQuestion(None, "shop", pods("fraud-1"), third - started, third)
+        assert (await meters.block(unasked, access, None)).labels is None
+    await adapter.close()
+
+
+async def test_the_indicator_of_labels_sees_every_label_of_its_revision(tmp_path: Path) -> None:
+    adapter, pod = Prometheus(), "fraud-feedback-7d9f-abcde"
+    spec = IndicatorSpec.model_validate({"name": "labels", "source": "Meter", "maxRatio": "0.2"})
+    sides = [resolve(spec, None, Side("shop", "fraud", r, labels=True)) for r in ("fraud-1", "x")]
+    assert all(isinstance(one, Queries) for one in sides)
+    question = Question("q", *sides)
+    async with prometheus(tmp_path, pod) as server:
+        access = Access(server.url, guarded=False)
+        for text, counts in (
+            (labelled("p1", 0, 0, "fraud-0"), (0, 0)),
+            (labelled("p1", 90.25, 9.75), (100, 91)),
+        ):
+            server.targets = {pod: text}
+            deadline = time.time() + 30
+            while True:
+                answer = await adapter.ask(access, question.text())
+                look = seen(question, by_part(answer.samples), Moment(time.time()), {})
+                if isinstance(look, Look):
+                    (reading,) = look.canary.values()
+                    if (reading.total, reading.counted) == counts:
+                        break
+                assert time.time() < deadline, look
+            assert [*look.canary] == ["process=p1"]
+            assert reading.time is not None
+            assert reading.time == reading.counted_time
     await adapter.close()

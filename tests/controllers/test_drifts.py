@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,6 +56,8 @@ class World:
         self.monitoring: dict[str, Any] | None = {"detection": detection}
         self.rows: tuple[int, ...] = (1000, 1000)
         self.digest = "d1"
+        self.void = ""
+        self.labels: tuple[int, int] | None = None
         self.seen: Sighting[object] = Sighting(USED)
         self.asked: list[int] = []
         self.events: list[str] = []
@@ -81,7 +84,11 @@ class World:
             question = polls[BLOCK].question
             assert isinstance(question, BlockQuestion)
             self.asked.append(question.end)
-            sightings[BLOCK] = Sighting(counts(question.end, *self.rows, digest=self.digest))
+            told = counts(question.end, *self.rows, digest=self.digest)
+            if self.void:
+                told = BlockCounts(question.end, void=self.void)
+            wanted = None if question.labels is None else self.labels
+            sightings[BLOCK] = Sighting(replace(told, labels=wanted))
         found = drifts.observed(md, evidence, sightings, self.now)
         if not crash:
             self.events += [e.message for e in began(md.status, found.status)]
@@ -300,3 +307,119 @@ def test_the_stable_revisions_pods_are_asked_for() -> None:
     question = polls[METER].question
     assert isinstance(question, MeterQuestion)
     assert (question.namespace, question.pods[:8]) == ("shop", "fraud-1-")
+
+
+FEEDBACK = {"feedback": {"keys": {"secretName": "k"}}}
+
+
+def judged(**risk: Any) -> World:
+    """One whose labels are judged."""
+    w = World()
+    w.monitoring = {**FEEDBACK, "risk": {"maxRatio": "0.2", **risk}}
+    return w
+
+
+def group(w: World, name: str) -> dict[str, Any]:
+    found: dict[str, Any]
+    found = next(g for g in w.status["monitoring"]["groups"] if g["name"] == name)
+    return found
+
+
+def test_labels_are_asked_for_where_they_are_judged() -> None:
+    for w, labels in ((World(), None), (judged(), ("fraud", "fraud-1"))):
+        w.begin()
+        w.now += DAY
+        question = drifts.polls(w.md, drifts.begun(w.md, w.now), w.now)[BLOCK].question
+        assert isinstance(question, BlockQuestion)
+        assert question.labels == labels
+
+
+def test_too_many_bad_labels_are_risk_and_few_are_none() -> None:
+    w = judged()
+    w.begin()
+    w.labels = (150, 1000)
+    w.days(20)
+    assert w.observed()["Drifted"][1:3] == ("False", "NoDrift")
+    w.labels = (900, 1000)
+    w.days(10)
+    found = w.observed()["Drifted"]
+    assert found[1:3] == ("True", "Risk")
+    assert w.events == ["Risk of revision fraud-1"]
+    assert group(w, "Risk")["driftedSince"] > "2026-02-22"
+
+
+@pytest.mark.parametrize("why", ["no meter was scraped", "the profile was absent"])
+def test_labels_are_judged_without_rows_and_without_a_profile(why: str) -> None:
+    w = judged()
+    w.begin()
+    w.void, w.labels = why, (900, 1000)
+    w.days(10)
+    assert w.observed()["Drifted"][1:3] == ("True", "Risk")
+    assert w.status["monitoring"]["void"] == 0
+    assert why in w.status["monitoring"]["message"]
+
+
+def test_values_are_judged_without_labels() -> None:
+    w = judged()
+    w.begin()
+    w.rows = (400, 1600)
+    w.days(10)
+    assert w.observed()["Drifted"][1:3] == ("True", "Data")
+    assert "0 labels, fewer than minLabels 100" in w.status["monitoring"]["message"]
+
+
+def test_evidence_on_labels_outlives_another_profile_and_empty_blocks() -> None:
+    w = judged()
+    w.begin()
+    w.labels = (900, 1000)
+    w.days(10)
+    since = group(w, "Risk")["driftedSince"]
+    w.labels = None
+    w.void = "no meter was scraped"
+    w.days(2)
+    w.void, w.digest = "", "d2"
+    w.days(1)
+    assert group(w, "Risk")["driftedSince"] == since
+    assert w.status["monitoring"]["blocks"] == 1
+
+
+@pytest.mark.parametrize("change", [{"maxRatio": "0.3"}, {"minLabels": 10}, None])
+def test_another_limit_begins_the_evidence_anew(change: dict[str, Any] | None) -> None:
+    w = judged()
+    w.begin()
+    w.labels = (900, 1000)
+    w.days(10)
+    w.monitoring = judged(**change).monitoring if change else FEEDBACK
+    w.reconcile()
+    assert "groups" not in w.status["monitoring"] or not w.status["monitoring"]["groups"]
+
+
+def test_without_risk_the_evidence_of_before_goes_on() -> None:
+    """As after an update of the operator to one that knows risk."""
+    w = World()
+    w.begin()
+    w.days(2)
+    terms = w.status["monitoring"]["terms"]
+    w.monitoring = {**(w.monitoring or {}), **FEEDBACK}
+    w.days(1)
+    assert (w.status["monitoring"]["terms"], w.status["monitoring"]["blocks"]) == (terms, 3)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.sampled_from([None, (0, 200), (190, 200)])), max_size=8)
+)
+@settings(max_examples=20)
+def test_no_labels_are_folded_twice_after_a_crash(
+    days: list[tuple[bool, tuple[int, int] | None]],
+) -> None:
+    w, plain = judged(), judged()
+    w.begin()
+    plain.begin()
+    for crash, labels in days:
+        w.labels = plain.labels = labels
+        w.now += DAY
+        if crash:
+            w.reconcile(crash=True)
+        w.reconcile()
+        plain.days(1)
+    assert w.status == plain.status

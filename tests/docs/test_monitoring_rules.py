@@ -21,6 +21,7 @@ METRICS = {
     "evenkeel_model_request_duration_seconds_bucket",
     "evenkeel_model_profile_info",
     "evenkeel_model_bodies_total",
+    "evenkeel_labels_refused_total",
 }
 
 

@@ -340,3 +340,7 @@ def test_statistics_add_up_as_shiryaev_and_roberts_have_it() -> None:
         found = found.fold(Block({("feature", "a"): {"0": zeros, "1": 300 - zeros}}))
         memory = found.state.statistics[0].memory
         assert found.groups[0].log_statistic == pytest.approx(log(value), abs=100 / MICRO)
+
+
+def test_what_others_judge_raises_the_threshold_as_groups_of_its_own_do() -> None:
+    assert Settings(others=3).threshold(2) == Settings().threshold(5)

@@ -124,9 +124,10 @@ def test_what_says_nothing_of_the_version_starts_nothing(found: dict[str, Any]) 
     assert w.started == []
 
 
-def test_the_reasons_that_are_named_fire() -> None:
-    w = World({"name": "drifted", "drift": {"reasons": ["Missing", "Unseen"]}})
-    w.object = deployment("v1", "Missing")
+@pytest.mark.parametrize("group", ["Missing", "Risk"])
+def test_the_reasons_that_are_named_fire(group: str) -> None:
+    w = World({"name": "drifted", "drift": {"reasons": ["Missing", "Unseen", "Risk"]}})
+    w.object = deployment("v1", group)
     w.settle()
     assert len(w.started) == 1
 

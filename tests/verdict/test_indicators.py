@@ -227,6 +227,18 @@ def test_a_revision_without_the_meter_cannot_be_asked_by_it() -> None:
     assert "fraud-0123456789 has no meter" in found.message
 
 
+def test_labels_need_a_server_and_no_meter() -> None:
+    spec = indicator(source="Meter", name="labels")
+    found = resolve(spec, None, METERED)
+    assert isinstance(found, UnresolvedIndicator)
+    assert found.reason == "IndicatorWithoutFeedback"
+    assert "add spec.monitoring.feedback" in found.message
+    labelled = resolve(spec, None, METERED._replace(meter=False, labels=True))
+    assert isinstance(labelled, Queries)
+    assert f'revision=~"|{METERED.revision}",slice=""' in labelled.total
+    assert labelled.counted == labelled.total.replace('slice=""', 'slice="",result="good"')
+
+
 def test_traefiks_service_is_found_by_its_name() -> None:
     query = queries(indicator(source="Traefik"), None).total
     (pattern,) = re.findall(r'service=~"([^"]+)"', query)

@@ -310,3 +310,30 @@ def test_whatever_is_answered_gives_counts_or_a_reason(series: list[Any]) -> Non
             assert reading.total >= 0
             assert reading.counted is None or reading.counted >= 0
             assert reading.time is None or NOW - 3600 <= reading.time <= NOW + 60
+
+
+@pytest.mark.parametrize(("kind", "canary", "stable"), [("good", 91, 90), ("bad", 90, 91)])
+def test_parts_of_events_speak_for_the_canary(kind: str, canary: int, stable: int) -> None:
+    asked = question(**{kind: "sum by (pod) (g)"})
+    parts = (of("q1.cn", 100, pod=C), of("q1.ck", 90.25, pod=C))
+    found = look(*parts, of("q1.sn", 100, pod=S), of("q1.sk", 90.25, pod=S), asked=asked)
+    assert found.canary[f"pod={C}"].counted == canary
+    assert found.stable[f"pod={S}"].counted == stable
+
+
+@given(st.lists(st.floats(0, 1), max_size=50), st.integers(1, 50))
+def test_sums_of_losses_never_show_more_bad_ones_than_there_were(
+    losses: list[float], every: int
+) -> None:
+    good = bad = 0.0
+    shown = 0
+    for number, loss in enumerate(losses):
+        good, bad = good + 1 - loss, bad + loss
+        if number % every:
+            continue
+        found = look(of("q1.cn", good + bad, pod=C), of("q1.ck", good, pod=C))
+        reading = found.canary[f"pod={C}"]
+        assert reading.total == number + 1
+        assert shown <= reading.level <= min(bad + 1e-6, reading.total)
+        shown = reading.level
+    assert not losses or bad - shown < 1 + every

@@ -7,7 +7,8 @@ bins, more than one answer may hold: they are asked for by tens, as far as there
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
+from dataclasses import replace
+from math import ceil, floor, isfinite
 
 from evenkeel.adapters.access import Access
 from evenkeel.adapters.answer import PrometheusError, Sample
@@ -24,6 +25,10 @@ from evenkeel.outside.meters import (
 
 TENS = ("missing|other|[0-9]", *(f"{ten}[0-9]" for ten in range(1, 7)))
 MOST_ROWS = 1e15
+EXACT = 1e-6
+"""By how much sums of labels may be off that are meant to be whole numbers."""
+KNOWN = 7 * 86400
+"""Seconds before a block in which what a process had counted until then is looked for."""
 WORDS = 200
 """Characters of a range, and of why a profile is not used."""
 
@@ -53,36 +58,61 @@ class Meters:
 
     async def block(self, question: BlockQuestion, access: Access, last: object) -> BlockCounts:
         """The counts of a block. Raises SourceError."""
-        of, end = _selector(question), question.end
         try:
-            # Over the block, as what it counted: at its end no pod may run any more.
-            over = f"[{question.seconds}s]"
-            shown = f"last_over_time(evenkeel_model_profile_info{{{of}}}{over})"
-            profiles = await self._profiles(shown, access, end)
-            if (void := _void(profiles)) or not profiles:
-                return BlockCounts(end, void=void)
-            reference: list[Sample] = []
-            rows: list[Sample] = []
-            for ten in TENS:
-                bins = f'{of},bin=~"{ten}"'
-                known = await self._ask(
-                    "max by (kind, name, bin, range) "
-                    f"(last_over_time(evenkeel_model_reference_values{{{bins}}}{over}))",
-                    access,
-                    end,
-                )
-                if not known:
-                    break
-                reference += known
-                rows += await self._ask(
-                    "sum by (kind, name, bin) "
-                    f"(increase(evenkeel_model_values_total{{{bins}}}{over}))",
-                    access,
-                    end,
-                )
+            rows = await self._rows(question, access)
+            labels = await self._labels(question, access)
         except PrometheusError as error:
             raise source_error(error) from None
+        return replace(rows, labels=labels)
+
+    async def _rows(self, question: BlockQuestion, access: Access) -> BlockCounts:
+        of, end = _selector(question), question.end
+        # Over the block, as what it counted: at its end no pod may run any more.
+        over = f"[{question.seconds}s]"
+        shown = f"last_over_time(evenkeel_model_profile_info{{{of}}}{over})"
+        profiles = await self._profiles(shown, access, end)
+        if (void := _void(profiles)) or not profiles:
+            return BlockCounts(end, void=void)
+        reference: list[Sample] = []
+        rows: list[Sample] = []
+        for ten in TENS:
+            bins = f'{of},bin=~"{ten}"'
+            known = await self._ask(
+                "max by (kind, name, bin, range) "
+                f"(last_over_time(evenkeel_model_reference_values{{{bins}}}{over}))",
+                access,
+                end,
+            )
+            if not known:
+                break
+            reference += known
+            rows += await self._ask(
+                f"sum by (kind, name, bin) (increase(evenkeel_model_values_total{{{bins}}}{over}))",
+                access,
+                end,
+            )
         return _counts(question, profiles[0][1], reference, rows)
+
+    async def _labels(self, question: BlockQuestion, access: Access) -> tuple[int, int] | None:
+        """What each process of the server has counted at the end of the block beyond what it had
+        at its beginning: exact, where `increase` would leave out a series' first value."""
+        if question.labels is None:
+            return None
+        deployment, revision = question.labels
+        of = (
+            f'evenkeel_labels_total{{namespace="{question.namespace}",'
+            f'deployment="{deployment}",revision="{revision}",slice=""}}'
+        )
+        now = f"max_over_time({of}[{question.seconds}s])"
+        before = f"max_over_time({of}[{KNOWN}s] offset {question.seconds}s)"
+        query = f"sum by (result) ({now} - ({before} or 0 * {now}))"
+        grown = await self._ask(query, access, question.end)
+        counts = {one.labels.get("result", ""): one.value for one in grown}
+        bad, good = counts.get("bad", 0.0), counts.get("good", 0.0)
+        if not (isfinite(bad + good) and min(bad, good) >= 0 and bad + good <= MOST_ROWS):
+            return None
+        total = ceil(bad + good - EXACT)
+        return (min(total, floor(bad + EXACT)), total) if total else None
 
     async def _profiles(
         self, info: str, access: Access, at: int | None

@@ -101,9 +101,7 @@ class ChildrenMetadata(Model):
     They start no new revision.
     """
 
-    deployment: Annotated[
-        ChildMetadata | None, Field(description="Of the Deployment of each revision.")
-    ] = None
+    deployment: Annotated[ChildMetadata | None, Field(description="Of all Deployments.")] = None
     service: Annotated[ChildMetadata | None, Field(description="Of all Services.")] = None
     route: Annotated[ChildMetadata | None, Field(description="Of the HTTPRoute.")] = None
     autoscaler: Annotated[

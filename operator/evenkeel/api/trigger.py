@@ -242,10 +242,10 @@ class DriftTrigger(Model):
     """Fires when the version in production is shown to drift where it serves."""
 
     reasons: Annotated[
-        tuple[Literal["Data", "Prediction", "Missing", "Unseen"], ...],
+        tuple[Literal["Data", "Prediction", "Missing", "Unseen", "Risk"], ...],
         Field(
             min_length=1,
-            max_length=4,
+            max_length=5,
             description="Groups of status.monitoring of the ModelDeployments, any of which fires.",
             json_schema_extra=SET,
         ),

@@ -19,7 +19,8 @@ LEAST_THRESHOLD = 4.0
 class Settings:
     """false_alarms_per_year: of all groups together, on average at most. tolerance: total
     variation from the reference that is no drift. min_rows: a histogram with fewer in a block
-    tells nothing. max_ratio: bad labels of all labels; None: labels are not judged."""
+    tells nothing. max_ratio: bad labels of all labels; None: labels are not judged. others: groups
+    that other detectors judge within the same bound."""
 
     block_seconds: int = 86400
     false_alarms_per_year: float = 0.1
@@ -27,6 +28,7 @@ class Settings:
     min_rows: int = 200
     max_ratio: float | None = None
     min_labels: int = 100
+    others: int = 0
 
     def __post_init__(self) -> None:
         ratio = self.max_ratio
@@ -36,6 +38,7 @@ class Settings:
             or not 0 < self.tolerance < 1
             or self.min_rows < 1
             or self.min_labels < 1
+            or self.others < 0
             or not (ratio is None or 0 < ratio < 1)
         ):
             raise ValueError(f"no detector can keep to {self}")
@@ -46,7 +49,9 @@ class Settings:
         A group's statistic is worth at most the number of blocks, so that it rises from where an
         alarm has ended to the threshold once in `threshold * (1 - ENDED)` blocks at most.
         """
-        run_length = groups * A_YEAR / self.block_seconds / self.false_alarms_per_year
+        run_length = (
+            (groups + self.others) * A_YEAR / self.block_seconds / self.false_alarms_per_year
+        )
         return max(LEAST_THRESHOLD, run_length / (1 - ENDED))
 
 

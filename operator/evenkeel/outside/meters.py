@@ -37,13 +37,15 @@ class MeterSeen:
 @dataclass(frozen=True, slots=True)
 class BlockQuestion:
     """What the meters counted in the block that ends then. Its answer is the same whenever it is
-    asked. end: Unix seconds."""
+    asked. end: Unix seconds. labels: the deployment and the revision whose labels are counted, if
+    they are to be."""
 
     server: Hashable
     namespace: str
     pods: str
     seconds: int
     end: int
+    labels: tuple[str, str] | None = None
 
 
 Cell = tuple[str, str, str]
@@ -54,7 +56,9 @@ Cell = tuple[str, str, str]
 class BlockCounts:
     """Rows by cell: in the block, and in the reference with what a person reads of the bin.
 
-    digest: of the reference. void: why nothing can be told of the block, if so.
+    digest: of the reference. void: why nothing can be told of the rows, if so. labels: how many
+    were bad, of how many; None where none were counted. Parts of labels, such as losses, are
+    rounded so that they never show more than there was.
     """
 
     end: int
@@ -62,3 +66,4 @@ class BlockCounts:
     reference: tuple[tuple[Cell, str, int], ...] = ()
     rows: tuple[tuple[Cell, int], ...] = ()
     void: str = ""
+    labels: tuple[int, int] | None = None

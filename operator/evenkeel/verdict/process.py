@@ -198,4 +198,6 @@ def newborn(reading: Reading, time: float) -> Process:
     """A process that was not there before, all of whose events count."""
     start = reading.started if reading.started is not None else time
     empty = Process(cut=Point(min(start, time), 0, 0), started=reading.started)
-    return empty._add(time, reading, reading.counted is not None)
+    found = empty._add(time, reading, reading.counted is not None)
+    # A sample that is the cut itself would never end a block.
+    return found._replace(later=()) if found.last == empty.cut else found

@@ -8,11 +8,15 @@ blocks that passed meanwhile are asked about afterwards.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from math import exp
+from typing import Any, NamedTuple
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.monitoring import Detection as Terms
+from evenkeel.api.monitoring import Monitoring, Risk
 from evenkeel.api.monitoringstatus import (
     BinStatus,
     FeatureStatus,
@@ -24,7 +28,7 @@ from evenkeel.api.prometheus import Prometheus
 from evenkeel.controllers import windows
 from evenkeel.controllers.modeldeployment.drift import Drift
 from evenkeel.meta.names import digest
-from evenkeel.monitoring.columns import Bin, Block, Column, Kind
+from evenkeel.monitoring.columns import GROUPS, Bin, Block, Column, GroupName, Kind, Labels
 from evenkeel.monitoring.detector import Detection, FeatureState, GroupState
 from evenkeel.monitoring.settings import Settings
 from evenkeel.outside.meters import BLOCK, METER, BlockCounts, BlockQuestion, MeterQuestion
@@ -32,6 +36,7 @@ from evenkeel.outside.poll import Poll, Sighting
 from evenkeel.rollout.probation import serving
 from evenkeel.verdict.indicators import pods
 
+RISK: GroupName = "Risk"
 AGAIN = 60
 """Seconds from one question to the next, or a block if that is shorter."""
 
@@ -46,7 +51,7 @@ def begun(md: ModelDeployment, now: datetime) -> MonitoringStatus | None:
     if wanted is None or watched is None or not watched.meter:
         return None
     seconds = wanted.detection.block_seconds
-    terms = digest(wanted.detection.model_dump_json())
+    terms = _terms(wanted)
     if known is None or (known.revision, known.terms) != (watched.revision, terms):
         until = windows.aligned(now, seconds)
         return MonitoringStatus(revision=watched.revision, terms=terms, until=until)
@@ -69,7 +74,9 @@ def polls(md: ModelDeployment, known: MonitoringStatus | None, now: datetime) ->
     again = min(AGAIN, seconds)
     found = {METER: Poll(METER, url, MeterQuestion(server, namespace, of), again)}
     if end + windows.lag(seconds) <= now.timestamp():
-        found[BLOCK] = Poll(BLOCK, url, BlockQuestion(server, namespace, of, seconds, end), again)
+        labels = (md.metadata.name, known.revision) if wanted.risk is not None else None
+        question = BlockQuestion(server, namespace, of, seconds, end, labels)
+        found[BLOCK] = Poll(BLOCK, url, question, again)
     return found
 
 
@@ -84,26 +91,79 @@ def folded(
     if seen.end != _end(known, wanted.detection):
         return known
     until = windows.time_text(seen.end)
+    rows = _rows_folded(known, seen, _settings(wanted), until)
+    risk = None if wanted.risk is None else _risk_folded(known, seen, wanted, until)
+    return known.model_copy(update=_together(known, rows, risk) | {"until": until})
+
+
+class _Folded(NamedTuple):
+    """What a block has told. told: whether anything; message: what, or why nothing. fresh: whether
+    the evidence began anew, for another reference."""
+
+    told: bool
+    message: str
+    groups: tuple[GroupStatus, ...]
+    fields: dict[str, Any]
+    fresh: bool = False
+
+
+def _together(known: MonitoringStatus, rows: _Folded, risk: _Folded | None) -> dict[str, Any]:
+    void = not (rows.told or (risk is not None and risk.told))
+    messages = [rows.message] if risk is None else [rows.message, risk.message]
+    return {
+        **rows.fields,
+        **(risk.fields if risk is not None else {}),
+        "blocks": 1 if rows.fresh else known.blocks + 1,
+        "void": void + (0 if rows.fresh else known.void),
+        "message": "; ".join(messages)[:512],
+        "groups": (*rows.groups, *(risk.groups if risk is not None else ())),
+    }
+
+
+def _rows_folded(
+    known: MonitoringStatus, seen: BlockCounts, settings: Settings, until: str
+) -> _Folded:
+    """Of values, against the profile."""
+    kept = tuple(one for one in known.groups if one.name != RISK)
     if seen.void:
-        return _void(known, until, seen.void)
-    settings, columns = _settings(wanted.detection), _columns(seen)
+        return _Folded(False, _void(until, seen.void), kept, {})
+    columns = _columns(seen)
     try:
         before = _resumed(known, seen, columns, settings)
         after = before.fold(Block(_rows(seen)))
     except ValueError as error:
-        return _void(known, until, str(error))
+        return _Folded(False, _void(until, str(error)), kept, {})
     fresh = known.reference is not None and known.reference.digest != seen.digest
-    return known.model_copy(
-        update={
-            "reference": ReferenceStatus(digest=seen.digest, rows=_reference_rows(columns)),
-            "until": until,
-            "blocks": 1 if fresh else known.blocks + 1,
-            "void": after.void - before.void + (0 if fresh else known.void),
-            "message": _told(before, after, until, settings),
-            "groups": tuple(_groups(after.groups, () if fresh else known.groups, until)),
-            "evidence": after.to_text(),
-        }
+    reference = ReferenceStatus(digest=seen.digest, rows=_reference_rows(columns))
+    told = after.void == before.void
+    message = (
+        f"{after.blocks - after.void} blocks of {settings.block_seconds} s until {until}"
+        if told
+        else _void(until, f"fewer rows than minRows {settings.min_rows}")
     )
+    groups = tuple(_groups(after.groups, () if fresh else kept, until))
+    return _Folded(
+        told, message, groups, {"reference": reference, "evidence": after.to_text()}, fresh
+    )
+
+
+def _risk_folded(
+    known: MonitoringStatus, seen: BlockCounts, wanted: Monitoring, until: str
+) -> _Folded:
+    """Of labels, which need neither profile nor rows."""
+    assert wanted.risk is not None
+    settings = _risk_settings(wanted, wanted.risk)
+    before = Detection.begun((), settings)
+    with suppress(ValueError):
+        before = Detection.from_text(known.risk_evidence, (), settings)
+    bad, total = seen.labels or (0, 0)
+    after = before.fold(Block({}, Labels(bad, total) if total else None))
+    told = after.void == before.void
+    message = f"{bad} of {total} labels are bad"
+    if not told:
+        message = f"{total} labels, fewer than minLabels {settings.min_labels}"
+    groups = tuple(_groups(after.groups, known.groups, until))
+    return _Folded(told, message, groups, {"risk_evidence": after.to_text()})
 
 
 def observed(
@@ -124,12 +184,31 @@ def observed(
     return Drift(found, sightings.get(METER), due)
 
 
-def _settings(terms: Terms) -> Settings:
+def _terms(wanted: Monitoring) -> str:
+    """Changes with what is held to be drift."""
+    risk = () if wanted.risk is None else (wanted.risk.model_dump_json(),)
+    return digest(wanted.detection.model_dump_json(), *risk)
+
+
+def _settings(wanted: Monitoring) -> Settings:
+    """Of values. They and labels are judged apart, since either may be there without the other."""
+    terms = wanted.detection
     return Settings(
         block_seconds=terms.block_seconds,
         false_alarms_per_year=float(terms.false_alarms_per_year),
         tolerance=float(terms.tolerance),
         min_rows=terms.min_rows,
+        others=0 if wanted.risk is None else 1,
+    )
+
+
+def _risk_settings(wanted: Monitoring, risk: Risk) -> Settings:
+    """Of labels: one group of as many as there can be."""
+    return replace(
+        _settings(wanted),
+        max_ratio=float(risk.max_ratio),
+        min_labels=risk.min_labels,
+        others=len(GROUPS) - 1,
     )
 
 
@@ -175,16 +254,8 @@ def _reference_rows(columns: Iterable[Column]) -> int:
     return max((sum(one.rows for one in column.bins) for column in columns), default=0)
 
 
-def _void(known: MonitoringStatus, until: str, why: str) -> MonitoringStatus:
-    message = f"the block until {until} tells nothing: {why}"[:512]
-    counts = {"blocks": known.blocks + 1, "void": known.void + 1}
-    return known.model_copy(update={"until": until, "message": message, **counts})
-
-
-def _told(before: Detection, after: Detection, until: str, settings: Settings) -> str:
-    if after.void > before.void:
-        return f"the block until {until} tells nothing: fewer rows than minRows {settings.min_rows}"
-    return f"{after.blocks - after.void} blocks of {settings.block_seconds} s until {until}"
+def _void(until: str, why: str) -> str:
+    return f"the block until {until} tells nothing of values: {why}"
 
 
 def _groups(
