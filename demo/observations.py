@@ -66,7 +66,7 @@ def drift(history: History) -> str | None:
     """The detectors have found that the data moved, by what did, and were quiet before that."""
     found = next((s for s in history if s.drifted.get("reason") == "Data"), None)
     quiet = next((s for s in history if s.drifted.get("reason") == "NoDrift"), None)
-    if found is None or quiet is None or found.figures.record is None:
+    if found is None or quiet is None or quiet.time > found.time:
         return None
     group, blocks = found.group("Data"), found.monitoring
     worst = [f for f in group.get("features") or () if f["name"] in WIDENED]
@@ -75,7 +75,7 @@ def drift(history: History) -> str | None:
     told = blocks["blocks"] - blocks["void"]
     return (
         f"{_day(found)}: {'; '.join(map(_moved, worst))}; evidence {group['statistic']}, "
-        f"{group['threshold']} is drift, after {told} blocks; none when the first ones ended"
+        f"{group['threshold']} is drift, after {told} blocks; quiet before"
     )
 
 

@@ -52,6 +52,7 @@ class Watched:
             block_seconds=SECONDS,
             tolerance=float(detection["tolerance"]),
             min_rows=detection["minRows"],
+            max_ratio=float(MONITORING["risk"]["maxRatio"]),
         )
         columns = [
             Column(kind, one["name"], (*_bins(one), Bin("missing", "", 0)))
