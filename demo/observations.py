@@ -20,14 +20,14 @@ REQUESTS = 20.0
 LABEL_DELAY = 12.0
 """Seconds after which all labels that arrive are of predictions made after a moment."""
 ENOUGH = 150
-"""Labelled predictions from which an error rate is taken seriously."""
-COMPARED = 500
-"""Labelled predictions on which the new version is compared with the first."""
+"""Labels from which an error rate is taken seriously."""
+COMPARED = 100
+"""Labels on which the new version is compared with the first."""
 BETTER = 0.8
 """The new version's error as a share of what the first one's would be, at most."""
 TOLERANCE = 0.12
 """Between a weight and the measured share; a gateway divides more evenly than chance."""
-STEP_REQUESTS = 60
+STEP_REQUESTS = 40
 """Requests at one weight from which a share is measured."""
 
 
@@ -66,7 +66,7 @@ def drift(history: History) -> str | None:
     """The detectors have found that the data moved, by what did, and were quiet before that."""
     found = next((s for s in history if s.drifted.get("reason") == "Data"), None)
     quiet = next((s for s in history if s.drifted.get("reason") == "NoDrift"), None)
-    if found is None or quiet is None or found.figures.record is None:
+    if found is None or quiet is None or quiet.time > found.time:
         return None
     group, blocks = found.group("Data"), found.monitoring
     worst = [f for f in group.get("features") or () if f["name"] in WIDENED]
@@ -75,7 +75,7 @@ def drift(history: History) -> str | None:
     told = blocks["blocks"] - blocks["void"]
     return (
         f"{_day(found)}: {'; '.join(map(_moved, worst))}; evidence {group['statistic']}, "
-        f"{group['threshold']} is drift, after {told} blocks; none when the first ones ended"
+        f"{group['threshold']} is drift, after {told} blocks; quiet before"
     )
 
 
@@ -185,7 +185,7 @@ def recovered(history: History) -> str | None:
     after = measures.since(history, start + LABEL_DELAY)
     if len(after) < 2:
         return None
-    first, last = measures.window(after, 25)
+    first, last = measures.window(after, 30)
     ours = last.figures.labelled - first.figures.labelled
     theirs = last.figures.baseline - first.figures.baseline
     if ours.total < COMPARED or theirs.total < COMPARED:
@@ -196,7 +196,7 @@ def recovered(history: History) -> str | None:
     peak = max((s.figures.error or 0 for s in history if s.time < start), default=0.0)
     return (
         f"{_percent(error)} wrong (peak {_percent(peak)}); the first version would have "
-        f"{_percent(would)} on the same {ours.total} requests"
+        f"{_percent(would)} on the same {ours.total} half-hours"
     )
 
 

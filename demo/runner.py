@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from demo.observations import trouble
 from demo.progress import Done, Progress
 from demo.stages import Stage
 from demo.watch import Watch
-from demo.world import NAMESPACE, Snapshot
+from demo.world import FEEDBACK_KEYS, NAMESPACE, Snapshot
 from dev.cluster.errors import ClusterError
 from dev.paths import MANIFESTS
 from dev.stack.install import Stack
@@ -66,6 +67,8 @@ class Runner:
         await asyncio.to_thread(stack.kubectl, "delete", "pods", "-n", NAMESPACE, *quick)
         await asyncio.to_thread(stack.kubectl, "delete", "namespace", *which, "--timeout=180s")
         await asyncio.to_thread(stack.namespace, NAMESPACE)
+        key = secrets.token_hex(32)
+        await asyncio.to_thread(stack.secret, NAMESPACE, FEEDBACK_KEYS, "1", key)
         deadline = time.time() + 60
         # Prometheus may have just been started.
         while not await watch.alert_is_quiet():

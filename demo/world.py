@@ -11,11 +11,14 @@ JSON = dict[str, Any]
 
 NAMESPACE = "demo"
 MODEL = "elec2"
+FEEDBACK_KEYS = "elec2-keys"
+"""Name of the Secret whose keys sign the tokens of answers."""
 ALERT = "ModelErrorRateHigh"
 
 QUERY = (
     f'{{__name__=~"demo_.+_total|demo_record|model:labelled_error:ratio_rate20s",'
     f'namespace="{NAMESPACE}"}} '
+    f'or evenkeel_labels_total{{namespace="{NAMESPACE}",deployment="{MODEL}",slice=""}} '
     f'or ALERTS{{alertname="{ALERT}",namespace="{NAMESPACE}"}} '
     f'or traefik_service_requests_total{{service=~"httproute-{NAMESPACE}-{MODEL}-.+"}}'
 )
@@ -44,8 +47,8 @@ class Count:
 class Figures:
     """Samples of one moment.
 
-    clients: requests, bad where the answer was not 200. labelled: predictions whose label is
-    known, bad where wrong; baseline: the same requests as the first version would answer them.
+    clients: requests, bad where the answer was not 200. labelled: labels that came back, bad where
+    the prediction was wrong; baseline: the same requests as the first version would answer them.
     served: requests by revision as the gateway counts them. error: share of wrong predictions in
     the last 20 s, in 0..1. record: number of the half-hour replayed last.
     alert: "pending", "firing" or "".
@@ -72,8 +75,8 @@ def figures(result: Sequence[JSON]) -> Figures:
         match labels["__name__"]:
             case "demo_requests_total":
                 clients = _add(clients, value, bad=labels["code"] != "200")
-            case "demo_predictions_labelled_total":
-                labelled = _add(labelled, value, bad=labels["correct"] == "false")
+            case "evenkeel_labels_total":
+                labelled = _add(labelled, value, bad=labels["result"] == "bad")
             case "demo_baseline_labelled_total":
                 baseline = _add(baseline, value, bad=labels["correct"] == "false")
             case "traefik_service_requests_total":

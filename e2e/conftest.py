@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from demo.data import elec2, fetch
 from dev.stack.install import Stack
 from e2e.support.world import World, run
 
 NAMESPACE = "e2e"
+
+
+@pytest.fixture(scope="session")
+def data() -> elec2.Elec2:
+    """The demonstration's data set, downloaded."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(home) / "evenkeel" / "elec2.csv.gz"
+    fetch.fetch(path)
+    return elec2.load(path)
 
 
 @pytest.fixture(scope="session")

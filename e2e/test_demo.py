@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+from demo.observations import WIDENED
 from dev.paths import ROOT
 from dev.stack.install import Stack
 
@@ -23,6 +24,11 @@ def test_the_whole_loop(stack: Stack) -> None:
     )
     print(done.stdout[-8000:])
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
-    stages = json.loads(report.read_text())["stages"]
-    assert stages
-    assert all(stage["observed"] for stage in stages)
+    found = json.loads(report.read_text())
+    assert found["stages"]
+    assert all(stage["observed"] for stage in found["stages"])
+    # The drift that the detectors found is the cause on record, with what moved.
+    (retrained,) = [text for text in found["lineage"] if text.startswith("drift drifted: ")]
+    assert "Data of elec2 since " in retrained
+    assert any(feature in retrained for feature in WIDENED)
+    assert "ModelDeployment elec2: Promoted" in retrained

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
-from demo.data import elec2, fetch
-
-
-@pytest.fixture(scope="session")
-def data() -> elec2.Elec2:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(home) / "evenkeel" / "elec2.csv.gz"
-    fetch.fetch(path)
-    return elec2.load(path)
+from demo.data import elec2
 
 
 def test_has_the_published_size_and_class_balance(data: elec2.Elec2) -> None:

@@ -13,7 +13,7 @@ LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Metrics:
-    """All series carry the model's name; `version` is what the model's response named."""
+    """All series carry the model's name."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -28,18 +28,6 @@ class Metrics:
             "Time from sending a request to its whole answer",
             ["model"],
             buckets=LATENCY_BUCKETS,
-            registry=registry,
-        )
-        self.predictions = Counter(
-            "demo_predictions",
-            "Predictions by class",
-            ["model", "version", "class"],
-            registry=registry,
-        )
-        self.labelled = Counter(
-            "demo_predictions_labelled",
-            "Predictions whose label has arrived, by whether they were right",
-            ["model", "version", "correct"],
             registry=registry,
         )
         self.baseline = Counter(

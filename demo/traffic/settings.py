@@ -15,7 +15,7 @@ class Settings:
     start: first record sent; records, seconds: the replay ends at whichever bound comes first.
     rate: requests per second; clients: how many ask about each record from record `busy_from` on,
     which slows the stream down under the same load; before, one does.
-    delay: records between a prediction and its label.
+    delay: records between a prediction and its label. feedback: where labels are posted, or None.
     baseline: folder of a model that is asked about the same records beside the served one, for
     comparison only, or None.
     """
@@ -31,6 +31,7 @@ class Settings:
     clients: int
     busy_from: int
     delay: int
+    feedback: str | None
     baseline: Path | None
     port: int
 
@@ -63,6 +64,7 @@ def settings(env: Mapping[str, str]) -> Settings:
         clients=clients,
         busy_from=int(_number(env, "BUSY_FROM", 0)),
         delay=int(_number(env, "LABEL_DELAY", RECORDS_PER_DAY)),
+        feedback=env.get("FEEDBACK_URL") or None,
         baseline=Path(env["BASELINE_DIR"]) if env.get("BASELINE_DIR") else None,
         port=int(_number(env, "METRICS_PORT", 9100)),
     )

@@ -113,6 +113,20 @@ metadata:
 """
         )
 
+    def secret(self, namespace: str, name: str, key: str, value: str) -> None:
+        """A Secret with one entry."""
+        self.apply(
+            f"""\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {name}
+  namespace: {namespace}
+stringData:
+  {key}: "{value}"
+"""
+        )
+
     def apply(self, manifests: str | Path) -> None:
         """Server-side applies a text or a file."""
         arguments = ("apply", "--server-side", "--force-conflicts", "-f")
@@ -206,17 +220,7 @@ metadata:
             return
         token = secrets.token_hex(32)
         for namespace in (MONITORING, OPERATOR_NAMESPACE):
-            self.apply(
-                f"""\
-apiVersion: v1
-kind: Secret
-metadata:
-  name: evenkeel-webhook
-  namespace: {namespace}
-stringData:
-  token: {token}
-"""
-            )
+            self.secret(namespace, "evenkeel-webhook", "token", token)
 
     def gateway(self) -> None:
         """The Gateway API's CRDs and Traefik."""

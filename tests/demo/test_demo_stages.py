@@ -168,9 +168,10 @@ def test_drift_needs_the_detectors_word_and_quiet_blocks_before() -> None:
     quiet, found = _drifts()
     assert observations.drift([quiet]) is None
     assert observations.drift([found]) is None, "never seen quiet"
+    assert observations.drift([found, at(60)]) is None, "quiet afterwards"
     assert observations.drift([quiet, found]) == (
         "5 May 1997: vicprice: 1 to 2 100 % -> 19 %, above 2 0 % -> 81 %; evidence 3e+08, "
-        "9e+07 is drift, after 3 blocks; none when the first ones ended"
+        "9e+07 is drift, after 3 blocks; quiet before"
     )
     other = deployment((ONE, "v1"), drifted=("True", "Prediction"))
     assert observations.drift([quiet, at(30, md=other, record=17424)]) is None

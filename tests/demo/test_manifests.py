@@ -9,7 +9,7 @@ from evenkeel.api import API_VERSION, KINDS
 
 from demo.observations import ALERT_THRESHOLD, BAD, FIRST, REQUESTS
 from demo.stages import stages
-from demo.world import ALERT, MODEL
+from demo.world import ALERT, FEEDBACK_KEYS, MODEL
 from dev.paths import MANIFESTS
 
 FOLDER = MANIFESTS
@@ -75,6 +75,7 @@ def test_the_scenario_fits_together() -> None:
     model = found["ModelDeployment", "elec2"]["spec"]
     assert model["model"]["follow"] == by_drift["model"] == MODEL
     assert model["monitoring"]["detection"]["blockSeconds"] >= 10
+    assert model["monitoring"]["feedback"]["keys"] == {"secretName": FEEDBACK_KEYS}
     assert [s["weight"] for s in model["rollout"]["steps"]] == [20, 50, 80]
     traffic = found["Job", "traffic"]["spec"]["template"]["spec"]["containers"][0]
     env = {e["name"]: e["value"] for e in traffic["env"]}
@@ -96,7 +97,8 @@ def test_the_scenario_fits_together() -> None:
 
 def test_the_schedules_differ_in_their_trigger_alone() -> None:
     by_alert, by_drift = (_schedule(f) for f in ("schedule-alert.yaml", "schedule.yaml"))
-    assert by_drift.pop("triggers") == [{"name": "drifted", "drift": {"reasons": ["Data"]}}]
+    (trigger,) = by_drift.pop("triggers")
+    assert trigger == {"name": "drifted", "drift": {"reasons": ["Data", "Risk"]}}
     assert by_alert.pop("triggers") != []
     assert by_alert == by_drift
 

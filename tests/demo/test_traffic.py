@@ -14,9 +14,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from demo.data.elec2 import Elec2
-from demo.traffic.labels import DelayedLabels, Outcome
+from demo.traffic.labels import Answer, DelayedLabels
 from demo.traffic.metrics import Metrics, serve
-from demo.traffic.replay import Replay, prediction
+from demo.traffic.replay import TOKEN, Replay
 from demo.traffic.settings import Settings, settings
 
 ENV = {"SERVICE_URL": "http://127.0.0.1:1", "MODEL_NAME": "elec2"}
@@ -25,20 +25,12 @@ ENV = {"SERVICE_URL": "http://127.0.0.1:1", "MODEL_NAME": "elec2"}
 def test_labels_arrive_after_the_delay_whatever_the_order_of_answers() -> None:
     labels = DelayedLabels(first=0, delay=3)
     for record in (1, 0, 2):
-        labels.predicted(Outcome(record, "v1", True))
+        labels.answered(Answer(record, "token"))
     assert list(labels.arrived(3)) == []
-    assert [outcome.record for outcome in labels.arrived(5)] == [1, 0]
+    assert [answer.record for answer in labels.arrived(5)] == [1, 0]
     assert labels.labelled == 2
-    labels.predicted(Outcome(1, "v1", False))
-    assert [outcome.record for outcome in labels.arrived(5)] == [1]
-
-
-@pytest.mark.parametrize(
-    "answer", [{}, {"outputs": []}, {"outputs": [{"data": [2]}]}, {"outputs": [{"data": ["x"]}]}]
-)
-def test_an_answer_of_another_shape_is_refused(answer: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"V2|class|invalid literal"):
-        prediction(answer)
+    labels.answered(Answer(1, "token"))
+    assert [answer.record for answer in labels.arrived(5)] == [1]
 
 
 @pytest.mark.parametrize(
@@ -60,21 +52,40 @@ def test_bad_settings_name_the_variable(env: dict[str, str], variable: str) -> N
 
 
 class _Model(BaseHTTPRequestHandler):
-    """Predicts up where the second feature is above the third; fails every fifth record."""
+    """Answers with the record's second feature as the token; fails every fifth record.
+
+    labels: what was posted to its feedback endpoint, which is busy at first.
+    """
 
     hosts: ClassVar[list[str]] = []
+    labels: ClassVar[list[dict[str, object]]] = []
+    busy: ClassVar[bool] = False
 
     def do_POST(self) -> None:
         self.hosts.append(self.headers["Host"])
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        data = body["inputs"][0]["data"]
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if self.path == "/v1/feedback":
+            self._taken([json.loads(line) for line in text.splitlines()])
+            return
+        data = json.loads(text)["inputs"][0]["data"]
         assert self.path == "/v2/models/elec2/infer"
-        answer = {"model_version": "v7", "outputs": [{"data": [int(data[1] > data[2])]}]}
-        content = json.dumps(answer).encode()
-        self.send_response(500 if data[0] else 200)
-        self.send_header("Content-Length", str(len(content)))
+        headers = {} if data[0] else {TOKEN: repr(data[1])}
+        self._answer(500 if data[0] else 200, headers)
+
+    def _taken(self, lines: list[dict[str, object]]) -> None:
+        if self.busy:
+            type(self).busy = False
+            self._answer(503, {})
+            return
+        self.labels.extend(lines)
+        self._answer(200, {})
+
+    def _answer(self, code: int, headers: dict[str, str]) -> None:
+        self.send_response(code)
+        for name, value in {**headers, "Content-Length": "2"}.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(b"{}")
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -83,6 +94,7 @@ class _Model(BaseHTTPRequestHandler):
 @pytest.fixture
 def url() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Model)
+    _Model.labels.clear()
     # Stopping takes as long as the server polls, half a second by default.
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -95,18 +107,18 @@ def data() -> Elec2:
     features = np.random.default_rng(5).random((200, 6))
     features[:, 0] = [record % 5 == 0 for record in range(200)]
     up = (features[:, 1] > features[:, 2]).astype(np.int64)
-    up[100:] = 1 - up[100:]
     return Elec2(features, up)
 
 
 def _settings(url: str, **changes: object) -> Settings:
     bounds = {"start": 50, "records": 100, "seconds": 30.0, "rate": 200.0, "delay": 10}
+    posted = {"feedback": f"{url}/v1/feedback"}
     fixed = {"url": url, "host": None, "model": "elec2", "data": Path(), "port": 0}
     clients = {"clients": 1, "busy_from": 0, "baseline": None}
-    return Settings(**{**fixed, **bounds, **clients, **changes})  # type: ignore[arg-type]
+    return Settings(**{**fixed, **posted, **bounds, **clients, **changes})  # type: ignore[arg-type]
 
 
-async def test_replay_counts_answers_errors_and_delayed_outcomes(url: str, data: Elec2) -> None:
+async def test_replay_counts_answers_and_posts_each_label_late(url: str, data: Elec2) -> None:
     registry = CollectorRegistry()
     replay = Replay(_settings(url), data, Metrics(registry))
     async with httpx.AsyncClient() as client:
@@ -118,10 +130,14 @@ async def test_replay_counts_answers_errors_and_delayed_outcomes(url: str, data:
     assert value("demo_requests_total", code="200") == 80
     assert value("demo_requests_total", code="500") == 20
     assert value("demo_request_duration_seconds_count") == 100
-    # Records 50 to 139 have labels; each fifth failed; the stream turns over at record 100.
+    # Records 50 to 139 have labels; each fifth failed.
     assert replay.labels.labelled == 140
-    assert value("demo_predictions_labelled_total", version="v7", correct="true") == 40
-    assert value("demo_predictions_labelled_total", version="v7", correct="false") == 32
+    expected = [
+        {"token": repr(float(data.features[record][1])), "label": int(data.up[record])}
+        for record in range(50, 140)
+        if record % 5
+    ]
+    assert sorted(_Model.labels, key=str) == sorted(expected, key=str)
     assert value("demo_record") == 149
 
 
@@ -139,6 +155,16 @@ async def test_busy_records_are_asked_for_by_every_client(url: str, data: Elec2)
     # Ten records once, ten four times; of each ten, two fail.
     assert answers == [8 + 32, 2 + 8]
     assert replay.labels.labelled == 70
+    assert len(_Model.labels) == 8 + 8, "what comes true is one and the same for all clients"
+
+
+async def test_labels_that_were_not_taken_are_posted_again(url: str, data: Elec2) -> None:
+    _Model.busy = True
+    settings = _settings(url, records=20, delay=0, rate=15.0)
+    async with httpx.AsyncClient() as client:
+        await Replay(settings, data, Metrics(CollectorRegistry())).run(client)
+    assert not _Model.busy
+    assert len(_Model.labels) == 16
 
 
 async def test_a_baseline_is_judged_on_the_same_requests(url: str, data: Elec2) -> None:
