@@ -7,7 +7,7 @@ operator is nothing special: every plan starts from there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -30,7 +30,6 @@ from evenkeel.serving.ports import Ports
 from evenkeel.serving.processes import Process
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
-from evenkeel.verdict.indicators import UnresolvedIndicator
 from evenkeel.verdict.judgement import JUDGED, Observations, begins
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.tally import Tally
@@ -140,7 +139,7 @@ class World:
             children=tuple(self._children()),
             present=self.present(),
             versions=(),
-            seen=self._seen(md, unmade),
+            seen=self._seen(md),
             unmade=unmade,
             settings=SETTINGS,
             now=self.now,
@@ -181,7 +180,8 @@ class World:
             found.append(Child(ref, revision, ports=ports, diagnosis=unrouted, scales=target))
         return found
 
-    def _seen(self, md: ModelDeployment, unmade: Mapping[str, UnresolvedIndicator]) -> Observations:
+    def _seen(self, md: ModelDeployment) -> Observations:
+        unmade = made_of_templates(md, self._template).unmade
         canary, stable, analysis = md.status.canary, md.status.stable, judged_by(md)
         if canary is None or stable is None or analysis is None:
             return {}

@@ -213,7 +213,7 @@ class DryRun(Model):
     value: Annotated[
         Literal["Pass", "Fail", "Undecided"], Field(description="What it would have said.")
     ]
-    message: Annotated[str, Field(max_length=1024, description="Counts and evidence.")] = ""
+    message: Annotated[str, Field(max_length=256, description="Counts and evidence.")] = ""
 
 
 class Outcome(Model):

@@ -188,7 +188,7 @@ def ended(
         wish=canary.wish,
         spent=_spent(last, canary, promote),
         dry_runs=tuple(
-            DryRun(name=i.name, value=i.value, message=i.message)
+            DryRun(name=i.name, value=i.value, message=i.message[:256])
             for i in canary.indicators
             if i.dry_run
         ),
