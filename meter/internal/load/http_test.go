@@ -166,7 +166,7 @@ func TestAReportFitsIntoATerminationMessage(t *testing.T) {
 func TestConfigurationsThatCannotBeAreRefused(t *testing.T) {
 	for name, value := range map[string]string{
 		"LOAD_URL": "ftp://x", "LOAD_MAX_RATE": "0", "LOAD_QUANTILE": "1", "LOAD_LATENCY_SECONDS": "NaN",
-		"LOAD_DURATION_SECONDS": "soon", "LOAD_START_SECONDS": "-1",
+		"LOAD_DURATION_SECONDS": "soon", "LOAD_START_SECONDS": "-1", "LOAD_BODY_FILE": "/nowhere/warm-up.json",
 	} {
 		_, err := FromEnvironment(func(asked string) string {
 			if asked == name {

@@ -15,6 +15,8 @@ REVISION = f"{GROUP}/revision"
 MODEL = f"{GROUP}/model"
 SCHEDULE = f"{GROUP}/schedule"
 RUN = f"{GROUP}/run"
+PERFORMANCE = f"{GROUP}/performance"
+"""Of pods that are loaded to measure a model: its ModelDeployment. They serve nobody."""
 COUNTED = f"{GROUP}/counted-alerts"
 """An annotation of a run: the alerts that it counts, as the status after it remembers them."""
 

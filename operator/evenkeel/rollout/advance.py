@@ -166,6 +166,7 @@ def _decided(
         by_hand=in_force("Promote", md, state, canary.revision),
         occupied=taken,
         deadline=deadline,
+        profile=md.spec.performance,
     )
     decision = decide(facts)
     state = replace(state, decision=decision)

@@ -8,6 +8,7 @@ from enum import Enum
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, Cause
+from evenkeel.api.performance import PerformanceProfile
 from evenkeel.api.rollout import Rollout
 from evenkeel.meta.times import seconds_since
 from evenkeel.verdict.verdict import Verdict
@@ -52,7 +53,7 @@ class Facts:
     occupied: pods of all revisions that hold room, also those that are going. diagnosis: why the
     canary's pods are not ready, if that is known; pods_cause: whose fault that is; late_reason:
     what it is called. last_words: of its last crash. by_hand: whether a person promotes it.
-    deadline: seconds that its pods may take to get ready.
+    deadline: seconds that its pods may take to get ready. profile: how it is measured, if it is.
     """
 
     canary: CanaryStatus
@@ -74,6 +75,7 @@ class Facts:
     stable_ready: int = 0
     by_hand: bool = False
     occupied: int = 0
+    profile: PerformanceProfile | None = None
 
     def explain(self, text: str) -> str:
         """The text about the canary's pods, with what ails them or their last words."""

@@ -185,6 +185,7 @@ def ended(
         cause=cause,
         attempts=canary.attempt,
         wish=canary.wish,
+        performance=canary.performance,
         spent=_spent(last, canary, promote),
     )
     history = (entry, *(o for o in state.history if o.revision != canary.revision))[:HISTORY_LIMIT]
@@ -217,6 +218,7 @@ def promoted(
             registered=canary.registered,
             uri=canary.uri,
             format=canary.format,
+            performance=canary.performance,
         ),
         old=(old, *(o for o in state.old if o.revision != stable.revision)),
         requeue_after=0.0,

@@ -20,6 +20,7 @@ Carrier = Literal[
     "AliasCurrent",
     "Monitored",
     "Drifted",
+    "PerformanceMeasured",
     "rollout",
     "Event",
 ]

@@ -39,8 +39,9 @@ async def reconcile(context: Context, key: Key, obj: dict[str, Any], invalid: st
 
 
 def belongs(kind: str, obj: dict[str, Any]) -> str | None:
-    """The ModelDeployment that a child names by its label."""
-    name: str | None = (obj["metadata"].get("labels") or {}).get(labels.DEPLOYMENT)
+    """The ModelDeployment that a child, or a pod under load, names by its label."""
+    given = obj["metadata"].get("labels") or {}
+    name: str | None = given.get(labels.DEPLOYMENT) or given.get(labels.PERFORMANCE)
     return name
 
 
@@ -67,7 +68,7 @@ KIND = Kind(
     owner=True,
     children=watches,
     belongs=belongs,
-    labels=lambda: (labels.DEPLOYMENT,),
+    labels=lambda: (labels.DEPLOYMENT, labels.PERFORMANCE),
     indices=lambda: INDICES,
     verbs=(*READ, "patch"),
 )

@@ -11,6 +11,7 @@ from evenkeel.api.modelversion import ModelVersion
 from evenkeel.controllers.modeldeployment.drift import Drift
 from evenkeel.meta.objects import Taken
 from evenkeel.meta.refusal import Refused
+from evenkeel.performance.measurement import Loads
 from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
@@ -29,7 +30,7 @@ class DeploymentSnapshot:
     seen: what Prometheus said of the canary's indicators; empty while none is judged.
     taken: objects of others that have the names of children. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
-    drift: what is known of the stable revision's.
+    drift: what is known of the stable revision's. loads: what measures revisions.
     """
 
     deployment: ModelDeployment
@@ -46,3 +47,4 @@ class DeploymentSnapshot:
     told: Telling | None = None
     alias: Kept | None = None
     drift: Drift = field(default_factory=Drift)
+    loads: Loads = field(default_factory=Loads)

@@ -9,6 +9,9 @@ from evenkeel.controllers.modeldeployment.conditions.available import available
 from evenkeel.controllers.modeldeployment.conditions.drifted import drifted
 from evenkeel.controllers.modeldeployment.conditions.model_resolved import model_resolved
 from evenkeel.controllers.modeldeployment.conditions.monitored import monitored
+from evenkeel.controllers.modeldeployment.conditions.performance_measured import (
+    performance_measured,
+)
 from evenkeel.controllers.modeldeployment.conditions.ready import ready
 from evenkeel.controllers.modeldeployment.conditions.registry_read import registry_read
 from evenkeel.controllers.modeldeployment.conditions.registry_told import registry_told
@@ -32,6 +35,7 @@ CONDITIONS: tuple[Callable[[Situation], tuple[Observation, ...]], ...] = (
     steering_accepted,
     monitored,
     drifted,
+    performance_measured,
 )
 
 
