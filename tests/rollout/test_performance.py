@@ -254,3 +254,17 @@ def test_a_crash_at_any_write_makes_no_second_job_and_loses_no_figures(write: in
     assert w.status["history"][0]["performance"]["rate"] == "20"
     assert len(w.made_jobs) == 2
     assert records(w)["m-b"]["figures"]["rate"] == "20"
+
+
+def test_after_a_restore_what_serves_is_not_measured_again() -> None:
+    w = world(PERFORMANCE)
+    run(w, 20)
+    w.report = report(60.0)
+    run(w, 300)
+    made, figures = len(w.made_jobs), w.status["stable"]["performance"]
+    w.restore(children=False)
+    record = json.loads(w.annotations["evenkeel.dev/record"])
+    assert "performance" not in record["history"][0]
+    run(w, 60)
+    assert len(w.made_jobs) == made
+    assert w.status["stable"]["performance"] == figures
