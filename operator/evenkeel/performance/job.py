@@ -53,32 +53,11 @@ def load_job(
     would pass for clients'. Processes are shared, so that the load generator sees what they take.
     Refuses a revision without a path to ask.
     """
-    pod = copy.deepcopy(wanted.template["spec"])
-    told = _told(md, wanted, profile, runtime, pod)
+    told = _told(md, wanted, profile, runtime)
     if isinstance(told, Refused):
         return told
-    beside = [c for c in pod["containers"] if c.get("name") in _BESIDE]
-    served = [c for c in pod["containers"] if c.get("name") not in _BESIDE]
     start = progress_deadline(md, wanted.template)
-    load = {
-        "name": NAME,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["load"],
-        "env": [*told, *literal_env({"LOAD_START_SECONDS": str(start)})],
-        "resources": dict(RESOURCES),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {"readOnlyRootFilesystem": True},
-    }
-    if any(v["name"] == "LOAD_BODY_FILE" for v in told):
-        load["volumeMounts"] = next(c.get("volumeMounts", []) for c in beside)
-    sidecars = [{**c, "restartPolicy": "Always"} for c in served]
-    pod |= {
-        "initContainers": [*pod.get("initContainers", ()), *sidecars],
-        "containers": [load],
-        "restartPolicy": "Never",
-        "shareProcessNamespace": True,
-    }
+    told += literal_env({"LOAD_START_SECONDS": str(start)})
     annotations = wanted.template["metadata"].get("annotations") or {}
     spec = {
         "backoffLimit": 2,
@@ -97,10 +76,38 @@ def load_job(
                 "labels": {MANAGED_BY: MANAGER, PERFORMANCE: md.metadata.name},
                 "annotations": {k: v for k, v in annotations.items() if not k.startswith(_SCRAPED)},
             },
-            "spec": restricted(pod),
+            "spec": _pod(wanted.template["spec"], told, image),
         },
     }
     return child(md, JOB.api_version, JOB.kind, name, spec, wanted.name)
+
+
+def _pod(served: Mapping[str, Any], told: list[dict[str, Any]], image: str) -> dict[str, Any]:
+    """The revision's PodSpec in which the load generator is the only container that ends."""
+    pod = copy.deepcopy(dict(served))
+    load: dict[str, Any] = {
+        "name": NAME,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["load"],
+        "env": told,
+        "resources": dict(RESOURCES),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {"readOnlyRootFilesystem": True},
+    }
+    beside = [c for c in pod["containers"] if c.get("name") in _BESIDE]
+    if any(variable["name"] == "LOAD_BODY_FILE" for variable in told):
+        load["volumeMounts"] = next(c.get("volumeMounts", []) for c in beside)
+    sidecars = [{**c, "restartPolicy": "Always"} for c in pod["containers"] if c not in beside]
+    return restricted(
+        {
+            **pod,
+            "initContainers": [*pod.get("initContainers", ()), *sidecars],
+            "containers": [load],
+            "restartPolicy": "Never",
+            "shareProcessNamespace": True,
+        }
+    )
 
 
 def _told(
@@ -108,9 +115,9 @@ def _told(
     wanted: Revision,
     profile: PerformanceProfile,
     runtime: ServingRuntimeSpec,
-    pod: Mapping[str, Any],
 ) -> list[dict[str, Any]] | Refused:
     """The load generator's environment; what is not said is as in the warm-up requests."""
+    pod = wanted.template["spec"]
     known = _warm_up(pod)
     path = profile.path or (md.spec.warm_up and md.spec.warm_up.path)
     if not path and runtime.warm_up is not None:

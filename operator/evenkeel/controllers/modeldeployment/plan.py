@@ -24,8 +24,8 @@ from evenkeel.controllers.modeldeployment.names import (
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_meter, revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
-from evenkeel.meta.objects import Event, label_selector
-from evenkeel.meta.plan import Plan
+from evenkeel.meta.objects import Event, Manifest, label_selector
+from evenkeel.meta.plan import Plan, StatusPatch
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import sooner
 from evenkeel.performance.measurement import Measurement, measurement
@@ -85,18 +85,11 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     )
     status = _status(snapshot, situation, pods)
     deletes = unwanted(snapshot, rollout, load.kept)
-    loads = () if load.job is None or _over(md, rollout) else (load.job,)
     return Plan(
         status=status,
-        status_patches=(
-            *version_records(
-                md, snapshot.versions, rollout, serving.ready > 0, now, status.served_alias
-            ),
-            *performance_records(md, snapshot.versions, rollout),
-        ),
+        status_patches=_told_versions(snapshot, rollout, status, serving),
         relabels=relabelled(snapshot),
-        # What measures comes last, so that its refusal keeps nothing from serving.
-        applies=writable([*children.applies, *loads], snapshot.taken),
+        applies=writable([*children.applies, *_loads(md, rollout, load)], snapshot.taken),
         scales=tuple(children.scales),
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
         deletes=deletes,
@@ -129,10 +122,28 @@ def _measured(
     return replace(snapshot, deployment=load.deployment), load
 
 
-def _over(md: ModelDeployment, rollout: RolloutState) -> bool:
-    """Whether the trial has just ended or begun: only what the status holds is measured."""
+def _loads(md: ModelDeployment, rollout: RolloutState, load: Measurement) -> tuple[Manifest, ...]:
+    """The Job to be made, unless a trial has just begun or ended: the status has what is measured.
+
+    It is applied last, so that its refusal keeps nothing from serving.
+    """
     before, after = md.status.canary, rollout.canary
-    return (before and before.start_time) != (after and after.start_time)
+    moved = (before and before.start_time) != (after and after.start_time)
+    return () if load.job is None or moved else (load.job,)
+
+
+def _told_versions(
+    snapshot: DeploymentSnapshot,
+    rollout: RolloutState,
+    status: ModelDeploymentStatus,
+    serving: Pods,
+) -> tuple[StatusPatch, ...]:
+    """What the ModelVersions learn: how their rollouts went, and what their pods carry."""
+    md, versions, serves = snapshot.deployment, snapshot.versions, serving.ready > 0
+    return (
+        *version_records(md, versions, rollout, serves, snapshot.now, status.served_alias),
+        *performance_records(md, versions, rollout),
+    )
 
 
 def _requeue_after(
