@@ -109,6 +109,16 @@ def test_a_canary_has_its_own_pods_first_and_no_requests_while_it_is_measured() 
     assert w.pods[canary["revision"]].total == 0
 
 
+def test_without_steps_it_takes_over_once_it_is_measured() -> None:
+    w = world(GATE, rollout={"steps": []}, analysis={"indicators": list(INDICATORS)})
+    run(w, 60)
+    assert w.status["canary"]["reason"] == "Measuring"
+    w.report = report(60.0)
+    run(w, 20)
+    assert w.status["stable"]["revision"] == w.wanted()
+    assert len(w.made_jobs) == 2
+
+
 def test_the_figures_come_with_the_decision_and_stay() -> None:
     w = world(PERFORMANCE)
     run(w, 20)

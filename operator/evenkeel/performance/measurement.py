@@ -108,10 +108,13 @@ def measurement(
 
 
 def definition_of(profile: PerformanceProfile) -> str:
-    """What the figures depend on, in short; sizes, costs and gates follow from the figures."""
-    said = profile.model_dump(
-        mode="json", by_alias=True, exclude={"peak_rate", "cost_per_hour", "fast_enough"}
-    )
+    """What the figures depend on, in short; sizes, costs and gates follow from the figures.
+
+    Defaults are left out, since a newer API may have more of them and nothing is to be measured
+    anew for that.
+    """
+    derived = {"peak_rate", "cost_per_hour", "fast_enough"}
+    said = profile.model_dump(mode="json", by_alias=True, exclude=derived, exclude_defaults=True)
     return digest(json.dumps(said, sort_keys=True))
 
 
