@@ -45,6 +45,7 @@ EVENT = "triggers: [{name: t, cloudEvent: {%s}}]"
 MATCHER = "triggers: [{name: t, alert: {matchers: [{name: alertname, %s}]}}]"
 
 REGISTERED = "model: {registry: {registry: mlflow, name: fraud, %s}}"
+PERFORMANCE = "performance: {%s}"
 CHILD = "childMetadata: {service: {%s}}"
 CHILDREN = ("deployment", "service", "route", "autoscaler", "disruptionBudget")
 
@@ -268,6 +269,33 @@ BAD = [
     ),
     Bad("stable away", MD, "rollout: {onStableUnavailable: Rollback}", 'supported values: "Hold"'),
     Bad("no analysis", MD, "rollout: {steps: [{weight: 5}]}", "add it or set analysis: false"),
+    # Performance
+    Bad("no body", MD, PERFORMANCE % "latency: {seconds: '1'}", "give performance.body, or warmUp"),
+    Bad("no bound", MD, PERFORMANCE % "body: ''", "latency: Required value"),
+    Bad(
+        "quantile",
+        MD,
+        PERFORMANCE % "body: '', latency: {seconds: '1', quantile: '99'}",
+        "write a quantile from 0.5 to 0.9999",
+    ),
+    Bad(
+        "rate",
+        MD,
+        PERFORMANCE % "body: '', latency: {seconds: '1'}, maxRate: '100001'",
+        "100000 requests a second at most",
+    ),
+    Bad(
+        "gate above the rates that are tried",
+        MD,
+        PERFORMANCE % "body: '', latency: {seconds: '1'}, fastEnough: {minRate: '1001'}",
+        "raise maxRate",
+    ),
+    Bad(
+        "no room for one more pod",
+        MD,
+        PERFORMANCE % "body: '', latency: {seconds: '1'}" + "\nrollout: {stopFirst: true}",
+        "performance loads one more pod",
+    ),
     # Analysis
     *(
         Bad("two ways", MD, INDICATOR % ("templateRef: {name: t}, " + other), "has at most one of")

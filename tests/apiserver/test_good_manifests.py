@@ -129,6 +129,21 @@ GOOD = [
     ("ModelDeployment", "warmUp: {}"),
     ("ModelDeployment", "warmUp: {path: '/v1/models/m:predict?a=b', body: '{}', requests: 3}"),
     ("ModelDeployment", "warmUp: {bodyFile: in/warm-up.bin, contentType: a/b; charset=utf-8}"),
+    ("ModelDeployment", "{warmUp: {}, performance: {latency: {seconds: '2'}}}"),
+    (
+        "ModelDeployment",
+        """
+        performance:
+          latency: {quantile: '0.9', seconds: '0.05'}
+          body: '{}'
+          path: /invocations
+          maxRate: '200'
+          durationSeconds: 60
+          peakRate: '12.5'
+          costPerHour: '0.4'
+          fastEnough: {minRate: '200'}
+        """,
+    ),
     ("ModelDeployment", "monitoring: {}"),
     (
         "ModelDeployment",

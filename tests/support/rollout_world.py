@@ -16,6 +16,7 @@ from evenkeel.api import ModelDeployment
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.indicatortemplate import IndicatorTemplateSpec
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
@@ -23,6 +24,7 @@ from evenkeel.meta.objects import Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
+from evenkeel.performance.measurement import Loads
 from evenkeel.rollout.probation import judged_by, taken_over
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child, Pods
@@ -67,7 +69,8 @@ class World:
     """`quality`: share of bad answers by model URI. `requests`: a second, over all revisions.
 
     `lingers`: whether pods that are taken away hold their room until `pods_gone`. `late`:
-    indicators that count `labels` (by revision all and bad ones) and no answers.
+    indicators that count `labels` (by revision all and bad ones) and no answers. `report`: of every
+    load generator, as its last words; "" while it goes on. `versions`: those that are served.
     """
 
     spec: JSON
@@ -82,6 +85,8 @@ class World:
     late: frozenset[str] = frozenset()
     templates: dict[str, JSON] = field(default_factory=dict)
     labels: dict[str, tuple[int, int]] = field(default_factory=dict)
+    report: str = ""
+    versions: tuple[ModelVersion, ...] = ()
     leaving: dict[str, int] = field(default_factory=dict)
     status: JSON = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
@@ -91,9 +96,11 @@ class World:
     generation: int = 1
     deleting: bool = False
     plans: list[Plan] = field(default_factory=list)
+    made_jobs: list[str] = field(default_factory=list)
     before_write: Callable[[ModelDeploymentStatus, ModelDeploymentStatus], None] | None = None
     before_start: Callable[[str], None] | None = None
     made: int = 0
+    begun: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
 
     @property
     def md(self) -> ModelDeployment:
@@ -134,16 +141,50 @@ class World:
         )
         return DeploymentSnapshot(
             deployment=md,
-            target=Target(md.spec.model.uri or "", format=md.spec.model.format),
+            target=self.target(),
             runtime=runtime,
             children=tuple(self._children()),
             present=self.present(),
-            versions=(),
+            versions=self.versions,
             seen=self._seen(md),
             unmade=unmade,
             settings=SETTINGS,
             now=self.now,
+            loads=self.loads(),
         )
+
+    def target(self) -> Target:
+        """What the spec asks for; of a version with that address it is that."""
+        source = self.md.spec.model
+        known = (v.metadata.name for v in self.versions if v.spec.uri == source.uri)
+        return Target(source.uri or "", next(known, ""), format=source.format)
+
+    def loads(self) -> Loads:
+        """The Jobs that load a pod, and that pod."""
+        jobs = {name: job for (kind, name), job in self.others.items() if kind == "Job"}
+        made = timestamp(self.begun)
+        ended = {"exitCode": 0, "startedAt": made, "message": self.report}
+        state = {"terminated": ended} if self.report else {"running": {"startedAt": made}}
+        status = {"containerStatuses": [{"name": "evenkeel-load", "state": state}]}
+        pods = [
+            {
+                "metadata": {
+                    "name": f"{name}-x",
+                    "creationTimestamp": made,
+                    "ownerReferences": [{"uid": f"uid-{name}"}],
+                },
+                "status": status,
+            }
+            for name in jobs
+        ]
+        known = {
+            name: {
+                **job,
+                "metadata": {**job["metadata"], "uid": f"uid-{name}", "creationTimestamp": made},
+            }
+            for name, job in jobs.items()
+        }
+        return Loads(known, tuple(pods))
 
     def present(self) -> dict[str, int]:
         """Pods by revision, with those that are going."""
@@ -268,6 +309,10 @@ class World:
 
     def _apply(self, manifest: JSON, first: dict[str, int]) -> None:
         name, kind = manifest["metadata"]["name"], manifest["kind"]
+        if kind == "Job":
+            assert ("Job", name) not in self.others, "a Job is made once"
+            self.made_jobs.append(name)
+            self.begun = self.now
         if kind != "Deployment":
             self.others[kind, name] = manifest
             self._one_autoscaler_each()
@@ -341,9 +386,7 @@ class World:
 
     def wanted(self) -> str:
         """Name of the revision that the spec asks for."""
-        md = self.md
-        target = Target(md.spec.model.uri or "", format=md.spec.model.format)
-        return revision_name("fraud", target, self.runtime, md.spec)
+        return revision_name("fraud", self.target(), self.runtime, self.md.spec)
 
 
 def run(w: World, seconds: int = 300, step: int = 5) -> World:

@@ -142,7 +142,7 @@ def test_a_denial_overrules_even_an_approval_that_was_given(mode: str) -> None:
 def test_lineage_grows_with_the_rollout_whose_list_is_left_to_its_writer() -> None:
     done = plan(version(promoted="2026-01-31T10:00:00Z"))
     assert "ModelDeployment prod: Promoted" in done.status.wire()["lineage"]
-    assert done.shared_status == ("rollouts",)
+    assert done.shared_status == ("rollouts", "performance")
     assert done.status.wire()["rollouts"] == []
 
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"os"
 	"strconv"
 	"time"
 )
@@ -44,6 +45,12 @@ func FromEnvironment(getenv func(string) string) (Config, error) {
 	}
 	if target, err := url.Parse(c.URL); err != nil || target.Scheme != "http" || target.Host == "" {
 		e.wrong("LOAD_URL", "must be a URL such as http://127.0.0.1:8080/v2/models/m/infer")
+	}
+	if file := getenv("LOAD_BODY_FILE"); file != "" {
+		var err error
+		if c.Body, err = os.ReadFile(file); err != nil {
+			e.wrong("LOAD_BODY_FILE", fmt.Sprintf("must be a file with the body of a request: %v", err))
+		}
 	}
 	return c, e.problem
 }

@@ -2,8 +2,13 @@ package load
 
 import "math"
 
-// confidence with which a rate that is found keeps the bound, as far as the requests of one step tell.
-const confidence = 0.95
+const (
+	// tries are those of a step that fails.
+	tries = 2
+	// confidence of each of them, so that a rate that is found keeps the bound at one of 95 %, as far as the
+	// requests of a step tell.
+	confidence = 1 - 0.05/tries
+)
 
 // forgiven are the requests that may miss the bound in the shortest step.
 const forgiven = 1

@@ -6,15 +6,15 @@ import (
 	"testing"
 )
 
-// Of the order-statistic bound: 299 requests without a slow one show a p99 at 95 %, 298 do not.
+// Of the order-statistic bound: 368 requests without a slow one show a p99 at 97.5 %, 367 do not.
 func TestTooFewRequestsTellNothing(t *testing.T) {
-	if got := tolerated(298, 0.99); got != -1 {
-		t.Errorf("of 298 %d", got)
+	if got := tolerated(367, 0.99); got != -1 {
+		t.Errorf("of 367 %d", got)
 	}
-	if got := tolerated(299, 0.99); got != 0 {
-		t.Errorf("of 299 %d", got)
+	if got := tolerated(368, 0.99); got != 0 {
+		t.Errorf("of 368 %d", got)
 	}
-	if got := least(0.99); got != 473 {
+	if got := least(0.99); got != 555 {
 		t.Errorf("one of %d is forgiven", got)
 	}
 }
@@ -49,7 +49,7 @@ func lgamma(n int) float64 {
 	return value
 }
 
-// A server of which exactly 1 % of the requests are slow has a p99 at the bound, and passes one time in twenty.
+// A server of which exactly 1 % of the requests are slow has a p99 at the bound, and passes one time in forty.
 func TestAServerAtTheBoundSeldomPasses(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	const rounds, n = 4000, 1000
@@ -65,7 +65,7 @@ func TestAServerAtTheBoundSeldomPasses(t *testing.T) {
 			passed++
 		}
 	}
-	if share := float64(passed) / rounds; share > 0.06 || share == 0 {
+	if share := float64(passed) / rounds; share > 0.035 || share == 0 {
 		t.Errorf("%.3f passed", share)
 	}
 }

@@ -77,19 +77,21 @@ type Found struct {
 
 // Search finds the highest rate up to most that keeps the bound, to a tenth, by steps that begin at first.
 //
-// It doubles the rate until a step fails, then halves the ratio of the two (geometric bisection). No step begins
-// that would not end before the deadline.
+// It doubles the rate until a step fails, then halves the ratio of the two (geometric bisection). A step that fails
+// is tried once more. No step begins that would not end before the deadline.
 func Search(ctx context.Context, t Target, bound Bound, first, most float64, deadline time.Duration) Found {
 	s := search{target: t, bound: bound, deadline: deadline}
 	low, high, limit := 0.0, math.Inf(1), ByLatency
-	for rate, descended := math.Min(first, most), 0; s.step(ctx, rate); {
-		if s.passed() {
+	for rate, descended := math.Min(first, most), 0; ; {
+		switch s.try(ctx, rate) {
+		case carried:
 			low = rate
-		} else {
+		case missed:
 			high, limit = rate, s.why()
-			if !t.Recovered(ctx) {
-				return s.found(ByFailure)
-			}
+		case broken:
+			return s.found(ByFailure)
+		case late:
+			return s.found(ByTime)
 		}
 		switch {
 		case low == most:
@@ -105,7 +107,6 @@ func Search(ctx context.Context, t Target, bound Bound, first, most float64, dea
 			rate = math.Sqrt(low * high)
 		}
 	}
-	return s.found(ByTime)
 }
 
 type search struct {
@@ -114,6 +115,34 @@ type search struct {
 	deadline time.Duration
 	steps    []Step
 	best     *Step
+}
+
+// outcome is what came of a rate.
+type outcome int
+
+const (
+	carried outcome = iota
+	missed
+	// broken: the target does not answer any more.
+	broken
+	// late: there was no time for it.
+	late
+)
+
+// try tells whether the target carries the rate; a neighbour may have disturbed it once.
+func (s *search) try(ctx context.Context, rate float64) outcome {
+	for range tries {
+		if !s.step(ctx, rate) {
+			return late
+		}
+		if s.passed() {
+			return carried
+		}
+		if !s.target.Recovered(ctx) {
+			return broken
+		}
+	}
+	return missed
 }
 
 // step loads the target at the rate; false: there was no time for it.

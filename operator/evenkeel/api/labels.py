@@ -17,6 +17,8 @@ FEEDBACK = f"{GROUP}/feedback"
 """Of the pod that takes a ModelDeployment's labels, which is none of the model's."""
 SCHEDULE = f"{GROUP}/schedule"
 RUN = f"{GROUP}/run"
+PERFORMANCE = f"{GROUP}/performance"
+"""Of pods that are loaded to measure a model: its ModelDeployment. They serve nobody."""
 COUNTED = f"{GROUP}/counted-alerts"
 """An annotation of a run: the alerts that it counts, as the status after it remembers them."""
 

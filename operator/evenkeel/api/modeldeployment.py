@@ -21,6 +21,7 @@ from evenkeel.api.common import ChildMetadata
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.modelsource import ModelSource
 from evenkeel.api.monitoring import Monitoring
+from evenkeel.api.performance import PerformanceProfile
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.registration import ServedAlias
 from evenkeel.api.rollout import Rollout
@@ -202,6 +203,17 @@ class ModelDeploymentSpec(Model):
             "the indicator labels needs monitoring.feedback, with its keys",
         ),
         Rule(
+            "!has(self.performance) || has(self.performance.body) || has(self.warmUp)",
+            "performance needs the body of a request: give performance.body, or warmUp, whose "
+            "requests are sent then",
+        ),
+        Rule(
+            "!has(self.performance) || !has(self.rollout) || !has(self.rollout.stopFirst) || "
+            "!self.rollout.stopFirst",
+            "performance loads one more pod, for which rollout.stopFirst says there is no room; "
+            "remove one",
+        ),
+        Rule(
             "has(self.runtime) || !has(self.model.uri) || has(self.model.format)",
             "model.uri needs model.format or a runtime, so that a model server can be chosen",
         ),
@@ -282,6 +294,13 @@ class ModelDeploymentSpec(Model):
         Monitoring | None,
         Field(
             description="The meter in front of each model server, which counts requests and values."
+        ),
+    ] = None
+    performance: Annotated[
+        PerformanceProfile | None,
+        Field(
+            description="Measures how many requests a pod of each new revision carries, before it "
+            "gets any."
         ),
     ] = None
     served_alias: Annotated[

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.monitoringstatus import MonitoringStatus
+from evenkeel.api.performance import Performance, Sizing
 from evenkeel.api.registration import RegisteredVersion
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
@@ -60,6 +61,9 @@ class RevisionStatus(Model):
     ] = None
     metrics: Annotated[
         RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
+    ] = None
+    performance: Annotated[
+        Performance | None, Field(description="What a pod of it carries, once that is measured.")
     ] = None
 
 
@@ -188,6 +192,9 @@ class CanaryStatus(Model):
     metrics: Annotated[
         RevisionMetrics | None, Field(description="Its runtime's, if there is an analysis.")
     ] = None
+    performance: Annotated[
+        Performance | None, Field(description="What a pod of it carries, once that is measured.")
+    ] = None
     reason: Annotated[str, Field(max_length=128, description="Reason of the verdict.")] = ""
     message: Annotated[str, Field(max_length=2048, description="The verdict in words.")] = ""
     cause: Annotated[
@@ -239,6 +246,9 @@ class Outcome(Model):
     ] = 1
     wish: Annotated[
         Wish | None, Field(description="Field of spec.rollout that began the trial, if one did.")
+    ] = None
+    performance: Annotated[
+        Performance | None, Field(description="What a pod of it carries, if that was measured.")
     ] = None
     spent: Annotated[
         tuple[Wish, ...],
@@ -329,6 +339,10 @@ class ModelDeploymentStatus(Model):
     ] = None
     monitoring: Annotated[
         MonitoringStatus | None, Field(description="Drift of the revision that serves.")
+    ] = None
+    sizing: Annotated[
+        Sizing | None,
+        Field(description="What the figures of the revision that serves recommend for its pods."),
     ] = None
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None

@@ -11,6 +11,7 @@ from evenkeel.api.cause import Cause
 from evenkeel.api.common import Approval, Gates, Metrics, ModelFormat, Slices
 from evenkeel.api.data import UsedDataList
 from evenkeel.api.enginerun import EngineRun
+from evenkeel.api.performance import VersionPerformance
 from evenkeel.api.registration import RegisteredAs, Registration
 from evenkeel.api.tracking import TrackedRun
 from evenkeel.api.uri import VersionURI
@@ -178,7 +179,7 @@ class Download(Model):
 class ModelVersionStatus(Model):
     """Gate results, approval and rollouts.
 
-    Two writers share it: `rollouts` belongs to the ModelDeployment's reconcile.
+    Two writers share it: `rollouts` and `performance` belong to the ModelDeployment's reconcile.
     """
 
     observed_generation: Annotated[int, Field(description="Generation last acted upon.")] = 0
@@ -198,6 +199,14 @@ class ModelVersionStatus(Model):
         Field(
             max_length=64,
             description="What became of it, by ModelDeployment.",
+            json_schema_extra=map_list("deployment"),
+        ),
+    ] = ()
+    performance: Annotated[
+        tuple[VersionPerformance, ...],
+        Field(
+            max_length=64,
+            description="What a pod of it carries, by ModelDeployment.",
             json_schema_extra=map_list("deployment"),
         ),
     ] = ()

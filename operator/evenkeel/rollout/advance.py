@@ -184,6 +184,7 @@ def _decided(
         deadline=deadline,
         unlooked=judgement.unlooked if judgement is not None else (),
         uncounted=judgement.uncounted if judgement is not None else (),
+        profile=md.spec.performance,
     )
     decision = decide(facts)
     state = replace(state, decision=decision)

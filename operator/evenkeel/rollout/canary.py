@@ -11,6 +11,7 @@ from collections.abc import Callable
 from evenkeel.api.rollout import Step
 from evenkeel.rollout.causes import of_undecided
 from evenkeel.rollout.facts import Decision, Facts, Move
+from evenkeel.rollout.fast_enough import measuring, too_slow
 from evenkeel.rollout.health import crashing, short, too_late, unstable, unsteady
 from evenkeel.rollout.probation import on_probation, promotion, returning, sent_back
 from evenkeel.rollout.stop_first import stopping
@@ -110,7 +111,7 @@ def starting(facts: Facts) -> Decision | None:
         if late >= 0:
             return too_late(facts, facts.explain(f"{pods} after {deadline} s"))
         return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
-    if (held := unsteady(facts)) is not None:
+    if (held := unsteady(facts) or measuring(facts)) is not None:
         return held
     if canary.stop_first or not rollout.steps:
         return Decision(Move.PREPARE_PROMOTION, "NoSteps", "the revision is ready")
@@ -140,6 +141,7 @@ CHAIN: tuple[Rule, ...] = (
     promoting,
     promoted_by_hand,
     stable_unavailable,
+    too_slow,
     starting,
     short,
     warming_up,

@@ -8,6 +8,7 @@ from enum import Enum
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, Cause
+from evenkeel.api.performance import PerformanceProfile
 from evenkeel.api.rollout import Rollout
 from evenkeel.meta.times import seconds_since
 from evenkeel.verdict.verdict import Verdict
@@ -53,7 +54,7 @@ class Facts:
     canary's pods are not ready, if that is known; pods_cause: whose fault that is; late_reason:
     what it is called. last_words: of its last crash. by_hand: whether a person promotes it.
     deadline: seconds that its pods may take to get ready. unlooked, uncounted: indicators, as of
-    Judgement.
+    Judgement. profile: how it is measured, if it is.
     """
 
     canary: CanaryStatus
@@ -77,6 +78,7 @@ class Facts:
     occupied: int = 0
     unlooked: tuple[str, ...] = ()
     uncounted: tuple[str, ...] = ()
+    profile: PerformanceProfile | None = None
 
     def explain(self, text: str) -> str:
         """The text about the canary's pods, with what ails them or their last words."""

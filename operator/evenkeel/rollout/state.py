@@ -186,6 +186,7 @@ def ended(
         cause=cause,
         attempts=canary.attempt,
         wish=canary.wish,
+        performance=canary.performance,
         spent=_spent(last, canary, promote),
         dry_runs=tuple(
             DryRun(name=i.name, value=i.value, message=i.message[:256])
@@ -223,6 +224,7 @@ def promoted(
             registered=canary.registered,
             uri=canary.uri,
             format=canary.format,
+            performance=canary.performance,
         ),
         old=(old, *(o for o in state.old if o.revision != stable.revision)),
         requeue_after=0.0,

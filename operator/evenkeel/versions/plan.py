@@ -23,7 +23,7 @@ from evenkeel.versions.champion import champion
 from evenkeel.versions.gates import Figures, evaluate
 from evenkeel.versions.lineage import lineage
 
-SHARED_STATUS = ("rollouts",)
+SHARED_STATUS = ("rollouts", "performance")
 """Written by the ModelDeployments that serve the version."""
 LOOK_AGAIN = 10.0
 """Seconds after which a champion that is missing may have been restored."""

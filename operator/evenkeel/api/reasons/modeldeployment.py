@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evenkeel.api.reasons.performance import PERFORMANCE
 from evenkeel.api.reasons.reason import APPLY_FAILED, Carrier, Reason
 from evenkeel.api.reasons.source import source_reasons
 
@@ -529,4 +530,4 @@ _MONITORING = (
     Reason("Drifted", ("Event",), "A group of features or predictions has begun to drift."),
 )
 
-MODEL_DEPLOYMENT = _STATE + _MODEL + _REGISTRY + _SERVER + _INDICATORS + _MONITORING
+MODEL_DEPLOYMENT = _STATE + _MODEL + _REGISTRY + _SERVER + _INDICATORS + _MONITORING + PERFORMANCE

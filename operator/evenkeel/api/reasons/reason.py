@@ -21,6 +21,7 @@ Carrier = Literal[
     "Monitored",
     "Drifted",
     "LabelsReady",
+    "PerformanceMeasured",
     "rollout",
     "Event",
 ]

@@ -38,10 +38,15 @@ async def reconcile(context: Context, key: Key, obj: dict[str, Any], invalid: st
     return plan
 
 
+_OWN = (labels.DEPLOYMENT, labels.FEEDBACK, labels.PERFORMANCE)
+
+
 def belongs(kind: str, obj: dict[str, Any]) -> str | None:
-    """The ModelDeployment that a child, or the pod that takes labels, names by its label."""
+    """The ModelDeployment that a child, the pod that takes labels, or one under load names by its
+    label."""
     given = obj["metadata"].get("labels") or {}
-    name: str | None = given.get(labels.DEPLOYMENT) or given.get(labels.FEEDBACK)
+    found = (given.get(label) for label in _OWN)
+    name: str | None = next((one for one in found if one), None)
     return name
 
 
@@ -68,7 +73,7 @@ KIND = Kind(
     owner=True,
     children=watches,
     belongs=belongs,
-    labels=lambda: (labels.DEPLOYMENT, labels.FEEDBACK),
+    labels=lambda: _OWN,
     indices=lambda: INDICES,
     verbs=(*READ, "patch"),
 )

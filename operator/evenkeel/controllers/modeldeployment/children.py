@@ -9,8 +9,9 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import HPA, Watch, distinct
+from evenkeel.meta.resources import HPA, JOB, Watch, distinct
 from evenkeel.meta.times import sooner
+from evenkeel.performance.job import WATCH as LOADS
 from evenkeel.rollout.capacity import full_replicas, stage_replicas
 from evenkeel.rollout.probation import after_trial, taken_over
 from evenkeel.rollout.state import RolloutState
@@ -28,8 +29,8 @@ HAND_OVER = 1.0
 
 
 def watches() -> tuple[Watch, ...]:
-    """What serves a model and divides its requests, one watch a type."""
-    return distinct((*WATCHES, *traffic.watches()))
+    """What serves a model, measures it and divides its requests, one watch a type."""
+    return distinct((*WATCHES, LOADS, *traffic.watches()))
 
 
 class Owned(NamedTuple):
@@ -86,8 +87,13 @@ def relabelled(snapshot: DeploymentSnapshot) -> tuple[tuple[Ref, dict[str, str]]
     return tuple((c.ref, own_labels(md, c.revision)) for c in lost)
 
 
-def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, ...]:
-    """Children of revisions that are no more, and kinds of children no longer asked for."""
+def unwanted(
+    snapshot: DeploymentSnapshot, rollout: RolloutState, load: str = ""
+) -> tuple[Ref, ...]:
+    """Children of revisions that are no more, and kinds of children no longer asked for.
+
+    load: name of the Job that measures a revision, the only one that stays.
+    """
     md = snapshot.deployment
     if rollout.stable is None:
         return ()
@@ -105,6 +111,7 @@ def unwanted(snapshot: DeploymentSnapshot, rollout: RolloutState) -> tuple[Ref, 
         if c.ref.kind in kinds
         or c.ref.name == of_labels
         or (c.revision and c.revision not in revisions)
+        or (c.ref.kind == JOB.kind and c.ref.name != load)
         or (c.ref.kind == HPA.kind and c.revision and c.revision != trial)
         or (c.ref.kind in of_traffic and not strategy.keeps(c.ref.kind, c.revision))
     )

@@ -42,7 +42,9 @@ def record(md: ModelDeployment, status: ModelDeploymentStatus) -> dict[str, str]
     tried = status.canary is not None or status.history or status.served_alias is not None
     if stable is None or (md.spec.model.follow is None and registry is None and not tried):
         return {}
-    told = [o.model_copy(update={"message": o.message[:_MESSAGE]}).wire() for o in status.history]
+    short = (o.model_copy(update={"message": o.message[:_MESSAGE]}) for o in status.history)
+    # The versions have the figures of those that do not serve.
+    told = [o.model_copy(update={"performance": None}).wire() for o in short]
     serving = stable.model_dump(
         mode="json", by_alias=True, exclude_none=True, exclude={"ready_replicas", "metrics"}
     )

@@ -26,9 +26,10 @@ from evenkeel.kube.ownership import controlled_by
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key, Ref
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import DEPLOYMENT, HPA, POD, ResourceType
+from evenkeel.meta.resources import DEPLOYMENT, HPA, JOB, POD, ResourceType
 from evenkeel.meta.times import parse
 from evenkeel.outside.poll import Sighting
+from evenkeel.performance.measurement import Loads
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.serving import model_source
 from evenkeel.serving.children import own_labels
@@ -85,6 +86,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         alias=registered.alias,
         drift=drifts.observed(md, evidence, registered.others, now),
         unmade=unmade,
+        loads=_loads(store, md),
     )
 
 
@@ -226,6 +228,16 @@ def _present(store: Store, md: ModelDeployment, now: datetime) -> dict[str, int]
 def _pods(store: Store, md: ModelDeployment) -> list[JSON]:
     kind, meta = POD.kind, md.metadata
     return list(store.labelled(kind, meta.namespace, labels.DEPLOYMENT, meta.name))
+
+
+def _loads(store: Store, md: ModelDeployment) -> Loads:
+    """The Jobs that measure its revisions, and their pods."""
+    meta = md.metadata
+    jobs = store.labelled(JOB.kind, meta.namespace, labels.DEPLOYMENT, meta.name)
+    return Loads(
+        {job["metadata"]["name"]: job for job in jobs if controlled_by(job, meta.uid)},
+        tuple(store.labelled(POD.kind, meta.namespace, labels.PERFORMANCE, meta.name)),
+    )
 
 
 def _revision(pod: JSON) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus, RevisionStatus
+from evenkeel.api.performance import Sizing
 from evenkeel.controllers.modeldeployment.children import Owned, owned, relabelled, unwanted
 from evenkeel.controllers.modeldeployment.conditions import (
     Situation,
@@ -28,15 +31,18 @@ from evenkeel.controllers.modeldeployment.references import reference
 from evenkeel.controllers.modeldeployment.revision_metrics import revision_meter, revision_metrics
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find, merge
-from evenkeel.meta.objects import Event, label_selector
-from evenkeel.meta.plan import Plan
+from evenkeel.meta.objects import Event, Manifest, label_selector
+from evenkeel.meta.plan import Plan, StatusPatch
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import sooner
+from evenkeel.performance.measurement import Measurement, measurement
+from evenkeel.performance.sizing import sizing
 from evenkeel.registries.asked_again import asked_again
 from evenkeel.rollout.advance import advance
 from evenkeel.rollout.capacity import full_replicas
 from evenkeel.rollout.division import division
 from evenkeel.rollout.goal import rollout_goal
+from evenkeel.rollout.performance_records import performance_records
 from evenkeel.rollout.probation import judged_by, not_awaited
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.steering import misdirected
@@ -60,6 +66,8 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         return Plan(status=md.status)
     pods = pods_by_revision(snapshot.children)
     wanted = _judgeable(snapshot)
+    snapshot, load = _measured(snapshot, wanted, pods)
+    md = snapshot.deployment
     unnamed = name_refusal(snapshot.taken)
     judgement = assess(md.status.canary, judged_by(md), snapshot.seen, not_awaited(md))
     goal = rollout_goal(md.status, unnamed or wanted, _denied(snapshot))
@@ -82,16 +90,15 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         alias=snapshot.alias,
         monitoring=snapshot.drift.of(rollout.serving),
         meters=snapshot.drift.meters,
+        load=load,
     )
     status = _status(snapshot, situation, pods)
-    deletes = unwanted(snapshot, rollout)
+    deletes = unwanted(snapshot, rollout, load.kept)
     return Plan(
         status=status,
-        status_patches=version_records(
-            md, snapshot.versions, rollout, serving.ready > 0, now, status.served_alias
-        ),
+        status_patches=_told_versions(snapshot, rollout, status, serving),
         relabels=relabelled(snapshot),
-        applies=writable(children.applies, snapshot.taken),
+        applies=writable([*children.applies, *_loads(md, rollout, load)], snapshot.taken),
         scales=tuple(children.scales),
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
         deletes=deletes,
@@ -104,10 +111,52 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
             *began(md.status, status.monitoring),
         ),
         requeue_after=sooner(
-            _requeue_after(snapshot, rollout, children, status), scrape_awaited(situation)
+            load.due,
+            scrape_awaited(situation),
+            _requeue_after(snapshot, rollout, children, status),
         ),
         # The first revision follows from the spec alone, and serves at once.
         status_last=md.status.stable is None,
+    )
+
+
+def _measured(
+    snapshot: DeploymentSnapshot, wanted: Revision | Refused, pods: dict[str, Pods]
+) -> tuple[DeploymentSnapshot, Measurement]:
+    """What is measured, and the snapshot with the figures that have just come."""
+    load = measurement(
+        snapshot.deployment,
+        wanted,
+        snapshot.runtime,
+        pods,
+        snapshot.loads,
+        snapshot.settings.meter_image,
+        snapshot.now,
+    )
+    return replace(snapshot, deployment=load.deployment), load
+
+
+def _loads(md: ModelDeployment, rollout: RolloutState, load: Measurement) -> tuple[Manifest, ...]:
+    """The Job to be made, unless a trial has just begun or ended: the status has what is measured.
+
+    It is applied last, so that its refusal keeps nothing from serving.
+    """
+    before, after = md.status.canary, rollout.canary
+    moved = (before and before.start_time) != (after and after.start_time)
+    return () if load.job is None or moved else (load.job,)
+
+
+def _told_versions(
+    snapshot: DeploymentSnapshot,
+    rollout: RolloutState,
+    status: ModelDeploymentStatus,
+    serving: Pods,
+) -> tuple[StatusPatch, ...]:
+    """What the ModelVersions learn: how their rollouts went, and what their pods carry."""
+    md, versions, serves = snapshot.deployment, snapshot.versions, serving.ready > 0
+    return (
+        *version_records(md, versions, rollout, serves, snapshot.now, status.served_alias),
+        *performance_records(md, versions, rollout),
     )
 
 
@@ -175,6 +224,16 @@ def _steering(md: ModelDeployment, rollout: RolloutState) -> tuple[Event, ...]:
     return (Event("Warning", "RevisionNotOnTrial", problem),)
 
 
+def _sizing(situation: Situation, stable: RevisionStatus | None) -> Sizing | None:
+    """What the serving revision's figures recommend, beside what is set for its pods."""
+    if stable is None or stable.performance is None:
+        return None
+    wanted = situation.wanted
+    if isinstance(wanted, Refused) or wanted.name != stable.revision:
+        return sizing(situation.md, stable.performance, None)
+    return sizing(situation.md, stable.performance, wanted.template)
+
+
 def _status(
     snapshot: DeploymentSnapshot, situation: Situation, pods: dict[str, Pods]
 ) -> ModelDeploymentStatus:
@@ -203,6 +262,7 @@ def _status(
         registry=md.status.registry,
         served_alias=None if snapshot.alias is None else snapshot.alias.status,
         monitoring=situation.monitoring,
+        sizing=_sizing(situation, stable),
         stable=stable,
         canary=canary,
         old=rollout.old,

@@ -11,6 +11,7 @@ from evenkeel.api.modelversion import ModelVersion
 from evenkeel.controllers.modeldeployment.drift import Drift
 from evenkeel.meta.objects import Taken
 from evenkeel.meta.refusal import Refused
+from evenkeel.performance.measurement import Loads
 from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
@@ -31,7 +32,7 @@ class DeploymentSnapshot:
     taken: objects of others that have the names of children. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     drift: what is known of the stable revision's. unmade: indicators that their templates do not
-    make, and why.
+    make, and why. loads: what measures revisions.
     """
 
     deployment: ModelDeployment
@@ -49,3 +50,4 @@ class DeploymentSnapshot:
     alias: Kept | None = None
     drift: Drift = field(default_factory=Drift)
     unmade: Mapping[str, UnresolvedIndicator] = field(default_factory=dict)
+    loads: Loads = field(default_factory=Loads)

@@ -10,6 +10,9 @@ from evenkeel.controllers.modeldeployment.conditions.drifted import drifted
 from evenkeel.controllers.modeldeployment.conditions.labels_ready import labels_ready
 from evenkeel.controllers.modeldeployment.conditions.model_resolved import model_resolved
 from evenkeel.controllers.modeldeployment.conditions.monitored import monitored
+from evenkeel.controllers.modeldeployment.conditions.performance_measured import (
+    performance_measured,
+)
 from evenkeel.controllers.modeldeployment.conditions.ready import ready
 from evenkeel.controllers.modeldeployment.conditions.registry_read import registry_read
 from evenkeel.controllers.modeldeployment.conditions.registry_told import registry_told
@@ -34,6 +37,7 @@ CONDITIONS: tuple[Callable[[Situation], tuple[Observation, ...]], ...] = (
     monitored,
     drifted,
     labels_ready,
+    performance_measured,
 )
 
 

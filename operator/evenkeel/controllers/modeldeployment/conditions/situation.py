@@ -9,6 +9,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.meta.refusal import Refused
 from evenkeel.outside.poll import Sighting
+from evenkeel.performance.measurement import Measurement
 from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
@@ -24,7 +25,8 @@ class Situation:
 
     unnamed: why its children cannot have their names, if so. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
-    monitoring: what is known of drift; None without a meter. meters: how they count.
+    monitoring: what is known of drift; None without a meter. meters: how they count. load: what is
+    measured now.
     """
 
     md: ModelDeployment
@@ -39,6 +41,7 @@ class Situation:
     alias: Kept | None = None
     monitoring: MonitoringStatus | None = None
     meters: Sighting[object] | None = None
+    load: Measurement | None = None
 
     @property
     def scaled_to_zero(self) -> bool:

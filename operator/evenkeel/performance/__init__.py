@@ -1,0 +1,1 @@
+"""How much a revision carries: load on a pod of its own, its figures, and what they recommend."""
