@@ -79,6 +79,9 @@ def figures(w: World, version: str) -> JSON:
 
 
 async def test_what_serves_is_measured_and_a_slow_canary_goes_back(w: World) -> None:
+    """The pods under load are taken where Pod Security is at its strictest."""
+    strict = "pod-security.kubernetes.io/enforce=restricted"
+    w.server.kubectl("label", "namespace", w.ns.name, strict)
     w.server.kubectl("create", "serviceaccount", "default", "-n", w.ns.name)
     for name in ("elec-a", "elec-b"):
         w.ns.create(manifest("ModelVersion", VERSION % name, name))
