@@ -118,15 +118,27 @@ Share = Annotated[
 ]
 """A share that is neither none nor all."""
 
+_ABOVE_ZERO = r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.[0-9]*[1-9][0-9]*)$"
+
 Seconds = Annotated[
     str,
     Field(
         max_length=32,
-        pattern=r"^([0-9]*[1-9][0-9]*(\.[0-9]+)?|0+\.[0-9]*[1-9][0-9]*)$",
+        pattern=_ABOVE_ZERO,
         json_schema_extra=says('write seconds, greater than 0, in quotes, such as "0.25"'),
     ),
 ]
 """A positive time in seconds as a decimal string."""
+
+Positive = Annotated[
+    str,
+    Field(
+        max_length=32,
+        pattern=_ABOVE_ZERO,
+        json_schema_extra=says('write a number greater than 0, in quotes, such as "0.25"'),
+    ),
+]
+"""A positive number as a decimal string."""
 
 Digest = Annotated[
     str,

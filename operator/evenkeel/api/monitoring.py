@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from evenkeel.api.base import Seconds as PositiveDecimal
-from evenkeel.api.base import Share
+from evenkeel.api.base import Positive, Share
 from evenkeel.api.learning import Learn
 from evenkeel.meta.model import SET, Model, OpenObject, Rule, cel, says
 
@@ -47,7 +46,7 @@ class Detection(Model):
         ),
     ] = 86400
     false_alarms_per_year: Annotated[
-        PositiveDecimal,
+        Positive,
         Field(description="False alarms without drift in a year at most, all groups together."),
     ] = "0.1"
     tolerance: Annotated[

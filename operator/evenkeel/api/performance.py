@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from evenkeel.api.base import Seconds as PositiveDecimal
+from evenkeel.api.base import Positive, Seconds
 from evenkeel.api.warmup import RequestPath
 from evenkeel.meta.model import Model, Rule, cel, map_list, says
 from evenkeel.meta.times import Timestamp
@@ -22,7 +22,7 @@ Quantile = Annotated[
 """A share of requests as a decimal string."""
 
 Rate = Annotated[
-    PositiveDecimal,
+    Positive,
     Field(
         json_schema_extra=cel(
             Rule("double(self) <= 100000.0", "a rate is 100000 requests a second at most")
@@ -36,7 +36,7 @@ class LatencyBound(Model):
     """So large a share of the requests is answered well within this time."""
 
     quantile: Annotated[Quantile, Field(description="Share of the requests.")] = "0.99"
-    seconds: Annotated[PositiveDecimal, Field(description="Longest time for them.")]
+    seconds: Annotated[Seconds, Field(description="Longest time for them.")]
 
 
 class FastEnough(Model):
@@ -80,7 +80,7 @@ class PerformanceProfile(Model):
         Field(description="Requests a second that all pods together have to carry."),
     ] = None
     cost_per_hour: Annotated[
-        PositiveDecimal | None, Field(description="Cost of one pod in an hour, in any currency.")
+        Positive | None, Field(description="Cost of one pod in an hour, in any currency.")
     ] = None
     fast_enough: Annotated[
         FastEnough | None,
