@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from evenkeel.api.reasons.indicators import INDICATORS
+from evenkeel.api.reasons.monitoring import MONITORING
 from evenkeel.api.reasons.performance import PERFORMANCE
-from evenkeel.api.reasons.reason import APPLY_FAILED, Carrier, Reason
+from evenkeel.api.reasons.reason import APPLY_FAILED, REFUSED, Carrier, Reason
 from evenkeel.api.reasons.source import source_reasons
-
-_REFUSED: tuple[Carrier, ...] = ("Ready", "ModelResolved")
 
 _STATE = (
     Reason("Serving", ("Ready",), "The wanted revision serves with all of its pods."),
@@ -111,26 +111,26 @@ _STATE = (
 _MODEL = (
     Reason(
         "NoApprovedVersion",
-        _REFUSED,
+        REFUSED,
         "`model.follow` names a model of which no ModelVersion is approved; what serves goes on.",
         "Decide on the version that the message names, train one, or create one.",
     ),
     Reason(
         "AwaitingApproval",
-        _REFUSED,
+        REFUSED,
         "The ModelVersion that `model.version` names waits for its gates or for a person.",
         "Set the version's `spec.approval.decision`.",
     ),
     Reason(
         "VersionNotFound",
-        _REFUSED,
+        REFUSED,
         "`model.version` names a ModelVersion that the namespace does not have, or the one in "
         "production is gone and all others are older; what serves goes on.",
         "Create it or correct the name.",
     ),
     Reason(
         "OrderUnknown",
-        _REFUSED,
+        REFUSED,
         "`model.follow` cannot tell which version is the newest: several were created in the same "
         "second and do not say when they were trained; what serves goes on.",
         "Set `spec.trainedTime` in the versions that the message names, or name one by "
@@ -138,19 +138,19 @@ _MODEL = (
     ),
     Reason(
         "VersionNotApproved",
-        _REFUSED,
+        REFUSED,
         "`model.version` names a ModelVersion that was denied or whose gates failed.",
         "Name another.",
     ),
     Reason(
         "InvalidModelURI",
-        _REFUSED,
+        REFUSED,
         "The model's URI has no form that storage understands.",
         "Write it as the message says; docs/storage.md has all forms.",
     ),
 )
 
-_REGISTRY_REFUSED: tuple[Carrier, ...] = (*_REFUSED, "RegistryRead")
+_REGISTRY_REFUSED: tuple[Carrier, ...] = (*REFUSED, "RegistryRead")
 
 _REGISTRY = (
     Reason(
@@ -261,273 +261,77 @@ _REGISTRY = (
 _SERVER = (
     Reason(
         "NoModelFormat",
-        _REFUSED,
+        REFUSED,
         "The model has no format by which a runtime could be chosen.",
         "Set `model.format` or `runtime`.",
     ),
     Reason(
         "NoRuntimeForFormat",
-        _REFUSED,
+        REFUSED,
         "No runtime offers the model's format by autoSelect.",
         "Name one of the message's in `runtime`, or install one.",
     ),
     Reason(
         "RuntimeNotFound",
-        _REFUSED,
+        REFUSED,
         "The runtime that is named does not exist.",
         "Correct `runtime`, or create it.",
     ),
     Reason(
         "RuntimeDisabled",
-        _REFUSED,
+        REFUSED,
         "The runtime that is named is disabled.",
         "Enable it, or name another.",
     ),
     Reason(
         "FormatNotSupported",
-        _REFUSED,
+        REFUSED,
         "The runtime that is named does not serve the model's format.",
         "Name another in `runtime`.",
     ),
     Reason(
         "RuntimeWithoutPort",
-        _REFUSED,
+        REFUSED,
         "The runtime's model server has no port to send requests to.",
         "Give its container a port named http.",
     ),
     Reason(
         "InvalidPodSpec",
-        _REFUSED,
+        REFUSED,
         "Runtime or `podTemplate` give something that is no PodSpec.",
         "Correct the field that the message names.",
     ),
     Reason(
         "NothingToRemove",
-        _REFUSED,
+        REFUSED,
         "A path in `podTemplate.remove` leads to nothing that the runtime's pod template has.",
         "Correct it after what the message lists, or take it out.",
     ),
     Reason(
         "WarmUpWithoutPath",
-        _REFUSED,
+        REFUSED,
         "`warmUp` has no path, and the runtime none for it.",
         "Set `warmUp.path`.",
     ),
     Reason(
         "WarmUpWithoutBody",
-        _REFUSED,
+        REFUSED,
         "`warmUp` has no body, and the model is in the runtime's image, where no other container "
         "can read a file.",
         "Give `warmUp.body`.",
     ),
     Reason(
         "MeterNameTaken",
-        _REFUSED,
+        REFUSED,
         "The runtime has a container named `meter`, as that of `monitoring` is.",
         "Rename the runtime's container, or remove `monitoring`.",
     ),
     Reason(
         "UnknownPlaceholder",
-        _REFUSED,
+        REFUSED,
         "A runtime or an indicator's query has a placeholder without a value.",
         "Take one of those that the message lists.",
     ),
 )
 
-_INDICATORS = (
-    Reason(
-        "IndicatorWithoutFeedback",
-        _REFUSED,
-        "The indicator `labels` needs a server that takes labels.",
-        "Add `monitoring.feedback` with its keys.",
-    ),
-    Reason(
-        "TemplateNotFound",
-        _REFUSED,
-        "An indicator's `templateRef` names a template that is not there. No trial begins "
-        "meanwhile, and one under way is undecided.",
-        "Create it, or name another.",
-    ),
-    Reason(
-        "MissingArgument",
-        _REFUSED,
-        "A parameter of an indicator's template has neither an argument nor a default.",
-        "Give it in the indicator's `args`.",
-    ),
-    Reason(
-        "UnknownArgument",
-        _REFUSED,
-        "An indicator has an argument that its template knows no parameter for.",
-        "Take it out, or name one of the message's.",
-    ),
-    Reason(
-        "InvalidArgument",
-        _REFUSED,
-        "An argument cannot be written where the template's query has its parameter.",
-        "Change the value, or put the parameter into quotes in the template.",
-    ),
-    Reason(
-        "InvalidLimits",
-        _REFUSED,
-        "The limits of an indicator and of its template contradict one another.",
-        "Set `acceptable` or `maxRatio` in the indicator.",
-    ),
-    Reason(
-        "RevisionWithoutMeter",
-        _REFUSED,
-        "An indicator has `source: Meter`, and a revision that is compared has no meter.",
-        "Leave `source` out until a revision with `monitoring` serves.",
-    ),
-    Reason(
-        "UnknownIndicator",
-        _REFUSED,
-        "The indicator's source has none of that name.",
-        "Name one of the message's, change `source`, or give `total` and `good`.",
-    ),
-    Reason(
-        "MissingThreshold",
-        _REFUSED,
-        "The indicator's queries need `thresholdSeconds`.",
-        "Give one of the bucket bounds in the message.",
-    ),
-    Reason(
-        "UnusedThreshold",
-        _REFUSED,
-        "The indicator's queries have no use for `thresholdSeconds`.",
-        "Remove it.",
-    ),
-    Reason(
-        "UnknownThreshold",
-        _REFUSED,
-        "`thresholdSeconds` is no bucket bound of the histogram, so its count would be missing.",
-        "Take one of the message's, or give `total` and `good`.",
-    ),
-)
-
-_MONITORING = (
-    Reason("Counting", ("Monitored",), "Values are counted against the reference profile."),
-    Reason(
-        "AwaitingMeter",
-        ("Monitored",),
-        "The revision that serves has no meter; the next one has.",
-    ),
-    Reason("AwaitingReference", ("Monitored",), "Prometheus was not asked yet."),
-    Reason(
-        "LearningReference",
-        ("Monitored",),
-        "There is no reference profile: one is learned from the first requests.",
-        "Have the trainer write it, or wait; `monitoring.profile.learn` says how long.",
-    ),
-    Reason(
-        "AwaitingMetrics",
-        ("Monitored",),
-        "Prometheus has no metrics of the meters; no pod has been ready for long enough to be sure "
-        "that it was scraped.",
-    ),
-    Reason(
-        "MeterSilent",
-        ("Monitored",),
-        "Prometheus has no metrics of the meters.",
-        "Scrape the pods' port `metrics`, with the labels namespace and pod.",
-    ),
-    Reason(
-        "ProfileAbsent",
-        ("Monitored",),
-        "There is no reference profile that the meter can read.",
-        "Have the trainer write it into the model's folder. A model in the runtime's image has "
-        "none.",
-    ),
-    Reason(
-        "ProfileBroken",
-        ("Monitored",),
-        "The reference profile cannot be used, for what the message says.",
-        "Correct how the trainer writes it.",
-    ),
-    Reason(
-        "ProfileMismatched",
-        ("Monitored",),
-        "Most bodies do not fit the reference profile.",
-        "Name each feature's `tensor` and `column` in it.",
-    ),
-    Reason(
-        "BodiesTooLarge",
-        ("Monitored",),
-        "Most bodies are larger than `monitoring.maxBodyBytes`, and their values not counted.",
-        "Raise it, and the meter's memory in `monitoring.resources` with it.",
-    ),
-    Reason(
-        "BodiesUnknown",
-        ("Monitored",),
-        "Most bodies are of no protocol that the meter reads, and their values not counted.",
-        "Send JSON with `instances` (V1) or `inputs` (V2), or gRPC of the Open Inference Protocol.",
-    ),
-    Reason(
-        "BodiesUnreadable",
-        ("Monitored",),
-        "Most bodies break their own protocol, and their values are not counted.",
-        "Look at what clients send, Content-Type and Content-Encoding included.",
-    ),
-    Reason(
-        "BodiesSkipped",
-        ("Monitored",),
-        "Requests come, and no value is counted: the model server answers without success, bodies "
-        "have no rows, or the meter cannot keep up.",
-        "Look at the codes of `evenkeel_model_requests_total`; raise the CPU in "
-        "`monitoring.resources`.",
-    ),
-    Reason(
-        "AwaitingBlocks",
-        ("Drifted",),
-        "No block has told anything yet; the message says why, if one is over.",
-    ),
-    Reason("NoDrift", ("Drifted",), "Nothing is shown to have drifted."),
-    Reason(
-        "Data",
-        ("Drifted",),
-        "Features are shown to be distributed otherwise than in the reference profile.",
-        "Look at `status.monitoring.groups`; retrain if the world has changed.",
-    ),
-    Reason(
-        "Prediction",
-        ("Drifted",),
-        "Predictions are shown to be distributed otherwise than in the reference profile.",
-        "Look at `status.monitoring.groups`; retrain if the world has changed.",
-    ),
-    Reason(
-        "Missing",
-        ("Drifted",),
-        "More or fewer values are missing than in the reference profile.",
-        "Look at what sends the features that `status.monitoring.groups` names.",
-    ),
-    Reason(
-        "Unseen",
-        ("Drifted",),
-        "More categories come than the reference profile has.",
-        "Look at what sends the features that `status.monitoring.groups` names.",
-    ),
-    Reason(
-        "Risk",
-        ("Drifted",),
-        "More labels are shown to be bad than `monitoring.risk.maxRatio`.",
-        "Retrain, or look at what the labels say by slice (docs/labels.md).",
-    ),
-    Reason("LabelsTaken", ("LabelsReady",), "The server for labels is ready."),
-    Reason("FeedbackStarting", ("LabelsReady",), "The server for labels has just begun."),
-    Reason(
-        "FeedbackUnavailable",
-        ("LabelsReady",),
-        "The server for labels has no ready pod, for what the message says; labels cannot be "
-        "posted.",
-        "Correct what the message names, such as a claim that is not bound.",
-    ),
-    Reason(
-        "KeysMissing",
-        ("LabelsReady",),
-        "The Secret that `monitoring.feedback.keys` names is missing or has no usable key. Models "
-        "serve on, without tokens in their answers.",
-        "Create it as the message says; no pod has to be restarted.",
-    ),
-    Reason("Drifted", ("Event",), "A group of features or predictions has begun to drift."),
-)
-
-MODEL_DEPLOYMENT = _STATE + _MODEL + _REGISTRY + _SERVER + _INDICATORS + _MONITORING + PERFORMANCE
+MODEL_DEPLOYMENT = _STATE + _MODEL + _REGISTRY + _SERVER + INDICATORS + MONITORING + PERFORMANCE

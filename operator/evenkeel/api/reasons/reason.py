@@ -38,6 +38,9 @@ class Reason(NamedTuple):
     remedy: str = ""
 
 
+REFUSED: tuple[Carrier, ...] = ("Ready", "ModelResolved")
+"""Of a spec that cannot be served as it is."""
+
 APPLY_FAILED = Reason(
     "ApplyFailed",
     ("Ready", "Event"),
