@@ -238,7 +238,9 @@ BAD = [
         "60, indicators: [{name: labels, source: Meter, maxRatio: '0.2'}]}}}",
         "the indicator labels needs monitoring.feedback",
     ),
-    Bad("claim of no name", MD, FEEDBACK % "claimName: 'A B'", "the name of a PersistentVolumeClaim"),
+    Bad(
+        "claim of no name", MD, FEEDBACK % "claimName: 'A B'", "the name of a PersistentVolumeClaim"
+    ),
     Bad("late indicator of no meter", MD, LATE % "source: Meter", "add monitoring: {}"),
     Bad("late indicator of no gateway", MD, LATE % "source: Istio", "need traffic.gateway"),
     Bad("no ratio is above", MD, INDICATOR % "maxRatio: '1.0'", "a share below 1"),

@@ -97,6 +97,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         deletes=deletes,
         annotations=record(md, status),
         offers=reference(snapshot, rollout.serving) if rollout.stable is not None else (),
+        beside=writable(children.beside, snapshot.taken),
         events=(
             *rollout.events,
             *_steering(md, rollout),
