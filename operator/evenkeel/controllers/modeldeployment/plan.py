@@ -149,7 +149,7 @@ def _judgeable(snapshot: DeploymentSnapshot) -> Revision | Refused:
     side = Side(md.metadata.namespace, md.metadata.name, wanted.name, metered, labels)
     beside = stable is None or stable.revision == wanted.name or bool(stable.meter)
     deciding = (i for i in analysis.indicators if not i.dry_run)
-    indicators = [sourced(i, metered=metered and beside) for i in deciding]
+    indicators = [sourced(i, metered=metered and beside, labels=labels) for i in deciding]
     refused = first_unresolved(indicators, runtime.spec.metrics, side, snapshot.unmade)
     return wanted if refused is None else refused
 
