@@ -26,6 +26,10 @@ GATE = "gates: [{name: g, metric: accuracy, %s}]"
 PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
 HEADER = PROMETHEUS % "headers: [{%s}]"
 FEEDBACK = "monitoring: {feedback: {keys: {secretName: k}, %s}}"
+LATE = (
+    "{analysis: {indicators: [{name: errors}]}, rollout: {probation: {seconds: 60, "
+    "indicators: [{name: late, maxRatio: '0.2', %s}]}}}"
+)
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 PIPELINE = (
     "training: {pipelineRun: {url: 'http://kfp:8888', %s}, "
@@ -235,6 +239,13 @@ BAD = [
         "60, indicators: [{name: labels, source: Meter, maxRatio: '0.2'}]}}}",
         "the indicator labels needs monitoring.feedback",
     ),
+    Bad(
+        "claim of no name", MD, FEEDBACK % "claimName: 'A B'", "the name of a PersistentVolumeClaim"
+    ),
+    Bad("late indicator of no meter", MD, LATE % "source: Meter", "add monitoring: {}"),
+    Bad("late indicator of no gateway", MD, LATE % "source: Istio", "need traffic.gateway"),
+    Bad("no ratio is above", MD, INDICATOR % "maxRatio: '1.0'", "a share below 1"),
+    Bad("all is acceptable", MD, INDICATOR % "acceptable: '1'", "a share below 1"),
     Bad("spacing", MD, "monitoring: {spacingMilliseconds: -1}", "greater than or equal to 0"),
     Bad("twice the same variable", MD, "env: [{name: A}, {name: A}]", "Duplicate value"),
     Bad("no gateway", MD, "traffic: {gateway: {parentRefs: []}}", "at least 1 items"),

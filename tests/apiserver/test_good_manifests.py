@@ -88,7 +88,7 @@ GOOD = [
           indicators:
           - {name: errors, source: Istio, maxRatio: '0.05'}
           - {name: latency, thresholdSeconds: '0.25', tolerance: '0'}
-          - {name: class-share, total: sum by (pod) (p), bad: sum by (pod) (q), acceptable: '1'}
+          - {name: class-share, total: sum by (pod) (p), bad: sum by (pod) (q), acceptable: '0.9'}
         """,
     ),
     (

@@ -115,3 +115,22 @@ async def says(w: World, state: JSON, *, ready: bool) -> None:
             body={"status": {"phase": "Running", "containerStatuses": [container]}},
             content_type="application/merge-patch+json",
         )
+
+
+async def test_a_server_that_is_refused_holds_no_rollback_up(w: World) -> None:
+    async with w.operator():
+        await serving(w, "fraud")
+        monitored(w)
+        w.ns.rollout("fraud", probation={"seconds": 3600})
+        await until(lambda: (w.ns.canary("fraud") or {}).get("stage") == "Probation")
+        revision, former = (w.ns.status("fraud")[o]["revision"] for o in ("canary", "stable"))
+
+        def pods() -> int:
+            return int(w.ns.get("Deployment", former)["spec"]["replicas"])
+
+        await until(lambda: pods() == 1)
+        monitored(w, resources={"limits": {"memory": "much"}})
+        await until(lambda: w.ns.condition("fraud", "LabelsReady")["observedGeneration"] > 3)
+        w.ns.rollout("fraud", abort=revision)
+        await until(lambda: pods() == 2)
+        await until(lambda: w.ns.outcomes("fraud")[:1] == ["RolledBack Aborted"])

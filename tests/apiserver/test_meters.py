@@ -186,11 +186,11 @@ async def test_the_alert_sees_what_the_condition_tells(tmp_path: Path) -> None:
 
 async def test_labels_of_a_block_are_counted_exactly_whatever_restarts(tmp_path: Path) -> None:
     """First labels, parts of labels, a server that begins anew, and no meter at all."""
-    adapter, pod = Prometheus(), "fraud-feedback-7d9f-abcde"
-    async with prometheus(tmp_path, pod) as server:
+    adapter, pod, renamed = Prometheus(), "fraud-feedback-7d9f-abcde", "fraud-feedback"
+    async with prometheus(tmp_path, pod, renamed) as server:
         meters, access = Meters(adapter), Access(server.url, guarded=False)
 
-        async def shown(text: str) -> int:
+        async def shown(text: str, pod: str = pod) -> int:
             """Exposes it until it was scraped; then a time after that."""
             server.targets = {pod: text}
             began = time.time()
@@ -218,6 +218,8 @@ async def test_labels_of_a_block_are_counted_exactly_whatever_restarts(tmp_path:
         assert (await block(second, third)).labels == (2, 6)
         assert (await block(started, third)).labels == (21, 126)
         assert (await block(started - 60, started)).labels is None
+        fourth = await shown(labelled("p2", 7, 2), renamed)
+        assert (await block(third, fourth)).labels == (0, 4), "the same counters by other labels"
         unasked = BlockQuestion(None, "shop", pods("fraud-1"), third - started, third)
         assert (await meters.block(unasked, access, None)).labels is None
     await adapter.close()

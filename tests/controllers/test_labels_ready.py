@@ -13,6 +13,7 @@ from evenkeel.controllers.modeldeployment.conditions.labels_ready import (
     labels_ready,
 )
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
+from evenkeel.meta.conditions import Observation
 from evenkeel.meta.objects import Ref
 from evenkeel.meta.refusal import Refused
 from evenkeel.rollout.state import RolloutState
@@ -28,8 +29,7 @@ MODELS = Child(Ref("apps/v1", "Deployment", "shop", "fraud-1"), "fraud-1", Pods(
 KEYS: dict[str, Any] = {"feedback": {"keys": {"secretName": "k"}}}
 
 
-def told(pods: Pods | None, monitoring: dict[str, Any] = KEYS) -> tuple[str, str] | None:
-    """Status and reason."""
+def observed(pods: Pods | None, monitoring: dict[str, Any]) -> tuple[Observation, ...]:
     situation = Situation(
         md=model_deployment(monitoring=monitoring),
         wanted=Refused("X", "not of interest"),
@@ -38,7 +38,12 @@ def told(pods: Pods | None, monitoring: dict[str, Any] = KEYS) -> tuple[str, str
         children=(MODELS,) if pods is None else (MODELS, Child(REF, pods=pods)),
         now=NOW,
     )
-    found = labels_ready(situation)
+    return labels_ready(situation)
+
+
+def told(pods: Pods | None, monitoring: dict[str, Any] = KEYS) -> tuple[str, str] | None:
+    """Status and reason."""
+    found = observed(pods, monitoring)
     return (found[0].status, found[0].reason) if found else None
 
 
@@ -60,6 +65,12 @@ def running(seconds: float, **more: Any) -> Pods:
 )
 def test_it_says_what_is_missing(pods: Pods | None, status: str, reason: str) -> None:
     assert told(pods) == (status, reason)
+
+
+def test_a_claim_that_cannot_be_attached_is_looked_for_where_it_is_told() -> None:
+    (found,) = observed(Pods(1), {"feedback": {**KEYS["feedback"], "claimName": "elec-labels"}})
+    assert "kubectl describe pod -l evenkeel.dev/feedback=fraud" in found.message
+    assert "elec-labels" in found.message
 
 
 def test_without_feedback_there_is_nothing_to_tell() -> None:

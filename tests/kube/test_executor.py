@@ -210,6 +210,14 @@ async def test_what_is_refused_of_offers_stops_nothing_and_is_told_once() -> Non
     assert len(w.writes()) == 2
 
 
+async def test_what_is_refused_beside_holds_nothing_up() -> None:
+    w = World(refusal=ApiError(403, "Forbidden", "exceeded quota"))
+    removed = Ref("example.com/v1", "Widget", "ns", "old", "u")
+    with pytest.raises(ApiError, match="exceeded quota"):
+        await w.run(beside=(manifest(),), deletes=(removed,))
+    assert [verb for verb, _ in w.writes()] == ["delete", "apply"]
+
+
 async def test_an_api_server_that_fails_is_offered_it_again() -> None:
     w = World(refusal=ApiError(503, "ServiceUnavailable", "later"))
     for _ in range(2):

@@ -204,6 +204,12 @@ def test_a_source_that_is_given_stays() -> None:
     assert sourced(indicator(source="Istio"), metered=True).source == "Istio"
 
 
+@pytest.mark.parametrize(("labels", "source"), [(True, "Meter"), (False, "Runtime")])
+def test_labels_need_no_meter_beside(labels: bool, source: str) -> None:
+    late = IndicatorSpec(name="labels", max_ratio="0.2")
+    assert sourced(late, metered=False, labels=labels).source == source
+
+
 def test_the_meter_counts_good_answers_whatever_the_model_server_is() -> None:
     errors = resolve(indicator(source="Meter"), None, METERED)
     assert isinstance(errors, Queries)

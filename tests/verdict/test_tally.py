@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from evenkeel.api.analysis import Analysis, IndicatorSpec
-from evenkeel.api.modeldeploymentstatus import IndicatorStatus
+from evenkeel.api.modeldeploymentstatus import IndicatorStatus, ProcessCount
 from evenkeel.verdict.judgement import assess
+from evenkeel.verdict.kept import PROCESSES, left_out_of, with_left_out
 from evenkeel.verdict.samples import Look, Reading, Unobserved
-from evenkeel.verdict.tally import PROCESSES, Tally, definition
+from evenkeel.verdict.tally import Tally, definition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,6 +158,28 @@ def test_a_silent_pod_is_left_out_once_patience_ends() -> None:
         total = now
         seen = seen.take(look(now + 1, {"a": (now, total, 0)}, {"s": (now, 9 * total, 0)}))
     assert seen.evidence.canary_total > 0
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_pod_that_was_left_out_begins_anew_also_after_a_restart(restarts: bool) -> None:
+    seen, bad = tally(), (0, 100)
+    for now in range(0, 300, 15):
+        gone = {} if 30 < now < 240 else {"a": (now, 1000 + now, bad[now > 200])}
+        seen = seen.take(look(now + 1, {**gone, "b": (now, now, 0)}, {"s": (now, now, 0)}))
+        if restarts and now == 150:
+            known = analysis()
+            seen = Tally.resume(known.indicators[0], known, kept(seen, known), 0.0)
+    assert seen.evidence.canary_bad == 0
+    assert seen.evidence.canary_total < 600
+
+
+def test_no_more_processes_are_kept_than_there_is_room_for() -> None:
+    known = tuple(ProcessCount(key=f"canary:{n}", millis=0, total=0, bad=0) for n in range(510))
+    left = {f"canary:{name}": n for n, name in enumerate("xyz", 1)}
+    found = with_left_out(known, left)
+    assert len(found) == PROCESSES
+    assert left_out_of(found) == {"canary:y": 2, "canary:z": 3}
+    assert with_left_out(found, left) == found
 
 
 def test_evidence_begins_at_the_first_sample_after_the_warm_up() -> None:

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"evenkeel.dev/meter/internal/bodies"
+	"evenkeel.dev/meter/internal/match"
 	"evenkeel.dev/meter/internal/profile"
 	"evenkeel.dev/meter/internal/token"
 )
@@ -66,13 +67,13 @@ func (l line) loss(predicted token.Prediction, threshold *float64) (float64, err
 	label := bodies.Scalar(l.Label)
 	text, _ := label.Text(nil)
 	if threshold == nil {
-		return bad(class(predicted) != string(text)), nil
+		return bad(!match.Same(class(predicted), string(text))), nil
 	}
-	wanted, err := number(label.Number(), string(text))
+	wanted, err := number(string(text))
 	if err != nil {
 		return 0, errors.New("label must be a number")
 	}
-	given, err := number(predicted.Number, predicted.Text)
+	given, err := number(class(predicted))
 	if err != nil {
 		return 0, errors.New("the token's prediction is no number; post a loss")
 	}
@@ -93,13 +94,17 @@ func class(predicted token.Prediction) string {
 	return predicted.Text
 }
 
-// number is one that stands in a text, if there is a text, and is finite.
-func number(value float64, text string) (float64, error) {
-	if text != "" {
-		var err error
-		if value, err = strconv.ParseFloat(text, 64); err != nil {
-			return 0, err
-		}
+// number is one that a text is or, as a truth value, stands for, if it is finite.
+func number(text string) (float64, error) {
+	switch text {
+	case "true":
+		return 1, nil
+	case "false":
+		return 0, nil
+	}
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, err
 	}
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return 0, strconv.ErrRange

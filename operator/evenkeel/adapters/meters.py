@@ -101,7 +101,10 @@ class Meters:
 
     async def _labels(self, question: BlockQuestion, access: Access) -> tuple[int, int] | None:
         """What each process of the server has counted at the end of the block beyond what it had
-        at its beginning: exact, where `increase` would leave out a series' first value."""
+        at its beginning: exact, where `increase` would leave out a series' first value.
+
+        Whatever else Prometheus calls a process, such as by another job, it has counted once.
+        """
         if question.labels is None:
             return None
         deployment, revision = question.labels
@@ -109,8 +112,9 @@ class Meters:
             f'evenkeel_labels_total{{namespace="{question.namespace}",'
             f'deployment="{deployment}",revision="{revision}",slice=""}}'
         )
-        now = f"max_over_time({of}[{question.seconds}s])"
-        before = f"max_over_time({of}[{KNOWN}s] offset {question.seconds}s)"
+        each = "max by (process, result)"
+        now = f"{each} (max_over_time({of}[{question.seconds}s]))"
+        before = f"{each} (max_over_time({of}[{KNOWN}s] offset {question.seconds}s))"
         query = f"sum by (result) ({now} - ({before} or 0 * {now}))"
         grown = await self._ask(query, access, question.end)
         counts = {one.labels.get("result", ""): one.value for one in grown}

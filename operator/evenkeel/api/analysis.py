@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from evenkeel.api.base import Name, Ratio, Seconds
+from evenkeel.api.base import Limit, Name, Seconds
 from evenkeel.api.prometheus import Prometheus
 from evenkeel.api.webcounters import WebCounters
 from evenkeel.meta.model import UNSTATED, Model, Rule, map_list, says
@@ -147,7 +147,7 @@ class IndicatorSpec(Model):
         ),
     ] = "0.25"
     acceptable: Annotated[
-        Ratio,
+        Limit,
         Field(
             description="Bad ratio that is acceptable whatever stable does; the template's or "
             "0.005 by default.",
@@ -155,7 +155,7 @@ class IndicatorSpec(Model):
         ),
     ] = "0.005"
     max_ratio: Annotated[
-        Ratio | None, Field(description="Bad ratio that fails the canary whatever stable does.")
+        Limit | None, Field(description="Bad ratio that fails the canary whatever stable does.")
     ] = None
     burn_in_requests: Annotated[
         int | None,

@@ -108,6 +108,14 @@ Ratio = Annotated[
 ]
 """A share from 0 to 1 as a decimal string, such as "0.01"."""
 
+Limit = Annotated[
+    Ratio,
+    Field(
+        json_schema_extra=cel(Rule("double(self) < 1.0", "write a share below 1: none is above it"))
+    ),
+]
+"""A share that others can be above."""
+
 Share = Annotated[
     Ratio,
     Field(

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from evenkeel.api.analysis import ArgumentName, ArgumentValue, Tolerance
-from evenkeel.api.base import Column, Ratio, Resource, Seconds
+from evenkeel.api.base import Column, Limit, Resource, Seconds
 from evenkeel.api.webcounters import WebCounters
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list
 
@@ -87,10 +87,10 @@ class IndicatorTemplateSpec(Model):
         Tolerance | None, Field(description="tolerance where an analysis gives none.")
     ] = None
     acceptable: Annotated[
-        Ratio | None, Field(description="acceptable where an analysis gives none.")
+        Limit | None, Field(description="acceptable where an analysis gives none.")
     ] = None
     max_ratio: Annotated[
-        Ratio | None, Field(description="maxRatio where an analysis gives none.")
+        Limit | None, Field(description="maxRatio where an analysis gives none.")
     ] = None
     burn_in_requests: Annotated[
         int | None,

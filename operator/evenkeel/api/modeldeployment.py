@@ -214,6 +214,21 @@ class ModelDeploymentSpec(Model):
             "remove one",
         ),
         Rule(
+            "!has(self.rollout) || !has(self.rollout.probation) || "
+            "!has(self.rollout.probation.indicators) || "
+            "has(self.traffic) && has(self.traffic.gateway) || "
+            "self.rollout.probation.indicators.all(i, has(i.total) || !has(i.source) || "
+            "i.source in ['Meter', 'Runtime'])",
+            "indicators from a gateway need traffic.gateway",
+        ),
+        Rule(
+            "!has(self.rollout) || !has(self.rollout.probation) || "
+            "!has(self.rollout.probation.indicators) || has(self.monitoring) || "
+            "self.rollout.probation.indicators.all(i, has(i.total) || !has(i.source) || "
+            "i.source != 'Meter')",
+            "indicators with source: Meter need monitoring; add monitoring: {}",
+        ),
+        Rule(
             "has(self.runtime) || !has(self.model.uri) || has(self.model.format)",
             "model.uri needs model.format or a runtime, so that a model server can be chosen",
         ),

@@ -10,6 +10,8 @@ from evenkeel.api.base import Positive, Share
 from evenkeel.api.learning import Learn
 from evenkeel.meta.model import SET, Model, OpenObject, Rule, cel, says
 
+_OBJECT = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+
 
 class Profile(Model):
     """The reference profile: what the model was trained on, by bins."""
@@ -75,6 +77,16 @@ Slice = Annotated[
 ]
 """Name of a categorical feature of the profile."""
 
+ClaimName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=_OBJECT,
+        json_schema_extra=says("write the name of a PersistentVolumeClaim"),
+    ),
+]
+
 
 class FeedbackKeys(Model):
     """What signs the tokens of answers."""
@@ -84,7 +96,7 @@ class FeedbackKeys(Model):
         Field(
             min_length=1,
             max_length=253,
-            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+            pattern=_OBJECT,
             description="Secret in the namespace whose entries are keys of 16 bytes at least; the "
             "last by name signs, all verify.",
             json_schema_extra=says("write the name of a Secret"),
@@ -137,10 +149,8 @@ class Feedback(Model):
         Field(description="Without it predictions are classes, and bad if the label is another."),
     ] = None
     claim_name: Annotated[
-        str | None,
+        ClaimName | None,
         Field(
-            min_length=1,
-            max_length=253,
             description="PersistentVolumeClaim that keeps which labels were counted; without it a "
             "new pod may count one that is posted again.",
         ),

@@ -9,7 +9,8 @@ import hashlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from evenkeel.kube.applied import covers
@@ -33,6 +34,7 @@ Wrote = Callable[[str, JSON, Key | None], None]
 of the write already."""
 
 
+NONE: Mapping[Key, int] = MappingProxyType({})
 ABSENT = "1"
 """A resourceVersion that no object has: applied with it, an object is made or the write is refused
 (409), so that none is taken over that came between look and write."""
@@ -100,10 +102,9 @@ class Executor:
         await self._annotate(key, plan.annotations)
         for manifest in plan.offers:
             await self._offer(manifest)
-        return contested
+        return (*contested, *await self._applied(key, plan.beside))
 
     async def _others(self, key: Key, owner: JSON, plan: Plan) -> tuple[Contested, ...]:
-        memory = self._memories[key]
         for patch in plan.status_patches:
             await self._patch_status(patch)
         for ref, labels in plan.relabels:
@@ -111,18 +112,23 @@ class Executor:
         for ref in plan.adopts:
             await self._adopt(key, owner, ref)
         first = {Key(r.kind, r.namespace, r.name): number for r, number in plan.scales}
-        contested = [
-            await self._apply(memory, manifest, first.get(key_of(manifest)))
-            for manifest in plan.applies
-        ]
+        contested = await self._applied(key, plan.applies, first)
         for ref, replicas in plan.scales:
             await self._scale(ref, replicas)
         for ref, change in plan.patches:
             await self._merge(ref, change)
         for ref in plan.deletes:
             await self._delete(ref)
-            memory.forget(Key(ref.kind, ref.namespace, ref.name))
-        return tuple(c for c in contested if c is not None)
+            self._memories[key].forget(Key(ref.kind, ref.namespace, ref.name))
+        return contested
+
+    async def _applied(
+        self, key: Key, manifests: Iterable[Manifest], first: Mapping[Key, int] = NONE
+    ) -> tuple[Contested, ...]:
+        """first: the number of replicas with which those begin that are made now."""
+        memory = self._memories[key]
+        found = [await self._apply(memory, m, first.get(key_of(m))) for m in manifests]
+        return tuple(c for c in found if c is not None)
 
     async def _create(self, manifest: Manifest) -> None:
         key = key_of(manifest)

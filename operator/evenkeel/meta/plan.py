@@ -32,7 +32,9 @@ class Plan:
     6. `offers` by POST: objects that are made if there are none of their names, and never looked
        at, so that no right to read their kind is needed. A refusal is told by an Event, and stops
        nothing.
-    7. `events`, once the status holds the decision that they tell of.
+    7. `beside` by server-side apply: what the planned object does not need for its work, so that
+       a refusal of it holds nothing else up.
+    8. `events`, once the status holds the decision that they tell of.
 
     The same snapshot gives the same plan, so that a crash between any two writes is made good by
     the next reconcile. `requeue_after` is in seconds; None means that only a change wakes it.
@@ -52,6 +54,7 @@ class Plan:
     deletes: tuple[Ref, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     offers: tuple[Manifest, ...] = ()
+    beside: tuple[Manifest, ...] = ()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None
     shared_status: tuple[str, ...] = ()

@@ -90,15 +90,17 @@ def resolve(
     return Queries(name=indicator.name, revision=side.revision, beside=beside, **made)
 
 
-def sourced(indicator: IndicatorSpec, *, metered: bool) -> IndicatorSpec:
-    """The indicator with a source; metered: whether all that are compared have the meter.
+def sourced(indicator: IndicatorSpec, *, metered: bool, labels: bool = False) -> IndicatorSpec:
+    """The indicator with a source; metered: whether all that are compared have the meter. labels:
+    whether the deployment takes labels, which one server counts for all.
 
     Both sides of a comparison have one source: the meter and a model server do not take the same
     answers for errors, nor the same time for latency.
     """
     if indicator.source is not None:
         return indicator
-    return indicator.model_copy(update={"source": "Meter" if metered else "Runtime"})
+    by_meter = metered or (labels and indicator.name == LABELS)
+    return indicator.model_copy(update={"source": "Meter" if by_meter else "Runtime"})
 
 
 def template(

@@ -13,7 +13,15 @@ from evenkeel.meta.names import digest
 from evenkeel.verdict.apart import TOGETHER, Apart
 from evenkeel.verdict.block import Block
 from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
-from evenkeel.verdict.kept import CANARY, STABLE, count_of, of_side
+from evenkeel.verdict.kept import (
+    CANARY,
+    PROCESSES,
+    STABLE,
+    count_of,
+    left_out_of,
+    of_side,
+    with_left_out,
+)
 from evenkeel.verdict.process import Process, begun, begun_on_trial, newborn
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.shares import IN_A_ROW, UNDIVIDED, Shares
@@ -46,8 +54,6 @@ APART = 0.5
 """Seconds between the scrapes of total and of good or bad events that are let pass."""
 FORERUN = 4
 """Samples of stable that are kept before the canary's first."""
-PROCESSES = 512
-"""Processes of both sides together that can be kept: a status has to fit into etcd."""
 AHEAD = ("aheadStableBad", "aheadStableTotal")
 """Names in the status of what stable's later windows have had beyond its cuts."""
 UNCOUNTED = ("uncountedFirst", "uncountedUnseen")
@@ -149,6 +155,7 @@ class Tally:
             uncounted=Uncounted(*(_whole(kept.evidence.get(name)) for name in UNCOUNTED)),
             apart=Apart(*(_whole(kept.evidence.get(name)) for name in GAPS)),
             anew=kept.anew,
+            left_out=left_out_of(kept.processes),
             aside=None if evidence.compared else 0,
         )
 
@@ -402,11 +409,12 @@ class Tally:
 
     def processes(self) -> tuple[ProcessCount, ...]:
         """The counters as they are kept in the status, so that a restart loses nothing."""
-        return tuple(
+        counts = tuple(
             count_of(f"{side}:{key}", process)
             for side, processes in ((CANARY, self.canary), (STABLE, self.stable))
             for key, process in sorted(processes.items())
         )
+        return with_left_out(counts, self.left_out)
 
 
 def _at_full_share(block: Block, share: float) -> Block:

@@ -29,7 +29,7 @@ async def reconcile(context: Context, key: Key, obj: dict[str, Any], invalid: st
     """What to write for the ModelDeployment; nothing to objects that are another's."""
     snapshot = await observe(context, ModelDeployment.model_validate(obj))
     plan = plan_deployment(snapshot)
-    taken = await context.ownership.taken(plan.applies)
+    taken = await context.ownership.taken((*plan.applies, *plan.beside))
     if taken:
         plan = plan_deployment(replace(snapshot, taken=taken))
     if isinstance(plan.status, ModelDeploymentStatus):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from evenkeel import traffic
@@ -36,6 +37,7 @@ def watches() -> tuple[Watch, ...]:
 class Owned(NamedTuple):
     """Objects to apply, and Deployments whose number of replicas is set apart.
 
+    beside: objects without which the model serves and is judged as well.
     replicas: the number of pods by revision; None where an autoscaler owns it.
     requeue_after: seconds until the next look where something waits for what others take away.
     """
@@ -44,6 +46,7 @@ class Owned(NamedTuple):
     scales: list[tuple[Ref, int]]
     replicas: dict[str, int | None]
     requeue_after: float | None = None
+    beside: Sequence[Manifest] = ()
 
 
 def owned(
@@ -67,16 +70,13 @@ def owned(
     free = [s for s in scalers if not _selected(snapshot, s)]
     again = LOOK_AGAIN if _waiting(rollout, pods, taken) else None
     budget = pdb(md)
-    others = [
-        *free,
-        *([] if budget is None else [budget]),
-        *feedback_objects(md, snapshot.settings.meter_image),
-    ]
+    others = [*free, *([] if budget is None else [budget])]
     return Owned(
         [*workloads.applies, *routed, *others],
         workloads.scales,
         replicas,
         sooner(again, HAND_OVER if len(free) < len(scalers) else None),
+        feedback_objects(md, snapshot.settings.meter_image),
     )
 
 

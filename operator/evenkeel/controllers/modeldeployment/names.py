@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.conditions import find
@@ -24,7 +26,7 @@ def name_refusal(taken: tuple[Taken, ...]) -> Refused | None:
     return None
 
 
-def writable(manifests: list[Manifest], taken: tuple[Taken, ...]) -> tuple[Manifest, ...]:
+def writable(manifests: Iterable[Manifest], taken: tuple[Taken, ...]) -> tuple[Manifest, ...]:
     """The children whose names are not another's."""
     names = {(t.key.kind, t.key.name) for t in taken}
     return tuple(m for m in manifests if (m["kind"], m["metadata"]["name"]) not in names)

@@ -104,6 +104,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         deletes=deletes,
         annotations=record(md, status),
         offers=reference(snapshot, rollout.serving) if rollout.stable is not None else (),
+        beside=writable(children.beside, snapshot.taken),
         events=(
             *rollout.events,
             *_steering(md, rollout),
@@ -197,7 +198,7 @@ def _judgeable(snapshot: DeploymentSnapshot) -> Revision | Refused:
     side = Side(md.metadata.namespace, md.metadata.name, wanted.name, metered, labels)
     beside = stable is None or stable.revision == wanted.name or bool(stable.meter)
     deciding = (i for i in analysis.indicators if not i.dry_run)
-    indicators = [sourced(i, metered=metered and beside) for i in deciding]
+    indicators = [sourced(i, metered=metered and beside, labels=labels) for i in deciding]
     refused = first_unresolved(indicators, runtime.spec.metrics, side, snapshot.unmade)
     return wanted if refused is None else refused
 

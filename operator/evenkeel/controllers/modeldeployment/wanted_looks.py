@@ -53,7 +53,8 @@ def wanted_looks(
         _Side(md, role, one, metrics_of(one.metrics, present))
         for role, one in (("canary", canary), ("stable", stable))
     )
-    metered, alone = all(one.side.meter for one in sides), taken_over(canary)
+    metered, labels = all(one.side.meter for one in sides), feedback_of(md) is not None
+    alone = taken_over(canary)
     return Wanted(
         key=Key(md.kind, md.metadata.namespace, md.metadata.name),
         uid=md.metadata.uid,
@@ -65,7 +66,7 @@ def wanted_looks(
             spec.name: Unobserved("InvalidIndicator", unmade[spec.name].message)
             if spec.name in unmade
             else told.get(spec.name)
-            or _asked(sourced(spec, metered=metered), sides, platform, alone=alone)
+            or _asked(sourced(spec, metered=metered, labels=labels), sides, platform, alone=alone)
             for spec in analysis.indicators
         },
         share=canary_share(md, md.status),

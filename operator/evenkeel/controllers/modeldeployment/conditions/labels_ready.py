@@ -5,6 +5,7 @@ The Secret is not read: the server has it, and is not ready without a key.
 
 from __future__ import annotations
 
+from evenkeel.api.labels import FEEDBACK
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.meta.conditions import Observation
 from evenkeel.serving.feedback import feedback_name, feedback_of, feedback_url
@@ -37,7 +38,13 @@ def labels_ready(situation: Situation) -> tuple[Observation, ...]:
             f'--from-literal="$(date +%F)=$(openssl rand -hex 32)"'
         )
         return (Observation(TYPE, "False", "KeysMissing", message),)
-    return (Observation(TYPE, "Unknown", "FeedbackStarting", "the server for labels starts"),)
+    message = "the server for labels starts"
+    if asked.claim_name is not None:
+        message += (
+            f"; if it does not, see kubectl describe pod -l {FEEDBACK}={md.metadata.name}: another "
+            f"node may still have the claim {asked.claim_name}"
+        )
+    return (Observation(TYPE, "Unknown", "FeedbackStarting", message),)
 
 
 def awaited(pods: Pods, now: float) -> float | None:
