@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from evenkeel.api import ModelDeployment
-from evenkeel.api.analysis import IndicatorSpec
+from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.indicatortemplate import IndicatorTemplateSpec
-from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
+from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
@@ -101,6 +101,8 @@ class World:
     before_start: Callable[[str], None] | None = None
     made: int = 0
     begun: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
+    tallies: dict[tuple[str, ...], Tally] = field(default_factory=dict)
+    looked: dict[tuple[str, ...], Tally] = field(default_factory=dict)
 
     @property
     def md(self) -> ModelDeployment:
@@ -244,11 +246,28 @@ class World:
                 late = indicator.name in self.late
                 sides = (self._counters(r.revision, late=late) for r in (canary, stable))
                 looked = Look(*sides, self.now.timestamp())
-            kept = next((i for i in canary.indicators if i.name == indicator.name), None)
-            since = begins(canary, md.spec.rollout.warm_up_seconds)
-            tally = Tally.resume(indicator, analysis, kept, since, alone=taken_over(canary))
-            seen[indicator.name] = tally.take(looked)
+            seen[indicator.name] = self._tally(md, canary, analysis, indicator).take(looked)
+        trial = (canary.revision, canary.start_time, stable.revision)
+        self.looked = {(*trial, n): one for n, one in seen.items() if isinstance(one, Tally)}
         return seen
+
+    def _tally(
+        self,
+        md: ModelDeployment,
+        canary: CanaryStatus,
+        analysis: Analysis,
+        indicator: IndicatorSpec,
+    ) -> Tally:
+        """What is known of it: in memory, and after a crash as far as the status keeps it."""
+        assert md.status.stable is not None
+        since = begins(canary, md.spec.rollout.warm_up_seconds)
+        alone = taken_over(canary)
+        trial = (canary.revision, canary.start_time, md.status.stable.revision)
+        known = self.tallies.get((*trial, indicator.name))
+        if known is not None and known.spec == indicator:
+            return known.since(since, alone=alone)
+        kept = next((i for i in canary.indicators if i.name == indicator.name), None)
+        return Tally.resume(indicator, analysis, kept, since, alone=alone)
 
     def _counters(self, revision: str, *, late: bool) -> dict[str, Reading]:
         if late:
@@ -272,8 +291,10 @@ class World:
         writes += [lambda r=r: self._delete(r) for r in plan.deletes]  # type: ignore[misc]
         writes.insert(len(writes) if plan.status_last else 0, lambda: self._write_status(plan))
         writes += [lambda: self.annotations.update(plan.annotations)]
+        self.tallies = self.looked
         for number, write in enumerate(writes):
             if number == crash_after:
+                self.tallies = {}
                 raise Crash
             write()
         return plan
