@@ -140,3 +140,15 @@ def test_it_meets_the_restricted_pod_security_standard() -> None:
     for container in (*pod(made)["containers"], *pod(made)["initContainers"]):
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_no_scrape_finds_the_pod_by_the_name_of_a_port() -> None:
+    ports = [
+        {"name": "http", "containerPort": 8080},
+        {"name": "metrics", "containerPort": 8082},
+    ]
+    container = {"name": "server", "image": "example.test/server:1", "ports": ports}
+    runtime = runtime_spec(containers=[container])
+    made = job(model_deployment(performance={**PERFORMANCE, **ASKED}), runtime)
+    names = [p["name"] for c in pod(made)["initContainers"] for p in c.get("ports", ())]
+    assert names == ["http", "model-metrics"]

@@ -19,6 +19,7 @@ from evenkeel.serving import meter, warm_up
 from evenkeel.serving.children import child
 from evenkeel.serving.placeholders import fill
 from evenkeel.serving.pod_template import placeholder_values
+from evenkeel.serving.port_names import without_port_names
 from evenkeel.serving.ports import HTTP, MODEL, port_number
 from evenkeel.serving.progress_deadline import progress_deadline
 from evenkeel.serving.wanted import Revision
@@ -76,14 +77,19 @@ def load_job(
                 "labels": {MANAGED_BY: MANAGER, PERFORMANCE: md.metadata.name},
                 "annotations": {k: v for k, v in annotations.items() if not k.startswith(_SCRAPED)},
             },
-            "spec": _pod(wanted.template["spec"], told, image),
+            "spec": _pod(wanted.template["spec"], told, image, meter.metrics_port(runtime)),
         },
     }
     return child(md, JOB.api_version, JOB.kind, name, spec, wanted.name)
 
 
-def _pod(served: Mapping[str, Any], told: list[dict[str, Any]], image: str) -> dict[str, Any]:
-    """The revision's PodSpec in which the load generator is the only container that ends."""
+def _pod(
+    served: Mapping[str, Any], told: list[dict[str, Any]], image: str, scraped: str
+) -> dict[str, Any]:
+    """The revision's PodSpec in which the load generator is the only container that ends.
+
+    scraped: the port's name by which its metrics would be found.
+    """
     pod = copy.deepcopy(dict(served))
     load: dict[str, Any] = {
         "name": NAME,
@@ -98,7 +104,8 @@ def _pod(served: Mapping[str, Any], told: list[dict[str, Any]], image: str) -> d
     beside = [c for c in pod["containers"] if c.get("name") in _BESIDE]
     if any(variable["name"] == "LOAD_BODY_FILE" for variable in told):
         load["volumeMounts"] = next(c.get("volumeMounts", []) for c in beside)
-    sidecars = [{**c, "restartPolicy": "Always"} for c in pod["containers"] if c not in beside]
+    served_by = [c for c in pod["containers"] if c not in beside]
+    sidecars = [{**without_port_names(c, (scraped,)), "restartPolicy": "Always"} for c in served_by]
     return restricted(
         {
             **pod,

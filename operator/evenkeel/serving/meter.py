@@ -7,7 +7,7 @@ With it there is no container of warm_up.py: it warms the model server up by its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from evenkeel.api.modeldeployment import ModelDeployment
@@ -17,12 +17,12 @@ from evenkeel.pods.expansion import literal_env
 from evenkeel.serving import feedback_keys, learned, warm_up
 from evenkeel.serving.model_files import ModelFiles
 from evenkeel.serving.model_source import Target
+from evenkeel.serving.port_names import without_port_names
 from evenkeel.serving.ports import (
     GRPC,
     HTTP,
     METER,
     METRICS,
-    MODEL,
     free_port,
     port_number,
     scraped_at,
@@ -38,9 +38,6 @@ REQUESTS: Mapping[str, Any] = {"cpu": "50m", "memory": "32Mi"}
 MEMORY_MIB, BODIES = 256, 32
 """The container's memory limit, and how many of the largest bodies it must hold: the meter looks at
 none that is larger than its share (meter/internal/sidecar/memory.go)."""
-_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-_HOOKS = ("postStart", "preStop")
-_HANDLERS = ("httpGet", "tcpSocket")
 
 
 def container(
@@ -131,11 +128,11 @@ def aimed(spec: dict[str, Any], at: int, runtime: ServingRuntimeSpec) -> None:
     for name, (listen, upstream, first) in LISTEN.items():
         if (number := port_number(spec, name)) is not None:
             told |= {upstream: f"127.0.0.1:{number}", listen: f":{_port(spec, own, name, first)}"}
-    admin = _port(spec, own, _metrics_port(runtime), ADMIN_PORT)
+    admin = _port(spec, own, metrics_port(runtime), ADMIN_PORT)
     told["METER_ADMIN_LISTEN"] = f":{admin}"
     for number, other in enumerate(spec["containers"]):
         if other is not own:
-            spec["containers"][number] = _behind(other, (*LISTEN, _metrics_port(runtime)))
+            spec["containers"][number] = without_port_names(other, (*LISTEN, metrics_port(runtime)))
     own["env"] = [*own.get("env", ()), *literal_env(told)]
     ready = {"httpGet": {"path": "/ready", "port": admin}, "periodSeconds": 1}
     own.setdefault("readinessProbe", {**ready, "failureThreshold": 1, "timeoutSeconds": 5})
@@ -147,7 +144,7 @@ def scrape_annotations(spec: dict[str, Any], runtime: ServingRuntimeSpec) -> dic
     """Those for Prometheus' pod discovery; None without the container."""
     if all(one.get("name") != NAME for one in spec["containers"]):
         return None
-    return scraped_at(port_number(spec, _metrics_port(runtime)), "/metrics")
+    return scraped_at(port_number(spec, metrics_port(runtime)), "/metrics")
 
 
 def _runtime_metrics(spec: dict[str, Any], runtime: ServingRuntimeSpec) -> dict[str, str]:
@@ -158,7 +155,7 @@ def _runtime_metrics(spec: dict[str, Any], runtime: ServingRuntimeSpec) -> dict[
     return {"METER_RUNTIME_METRICS": f"http://127.0.0.1:{number}{runtime.metrics.path}"}
 
 
-def _metrics_port(runtime: ServingRuntimeSpec) -> str:
+def metrics_port(runtime: ServingRuntimeSpec) -> str:
     """The name by which the pod's metrics are found: all of them are the meter's to give."""
     named = runtime.metrics.port if runtime.metrics is not None else METRICS
     return METRICS if named in LISTEN else named
@@ -169,38 +166,3 @@ def _port(spec: dict[str, Any], own: dict[str, Any], name: str, first: int) -> i
     number = free_port(spec, first)
     own["ports"].append({"name": name, "containerPort": number})
     return number
-
-
-def _behind(container: dict[str, Any], taken: Sequence[str]) -> dict[str, Any]:
-    """The container with other names for the ports that the meter now has, wherever it has them."""
-    ports = container.get("ports") or []
-    renamed = dict(_renamed([p.get("name") for p in ports], taken))
-    if not renamed:
-        return container
-    named = [{**p, "name": renamed[p["name"]]} if p.get("name") in renamed else p for p in ports]
-    found = {**container, "ports": named}
-    for probe in _PROBES:
-        if isinstance(found.get(probe), dict):
-            found[probe] = _retargeted(found[probe], renamed)
-    hooks = found.get("lifecycle")
-    if isinstance(hooks, dict):
-        kept = {name: hooks[name] for name in _HOOKS if isinstance(hooks.get(name), dict)}
-        moved = {name: _retargeted(hook, renamed) for name, hook in kept.items()}
-        found["lifecycle"] = {**hooks, **moved}
-    return found
-
-
-def _renamed(names: list[str | None], taken: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for name in taken:
-        if name in names:
-            free = (f"{MODEL}{name[: 9 - len(end)]}{end}" for end in ("", "-2", "-3"))
-            yield name, next(one for one in free if one not in names)
-
-
-def _retargeted(action: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
-    """A probe or hook that goes to the same port as before."""
-    found = dict(action)
-    for handler in _HANDLERS:
-        if isinstance(how := found.get(handler), dict) and how.get("port") in renamed:
-            found[handler] = {**how, "port": renamed[how["port"]]}
-    return found
