@@ -134,7 +134,7 @@ func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	if in := callOf(r).in; in.ProtoMajor == 2 && (p.grpc || isGRPC(in.Header)) {
 		return p.http2.RoundTrip(r)
 	}
-	return p.http1.RoundTrip(r)
+	return send(p.http1, r)
 }
 
 // tell puts into an answer's header where it comes from.

@@ -50,6 +50,7 @@ type meter struct {
 	metrics *metrics.Metrics
 	budget  *watch.Budget
 	queue   *watch.Queue
+	proxy   *proxy.Proxy
 	server  *httptest.Server
 	busy    *sync.WaitGroup
 	t       *testing.T
@@ -68,11 +69,11 @@ func newMeter(t *testing.T, upstream string, change ...func(*proxy.Options)) *me
 	for _, one := range change {
 		one(&options)
 	}
-	made := proxy.New(upstream, false, options)
+	m.proxy = proxy.New(upstream, false, options)
 	m.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.busy.Add(1)
 		defer m.busy.Done()
-		made.ServeHTTP(w, r)
+		m.proxy.ServeHTTP(w, r)
 	}))
 	m.server.Config.Protocols = &http.Protocols{}
 	m.server.Config.Protocols.SetHTTP1(true)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -64,6 +65,45 @@ func Limits() *http.HTTP2Config {
 	}
 }
 
+// send sends a request again for as long as nothing of it was written to a connection that was kept. http.Transport
+// does so itself, but not if it is its reader who learns first that the model server has closed the connection.
+func send(by *http.Transport, r *http.Request) (*http.Response, error) {
+	var used *connection
+	var before int64
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn: func(got httptrace.GotConnInfo) {
+			if used, _ = got.Conn.(*connection); used == nil || !got.Reused {
+				used = nil
+				return
+			}
+			before = used.written.Load()
+		},
+	}))
+	for {
+		used = nil
+		answer, err := by.RoundTrip(r)
+		if err == nil || used == nil || used.written.Load() != before || !callOf(r).rewind(r) {
+			return answer, err
+		}
+	}
+}
+
+// rewind lets a request be sent from its beginning, false if that makes no sense.
+func (c *call) rewind(r *http.Request) bool {
+	if r.Context().Err() != nil {
+		return false
+	}
+	if c.body == nil {
+		return true
+	}
+	if _, broken := c.body.ended(); broken != nil {
+		return false
+	}
+	body, err := c.body.open()
+	r.Body = body
+	return err == nil
+}
+
 // connection refuses to write to a model server that has closed it since its last answer.
 //
 // http.Transport sends any request again of which nothing was written, but no POST of which something was: a
@@ -73,6 +113,8 @@ type connection struct {
 	net.Conn
 	raw      syscall.RawConn
 	answered atomic.Bool
+	// written are the bytes so far.
+	written atomic.Int64
 }
 
 func watched(made net.Conn) net.Conn {
@@ -96,7 +138,9 @@ func (c *connection) Write(p []byte) (int, error) {
 	if c.answered.Swap(false) && c.ended() {
 		return 0, errStale
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	c.written.Add(int64(n))
+	return n, err
 }
 
 // ended looks without taking anything away, and beside the reader who waits.

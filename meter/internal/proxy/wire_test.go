@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/textproto"
 	"strings"
 	"sync/atomic"
@@ -199,33 +200,11 @@ func TestCutsDoNotMatter(t *testing.T) {
 }
 
 // A model server that closes connections after each answer, and does not say so, as one does whose time for idle
-// connections is over. Each request comes just then.
+// connections is over. Each request comes just then. None fails, and the model server gets none twice.
 func TestNoRequestFailsForAConnectionThatIsClosed(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	closed := make(chan struct{}, 1)
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				request, err := http.ReadRequest(bufio.NewReader(connection))
-				if err != nil {
-					return
-				}
-				body, _ := io.ReadAll(request.Body)
-				fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-				connection.Close()
-				closed <- struct{}{}
-			}()
-		}
-	}()
-	m := newMeter(t, listener.Addr().String())
+	var got atomic.Int64
+	address, closed := leaving(t, &got)
+	m := newMeter(t, address)
 	large := strings.Repeat("x", 200_000)
 	for i := range 500 {
 		want := "small"
@@ -238,6 +217,71 @@ func TestNoRequestFailsForAConnectionThatIsClosed(t *testing.T) {
 		<-closed
 	}
 	m.settle()
+	if got.Load() != 500 {
+		t.Errorf("the model server got %d requests", got.Load())
+	}
+}
+
+// The same while a request has its connection already, but nothing of it is written: the model server got nothing,
+// whoever is first to see that.
+func TestNoRequestFailsForAConnectionThatIsClosedAsItIsTaken(t *testing.T) {
+	var got atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got.Add(1)
+		echo(w, r)
+	}))
+	defer server.Close()
+	m := newMeter(t, server.Listener.Addr().String())
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.proxy.ServeHTTP(w, r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+			GotConn: func(of httptrace.GotConnInfo) {
+				if of.Reused {
+					server.CloseClientConnections()
+				}
+			},
+		})))
+	}))
+	defer front.Close()
+	for i := range 200 {
+		if answer, body := post(t, front.URL+infer, "small"); answer.StatusCode != http.StatusOK || body != "small" {
+			t.Fatalf("request %d was answered %d %q", i, answer.StatusCode, body)
+		}
+	}
+	m.settle()
+	if got.Load() != 200 {
+		t.Errorf("the model server got %d requests", got.Load())
+	}
+}
+
+// leaving is a model server that closes each connection after its first answer.
+func leaving(t *testing.T, got *atomic.Int64) (address string, closed chan struct{}) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	closed = make(chan struct{}, 1000)
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				request, err := http.ReadRequest(bufio.NewReader(connection))
+				if err != nil {
+					return
+				}
+				got.Add(1)
+				body, _ := io.ReadAll(request.Body)
+				fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+				connection.Close()
+				closed <- struct{}{}
+			}()
+		}
+	}()
+	return listener.Addr().String(), closed
 }
 
 func TestTheServerDecidesAboutExpectedBodies(t *testing.T) {
