@@ -147,9 +147,11 @@ func (p *Proxy) tell(header http.Header, request *http.Request) {
 	if header.Get(RequestID) == "" {
 		header.Set(RequestID, request.Header.Get(RequestID))
 	}
-	if p.Draining != nil && p.Draining() && request.ProtoMajor == 1 {
-		header.Set("Connection", "close")
-	}
+}
+
+// leaving tells whether a client should not come back on its connection. By HTTP/2 it is told otherwise.
+func (p *Proxy) leaving(request *http.Request) bool {
+	return p.Draining != nil && p.Draining() && request.ProtoMajor == 1
 }
 
 type pool struct{ sync.Pool }

@@ -15,6 +15,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/quick"
+	"time"
+
+	"evenkeel.dev/meter/internal/proxy"
 )
 
 func gzipped(text string) []byte {
@@ -354,9 +357,8 @@ func TestChunksComeAndGoAtTheSameTime(t *testing.T) {
 	client.send("0\n\n")
 	for lines.Scan() {
 	}
-	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 2\n\ng\n")
-	if body := text(t, client.answer("POST")); body != "g\n" {
-		t.Errorf("then answered %q", body)
+	if lines.Err() != nil {
+		t.Error(lines.Err())
 	}
 }
 
@@ -459,4 +461,42 @@ func TestABrokenRequestIsTheClientsFault(t *testing.T) {
 	if m.counted("http", "400") != 1 || m.counted("http", "499") != 1 {
 		t.Errorf("counted %v and %v", m.counted("http", "400"), m.counted("http", "499"))
 	}
+}
+
+func TestConnectionsAreUpgradedWhileDraining(t *testing.T) {
+	address := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer connection.Close()
+		fmt.Fprint(connection, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	})
+	m := newMeter(t, address, func(o *proxy.Options) { o.Draining = func() bool { return true } })
+	client := dial(t, m.url)
+	client.send("GET /ws HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n")
+	if answer := client.answer("GET"); answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("answered %s", answer.Status)
+	}
+}
+
+// The answer is over for its client before the request is, which the client may have stopped.
+func TestAnEarlyAnswerEndsThoughTheRequestDoesNot(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.WriteString(w, "too large")
+	}))
+	for _, framed := range []string{"Content-Length: 100000000", "Content-Length: 100", "Transfer-Encoding: chunked"} {
+		client := dial(t, m.url)
+		_ = client.SetReadDeadline(time.Now().Add(10 * time.Second))
+		client.send("POST /score HTTP/1.1\nHost: a\n" + framed + "\n\n3\nabc\n")
+		if body := text(t, client.answer("POST")); body != "too large" {
+			t.Errorf("%s: answered %q", framed, body)
+		}
+		client.Close()
+	}
+	m.settle()
 }
