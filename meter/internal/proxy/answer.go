@@ -20,12 +20,20 @@ type answer struct {
 	// kept and tokens are nil if nobody looks.
 	kept   *watch.Copy
 	tokens *stream.Tokens
+	// passed are the bytes so far. held: none of them goes on before all of them are here.
+	passed int64
+	held   bool
 	// broken is why the model server did not finish it.
 	broken error
 }
 
 func (a *answer) Read(p []byte) (int, error) {
+	if !a.held && 0 < a.passed && a.passed < a.response.ContentLength {
+		// The rest may be long in coming. ReverseProxy only flushes answers of unknown length.
+		_ = http.NewResponseController(a.call.w).Flush()
+	}
 	n, err := a.ReadCloser.Read(p)
+	a.passed += int64(n)
 	if n > 0 && a.tokens != nil {
 		a.tokens.Add(p[:n], time.Now())
 	}
@@ -78,6 +86,7 @@ func (c *call) sign(response *http.Response) {
 	if !c.answer.kept.Reserve(response.ContentLength) {
 		return
 	}
+	c.answer.held = true
 	_, err := io.Copy(io.Discard, c.answer)
 	read, _ := c.answer.kept.Bytes()
 	rest := io.Reader(bytes.NewReader(read))

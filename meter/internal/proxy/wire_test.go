@@ -500,3 +500,29 @@ func TestAnEarlyAnswerEndsThoughTheRequestDoesNot(t *testing.T) {
 	}
 	m.settle()
 }
+
+// Of an answer whose length is known, too, the client gets what is there.
+func TestTheBeginningOfAnAnswerDoesNotWaitForItsEnd(t *testing.T) {
+	read := make(chan struct{})
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "6")
+		_, _ = io.WriteString(w, "abc")
+		_ = http.NewResponseController(w).Flush()
+		<-read
+		_, _ = io.WriteString(w, "def")
+	}))
+	client := dial(t, m.url)
+	_ = client.SetReadDeadline(time.Now().Add(10 * time.Second))
+	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 2\n\n{}")
+	answer, err := http.ReadResponse(client.R, &http.Request{Method: "POST"})
+	if err == nil {
+		_, err = io.ReadFull(answer.Body, make([]byte, 3))
+	}
+	close(read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rest := text(t, answer); rest != "def" {
+		t.Errorf("then came %q", rest)
+	}
+}
