@@ -520,6 +520,16 @@ func TestAnAnswerPassesUnsignedWhereThereIsNoMemory(t *testing.T) {
 	m.settle()
 }
 
+func TestAnAnswerThatBreaksTheSignerPassesUnsigned(t *testing.T) {
+	m := newMeter(t, upstream(t, echo), func(o *proxy.Options) {
+		o.Signer = signer(func(exchange.Exchange) string { panic("a value that nobody has thought of") })
+	})
+	if answer, body := post(t, m.url+infer, "abc"); body != "abc" || answer.Header.Get(proxy.TokenHeader) != "" {
+		t.Errorf("answered %v %q", answer.Header, body)
+	}
+	m.settle()
+}
+
 func TestHundredsOfConnections(t *testing.T) {
 	m := newMeter(t, upstream(t, echo))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 300}}
