@@ -167,6 +167,33 @@ func TestABodyThatIsOnItsWayIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+// The end of a body that came late is no header's, whatever it says.
+func TestABodyIsNotWaitedForBecauseOfTheOneBefore(t *testing.T) {
+	address, read := pieces(t)
+	m := newMeter(t, address)
+	client := dial(t, m.url)
+	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 103\n\n")
+	for got := ""; !strings.HasSuffix(got, "\r\n\r\n"); {
+		got += <-read
+	}
+	client.send("\n\n" + strings.Repeat("x", 96) + "end" +
+		"POST /score HTTP/1.1\nHost: a\nContent-Length: 6\n\nabc")
+	for got := ""; !strings.HasSuffix(got, "abc"); {
+		select {
+		case piece := <-read:
+			got += piece
+		case <-time.After(10 * time.Second):
+			t.Fatal("the second request waits for its body")
+		}
+	}
+	client.send("end")
+	for range 2 {
+		if answered := text(t, client.answer("POST")); answered != "ok" {
+			t.Errorf("answered %q", answered)
+		}
+	}
+}
+
 // However a client's bytes are cut, and whatever its bodies say, the model server gets the same requests.
 func TestCutsDoNotMatter(t *testing.T) {
 	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
