@@ -77,6 +77,7 @@ func send(by *http.Transport, r *http.Request) (*http.Response, error) {
 				return
 			}
 			before = used.written.Load()
+			used.kept.Store(true)
 		},
 	}))
 	for {
@@ -104,15 +105,18 @@ func (c *call) rewind(r *http.Request) bool {
 	return err == nil
 }
 
-// connection refuses to write to a model server that has closed it since its last answer.
+// connection refuses to write to a model server that has closed it since its last request. One that closes it in the
+// midst of a request may have answered before: http.Transport reads no answer after a write that fails, so that the
+// rest of the request is taken and dropped. If there is no answer, reading tells.
 //
 // http.Transport sends any request again of which nothing was written, but no POST of which something was: a
 // model may have got it. It learns of the end in a goroutine of its own, which may be late; the kernel knows.
 // It is what the MySQL driver of Go does before its first write.
 type connection struct {
 	net.Conn
-	raw      syscall.RawConn
-	answered atomic.Bool
+	raw syscall.RawConn
+	// kept: nothing was written since it was taken for another request.
+	kept atomic.Bool
 	// written are the bytes so far.
 	written atomic.Int64
 }
@@ -126,19 +130,15 @@ func watched(made net.Conn) net.Conn {
 	return made
 }
 
-func (c *connection) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.answered.Store(true)
-	}
-	return n, err
-}
-
 func (c *connection) Write(p []byte) (int, error) {
-	if c.answered.Swap(false) && c.ended() {
+	first := c.kept.Swap(false)
+	if first && c.ended() {
 		return 0, errStale
 	}
 	n, err := c.Conn.Write(p)
+	if gone := errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET); gone && (n > 0 || !first) {
+		n, err = len(p), nil
+	}
 	c.written.Add(int64(n))
 	return n, err
 }

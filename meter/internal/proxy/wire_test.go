@@ -553,3 +553,36 @@ func TestTheBeginningOfAnAnswerDoesNotWaitForItsEnd(t *testing.T) {
 		t.Errorf("then came %q", rest)
 	}
 }
+
+// A model server that refuses a body and closes its connection, as one does that does not read what it does not want.
+// What it has said before is there to be read, though nothing can be written any more.
+func TestARefusalIsNotLostForABodyThatNobodyReads(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := http.ReadRequest(bufio.NewReader(connection)); err == nil {
+				fmt.Fprint(connection, "HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge")
+			}
+			connection.Close()
+		}
+	}()
+	m := newMeter(t, listener.Addr().String())
+	for range 100 {
+		client := dial(t, m.url)
+		go fmt.Fprintf(client, "POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n%s", strings.Repeat("x", 3_000_000))
+		answer := client.answer("POST")
+		if body, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusRequestEntityTooLarge || string(body) != "large" {
+			t.Fatalf("answered %s %q", answer.Status, body)
+		}
+		client.Close()
+	}
+	m.settle()
+}
