@@ -512,6 +512,7 @@ func TestConnectionsAreUpgradedWhileDraining(t *testing.T) {
 func TestAnEarlyAnswerEndsThoughTheRequestDoesNot(t *testing.T) {
 	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.Header().Set("Connection", "close")
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		_ = http.NewResponseController(w).Flush()
 		_, _ = io.WriteString(w, "too large")
