@@ -132,7 +132,7 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 // RoundTrip sends a request by the protocol that the model server speaks.
 func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	if in := callOf(r).in; in.ProtoMajor == 2 && (p.grpc || isGRPC(in.Header)) {
-		return p.http2.RoundTrip(r)
+		return send(p.http2, r)
 	}
 	return send(p.http1, r)
 }

@@ -30,13 +30,7 @@ var dialer = net.Dialer{Timeout: 30 * time.Second}
 // http1 speaks HTTP/1.1.
 func http1() *http.Transport {
 	return &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			made, err := dialer.DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return watched(made), nil
-		},
+		DialContext:           dial,
 		DisableCompression:    true,
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       idle,
@@ -50,7 +44,7 @@ func http2() *http.Transport {
 	protocols := &http.Protocols{}
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Transport{
-		DialContext:        dialer.DialContext,
+		DialContext:        dial,
 		DisableCompression: true,
 		IdleConnTimeout:    idle,
 		Protocols:          protocols,
@@ -121,13 +115,17 @@ type connection struct {
 	written atomic.Int64
 }
 
-func watched(made net.Conn) net.Conn {
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	made, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
 	if owner, ok := made.(syscall.Conn); ok {
 		if raw, err := owner.SyscallConn(); err == nil {
-			return &connection{Conn: made, raw: raw}
+			return &connection{Conn: made, raw: raw}, nil
 		}
 	}
-	return made
+	return made, nil
 }
 
 func (c *connection) Write(p []byte) (int, error) {
