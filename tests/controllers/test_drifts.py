@@ -323,6 +323,19 @@ def test_who_does_not_fit_what_was_learned_is_told_so() -> None:
     assert "learn anew" in found.message
 
 
+@pytest.mark.parametrize(
+    ("found", "hint"),
+    [
+        (Learning(100), "none can be made of the rows: see the meter's log"),
+        (Learning(100, "{}"), "delete a ConfigMap of that name that is not of it"),
+    ],
+)
+def test_a_reference_that_does_not_come_says_where_to_look(found: Learning, hint: str) -> None:
+    w = World()
+    w.seen = Sighting(MeterSeen("Absent", learning=found))
+    assert hint in w.observed()["Monitored"].message
+
+
 def test_a_model_in_the_image_has_a_reference_that_is_learned() -> None:
     w = World()
     w.status["stable"]["uri"] = "file:///opt/model"

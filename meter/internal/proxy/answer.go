@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -20,12 +21,20 @@ type answer struct {
 	// kept and tokens are nil if nobody looks.
 	kept   *watch.Copy
 	tokens *stream.Tokens
+	// passed are the bytes so far. held: none of them goes on before all of them are here.
+	passed int64
+	held   bool
 	// broken is why the model server did not finish it.
 	broken error
 }
 
 func (a *answer) Read(p []byte) (int, error) {
+	if !a.held && 0 < a.passed && a.passed < a.response.ContentLength {
+		// The rest may be long in coming. ReverseProxy only flushes answers of unknown length.
+		_ = http.NewResponseController(a.call.w).Flush()
+	}
 	n, err := a.ReadCloser.Read(p)
+	a.passed += int64(n)
 	if n > 0 && a.tokens != nil {
 		a.tokens.Add(p[:n], time.Now())
 	}
@@ -78,6 +87,7 @@ func (c *call) sign(response *http.Response) {
 	if !c.answer.kept.Reserve(response.ContentLength) {
 		return
 	}
+	c.answer.held = true
 	_, err := io.Copy(io.Discard, c.answer)
 	read, _ := c.answer.kept.Bytes()
 	rest := io.Reader(bytes.NewReader(read))
@@ -104,10 +114,17 @@ func (a *answer) signTrailer() {
 }
 
 // token is "" where the bodies are not whole, and of streams of several messages.
-func (c *call) token() string {
+func (c *call) token() (token string) {
 	if c.body == nil {
 		return ""
 	}
+	defer func() {
+		// Whatever passes is somebody else's: a body that a reader fails on must not take its answer with it.
+		if failure := recover(); failure != nil {
+			slog.Error("an answer was not signed", "failure", failure, "path", c.in.URL.Path)
+			token = ""
+		}
+	}()
 	c.body.mu.Lock()
 	defer c.body.mu.Unlock()
 	size := 0

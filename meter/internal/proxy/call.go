@@ -31,8 +31,6 @@ type call struct {
 	answer *answer
 	header http.Header
 	code   int
-	// early: the answer has come before the request's end.
-	early bool
 }
 
 type callKey struct{}
@@ -77,7 +75,11 @@ func answered(response *http.Response) error {
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return nil
 	}
-	c.duplex()
+	if c.early() {
+		c.duplex(response.Header)
+	} else if c.proxy.leaving(c.in) {
+		response.Header.Set("Connection", "close")
+	}
 	c.answer = &answer{ReadCloser: response.Body, call: c, response: response}
 	response.Body = c.answer
 	if c.protocol == exchange.GRPC {
@@ -106,14 +108,21 @@ func answered(response *http.Response) error {
 	return nil
 }
 
-// duplex lets an answer come before the request has ended. net/http's server would read the rest before, for
-// which the client may wait.
-func (c *call) duplex() {
+// early tells whether the answer has come before the request's end, in HTTP/1.
+func (c *call) early() bool {
 	if c.body == nil || c.in.ProtoMajor != 1 {
-		return
+		return false
 	}
-	if ended, _ := c.body.ended(); !ended {
-		c.early = http.NewResponseController(c.w).EnableFullDuplex() == nil
+	ended, _ := c.body.ended()
+	return !ended
+}
+
+// duplex lets an answer come and end before the request has ended: net/http's server would read the rest before,
+// for which the client may wait. The connection has no other request, as that server may still read the rest of
+// this one when it begins with the next (golang/go#68560).
+func (c *call) duplex(header http.Header) {
+	if http.NewResponseController(c.w).EnableFullDuplex() == nil {
+		header.Set("Connection", "close")
 	}
 }
 
@@ -123,6 +132,9 @@ func failed(w http.ResponseWriter, out *http.Request, err error) {
 	c.code, c.header = c.failure(out.Context(), err), w.Header()
 	told := fmt.Sprintf("the model server did not answer: %v", err)
 	c.proxy.tell(w.Header(), c.in)
+	if c.proxy.leaving(c.in) {
+		w.Header().Set("Connection", "close")
+	}
 	if c.protocol == exchange.GRPC {
 		c.code = c.lost(out.Context())
 		w.Header().Set("Content-Type", "application/grpc")
@@ -160,12 +172,6 @@ func (c *call) end() {
 		c.count()
 	} else {
 		c.requestCopy().Release()
-	}
-	if c.early {
-		// What is left unread must be closed (golang/go#68560), which may wait for the client as the client
-		// does for the answer.
-		_ = http.NewResponseController(c.w).Flush()
-		_ = c.in.Body.Close()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -347,4 +348,45 @@ func TestTheGRPCPortKeepsHTTP2(t *testing.T) {
 		t.Errorf("answered %q", body)
 	}
 	client.CloseIdleConnections()
+}
+
+// A model server that closes connections and does not say so before: each call comes just then.
+func TestNoCallFailsForAConnectionThatIsClosed(t *testing.T) {
+	var got atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got.Add(1)
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Trailer", "Grpc-Status")
+		_, _ = io.Copy(w, r.Body)
+		w.Header().Set("Grpc-Status", "0")
+	}))
+	server.Config.Protocols = &http.Protocols{}
+	server.Config.Protocols.SetUnencryptedHTTP2(true)
+	server.Start()
+	defer server.Close()
+	m := newMeter(t, server.Listener.Addr().String())
+	protocols := &http.Protocols{}
+	protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: protocols}}
+	for i := range 500 {
+		call, err := http.NewRequest(http.MethodPost, m.url+"/inference.GRPCInferenceService/ModelInfer", strings.NewReader("\x00\x00\x00\x00\x02ab"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		call.Header.Set("Content-Type", "application/grpc")
+		answer, err := client.Do(call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = text(t, answer)
+		if answer.Trailer.Get("Grpc-Status") != "0" {
+			t.Fatalf("call %d was answered %v %v", i, answer.Header, answer.Trailer)
+		}
+		server.CloseClientConnections()
+	}
+	client.CloseIdleConnections()
+	m.settle()
+	if got.Load() != 500 {
+		t.Errorf("the model server got %d calls", got.Load())
+	}
 }

@@ -132,9 +132,9 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 // RoundTrip sends a request by the protocol that the model server speaks.
 func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	if in := callOf(r).in; in.ProtoMajor == 2 && (p.grpc || isGRPC(in.Header)) {
-		return p.http2.RoundTrip(r)
+		return send(p.http2, r)
 	}
-	return p.http1.RoundTrip(r)
+	return send(p.http1, r)
 }
 
 // tell puts into an answer's header where it comes from.
@@ -147,9 +147,11 @@ func (p *Proxy) tell(header http.Header, request *http.Request) {
 	if header.Get(RequestID) == "" {
 		header.Set(RequestID, request.Header.Get(RequestID))
 	}
-	if p.Draining != nil && p.Draining() && request.ProtoMajor == 1 {
-		header.Set("Connection", "close")
-	}
+}
+
+// leaving tells whether a client should not come back on its connection. By HTTP/2 it is told otherwise.
+func (p *Proxy) leaving(request *http.Request) bool {
+	return p.Draining != nil && p.Draining() && request.ProtoMajor == 1
 }
 
 type pool struct{ sync.Pool }

@@ -50,6 +50,7 @@ type meter struct {
 	metrics *metrics.Metrics
 	budget  *watch.Budget
 	queue   *watch.Queue
+	proxy   *proxy.Proxy
 	server  *httptest.Server
 	busy    *sync.WaitGroup
 	t       *testing.T
@@ -68,11 +69,11 @@ func newMeter(t *testing.T, upstream string, change ...func(*proxy.Options)) *me
 	for _, one := range change {
 		one(&options)
 	}
-	made := proxy.New(upstream, false, options)
+	m.proxy = proxy.New(upstream, false, options)
 	m.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.busy.Add(1)
 		defer m.busy.Done()
-		made.ServeHTTP(w, r)
+		m.proxy.ServeHTTP(w, r)
 	}))
 	m.server.Config.Protocols = &http.Protocols{}
 	m.server.Config.Protocols.SetHTTP1(true)
@@ -516,6 +517,16 @@ func TestAnAnswerPassesUnsignedWhereThereIsNoMemory(t *testing.T) {
 		}
 	}
 	m.budget.Give(budget - 1000)
+	m.settle()
+}
+
+func TestAnAnswerThatBreaksTheSignerPassesUnsigned(t *testing.T) {
+	m := newMeter(t, upstream(t, echo), func(o *proxy.Options) {
+		o.Signer = signer(func(exchange.Exchange) string { panic("a value that nobody has thought of") })
+	})
+	if answer, body := post(t, m.url+infer, "abc"); body != "abc" || answer.Header.Get(proxy.TokenHeader) != "" {
+		t.Errorf("answered %v %q", answer.Header, body)
+	}
 	m.settle()
 }
 

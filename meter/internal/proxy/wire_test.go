@@ -9,11 +9,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/textproto"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/quick"
+	"time"
+
+	"evenkeel.dev/meter/internal/proxy"
 )
 
 func gzipped(text string) []byte {
@@ -163,6 +167,33 @@ func TestABodyThatIsOnItsWayIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+// The end of a body that came late is no header's, whatever it says.
+func TestABodyIsNotWaitedForBecauseOfTheOneBefore(t *testing.T) {
+	address, read := pieces(t)
+	m := newMeter(t, address)
+	client := dial(t, m.url)
+	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 103\n\n")
+	for got := ""; !strings.HasSuffix(got, "\r\n\r\n"); {
+		got += <-read
+	}
+	client.send("\n\n" + strings.Repeat("x", 96) + "end" +
+		"POST /score HTTP/1.1\nHost: a\nContent-Length: 6\n\nabc")
+	for got := ""; !strings.HasSuffix(got, "abc"); {
+		select {
+		case piece := <-read:
+			got += piece
+		case <-time.After(10 * time.Second):
+			t.Fatal("the second request waits for its body")
+		}
+	}
+	client.send("end")
+	for range 2 {
+		if answered := text(t, client.answer("POST")); answered != "ok" {
+			t.Errorf("answered %q", answered)
+		}
+	}
+}
+
 // However a client's bytes are cut, and whatever its bodies say, the model server gets the same requests.
 func TestCutsDoNotMatter(t *testing.T) {
 	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
@@ -199,33 +230,11 @@ func TestCutsDoNotMatter(t *testing.T) {
 }
 
 // A model server that closes connections after each answer, and does not say so, as one does whose time for idle
-// connections is over. Each request comes just then.
+// connections is over. Each request comes just then. None fails, and the model server gets none twice.
 func TestNoRequestFailsForAConnectionThatIsClosed(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	closed := make(chan struct{}, 1)
-	go func() {
-		for {
-			connection, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				request, err := http.ReadRequest(bufio.NewReader(connection))
-				if err != nil {
-					return
-				}
-				body, _ := io.ReadAll(request.Body)
-				fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-				connection.Close()
-				closed <- struct{}{}
-			}()
-		}
-	}()
-	m := newMeter(t, listener.Addr().String())
+	var got atomic.Int64
+	address, closed := leaving(t, &got)
+	m := newMeter(t, address)
 	large := strings.Repeat("x", 200_000)
 	for i := range 500 {
 		want := "small"
@@ -238,6 +247,71 @@ func TestNoRequestFailsForAConnectionThatIsClosed(t *testing.T) {
 		<-closed
 	}
 	m.settle()
+	if got.Load() != 500 {
+		t.Errorf("the model server got %d requests", got.Load())
+	}
+}
+
+// The same while a request has its connection already, but nothing of it is written: the model server got nothing,
+// whoever is first to see that.
+func TestNoRequestFailsForAConnectionThatIsClosedAsItIsTaken(t *testing.T) {
+	var got atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got.Add(1)
+		echo(w, r)
+	}))
+	defer server.Close()
+	m := newMeter(t, server.Listener.Addr().String())
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.proxy.ServeHTTP(w, r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+			GotConn: func(of httptrace.GotConnInfo) {
+				if of.Reused {
+					server.CloseClientConnections()
+				}
+			},
+		})))
+	}))
+	defer front.Close()
+	for i := range 200 {
+		if answer, body := post(t, front.URL+infer, "small"); answer.StatusCode != http.StatusOK || body != "small" {
+			t.Fatalf("request %d was answered %d %q", i, answer.StatusCode, body)
+		}
+	}
+	m.settle()
+	if got.Load() != 200 {
+		t.Errorf("the model server got %d requests", got.Load())
+	}
+}
+
+// leaving is a model server that closes each connection after its first answer.
+func leaving(t *testing.T, got *atomic.Int64) (address string, closed chan struct{}) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	closed = make(chan struct{}, 1000)
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				request, err := http.ReadRequest(bufio.NewReader(connection))
+				if err != nil {
+					return
+				}
+				got.Add(1)
+				body, _ := io.ReadAll(request.Body)
+				fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+				connection.Close()
+				closed <- struct{}{}
+			}()
+		}
+	}()
+	return listener.Addr().String(), closed
 }
 
 func TestTheServerDecidesAboutExpectedBodies(t *testing.T) {
@@ -310,9 +384,8 @@ func TestChunksComeAndGoAtTheSameTime(t *testing.T) {
 	client.send("0\n\n")
 	for lines.Scan() {
 	}
-	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 2\n\ng\n")
-	if body := text(t, client.answer("POST")); body != "g\n" {
-		t.Errorf("then answered %q", body)
+	if lines.Err() != nil {
+		t.Error(lines.Err())
 	}
 }
 
@@ -415,4 +488,102 @@ func TestABrokenRequestIsTheClientsFault(t *testing.T) {
 	if m.counted("http", "400") != 1 || m.counted("http", "499") != 1 {
 		t.Errorf("counted %v and %v", m.counted("http", "400"), m.counted("http", "499"))
 	}
+}
+
+func TestConnectionsAreUpgradedWhileDraining(t *testing.T) {
+	address := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		connection, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer connection.Close()
+		fmt.Fprint(connection, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	})
+	m := newMeter(t, address, func(o *proxy.Options) { o.Draining = func() bool { return true } })
+	client := dial(t, m.url)
+	client.send("GET /ws HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket\n\n")
+	if answer := client.answer("GET"); answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("answered %s", answer.Status)
+	}
+}
+
+// The answer is over for its client before the request is, which the client may have stopped.
+func TestAnEarlyAnswerEndsThoughTheRequestDoesNot(t *testing.T) {
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.WriteString(w, "too large")
+	}))
+	for _, framed := range []string{"Content-Length: 100000000", "Content-Length: 100", "Transfer-Encoding: chunked"} {
+		client := dial(t, m.url)
+		_ = client.SetReadDeadline(time.Now().Add(10 * time.Second))
+		client.send("POST /score HTTP/1.1\nHost: a\n" + framed + "\n\n3\nabc\n")
+		if body := text(t, client.answer("POST")); body != "too large" {
+			t.Errorf("%s: answered %q", framed, body)
+		}
+		client.Close()
+	}
+	m.settle()
+}
+
+// Of an answer whose length is known, too, the client gets what is there.
+func TestTheBeginningOfAnAnswerDoesNotWaitForItsEnd(t *testing.T) {
+	read := make(chan struct{})
+	m := newMeter(t, upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "6")
+		_, _ = io.WriteString(w, "abc")
+		_ = http.NewResponseController(w).Flush()
+		<-read
+		_, _ = io.WriteString(w, "def")
+	}))
+	client := dial(t, m.url)
+	_ = client.SetReadDeadline(time.Now().Add(10 * time.Second))
+	client.send("POST /score HTTP/1.1\nHost: a\nContent-Length: 2\n\n{}")
+	answer, err := http.ReadResponse(client.R, &http.Request{Method: "POST"})
+	if err == nil {
+		_, err = io.ReadFull(answer.Body, make([]byte, 3))
+	}
+	close(read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rest := text(t, answer); rest != "def" {
+		t.Errorf("then came %q", rest)
+	}
+}
+
+// A model server that refuses a body and closes its connection, as one does that does not read what it does not want.
+// What it has said before is there to be read, though nothing can be written any more.
+func TestARefusalIsNotLostForABodyThatNobodyReads(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := http.ReadRequest(bufio.NewReader(connection)); err == nil {
+				fmt.Fprint(connection, "HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge")
+			}
+			connection.Close()
+		}
+	}()
+	m := newMeter(t, listener.Addr().String())
+	for range 100 {
+		client := dial(t, m.url)
+		go fmt.Fprintf(client, "POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n%s", strings.Repeat("x", 3_000_000))
+		answer := client.answer("POST")
+		if body, _ := io.ReadAll(answer.Body); answer.StatusCode != http.StatusRequestEntityTooLarge || string(body) != "large" {
+			t.Fatalf("answered %s %q", answer.Status, body)
+		}
+		client.Close()
+	}
+	m.settle()
 }

@@ -130,8 +130,10 @@ def _learned(found: Learning, monitoring: Monitoring) -> str:
     learn, block = monitoring.profile.learn, monitoring.detection.block_seconds
     if found.text:
         return (
-            "a reference was learned; the pods get it from the ConfigMap of their revision's name"
+            "a reference was learned; the pods get it from the ConfigMap of their revision's name "
+            "within two minutes; if not, delete a ConfigMap of that name that is not of it"
         )
+    stuck = "; if it stays so, none can be made of the rows: see the meter's log"
     short = (
         f"; detection.blockSeconds is {block}: learn for as long, or one part of the cycle is held "
         "against all of it"
@@ -139,4 +141,4 @@ def _learned(found: Learning, monitoring: Monitoring) -> str:
     return (
         f"there is no {monitoring.profile.file}, so a reference is learned from the first requests:"
         f" {found.percent} % of {learn.rows} rows in {learn.seconds} s at least"
-    ) + (short if learn.seconds < block else "")
+    ) + (stuck if found.percent == 100 else short if learn.seconds < block else "")
