@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from e2e.support.world import RECORD, SKLEARN, World, deployment
@@ -51,15 +52,23 @@ def test_a_model_server_is_measured_and_one_that_is_too_slow_gets_no_request(wor
 
     stable = world.deployment("loaded")["stable"]["revision"]
     strict = {**PERFORMANCE, "latency": {"quantile": "0.9", "seconds": "0.0001"}}
-    world.patch(
-        "mdep", "loaded", {"model": BAD, "performance": strict | {"fastEnough": {"minRate": "1"}}}
-    )
-    world.until(
-        "the slow revision has gone back", lambda: world.deployment("loaded")["history"], 400
-    )
-    status = world.deployment("loaded")
-    last = status["history"][0]
-    assert (last["outcome"], last["reason"], last["cause"]) == ("RolledBack", "TooSlow", "Model")
-    assert last["performance"]["rate"] == "0"
-    assert status["stable"]["revision"] == stable
+    gate = {"fastEnough": {"minRate": "1"}}
+    labelled = {"metadata": {"annotations": {"example.com/revision": "2"}}}
+
+    def more(known: int) -> bool:
+        return len(world.deployment("loaded")["history"]) > known
+
+    for patch, reason, rate in (
+        ({"podTemplate": labelled, "performance": strict | gate}, "TooSlow", "0"),
+        ({"model": BAD, "performance": PERFORMANCE | gate}, "MeasurementFailed", None),
+    ):
+        known = len(world.deployment("loaded")["history"])
+        world.patch("mdep", "loaded", patch)
+        world.until(f"it has gone back, {reason}", partial(more, known), 400)
+        status = world.deployment("loaded")
+        last = status["history"][0]
+        assert (last["outcome"], last["reason"]) == ("RolledBack", reason), last
+        assert last["cause"] == "Model"
+        assert last["performance"].get("rate") == rate
+        assert status["stable"]["revision"] == stable
     world.kubectl("delete", "mdep/loaded", "--wait=false")

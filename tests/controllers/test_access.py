@@ -142,14 +142,16 @@ async def test_missing_secrets_and_files_are_no_evidence() -> None:
     secrets.wrong = "there is no Secret"
     text = "{authorization: {credentials: {name: s, key: k}}}"
     assert await of(text, secrets=secrets) == Unobserved(
-        "PrometheusAccessDenied", "there is no Secret"
+        "PrometheusAccessDenied", "there is no Secret", unanswered=True
     )
 
     def unreadable() -> Access:
         raise AccessError("cannot read the token file")
 
     found = await of("{}", own=unreadable)
-    assert found == Unobserved("PrometheusAccessDenied", "cannot read the token file")
+    assert found == Unobserved(
+        "PrometheusAccessDenied", "cannot read the token file", unanswered=True
+    )
 
 
 async def test_secrets_that_cannot_be_sent_are_refused() -> None:

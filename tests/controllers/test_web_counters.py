@@ -85,7 +85,7 @@ def test_a_failure_of_either_side_is_told_of_it() -> None:
     failure = Failure("SourceUnavailable", "https://h answered 500", START)
     failing: Sighting[object] = Sighting(Counters(1, 0), START, START, failure)
     assert look(on_trial(), canary=seen(1, 0), stable=failing) == Unobserved(
-        "SourceUnavailable", "counters of the stable: https://h answered 500"
+        "SourceUnavailable", "counters of the stable: https://h answered 500", unanswered=True
     )
 
 

@@ -350,11 +350,24 @@ def _without(seen: Observations, name: str) -> Observations:
 
 def test_what_was_never_counted_is_named_at_the_end() -> None:
     w = world()
-    w.answers = "half"
     run(w, 4000, 60)
     last = w.status["history"][0]
     assert (last["outcome"], last["reason"]) == ("Promoted", "ProbationOver")
-    assert last["message"].startswith("nothing was counted by labels; wrong: ")
+    assert last["message"].startswith("nothing was counted by labels; ")
+
+
+@pytest.mark.parametrize("answers", ["half", "down"])
+def test_a_prometheus_that_is_down_at_the_end_promotes_nothing(answers: Any) -> None:
+    w = world()
+    run(w, 3000, 60)
+    w.answers = answers
+    run(w, 9000, 60)
+    found = canary(w)
+    assert (found["stage"], found["reason"]) == ("Probation", "NoData")
+    assert "wrong" in found["message"]
+    w.answers = "ok"
+    run(w, 120, 60)
+    assert w.status["history"][0]["outcome"] == "Promoted"
 
 
 def test_an_idle_floor_excuses_no_crashes() -> None:

@@ -230,7 +230,7 @@ class World:
             return {}
         if canary.stage not in JUDGED:
             return {}
-        down = Unobserved("PrometheusUnavailable", "connection refused")
+        down = Unobserved("PrometheusUnavailable", "connection refused", unanswered=True)
         seen: dict[str, Tally | Unobserved] = {}
         for indicator in analysis.indicators:
             if indicator.name in unmade:

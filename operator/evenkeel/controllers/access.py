@@ -46,6 +46,7 @@ class Accesses:
                     return Unobserved(
                         "PrometheusUnavailable",
                         f"no Prometheus is configured; set {FIELD}.url or the operator's",
+                        unanswered=True,
                     )
                 return await self._with(namespace, spec, own.url, own)
             address = Address.parse(spec.url)
@@ -55,9 +56,9 @@ class Accesses:
                 return _not_allowed(address, namespace)
             return await self._with(namespace, spec, str(address), None)
         except (AccessError, Unreadable) as error:
-            return Unobserved("PrometheusAccessDenied", str(error))
+            return Unobserved("PrometheusAccessDenied", str(error), unanswered=True)
         except ValueError as error:
-            return Unobserved("PrometheusNotAllowed", f"{FIELD}.url: {error}")
+            return Unobserved("PrometheusNotAllowed", f"{FIELD}.url: {error}", unanswered=True)
 
     def _present_own(self) -> Access | None:
         now = self._clock()
@@ -131,4 +132,5 @@ def _not_allowed(address: Address, namespace: str) -> Unobserved:
         f"{address} is not among the addresses that namespace {namespace} may name; ask those who "
         "run the operator to add it (the chart's prometheus.allowed), or leave out "
         f"{FIELD}.url",
+        unanswered=True,
     )

@@ -102,9 +102,10 @@ def on_probation(facts: Facts) -> Decision | None:
     if left > 0:
         return Decision(Move.HOLD, PROBATION, finding, left)
     if facts.unlooked or (verdict is None and facts.analysis is not None):
-        # Whoever begins to lead at the end knows nothing yet: each is looked at, or why not.
-        waits = ": ".join(("not looked at yet", *filter(None, (", ".join(facts.unlooked),))))
-        return Decision(Move.HOLD, "NoData", waits)
+        # Whoever begins to lead at the end knows nothing yet, nor does one without Prometheus.
+        names = f" by {', '.join(facts.unlooked)}" if facts.unlooked else ""
+        message = f"its time is over, and nothing is told{names}; {finding}"
+        return Decision(Move.HOLD, "NoData", message)
     if verdict is not None and verdict.value is Value.PASS:
         return Decision(Move.PROMOTE, "ProbationPassed", finding)
     if facts.uncounted:

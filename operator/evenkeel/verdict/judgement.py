@@ -28,8 +28,9 @@ def begins(canary: CanaryStatus, warm_up_seconds: int) -> float:
 class Judgement(NamedTuple):
     """The verdict on a canary, and its indicators' new status.
 
-    unlooked: names of indicators that have not been looked at yet; uncounted: those of which no
-    event of the canary has ever been counted.
+    unlooked: names of indicators of which nothing is known now, for they have not been looked at
+    yet or their source does not answer; uncounted: those of which no event of the canary has ever
+    been counted.
     """
 
     verdict: Verdict
@@ -76,9 +77,14 @@ def assess(
     return Judgement(
         combine(counted),
         tuple(status for _, status in found),
-        unlooked=tuple(s.name for _, s in deciding if s.name not in seen),
+        unlooked=tuple(s.name for _, s in deciding if not _answered(seen.get(s.name))),
         uncounted=tuple(s.name for _, s in deciding if not s.evidence.get("canaryTotal")),
     )
+
+
+def _answered(seen: Tally | Unobserved | None) -> bool:
+    fault = seen.fault if isinstance(seen, Tally) else seen
+    return seen is not None and not (fault is not None and fault.unanswered)
 
 
 def next_step(indicators: tuple[IndicatorStatus, ...]) -> tuple[IndicatorStatus, ...]:

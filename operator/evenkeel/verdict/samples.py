@@ -67,7 +67,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Unobserved:
-    """Why an indicator could not be looked at; the reason is CamelCase."""
+    """Why an indicator could not be looked at; the reason is CamelCase.
+
+    unanswered: whether its source could not be asked, or gave no answer, so that nothing is known.
+    """
 
     reason: str
     message: str
+    unanswered: bool = False

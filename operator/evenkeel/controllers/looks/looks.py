@@ -173,7 +173,7 @@ class Looks:
         except Exception as error:
             server.unanswered(batch, began)
             if isinstance(error, PrometheusError):
-                says = _nothing(Unobserved(error.reason, str(error)))
+                says = _nothing(Unobserved(error.reason, str(error), unanswered=True))
             else:
                 log.exception("a look at %s", access.url)
                 says = _nothing(INTERNAL)
@@ -236,7 +236,9 @@ Says = Callable[[Due], Look | Unobserved]
 """What is seen of each."""
 
 INTERNAL = Unobserved(
-    "PrometheusUnavailable", "an internal error; the operator's log tells more of it"
+    "PrometheusUnavailable",
+    "an internal error; the operator's log tells more of it",
+    unanswered=True,
 )
 
 

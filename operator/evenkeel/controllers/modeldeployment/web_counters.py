@@ -75,7 +75,8 @@ def _look(
         sighting = seen[_name(spec, role)]
         if sighting.failure is not None:
             failure = sighting.failure
-            return Unobserved(failure.reason, f"counters of the {role}: {failure.message}")
+            message = f"counters of the {role}: {failure.message}"
+            return Unobserved(failure.reason, message, unanswered=True)
         found = sighting.answer
         if not isinstance(found, Counters) or sighting.asked is None:
             return None
