@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpguts"
+
+	"evenkeel.dev/meter/internal/environ"
 )
 
 // Most that METER_MAX_BODY_BYTES may be: copies are held in memory.
@@ -52,7 +54,7 @@ type Config struct {
 //
 // The error is one line that says which variable is wrong and what it must be.
 func FromEnvironment(getenv func(string) string) (Config, error) {
-	e := environment{getenv: getenv}
+	e := environment{environ.Reader{Getenv: getenv}}
 	c := Config{
 		Listen:         e.address("METER_LISTEN", ":8090"),
 		Upstream:       e.address("METER_UPSTREAM", "127.0.0.1:8080"),
@@ -75,69 +77,59 @@ func FromEnvironment(getenv func(string) string) (Config, error) {
 		Slices:         names(getenv("METER_SLICES")),
 	}
 	if (c.GRPCListen == "") != (c.GRPCUpstream == "") {
-		e.wrong("METER_GRPC_LISTEN", "must be given together with METER_GRPC_UPSTREAM")
+		e.Wrong("METER_GRPC_LISTEN", "must be given together with METER_GRPC_UPSTREAM")
 	}
-	return c, e.problem
+	return c, e.Problem
 }
 
-// environment reads variables, and keeps what was wrong first.
-type environment struct {
-	getenv  func(string) string
-	problem error
-}
-
-func (e *environment) wrong(name, must string) {
-	if e.problem == nil {
-		e.problem = fmt.Errorf("%s is %q: it %s", name, e.getenv(name), must)
-	}
-}
+type environment struct{ environ.Reader }
 
 func (e *environment) address(name, otherwise string) string {
-	value := e.getenv(name)
+	value := e.Getenv(name)
 	if value == "" {
 		return otherwise
 	}
 	_, port, err := net.SplitHostPort(value)
 	if number, wrong := strconv.Atoi(port); err != nil || wrong != nil || number < 0 || number > 65535 {
-		e.wrong(name, "must be an address such as 127.0.0.1:8080 or :8090")
+		e.Wrong(name, "must be an address such as 127.0.0.1:8080 or :8090")
 	}
 	return value
 }
 
 func (e *environment) number(name string, otherwise, least, most int64) int64 {
-	value := e.getenv(name)
+	value := e.Getenv(name)
 	if value == "" {
 		return otherwise
 	}
 	number, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || number < least || number > most {
-		e.wrong(name, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+		e.Wrong(name, fmt.Sprintf("must be a whole number from %d to %d", least, most))
 	}
 	return number
 }
 
 func (e *environment) url(name string) string {
-	value := e.getenv(name)
+	value := e.Getenv(name)
 	parsed, err := url.Parse(value)
 	if value != "" && (err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "") {
-		e.wrong(name, "must be a URL such as http://127.0.0.1:8082/metrics")
+		e.Wrong(name, "must be a URL such as http://127.0.0.1:8082/metrics")
 	}
 	return value
 }
 
 func (e *environment) path(name string) string {
-	value := e.getenv(name)
+	value := e.Getenv(name)
 	if _, err := url.ParseRequestURI(value); value != "" && (err != nil || value[0] != '/') {
-		e.wrong(name, "must be a path that begins with /")
+		e.Wrong(name, "must be a path that begins with /")
 	}
 	return value
 }
 
 // header reads what answers tell in a header.
 func (e *environment) header(name string) string {
-	value := e.getenv(name)
+	value := e.Getenv(name)
 	if !httpguts.ValidHeaderFieldValue(value) {
-		e.wrong(name, "must be text without control characters")
+		e.Wrong(name, "must be text without control characters")
 	}
 	return value
 }

@@ -20,7 +20,7 @@ type WarmUp struct {
 }
 
 func (e *environment) warmUp() *WarmUp {
-	if e.getenv("WARM_UP_PATH") == "" {
+	if e.Getenv("WARM_UP_PATH") == "" {
 		return nil
 	}
 	w := &WarmUp{
@@ -31,12 +31,12 @@ func (e *environment) warmUp() *WarmUp {
 		Concurrency: int(e.number("WARM_UP_CONCURRENCY", 1, 1, 1000)),
 		Timeout:     e.seconds("WARM_UP_TIMEOUT_SECONDS", 30),
 	}
-	switch policy := e.getenv("WARM_UP_FAILURE_POLICY"); policy {
+	switch policy := e.Getenv("WARM_UP_FAILURE_POLICY"); policy {
 	case "Fail", "":
 		w.Strict = true
 	case "Ignore":
 	default:
-		e.wrong("WARM_UP_FAILURE_POLICY", "must be Fail or Ignore")
+		e.Wrong("WARM_UP_FAILURE_POLICY", "must be Fail or Ignore")
 	}
 	if w.ContentType == "" {
 		w.ContentType = "application/json"
@@ -45,17 +45,17 @@ func (e *environment) warmUp() *WarmUp {
 }
 
 func (e *environment) body() []byte {
-	file := e.getenv("WARM_UP_BODY_FILE")
+	file := e.Getenv("WARM_UP_BODY_FILE")
 	if file == "" {
-		return []byte(e.getenv("WARM_UP_BODY"))
+		return []byte(e.Getenv("WARM_UP_BODY"))
 	}
 	body, err := os.ReadFile(file)
-	if err != nil && e.problem == nil {
+	if err != nil && e.Problem == nil {
 		var cause *os.PathError
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		e.problem = fmt.Errorf("cannot read %s: %w; put the body of a request there, beside the model, "+
+		e.Problem = fmt.Errorf("cannot read %s: %w; put the body of a request there, beside the model, "+
 			"or set warmUp.body or bodyFile", file, err)
 	}
 	return body
@@ -63,10 +63,10 @@ func (e *environment) body() []byte {
 
 func (e *environment) seconds(name string, otherwise float64) time.Duration {
 	number := otherwise
-	if value := e.getenv(name); value != "" {
+	if value := e.Getenv(name); value != "" {
 		var err error
 		if number, err = strconv.ParseFloat(value, 64); err != nil || !(number > 0 && number <= 86400) {
-			e.wrong(name, "must be a number of seconds above 0 and up to 86400")
+			e.Wrong(name, "must be a number of seconds above 0 and up to 86400")
 		}
 	}
 	return time.Duration(number * float64(time.Second))

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"evenkeel.dev/meter/internal/environ"
 )
 
 // Config is what a run is told.
@@ -28,7 +30,7 @@ type Config struct {
 
 // FromEnvironment reads the variables LOAD_*. The error says which is wrong, and what it must be.
 func FromEnvironment(getenv func(string) string) (Config, error) {
-	e := environment{getenv: getenv}
+	e := environment{environ.Reader{Getenv: getenv}}
 	c := Config{
 		URL:         getenv("LOAD_URL"),
 		ContentType: cmp.Or(getenv("LOAD_CONTENT_TYPE"), "application/json"),
@@ -44,33 +46,23 @@ func FromEnvironment(getenv func(string) string) (Config, error) {
 		},
 	}
 	if target, err := url.Parse(c.URL); err != nil || target.Scheme != "http" || target.Host == "" {
-		e.wrong("LOAD_URL", "must be a URL such as http://127.0.0.1:8080/v2/models/m/infer")
+		e.Wrong("LOAD_URL", "must be a URL such as http://127.0.0.1:8080/v2/models/m/infer")
 	}
 	if file := getenv("LOAD_BODY_FILE"); file != "" {
 		var err error
 		if c.Body, err = os.ReadFile(file); err != nil {
-			e.wrong("LOAD_BODY_FILE", fmt.Sprintf("must be a file with the body of a request: %v", err))
+			e.Wrong("LOAD_BODY_FILE", fmt.Sprintf("must be a file with the body of a request: %v", err))
 		}
 	}
-	return c, e.problem
+	return c, e.Problem
 }
 
-// environment reads variables, and keeps what was wrong first.
-type environment struct {
-	getenv  func(string) string
-	problem error
-}
-
-func (e *environment) wrong(name, must string) {
-	if e.problem == nil {
-		e.problem = fmt.Errorf("%s is %q: it %s", name, e.getenv(name), must)
-	}
-}
+type environment struct{ environ.Reader }
 
 func (e *environment) number(name, otherwise string, least, most float64) float64 {
-	number, err := strconv.ParseFloat(cmp.Or(e.getenv(name), otherwise), 64)
+	number, err := strconv.ParseFloat(cmp.Or(e.Getenv(name), otherwise), 64)
 	if err != nil || !(number >= least && number <= most) {
-		e.wrong(name, fmt.Sprintf("must be a number from %v to %v", least, most))
+		e.Wrong(name, fmt.Sprintf("must be a number from %v to %v", least, most))
 	}
 	return number
 }
