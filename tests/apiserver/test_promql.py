@@ -239,7 +239,7 @@ def shipped() -> list[Queries]:
         for query in known:
             threshold = {"thresholdSeconds": query.thresholds[0]} if query.thresholds else {}
             spec = IndicatorSpec.model_validate({"name": query.name, "source": source, **threshold})
-            one = resolve(spec, None, side._replace(meter=True))
+            one = resolve(spec, None, side._replace(meter=True, labels=True))
             assert isinstance(one, Queries), one
             found.append(one)
     return found

@@ -87,7 +87,7 @@ class Meters:
             return BlockCounts(end, void=void)
         reference: list[Sample] = []
         rows: list[Sample] = []
-        cells = await self._ask(f"count by (bin) ({_reference(of, over)})", access, end)
+        cells = await self._ask(_cells(of, over), access, end)
         for group in groups({one.labels.get("bin", ""): one.value for one in cells}):
             bins = f'{of},bin=~"{group}"'
             reference += await self._ask(_reference(bins, over), access, end)
@@ -157,6 +157,15 @@ def uncounted(bodies: Mapping[str, float]) -> str:
     if mismatched > counted:
         return "mismatched"
     return most if most != "skipped" and found[most] > sum(bodies.values()) / 2 else ""
+
+
+def _cells(of: str, over: str) -> str:
+    """How many features and predictions have each bin, counted ones that no reference has too."""
+    either = " or ".join(
+        f"last_over_time(evenkeel_model_{one}{{{of}}}{over})"
+        for one in ("reference_values", "values_total")
+    )
+    return f"count by (bin) (max by (kind, name, bin) ({either}))"
 
 
 def _reference(of: str, over: str) -> str:
