@@ -21,9 +21,11 @@ print(json.dumps([answer.status, dict(answer.getheaders()), answer.read().decode
 """
 
 
-def metered(name: str, model: dict[str, Any], **spec: Any) -> dict[str, Any]:
+def metered(
+    name: str, model: dict[str, Any], monitoring: dict[str, Any] = MONITORING, **spec: Any
+) -> dict[str, Any]:
     warm = {"requests": 3, "body": json.dumps(RECORD)}
-    return deployment(name, model, monitoring=MONITORING, warmUp=warm, **spec)
+    return deployment(name, model, monitoring=monitoring, warmUp=warm, **spec)
 
 
 def counted(world: World, query: str) -> float:
@@ -64,6 +66,32 @@ def test_requests_and_what_they_say_are_counted_in_front_of_the_model_server(wor
 
     world.until("the profile is in use", in_use)
     world.kubectl("delete", "mdep/metered", "pod/metered-load", "pod/metered-ask", "--wait=false")
+
+
+def test_pods_without_a_profile_count_by_what_one_of_them_has_learned(world: World) -> None:
+    profile = {"file": "none.json", "learn": {"rows": 100, "seconds": 1}}
+    world.apply(metered("learning", GOOD, MONITORING | {"profile": profile}, replicas=2))
+    world.ready("learning")
+    world.load("learning-load", "learning", "learning", count=12_000, rate=20)
+    mine = f'namespace="{world.namespace}",deployment="learning"'
+    used = f'evenkeel_model_profile_info{{{mine},state="Used",source="learned"}}'
+
+    def shared() -> bool:
+        found = [one["metric"] for one in world.prometheus(used)]
+        return len({m["pod"] for m in found}) == 2 and len({m["digest"] for m in found}) == 1
+
+    # The kubelet brings a ConfigMap to running pods within a minute or two.
+    world.until("both pods use one reference", shared, 300)
+    rows = f'evenkeel_model_values_total{{{mine},kind="feature"}}'
+    world.until("rows are counted against it", lambda: counted(world, rows) > 0, 60)
+
+    def told() -> bool:
+        return world.condition("mdep", "learning", "Monitored").get("reason") == "Counting"
+
+    world.until("it is told", told, 180)
+    assert "learned" in world.condition("mdep", "learning", "Monitored")["message"]
+    world.stop("learning-load")
+    world.kubectl("delete", "mdep", "learning", "--wait=false")
 
 
 def test_a_revision_that_fails_after_it_took_over_goes_back(world: World) -> None:
