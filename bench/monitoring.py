@@ -1,6 +1,6 @@
 """False alarms a year and delays of the drift detectors, by simulation of the shipped code.
 
-    python -m bench.monitoring [--years 40] [--runs 10] [--seed 1] [--write]
+    python -m bench.monitoring [--years 40] [--runs 10] [--seed 1] [--write] [--meter]
 
 Needs numpy and scipy. The usual rules are held against the same data. Prints the Markdown of
 docs/monitoring-statistics.md's figures, and with --write puts it there. Each figure that is claimed
@@ -23,6 +23,7 @@ from evenkeel.monitoring.settings import RARE, REFERENCE_MISS
 from scipy.stats import chi2  # type: ignore[attr-defined]
 
 from bench import drift_scenes as made
+from bench import meter
 from bench.drift_lives import BEFORE, CAPS, MOST, SETTINGS, Delay, delay, year
 from bench.drift_scenes import Change, Scene
 from dev.paths import DOCS
@@ -271,6 +272,7 @@ def main() -> int:
     options.add_argument("--runs", type=int, default=10)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--write", action="store_true")
+    options.add_argument("--meter", action="store_true", help="what the meter costs, too")
     given = options.parse_args()
     report = Report()
     with ProcessPoolExecutor(2) as pool:
@@ -282,6 +284,8 @@ def main() -> int:
         page = PAGE.read_text()
         head, rest = page.split(BEGIN)
         PAGE.write_text(head + BEGIN + "\n".join(report.lines) + "\n" + END + rest.split(END, 1)[1])
+    if given.meter:
+        report.tried += [row.met for row in meter.measured(meter.SECONDS, meter.ROUNDS)]
     held = sum(report.tried)
     print(f"{held} bounds held of {len(report.tried)} tried")
     return 0 if held == len(report.tried) else 1
