@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evenkeel.api.base import API_VERSION
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.performance import Performance, Recommended, VersionPerformance
-from evenkeel.meta.names import digest
 from evenkeel.meta.plan import StatusPatch
 from evenkeel.performance.sizing import recommended
 from evenkeel.rollout.state import RolloutState
+from evenkeel.rollout.version_patch import version_patch
 
 
 def performance_records(
@@ -40,12 +39,4 @@ def _figures(rollout: RolloutState) -> Iterator[tuple[str, str, Performance]]:
 
 
 def _patch(md: ModelDeployment, version: ModelVersion, entry: VersionPerformance) -> StatusPatch:
-    return StatusPatch(
-        {
-            "apiVersion": API_VERSION,
-            "kind": "ModelVersion",
-            "metadata": {"name": version.metadata.name, "namespace": md.metadata.namespace},
-            "status": {"performance": [entry.wire()]},
-        },
-        manager=f"evenkeel-performance-{digest(md.metadata.uid)}",
-    )
+    return version_patch(md, version, "performance", entry, "performance")

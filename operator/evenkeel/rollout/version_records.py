@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from evenkeel.api.base import API_VERSION
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ServedAliasStatus
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.modelversion import Rollout as VersionRollout
-from evenkeel.meta.names import digest
 from evenkeel.meta.plan import StatusPatch
 from evenkeel.meta.times import timestamp
 from evenkeel.rollout.probation import taken_over
 from evenkeel.rollout.state import RolloutState
+from evenkeel.rollout.version_patch import version_patch
 
 
 def version_records(
@@ -93,12 +92,4 @@ def _same(version: ModelVersion, entry: VersionRollout) -> bool:
 
 
 def _patch(md: ModelDeployment, version: ModelVersion, entry: VersionRollout) -> StatusPatch:
-    return StatusPatch(
-        {
-            "apiVersion": API_VERSION,
-            "kind": "ModelVersion",
-            "metadata": {"name": version.metadata.name, "namespace": md.metadata.namespace},
-            "status": {"rollouts": [entry.wire()]},
-        },
-        manager=f"evenkeel-rollout-{digest(md.metadata.uid)}",
-    )
+    return version_patch(md, version, "rollouts", entry, "rollout")
