@@ -20,7 +20,7 @@ from evenkeel.pods.security import restricted
 from evenkeel.serving import feedback_keys
 from evenkeel.serving.children import child
 from evenkeel.serving.pod_template import APP
-from evenkeel.serving.ports import HTTP, METRICS
+from evenkeel.serving.ports import HTTP, METRICS, scraped_at
 
 NAME = "feedback"
 PORT, ADMIN_PORT, SERVICE_PORT = 8080, 8092, 80
@@ -110,11 +110,7 @@ def _template(md: ModelDeployment, asked: Feedback, name: str, image: str) -> Ma
     return {
         "metadata": {
             "labels": {APP: name, MANAGED_BY: MANAGER, FEEDBACK: md.metadata.name},
-            "annotations": {
-                "prometheus.io/scrape": "true",
-                "prometheus.io/port": str(ADMIN_PORT),
-                "prometheus.io/path": "/metrics",
-            },
+            "annotations": scraped_at(ADMIN_PORT, "/metrics"),
         },
         "spec": restricted(spec),
     }
