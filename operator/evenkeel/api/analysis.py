@@ -61,6 +61,21 @@ class Argument(Model):
     ]
 
 
+TotalQuery = Annotated[
+    str | None, Field(max_length=2048, description="PromQL of all events, as counters.")
+]
+BadQuery = Annotated[
+    str | None, Field(max_length=2048, description="PromQL of the bad events, as counters.")
+]
+GoodQuery = Annotated[
+    str | None, Field(max_length=2048, description="PromQL of the good events, as counters.")
+]
+WEB_HAS_NO_THRESHOLD = Rule(
+    "!has(self.web) || !has(self.thresholdSeconds)",
+    "thresholdSeconds is a histogram's; a web API itself tells what was slow",
+)
+
+
 class IndicatorSpec(Model):
     """A service-level indicator that stable and canary are compared by."""
 
@@ -90,10 +105,7 @@ class IndicatorSpec(Model):
             ".filter(g, g).size() <= 1",
             "an indicator has at most one of templateRef, web, and source or queries of its own",
         ),
-        Rule(
-            "!has(self.web) || !has(self.thresholdSeconds)",
-            "thresholdSeconds is a histogram's; a web API itself tells what was slow",
-        ),
+        WEB_HAS_NO_THRESHOLD,
         Rule("!has(self.args) || has(self.templateRef)", "args are a template's; add templateRef"),
     )
     name: Annotated[
@@ -115,15 +127,9 @@ class IndicatorSpec(Model):
         Seconds | None,
         Field(description="Requests slower than this are bad; a bucket bound of the histogram."),
     ] = None
-    total: Annotated[
-        str | None, Field(max_length=2048, description="PromQL of all events, as counters.")
-    ] = None
-    bad: Annotated[
-        str | None, Field(max_length=2048, description="PromQL of the bad events, as counters.")
-    ] = None
-    good: Annotated[
-        str | None, Field(max_length=2048, description="PromQL of the good events, as counters.")
-    ] = None
+    total: TotalQuery = None
+    bad: BadQuery = None
+    good: GoodQuery = None
     web: Annotated[
         WebCounters | None, Field(description="The counters of a web API, in place of queries.")
     ] = None

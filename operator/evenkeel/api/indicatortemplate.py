@@ -6,7 +6,15 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from evenkeel.api.analysis import ArgumentName, ArgumentValue, Tolerance
+from evenkeel.api.analysis import (
+    WEB_HAS_NO_THRESHOLD,
+    ArgumentName,
+    ArgumentValue,
+    BadQuery,
+    GoodQuery,
+    Tolerance,
+    TotalQuery,
+)
 from evenkeel.api.base import Column, Limit, Resource, Seconds
 from evenkeel.api.webcounters import WebCounters
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list
@@ -38,10 +46,7 @@ class IndicatorTemplateSpec(Model):
             "has(self.web) ? !has(self.good) && !has(self.bad) : has(self.good) != has(self.bad)",
             "give either good or bad beside total, not both and not none",
         ),
-        Rule(
-            "!has(self.web) || !has(self.thresholdSeconds)",
-            "thresholdSeconds is a histogram's; a web API itself tells what was slow",
-        ),
+        WEB_HAS_NO_THRESHOLD,
         Rule(
             "!has(self.maxRatio) || "
             "double(has(self.acceptable) ? self.acceptable : '0.005') <= double(self.maxRatio)",
@@ -59,15 +64,9 @@ class IndicatorTemplateSpec(Model):
             json_schema_extra=map_list("name"),
         ),
     ] = ()
-    total: Annotated[
-        str | None, Field(max_length=2048, description="PromQL of all events, as counters.")
-    ] = None
-    bad: Annotated[
-        str | None, Field(max_length=2048, description="PromQL of the bad events, as counters.")
-    ] = None
-    good: Annotated[
-        str | None, Field(max_length=2048, description="PromQL of the good events, as counters.")
-    ] = None
+    total: TotalQuery = None
+    bad: BadQuery = None
+    good: GoodQuery = None
     web: Annotated[
         WebCounters | None, Field(description="The counters of a web API, in place of PromQL.")
     ] = None
