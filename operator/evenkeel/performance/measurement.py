@@ -79,8 +79,8 @@ def measurement(
     subject = _subject(md, pods)
     if subject is None:
         return Measurement(md, kept=_failed(md, loads))
-    found, limit = None, _limit(subject, loads.jobs.get(subject.name), now)
     job = loads.jobs.get(subject.name)
+    found, limit = None, _limit(subject, job, now)
     if job is not None:
         bound = subject.profile.latency
         found = outcome(job, loads.pods, bound, subject.definition, now)

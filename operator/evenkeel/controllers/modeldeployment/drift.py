@@ -13,8 +13,8 @@ from evenkeel.outside.poll import Sighting
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """status: None without a meter. meters: how they count, or why that
-    or a block is not known. due: seconds until a block is over."""
+    """status: None without a meter. meters: how they count, or why that or a block is not known.
+    due: seconds until a block is over."""
 
     status: MonitoringStatus | None = None
     meters: Sighting[object] | None = None

@@ -8,10 +8,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus, RevisionStatus
 from evenkeel.api.performance import Sizing
 from evenkeel.controllers.modeldeployment.children import Owned, owned, relabelled, unwanted
-from evenkeel.controllers.modeldeployment.conditions import (
-    Situation,
-    observations,
-)
+from evenkeel.controllers.modeldeployment.conditions import Situation, observations
 from evenkeel.controllers.modeldeployment.conditions.labels_ready import awaited as keys_awaited
 from evenkeel.controllers.modeldeployment.conditions.monitored import awaited as scrape_awaited
 from evenkeel.controllers.modeldeployment.drift import began

@@ -53,7 +53,7 @@ def wanted_looks(
         _Side(md, role, one, metrics_of(one.metrics, present))
         for role, one in (("canary", canary), ("stable", stable))
     )
-    metered, labels = all(one.side.meter for one in sides), feedback_of(md) is not None
+    metered, labels = all(one.side.meter for one in sides), sides[0].side.labels
     alone = taken_over(canary)
     return Wanted(
         key=Key(md.kind, md.metadata.namespace, md.metadata.name),

@@ -39,11 +39,11 @@ _UNCOUNTED = {
         "monitoring.resources",
     ),
 }
+"""By the meter's word for it the reason and, for people, cause and remedy."""
 _UNLIKE_THE_FIRST = (
     "they do not fit what was learned from the first requests; have clients ask as they did, or "
     "learn anew with a new revision"
 )
-"""By the meter's word for it the reason and, for people, cause and remedy."""
 
 
 def monitored(situation: Situation) -> tuple[Observation, ...]:
