@@ -162,6 +162,22 @@ class ModelDeploymentSpec(Model):
             "weight, mirror or preview",
         ),
         Rule(
+            "!has(self.rollout) || !has(self.rollout.steps) || "
+            "has(self.traffic) && has(self.traffic.gateway) || "
+            "!self.rollout.steps.exists(s, has(s.preview) && has(s.preview.hostnames) && "
+            "size(s.preview.hostnames) > 0)",
+            "hostnames of a preview need traffic.gateway; without one it is reached at the Service "
+            "<name>-preview",
+        ),
+        Rule(
+            "!has(self.rollout) || !has(self.rollout.steps) || !has(self.traffic) || "
+            "!has(self.traffic.gateway) || !has(self.traffic.gateway.hostnames) || "
+            "!self.rollout.steps.exists(s, has(s.preview) && has(s.preview.hostnames) && "
+            "s.preview.hostnames.exists(h, h in self.traffic.gateway.hostnames))",
+            "a preview's host name is one of traffic.gateway.hostnames, where clients come: choose "
+            "another",
+        ),
+        Rule(
             "!has(self.performance) || has(self.performance.body) || has(self.warmUp)",
             "performance needs the body of a request: give performance.body, or warmUp, whose "
             "requests are sent then",
@@ -298,6 +314,12 @@ class ModelDeployment(Resource):
             "&& size(self.metadata.name) <= 63",
             "metadata.name becomes a Service's: it needs lower-case letters, digits and hyphens, "
             "a letter first, at most 63 characters",
+        ),
+        Rule(
+            "size(self.metadata.name) <= 55 || !has(self.spec.rollout) || "
+            "!has(self.spec.rollout.steps) || !self.spec.rollout.steps.exists(s, has(s.preview))",
+            "a preview has the Service <name>-preview: metadata.name may have 55 characters, or "
+            "remove the step with preview",
         ),
     )
     kind: ClassVar[str] = "ModelDeployment"

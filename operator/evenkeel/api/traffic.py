@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
-from evenkeel.api.base import HostName
-from evenkeel.meta.model import ATOMIC, Model, Rule, at_most_one, exactly_one, says
+from evenkeel.api.base import CookieName, HostName
+from evenkeel.meta.model import ATOMIC, Model, Rule, at_most_one, exactly_one
 
 
 class ParentRef(Model):
@@ -37,18 +37,6 @@ class Gateway(Model):
             "Evenkeel-Revision and Evenkeel-Version. Needs a gateway with filters on backendRefs."
         ),
     ] = False
-
-
-CookieName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=128,
-        pattern=r"^[A-Za-z0-9_-]+$",
-        json_schema_extra=says("a cookie's name needs letters, digits, - and _"),
-    ),
-]
-"""Name of a cookie, without what an expression would read otherwise."""
 
 
 class CookieAffinity(Model):

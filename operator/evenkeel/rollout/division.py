@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from evenkeel.api.rollout import Rollout
 from evenkeel.rollout.capacity import carried_weight
-from evenkeel.rollout.exposure import matches
-from evenkeel.rollout.probation import RETURNING, taken_over, weight_on_return
+from evenkeel.rollout.exposure import matches, previews
+from evenkeel.rollout.probation import RETURNING, after_trial, taken_over, weight_on_return
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Pods
 from evenkeel.traffic import Division
@@ -42,5 +42,5 @@ def division(
         canary.version,
         mirror=canary.mirror if ready else 0,
         matches=matches(spec, canary) if ready else (),
-        preview=canary.exposure == "Preview",
+        preview=previews(spec) and not after_trial(canary),
     )

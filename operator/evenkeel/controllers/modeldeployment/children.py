@@ -13,7 +13,7 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import HPA, JOB, Watch, distinct
 from evenkeel.meta.times import sooner
 from evenkeel.performance.job import WATCH as LOADS
-from evenkeel.rollout.capacity import full_replicas, stage_replicas
+from evenkeel.rollout.capacity import floor_replicas, full_replicas, stage_replicas
 from evenkeel.rollout.probation import after_trial, taken_over
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
@@ -24,6 +24,7 @@ from evenkeel.serving.observed import Pods
 from evenkeel.serving.ports import Ports, template_ports
 from evenkeel.serving.wanted import Revision, stable_template
 from evenkeel.traffic import Division, strategy_of
+from evenkeel.traffic.preview import left_over
 
 HAND_OVER = 1.0
 """Seconds between two looks while one autoscaler has to go before another takes over."""
@@ -88,14 +89,17 @@ def relabelled(snapshot: DeploymentSnapshot) -> tuple[tuple[Ref, dict[str, str]]
 
 
 def unwanted(
-    snapshot: DeploymentSnapshot, rollout: RolloutState, load: str = ""
+    snapshot: DeploymentSnapshot,
+    rollout: RolloutState,
+    divided: Division | None,
+    load: str = "",
 ) -> tuple[Ref, ...]:
     """Children of revisions that are no more, and kinds of children no longer asked for.
 
     load: name of the Job that measures a revision, the only one that stays.
     """
     md = snapshot.deployment
-    if rollout.stable is None:
+    if rollout.stable is None or divided is None:
         return ()
     revisions = {rollout.stable.revision, *(o.revision for o in rollout.old)}
     if rollout.canary is not None:
@@ -114,6 +118,7 @@ def unwanted(
         or (c.ref.kind == JOB.kind and c.ref.name != load)
         or (c.ref.kind == HPA.kind and c.revision and c.revision != trial)
         or (c.ref.kind in of_traffic and not strategy.keeps(c.ref.kind, c.revision))
+        or (c.ref.kind in of_traffic and left_over(md, divided, c.ref.kind, c.ref.name))
     )
 
 
@@ -156,9 +161,10 @@ def _replicas(
         return numbers
     if after_trial(canary):
         probation = md.spec.rollout.probation
-        floor = probation.replicas if probation is not None and taken_over(canary) else full
+        watched = probation is not None and taken_over(canary)
+        floor = floor_replicas(probation, full) if probation and watched else full
         served = None if scaling and own.wanted else full
-        return {stable.revision: min(floor, full), canary.revision: served}
+        return {stable.revision: floor, canary.revision: served}
     wanted = 0 if canary.stage == "Stopping" else stage_replicas(md, canary, full)
     # Its autoscaler may have given it more, and needs time to give it as many. A Deployment that
     # is made without a number would begin with one pod.

@@ -40,6 +40,7 @@ from evenkeel.serving.ports import service_ports
 from evenkeel.serving.processes import holds_room, processes
 from evenkeel.serving.runtime_selection import Selected, select_runtime
 from evenkeel.traffic import diagnosis
+from evenkeel.traffic.preview import preview_name
 from evenkeel.verdict.indicators import UnresolvedIndicator
 from evenkeel.verdict.judgement import Observations
 
@@ -157,7 +158,7 @@ def _children(context: Context, md: ModelDeployment) -> list[Child]:
 def _named(md: ModelDeployment, obj: JSON) -> bool:
     """Whether it has a child's name: a copy that somebody has made of one has another."""
     meta = obj["metadata"]
-    own = (md.metadata.name, feedback_name(md.metadata.name))
+    own = (md.metadata.name, feedback_name(md.metadata.name), preview_name(md))
     return meta["name"] in (*own, (meta.get("labels") or {}).get(labels.REVISION))
 
 

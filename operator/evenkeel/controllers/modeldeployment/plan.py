@@ -90,7 +90,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         load=load,
     )
     status = _status(snapshot, situation, pods)
-    deletes = unwanted(snapshot, rollout, load.kept)
+    deletes = unwanted(snapshot, rollout, divided, load.kept)
     return Plan(
         status=status,
         status_patches=_told_versions(snapshot, rollout, status, serving),
