@@ -27,6 +27,7 @@ from evenkeel.verdict.indicators import (
     template,
 )
 from evenkeel.verdict.judgement import begins
+from evenkeel.verdict.pair_indicators import of_pairs, pair_queries
 from evenkeel.verdict.resolution import question
 from evenkeel.verdict.samples import Unobserved
 from evenkeel.verdict.web_counters import WebQuestion
@@ -49,9 +50,9 @@ def wanted_looks(
     if canary is None or stable is None or analysis is None:
         return None
     present = None if isinstance(runtime, Refused) else runtime.spec.metrics
-    sides = tuple(
-        _Side(md, role, one, metrics_of(one.metrics, present))
-        for role, one in (("canary", canary), ("stable", stable))
+    sides = (
+        _Side(md, "canary", canary, metrics_of(canary.metrics, present)),
+        _Side(md, "stable", stable, metrics_of(stable.metrics, present)),
     )
     metered, labels = all(one.side.meter for one in sides), sides[0].side.labels
     alone = taken_over(canary)
@@ -122,11 +123,16 @@ class _Side:
 
 def _asked(
     spec: IndicatorSpec,
-    sides: tuple[_Side, ...],
+    sides: tuple[_Side, _Side],
     platform: Container[MetricQuery],
     *,
     alone: bool,
 ) -> Asked | Unobserved:
+    if of_pairs(spec):
+        found = pair_queries(spec, *(one.side for one in sides))
+        if isinstance(found, UnresolvedIndicator):
+            return Unobserved("InvalidIndicator", found.message)
+        return Asked(found.canary, found.stable, own=False)
     canary, stable = (side.queries(spec) for side in sides)
     if isinstance(canary, Unobserved):
         return canary
@@ -139,9 +145,8 @@ def _asked(
         )
     # On probation stable's would only tell that the queries can have series at all.
     beside = None if isinstance(stable, Unobserved) else stable
-    if beside is None:
-        sides = sides[:1]
-    templates = [template(spec, one.metrics, one.side) for one in sides]
+    counting = sides if beside is not None else sides[:1]
+    templates = [template(spec, one.metrics, one.side) for one in counting]
     shared = spec.total is None and (
         spec.source != "Runtime" or all(one in platform for one in templates)
     )
