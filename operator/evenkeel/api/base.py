@@ -88,6 +88,16 @@ Name = Annotated[
 ]
 """A DNS label."""
 
+HostName = Annotated[
+    str,
+    Field(
+        max_length=253,
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        json_schema_extra=says("write a host name without scheme, port and path"),
+    ),
+]
+"""A DNS name, or *. before one."""
+
 Decimal = Annotated[
     str,
     Field(

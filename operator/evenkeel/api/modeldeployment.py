@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.base import (
@@ -25,8 +24,9 @@ from evenkeel.api.performance import PerformanceProfile
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.registration import ServedAlias
 from evenkeel.api.rollout import Rollout
+from evenkeel.api.traffic import Traffic
 from evenkeel.api.warmup import WarmUp
-from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, says
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule
 
 
 class RuntimeRef(Model):
@@ -77,25 +77,6 @@ class DisruptionBudget(Model):
     ] = None
 
 
-class ParentRef(Model):
-    """A Gateway that the HTTPRoute attaches to."""
-
-    name: Annotated[str, Field(min_length=1, max_length=253, description="Name of the Gateway.")]
-    namespace: Annotated[str | None, Field(max_length=63, description="Its namespace.")] = None
-    section_name: Annotated[str | None, Field(max_length=253, description="Its listener.")] = None
-
-
-HostName = Annotated[
-    str,
-    Field(
-        max_length=253,
-        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        json_schema_extra=says("write a host name without scheme, port and path"),
-    ),
-]
-"""A DNS name, or *. before one."""
-
-
 class ChildrenMetadata(Model):
     """Labels and annotations for each kind of child but the pods, which have podTemplate.metadata.
 
@@ -111,40 +92,6 @@ class ChildrenMetadata(Model):
     disruption_budget: Annotated[
         ChildMetadata | None, Field(description="Of the PodDisruptionBudget.")
     ] = None
-
-
-class Gateway(Model):
-    """Weights by Gateway API HTTPRoute."""
-
-    parent_refs: Annotated[
-        tuple[ParentRef, ...],
-        Field(min_length=1, max_length=8, description="Gateways.", json_schema_extra=ATOMIC),
-    ]
-    hostnames: Annotated[
-        tuple[HostName, ...],
-        Field(max_length=16, description="Host names of the route.", json_schema_extra=ATOMIC),
-    ] = ()
-    revision_headers: Annotated[
-        bool,
-        Field(
-            description="Whether answers tell their revision and ModelVersion in the headers "
-            "Evenkeel-Revision and Evenkeel-Version. Needs a gateway with filters on backendRefs."
-        ),
-    ] = False
-
-
-class Traffic(Model):
-    """How requests are divided between stable and canary."""
-
-    gateway: Annotated[
-        Gateway | None,
-        Field(description="Without it, the share follows from the numbers of replicas."),
-    ] = None
-
-    @classmethod
-    def validations(cls) -> tuple[Rule, ...]:
-        """The rules, and that one strategy is chosen at most."""
-        return (*cls.rules, *at_most_one("traffic", [to_camel(f) for f in cls.model_fields]))
 
 
 class ModelDeploymentSpec(Model):
