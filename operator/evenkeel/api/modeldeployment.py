@@ -150,6 +150,27 @@ class ModelDeploymentSpec(Model):
             "the indicator labels needs monitoring.feedback, with its keys",
         ),
         Rule(
+            "!has(self.traffic) || !has(self.traffic.affinity) || "
+            "!has(self.traffic.affinity.header) || has(self.monitoring)",
+            "affinity by a header needs the meter, which divides by it: add monitoring: {}",
+        ),
+        Rule(
+            "!has(self.analysis) || !self.analysis.indicators.exists(i, has(i.source) && "
+            "i.source == 'Pairs') || has(self.rollout) && has(self.rollout.steps) && "
+            "self.rollout.steps.exists(s, has(s.mirror))",
+            "an indicator with source Pairs needs a step with mirror, which makes pairs; add one, "
+            "or take another source",
+        ),
+        Rule(
+            "!has(self.analysis) || !self.analysis.indicators.exists(i, has(i.source) && "
+            "i.source == 'Pairs') || self.analysis.indicators.exists(i, "
+            "(!has(i.source) || i.source != 'Pairs') && (!has(i.dryRun) || !i.dryRun)) || "
+            "!has(self.rollout) || !has(self.rollout.steps) || "
+            "self.rollout.steps.all(s, has(s.mirror) || !s.analysis)",
+            "pairs are made in steps with mirror alone; for the other steps add an indicator of "
+            "another source, or set their analysis to false",
+        ),
+        Rule(
             "!has(self.rollout) || !has(self.rollout.steps) || has(self.monitoring) || "
             "!self.rollout.steps.exists(s, has(s.mirror))",
             "a step with mirror needs the meter, which copies requests: add monitoring: {}",

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
-from evenkeel.api.base import CookieName, HostName
+from evenkeel.api.base import CookieName, HeaderName, HostName
 from evenkeel.meta.model import ATOMIC, Model, Rule, at_most_one, exactly_one
 
 
@@ -49,12 +49,25 @@ class CookieAffinity(Model):
     ] = 86400
 
 
+class HeaderAffinity(Model):
+    """A header of requests by whose value stable's meters divide them."""
+
+    name: Annotated[HeaderName, Field(description="Its name, such as X-User-Id.")]
+
+
 class Affinity(Model):
     """What keeps a client with the revision that has answered it once."""
 
     cookie: Annotated[
         CookieAffinity | None,
         Field(description="By a cookie that the gateway sets. Needs traffic.gateway."),
+    ] = None
+    header: Annotated[
+        HeaderAffinity | None,
+        Field(
+            description="By the value of a header, which stable's meters divide by, in place of "
+            "Services and routes. Needs monitoring."
+        ),
     ] = None
 
     @classmethod

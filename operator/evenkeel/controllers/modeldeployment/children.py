@@ -10,7 +10,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import HPA, JOB, Watch, distinct
+from evenkeel.meta.resources import HPA, JOB, SERVICE, Watch, distinct
 from evenkeel.meta.times import sooner
 from evenkeel.performance.job import WATCH as LOADS
 from evenkeel.rollout.capacity import floor_replicas, full_replicas, stage_replicas
@@ -19,8 +19,10 @@ from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
 from evenkeel.serving.children import WATCHES, hpa, own_labels, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
+from evenkeel.serving.division import PassedOn, division_marks, told
 from evenkeel.serving.feedback import feedback_name, feedback_objects, feedback_of
 from evenkeel.serving.observed import Pods
+from evenkeel.serving.pod_marks import marked
 from evenkeel.serving.ports import Ports, template_ports
 from evenkeel.serving.wanted import Revision, stable_template
 from evenkeel.traffic import Division, strategy_of
@@ -38,7 +40,8 @@ def watches() -> tuple[Watch, ...]:
 class Owned(NamedTuple):
     """Objects to apply, and Deployments whose number of replicas is set apart.
 
-    beside: objects without which the model serves and is judged as well.
+    beside: objects without which the model serves and is judged as well. marks: of pods that are
+    to have other labels or annotations.
     replicas: the number of pods by revision; None where an autoscaler owns it.
     requeue_after: seconds until the next look where something waits for what others take away.
     """
@@ -48,6 +51,7 @@ class Owned(NamedTuple):
     replicas: dict[str, int | None]
     requeue_after: float | None = None
     beside: Sequence[Manifest] = ()
+    marks: tuple[tuple[Ref, Manifest], ...] = ()
 
 
 def owned(
@@ -66,7 +70,8 @@ def owned(
     taken = occupied(pods, snapshot.present)
     replicas = _replicas(md, rollout, pods, taken)
     workloads = deployments(md, replicas, templates, pods)
-    routed = strategy_of(md.spec.traffic).objects(md, _ports(snapshot, wanted), divided)
+    ports = _ports(snapshot, wanted)
+    routed = strategy_of(md.spec.traffic).objects(md, ports, divided)
     scalers = _autoscalers(md, rollout, pods)
     free = [s for s in scalers if not _selected(snapshot, s)]
     again = LOOK_AGAIN if _waiting(rollout, pods, taken) else None
@@ -78,6 +83,25 @@ def owned(
         replicas,
         sooner(again, HAND_OVER if len(free) < len(scalers) else None),
         feedback_objects(md, snapshot.settings.meter_image),
+        marked(snapshot.pods, [division_marks(divided.stable, _passed_on(md, divided, ports))]),
+    )
+
+
+def _passed_on(md: ModelDeployment, divided: Division, ports: Ports) -> str:
+    """What stable's meters are told to pass on; empty for nothing."""
+    if divided.canary is None:
+        return ""
+    affinity = md.spec.traffic.affinity
+    header = affinity.header if affinity is not None else None
+    return told(
+        md,
+        PassedOn(
+            divided.canary,
+            mirror=divided.mirror,
+            share=divided.passed,
+            header=header.name if header is not None else "",
+            grpc=ports.grpc,
+        ),
     )
 
 
@@ -117,7 +141,12 @@ def unwanted(
         or (c.revision and c.revision not in revisions)
         or (c.ref.kind == JOB.kind and c.ref.name != load)
         or (c.ref.kind == HPA.kind and c.revision and c.revision != trial)
-        or (c.ref.kind in of_traffic and not strategy.keeps(c.ref.kind, c.revision))
+        or (
+            c.ref.kind in of_traffic
+            and not strategy.keeps(c.ref.kind, c.revision)
+            # Stable's meters may pass requests on to it.
+            and not (trial and c.ref.kind == SERVICE.kind and c.revision == trial)
+        )
         or (c.ref.kind in of_traffic and left_over(md, divided, c.ref.kind, c.ref.name))
     )
 
