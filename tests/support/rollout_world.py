@@ -29,6 +29,7 @@ from evenkeel.rollout.probation import judged_by, mirrors, taken_over
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.pod_marks import ServingPod
+from evenkeel.serving.pod_metadata import with_given
 from evenkeel.serving.ports import Ports
 from evenkeel.serving.processes import Process
 from evenkeel.serving.revision import revision_name
@@ -166,12 +167,14 @@ class World:
     def serving_pods(self) -> tuple[ServingPod, ...]:
         """Each pod with what it is told."""
         return tuple(
-            ServingPod(
-                Ref("v1", "Pod", "shop", name, f"uid-{name}"),
-                revision,
-                {},
-                self.told.get(name, {}),
-                divides=revision not in self.blind,
+            with_given(
+                ServingPod(
+                    Ref("v1", "Pod", "shop", name, f"uid-{name}"),
+                    revision,
+                    {},
+                    self.told.get(name, {}),
+                    divides=revision not in self.blind,
+                )
             )
             for revision, pods in self.pods.items()
             for name in (f"{revision}-{number}" for number in range(pods.replicas))

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.base import CookieName, HeaderName, HostName, Name, PodsOrPercentage
+from evenkeel.api.common import ChildMetadata
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list, says
 
 
@@ -196,6 +197,26 @@ class Probation(Model):
     ] = ()
 
 
+class PodMetadata(Model):
+    """Labels and annotations of pods by the role of their revision; they start no new one."""
+
+    rules: ClassVar[tuple[Rule, ...]] = tuple(
+        Rule(
+            f"!has(self.{role}) || !has(self.{role}.labels) || "
+            f"!('pod-template-hash' in self.{role}.labels)",
+            "pod-template-hash tells whose a pod is; take it out",
+        )
+        for role in ("stable", "canary")
+    )
+    stable: Annotated[
+        ChildMetadata | None,
+        Field(description="Of the revision that serves all requests but those of a trial."),
+    ] = None
+    canary: Annotated[
+        ChildMetadata | None, Field(description="Of the revision on trial, until it takes over.")
+    ] = None
+
+
 class Rollout(Model):
     """How a new revision takes over."""
 
@@ -290,6 +311,13 @@ class Rollout(Model):
             "on with the trial, Promote lets a ready canary take over without a verdict."
         ),
     ] = "Hold"
+    pod_metadata: Annotated[
+        PodMetadata | None,
+        Field(
+            description="Labels and annotations that living pods are given, and that are taken "
+            "from them, as their revision's role changes; nothing restarts."
+        ),
+    ] = None
     stop_first: Annotated[
         bool,
         Field(

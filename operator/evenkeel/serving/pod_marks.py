@@ -12,8 +12,8 @@ from evenkeel.meta.objects import Manifest, Ref
 
 
 class ServingPod(NamedTuple):
-    """A revision's pod as far as marks are concerned: those of its labels and annotations that are
-    the operator's. divides: whether its meter can be told whom to pass requests on to."""
+    """A revision's pod as far as marks are concerned: those of its labels and annotations that the
+    operator knows of. divides: whether its meter can be told whom to pass requests on to."""
 
     ref: Ref
     revision: str

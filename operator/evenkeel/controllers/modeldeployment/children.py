@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from evenkeel import traffic
+from evenkeel.api.common import ChildMetadata
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
@@ -23,6 +24,7 @@ from evenkeel.serving.division import PassedOn, division_marks, told
 from evenkeel.serving.feedback import feedback_name, feedback_objects, feedback_of
 from evenkeel.serving.observed import Pods
 from evenkeel.serving.pod_marks import marked
+from evenkeel.serving.pod_metadata import role_marks
 from evenkeel.serving.ports import Ports, template_ports
 from evenkeel.serving.wanted import Revision, stable_template
 from evenkeel.traffic import Division, strategy_of
@@ -83,8 +85,25 @@ def owned(
         replicas,
         sooner(again, HAND_OVER if len(free) < len(scalers) else None),
         feedback_objects(md, snapshot.settings.meter_image),
-        marked(snapshot.pods, [division_marks(divided.stable, _passed_on(md, divided, ports))]),
+        marked(
+            snapshot.pods,
+            [
+                division_marks(divided.stable, _passed_on(md, divided, ports)),
+                role_marks(_roles(md, rollout)),
+            ],
+        ),
     )
+
+
+def _roles(md: ModelDeployment, rollout: RolloutState) -> dict[str, ChildMetadata]:
+    """By revision what its pods are given; the one that serves is stable, as in probation."""
+    wanted, canary = md.spec.rollout.pod_metadata, rollout.canary
+    if wanted is None:
+        return {}
+    found = {rollout.serving: wanted.stable}
+    if canary is not None and not taken_over(canary):
+        found[canary.revision] = wanted.canary
+    return {revision: metadata for revision, metadata in found.items() if metadata is not None}
 
 
 def _passed_on(md: ModelDeployment, divided: Division, ports: Ports) -> str:

@@ -38,6 +38,7 @@ from evenkeel.serving.feedback import feedback_name
 from evenkeel.serving.model_source import Past
 from evenkeel.serving.observed import Child, deployment_pods
 from evenkeel.serving.pod_marks import ServingPod
+from evenkeel.serving.pod_metadata import with_given
 from evenkeel.serving.ports import service_ports
 from evenkeel.serving.processes import holds_room, processes
 from evenkeel.serving.runtime_selection import Selected, select_runtime
@@ -239,12 +240,14 @@ def _serving_pods(store: Store, md: ModelDeployment) -> tuple[ServingPod, ...]:
     """Those that are not on their way out."""
     found = (p for p in _pods(store, md) if not p["metadata"].get("deletionTimestamp"))
     return tuple(
-        ServingPod(
-            Ref(POD.api_version, POD.kind, meta["namespace"], meta["name"], meta["uid"]),
-            _revision(pod),
-            meta.get("labels") or {},
-            meta.get("annotations") or {},
-            divides=bool(pod.get(DIVIDED)),
+        with_given(
+            ServingPod(
+                Ref(POD.api_version, POD.kind, meta["namespace"], meta["name"], meta["uid"]),
+                _revision(pod),
+                meta.get("labels") or {},
+                meta.get("annotations") or {},
+                divides=bool(pod.get(DIVIDED)),
+            )
         )
         for pod in found
         for meta in (pod["metadata"],)

@@ -31,6 +31,7 @@ from evenkeel.verdict.judgement import begins
 from evenkeel.verdict.pair_indicators import of_pairs, pair_queries
 from evenkeel.verdict.resolution import question
 from evenkeel.verdict.samples import Unobserved
+from evenkeel.verdict.shares import UNKNOWN
 from evenkeel.verdict.web_counters import WebQuestion
 
 NOTHING_NEW = Told(None)
@@ -91,6 +92,8 @@ def canary_share(md: ModelDeployment, status: ModelDeploymentStatus) -> float:
     if mirrors(canary):
         # Of what both are asked: copies are no part of the clients' requests.
         return canary.mirror / (100 + canary.mirror) if canary.ready_replicas else 0.0
+    if canary.exposure in ("Match", "Preview"):
+        return UNKNOWN if canary.ready_replicas else 0.0
     if by_header(md):
         return canary.traffic_weight / 100
     return strategy_of(md.spec.traffic).share(
