@@ -30,6 +30,11 @@ LATE = (
     "{analysis: {indicators: [{name: errors}]}, rollout: {probation: {seconds: 60, "
     "indicators: [{name: late, maxRatio: '0.2', %s}]}}}"
 )
+MATCH = (
+    "{traffic: {gateway: {parentRefs: [{name: g}]}}, "
+    "rollout: {steps: [{analysis: false, match: [{%s}]}]}}"
+)
+THREE_COOKIES = "cookies: [{name: a, value: a}, {name: b, value: b}, {name: c, value: c}]"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 PIPELINE = (
     "training: {pipelineRun: {url: 'http://kfp:8888', %s}, "
@@ -277,6 +282,56 @@ BAD = [
         STEPS + "{steps: [{match: [{headers: [{name: X-Beta, value: a}]}]}]}",
         "add traffic.gateway",
     ),
+    Bad(
+        "cookies as a header",
+        MD,
+        MATCH % "headers: [{name: cookie, value: a}], cookies: [{name: a, value: b}]",
+        "write all cookies under cookies",
+    ),
+    Bad("name of a cookie", MD, MATCH % "cookies: [{name: 'a b', value: b}]", "a cookie's name"),
+    Bad(
+        "value of a cookie", MD, MATCH % "cookies: [{name: a, value: '(b|c)'}]", "a cookie's value"
+    ),
+    Bad("three cookies", MD, MATCH % THREE_COOKIES, "at most 2 items"),
+    Bad("name of a header", MD, MATCH % "headers: [{name: 'X Beta', value: a}]", "a header's name"),
+    Bad(
+        "preview by host name without a gateway",
+        MD,
+        STEPS + "{steps: [{preview: {hostnames: [beta.example]}}]}",
+        "hostnames of a preview need traffic.gateway",
+    ),
+    Bad(
+        "preview where clients come",
+        MD,
+        "traffic: {gateway: {parentRefs: [{name: g}], hostnames: [a.example]}}\n"
+        + STEPS
+        + "{steps: [{preview: {hostnames: [a.example]}}]}",
+        "choose another",
+    ),
+    Bad(
+        "name too long for a preview",
+        MD,
+        STEPS + "{steps: [{preview: {}}]}",
+        "may have 55 characters",
+        name="a" * 56,
+    ),
+    Bad("no way back", MD, "rollout: {probation: {seconds: 60, replicas: 0}}", "no way back"),
+    Bad("0% stay", MD, "rollout: {probation: {seconds: 60, replicas: 0%}}", "no way back"),
+    Bad("more than all", MD, "rollout: {probation: {seconds: 60, replicas: 101%}}", "such as 1"),
+    Bad(
+        "whose a pod is",
+        MD,
+        "rollout: {podMetadata: {canary: {labels: {pod-template-hash: a}}}}",
+        "pod-template-hash tells whose a pod is",
+    ),
+    Bad(
+        "operator's label by role",
+        MD,
+        "rollout: {podMetadata: {stable: {labels: {evenkeel.dev/revision: a}}}}",
+        "the operator's own labels",
+    ),
+    Bad("no affinity", MD, "traffic: {affinity: {}}", "exactly one of cookie or header"),
+    Bad("cookie without a gateway", MD, "traffic: {affinity: {cookie: {}}}", "add traffic.gateway"),
     Bad("empty match", MD, STEPS + "{steps: [{match: [{}]}]}", "all requests match an empty one"),
     Bad("weight 100", MD, STEPS + "{steps: [{weight: 100}]}", "less than or equal to 99"),
     Bad("weight 0", MD, STEPS + "{steps: [{weight: 0}]}", "greater than or equal to 1"),

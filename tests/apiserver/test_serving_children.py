@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from evenkeel.api import ClusterServingRuntime
+from evenkeel.api.rollout import Match
 from evenkeel.kube.applied import covers, owned_fields
 from evenkeel.serving import children
 from evenkeel.serving.feedback import feedback_objects
@@ -53,6 +54,21 @@ SPEC: dict[str, Any] = {
         },
     },
 }
+
+
+MATCHES = tuple(
+    Match.model_validate(one)
+    for one in (
+        {"headers": [{"name": "X-Beta", "value": "yes"}]},
+        {
+            "headers": [{"name": "X-Team", "value": "^(a|b)$", "type": "RegularExpression"}],
+            "cookies": [
+                {"name": "n" * 128, "value": "." * 256},
+                {"name": "m" * 128, "value": "." * 256},
+            ],
+        },
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +138,26 @@ def test_all_children_are_accepted(with_gateway_api: ApiServer, namespace: str) 
     wanted = [child for child in made if child is not None]
     assert len(wanted) == len(made)
     dry_run(with_gateway_api, namespace, *wanted)
+
+
+@pytest.mark.parametrize(
+    "division",
+    [
+        Division(REVISION, "fraud-9876543210", 0, matches=MATCHES, preview=True),
+        Division(REVISION, "fraud-9876543210", 10),
+    ],
+    ids=["match and preview", "affinity"],
+)
+def test_all_ways_to_expose_a_canary_are_accepted(
+    with_gateway_api: ApiServer, namespace: str, division: Division
+) -> None:
+    gateway = {"parentRefs": [{"name": "gw"}], "revisionHeaders": True}
+    md = model_deployment(
+        traffic={"gateway": gateway, "affinity": {"cookie": {}}},
+        rollout={"steps": [{"preview": {"hostnames": ["beta.example.test"]}}]},
+    )
+    made = strategy_of(md.spec.traffic).objects(md, template_ports(built(md)), division)
+    dry_run(with_gateway_api, namespace, *made)
 
 
 @pytest.mark.parametrize("runtime", sorted(RUNTIMES))

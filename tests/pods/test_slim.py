@@ -114,4 +114,4 @@ def test_changes_of_what_is_not_kept_wake_nobody() -> None:
 def test_one_watch_serves_models_and_trainings() -> None:
     (watch,) = (w for w in kinds.watches() if w.type == POD)
     assert watch.selector == "app.kubernetes.io/managed-by=evenkeel"
-    assert watch.verbs == ("get", "list", "watch")
+    assert watch.verbs == ("get", "list", "watch", "patch")

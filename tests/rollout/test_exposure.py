@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from evenkeel.controllers.modeldeployment.wanted_looks import canary_share
 from evenkeel.rollout.division import division
 from evenkeel.rollout.state import present
 from evenkeel.serving.observed import Pods
+from evenkeel.verdict.shares import UNDIVIDED, UNKNOWN
 
 from tests.support.rollout_world import World
 
@@ -82,3 +84,35 @@ def test_the_next_step_has_its_weight() -> None:
     canary = w.md.status.canary
     assert canary is not None
     assert (canary.exposure, canary.mirror, canary.weight) == ("Weight", 0, 50)
+
+
+GATEWAY = {"gateway": {"parentRefs": [{"name": "gw"}]}}
+
+
+@pytest.mark.parametrize("step", [{"match": MATCH}, {"preview": {}}])
+def test_a_share_that_nobody_knows_is_none_until_there_is_a_pod(step: dict[str, Any]) -> None:
+    w = on_trial(step, traffic=GATEWAY)
+    assert canary_share(w.md, w.md.status) == UNKNOWN
+    w.pods_ready(w.md.status.canary.revision if w.md.status.canary else None, ready=False)
+    w.settle()
+    assert canary_share(w.md, w.md.status) == 0.0
+
+
+def test_the_next_steps_share_is_known_again() -> None:
+    w = on_trial({"match": MATCH}, traffic=GATEWAY)
+    w.pass_time(61)
+    for _ in range(4):
+        w.settle()
+        w.pods_ready()
+    assert canary_share(w.md, w.md.status) == 0.5
+    assert w.md.status.canary is not None
+    assert w.md.status.canary.traffic_weight == 50
+
+
+def test_an_unknown_share_is_compared_as_it_was_counted_but_where_it_ends() -> None:
+    shares = UNDIVIDED.divided(0.0, 0, 0).divided(UNKNOWN, 100, 100).divided(UNKNOWN, 900, 100)
+    assert shares.between(110, 900) is None
+    ended = shares.divided(0.1, 905, 905).between(890, 920)
+    assert ended is not None
+    assert ended.least > 0
+    assert not ended.steady

@@ -151,7 +151,7 @@ def test_of_a_model_in_the_image_it_has_no_profile() -> None:
     made = built(md, target=Target("file:///opt/model"))
     assert "METER_PROFILE" not in environment(made)
     mounts = [m["name"] for m in containers(made)["meter"]["volumeMounts"]]
-    assert mounts == ["evenkeel-learned"]
+    assert mounts == ["evenkeel-learned", "evenkeel-division"]
 
 
 def test_it_warms_the_model_server_up_itself() -> None:

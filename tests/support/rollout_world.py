@@ -25,14 +25,17 @@ from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
 from evenkeel.performance.measurement import Loads
-from evenkeel.rollout.probation import judged_by, taken_over
+from evenkeel.rollout.probation import judged_by, mirrors, taken_over
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child, Pods
+from evenkeel.serving.pod_marks import ServingPod
+from evenkeel.serving.pod_metadata import with_given
 from evenkeel.serving.ports import Ports
 from evenkeel.serving.processes import Process
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.verdict.judgement import JUDGED, Observations, begins
+from evenkeel.verdict.pair_indicators import of_pairs
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.tally import Tally
 from evenkeel.verdict.templates import made_of_templates
@@ -71,6 +74,8 @@ class World:
     `lingers`: whether pods that are taken away hold their room until `pods_gone`. `late`:
     indicators that count `labels` (by revision all and bad ones) and no answers. `report`: of every
     load generator, as its last words; "" while it goes on. `versions`: those that are served.
+    `blind`: revisions whose meters cannot be told whom to pass requests on to. `told`: annotations
+    by pod. `pairs`: by canary the copies, those that it alone answered badly, and stable alone.
     """
 
     spec: JSON
@@ -87,6 +92,9 @@ class World:
     labels: dict[str, tuple[int, int]] = field(default_factory=dict)
     report: str = ""
     versions: tuple[ModelVersion, ...] = ()
+    blind: frozenset[str] = frozenset()
+    told: dict[str, dict[str, str]] = field(default_factory=dict)
+    pairs: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     leaving: dict[str, int] = field(default_factory=dict)
     status: JSON = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
@@ -153,7 +161,33 @@ class World:
             settings=SETTINGS,
             now=self.now,
             loads=self.loads(),
+            pods=self.serving_pods(),
         )
+
+    def serving_pods(self) -> tuple[ServingPod, ...]:
+        """Each pod with what it is told."""
+        return tuple(
+            with_given(
+                ServingPod(
+                    Ref("v1", "Pod", "shop", name, f"uid-{name}"),
+                    revision,
+                    {},
+                    self.told.get(name, {}),
+                    divides=revision not in self.blind,
+                )
+            )
+            for revision, pods in self.pods.items()
+            for name in (f"{revision}-{number}" for number in range(pods.replicas))
+        )
+
+    def _mark(self, ref: Ref, change: JSON) -> None:
+        has = {**self.told.get(ref.name, {}), **change["metadata"]["annotations"]}
+        self.told[ref.name] = {k: v for k, v in has.items() if v is not None}
+
+    def division(self, revision: str) -> JSON:
+        """What the first pod of a revision is told."""
+        text = self.told.get(f"{revision}-0", {}).get("evenkeel.dev/division", "{}")
+        return dict(json.loads(text))
 
     def target(self) -> Target:
         """What the spec asks for; of a version with that address it is that."""
@@ -212,6 +246,7 @@ class World:
                 processes=(Process(name, crashes=serving.crashes, last_words="exit code 3: no"),),
                 deadline=serving.deadline,
                 refused=serving.refused,
+                blind=serving.replicas if name in self.blind else 0,
             )
             found.append(Child(ref, name, pods))
         for (kind, name), manifest in self.others.items():
@@ -242,6 +277,11 @@ class World:
                 looked = down
             elif self.answers == "empty":
                 looked = Look({}, {}, self.now.timestamp())
+            elif of_pairs(indicator):
+                tally = self._tally(md, canary, analysis, indicator)
+                counted = self._paired(canary.revision)
+                seen[indicator.name] = tally.take(counted) if mirrors(canary) else tally
+                continue
             else:
                 late = indicator.name in self.late
                 sides = (self._counters(r.revision, late=late) for r in (canary, stable))
@@ -269,6 +309,12 @@ class World:
         kept = next((i for i in canary.indicators if i.name == indicator.name), None)
         return Tally.resume(indicator, analysis, kept, since, alone=alone)
 
+    def _paired(self, canary: str) -> Look:
+        """What stable's meters count, by which each pair is in both totals."""
+        total, against, beside = self.pairs.get(canary, (0, 0, 0))
+        sides = ({"pod=s": Reading(total, bad, good=False)} for bad in (against, beside))
+        return Look(*sides, self.now.timestamp())
+
     def _counters(self, revision: str, *, late: bool) -> dict[str, Reading]:
         if late:
             total, bad = self.labels.get(revision, (0, 0))
@@ -288,6 +334,7 @@ class World:
         first = {ref.name: number for ref, number in plan.scales}
         writes: list[Callable[[], None]] = [lambda m=m: self._apply(m, first) for m in plan.applies]  # type: ignore[misc]
         writes += [lambda r=r, n=n: self._scale(r, n) for r, n in plan.scales]  # type: ignore[misc]
+        writes += [lambda r=r, c=c: self._mark(r, c) for r, c in plan.patches]  # type: ignore[misc]
         writes += [lambda r=r: self._delete(r) for r in plan.deletes]  # type: ignore[misc]
         writes.insert(len(writes) if plan.status_last else 0, lambda: self._write_status(plan))
         writes += [lambda: self.annotations.update(plan.annotations)]
@@ -319,7 +366,7 @@ class World:
     def state(self) -> list[Any]:
         """All children, for comparisons."""
         pods = {name: (s.replicas, s.uid) for name, s in self.pods.items()}
-        return [pods, {" ".join(k): v for k, v in sorted(self.others.items())}]
+        return [pods, {" ".join(k): v for k, v in sorted(self.others.items())}, self.told]
 
     def _write_status(self, plan: Plan) -> None:
         old = ModelDeploymentStatus.model_validate(self.status)
@@ -397,8 +444,29 @@ class World:
         everyone = sum(p.ready for p in serving.values())
         for name, pods in serving.items():
             answered = self.requests * seconds * pods.ready // everyone
-            pods.total += answered
-            pods.bad += int(answered * self.quality.get(self.uris().get(name, ""), 0.0))
+            told = self.division(name)
+            if "share" in told:
+                passed = answered * told["share"]["percent"] // 100
+                self._answer(told["share"]["revision"], passed)
+                answered -= passed
+            bad = self._answer(name, answered)
+            if "mirror" in told:
+                canary = told["mirror"]["revision"]
+                copies = answered * told["mirror"]["percent"] // 100
+                known = self.pairs.get(canary, (0, 0, 0))
+                own, other = bad * copies // answered, self._answer(canary, copies)
+                both = min(own, other)
+                new = (copies, other - both, own - both)
+                a, b, c = (x + y for x, y in zip(known, new, strict=True))
+                self.pairs[canary] = (a, b, c)
+
+    def _answer(self, revision: str, requests: int) -> int:
+        """Requests that a revision answers; how many of them badly."""
+        pods = self.pods[revision]
+        bad = int(requests * self.quality.get(self.uris().get(revision, ""), 0.0))
+        pods.total += requests
+        pods.bad += bad
+        return bad
 
     def uris(self) -> dict[str, str]:
         """The model URI by revision, as the status tells."""

@@ -10,7 +10,8 @@ from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.modeldeploymentstatus import IndicatorStatus
 from evenkeel.verdict.apart import TOGETHER, Apart
 from evenkeel.verdict.block import Block
-from evenkeel.verdict.evidence import Evidence, Indicator
+from evenkeel.verdict.evidence import Evidence
+from evenkeel.verdict.indicator import Indicator
 from evenkeel.verdict.judgement import verdict_of
 from evenkeel.verdict.process import Process, begun
 from evenkeel.verdict.samples import Look, Reading

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from evenkeel.verdict.block import Block
 from evenkeel.verdict.eprocess import HIGHER, LOWER, Grid, log_evidence, stake
-from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
+from evenkeel.verdict.evidence import Evidence, EvidenceError
+from evenkeel.verdict.indicator import Indicator
 from evenkeel.verdict.verdict import Value, judge
 from hypothesis import given, settings
 from hypothesis import strategies as st

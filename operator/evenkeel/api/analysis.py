@@ -76,6 +76,30 @@ WEB_HAS_NO_THRESHOLD = Rule(
 )
 
 
+def _of_pairs(rule: str, message: str) -> Rule:
+    return Rule(f"!has(self.source) || self.source != 'Pairs' || ({rule})", message)
+
+
+PAIRS = (
+    _of_pairs(
+        "!has(self.total) && self.name in "
+        "['disagreement', 'errors', 'latency', 'paired-errors', 'paired-latency']",
+        "source Pairs takes no queries, and counts disagreement, errors and latency (also as "
+        "paired-errors and paired-latency); take one of these names",
+    ),
+    _of_pairs(
+        "(self.name == 'disagreement') == has(self.maxRatio)",
+        "disagreement of Pairs is judged by maxRatio alone, and needs it; errors and latency of "
+        "Pairs by tolerance and acceptable, without maxRatio",
+    ),
+    _of_pairs(
+        "self.name.endsWith('latency') == has(self.thresholdSeconds)",
+        "of Pairs latency needs thresholdSeconds, and nothing else has it",
+    ),
+)
+"""Of requests that both sides answer. An analysis may have errors of both kinds, by two names."""
+
+
 class IndicatorSpec(Model):
     """A service-level indicator that stable and canary are compared by."""
 
@@ -87,6 +111,7 @@ class IndicatorSpec(Model):
         Rule("!(has(self.bad) && has(self.good))", "give either bad or good, not both"),
         Rule(
             "!has(self.maxRatio) || has(self.templateRef) && !has(self.acceptable) || "
+            "has(self.source) && self.source == 'Pairs' || "
             "double(has(self.acceptable) ? self.acceptable : '0.005') <= double(self.maxRatio)",
             "acceptable must not exceed maxRatio; lower acceptable (0.005 by default)",
         ),
@@ -106,6 +131,7 @@ class IndicatorSpec(Model):
             "an indicator has at most one of templateRef, web, and source or queries of its own",
         ),
         WEB_HAS_NO_THRESHOLD,
+        *PAIRS,
         Rule("!has(self.args) || has(self.templateRef)", "args are a template's; add templateRef"),
     )
     name: Annotated[
@@ -117,10 +143,11 @@ class IndicatorSpec(Model):
         ),
     ]
     source: Annotated[
-        Literal["Meter", "Runtime", "Traefik", "Istio"] | None,
+        Literal["Meter", "Runtime", "Traefik", "Istio", "Pairs"] | None,
         Field(
             description="Whose metrics are read where no queries are given. Without it, the "
-            "meter's where both revisions have it, else the runtime's."
+            "meter's where both revisions have it, else the runtime's. Pairs are requests that "
+            "a mirror step copies to the canary."
         ),
     ] = None
     threshold_seconds: Annotated[

@@ -88,6 +88,38 @@ Name = Annotated[
 ]
 """A DNS label."""
 
+HostName = Annotated[
+    str,
+    Field(
+        max_length=253,
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        json_schema_extra=says("write a host name without scheme, port and path"),
+    ),
+]
+"""A DNS name, or *. before one."""
+
+HeaderName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[A-Za-z0-9!#$%&*+.^_`|~-]+$",
+        json_schema_extra=says("write a header's name, such as X-Beta"),
+    ),
+]
+"""Name of an HTTP header."""
+
+CookieName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        json_schema_extra=says("a cookie's name needs letters, digits, - and _"),
+    ),
+]
+"""Name of a cookie, without what an expression would read otherwise."""
+
 Decimal = Annotated[
     str,
     Field(

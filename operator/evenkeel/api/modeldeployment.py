@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
-from pydantic.alias_generators import to_camel
 
 from evenkeel.api.analysis import Analysis
 from evenkeel.api.base import (
@@ -25,8 +24,9 @@ from evenkeel.api.performance import PerformanceProfile
 from evenkeel.api.podtemplate import PodTemplate
 from evenkeel.api.registration import ServedAlias
 from evenkeel.api.rollout import Rollout
+from evenkeel.api.traffic import Traffic
 from evenkeel.api.warmup import WarmUp
-from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, at_most_one, says
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule
 
 
 class RuntimeRef(Model):
@@ -77,25 +77,6 @@ class DisruptionBudget(Model):
     ] = None
 
 
-class ParentRef(Model):
-    """A Gateway that the HTTPRoute attaches to."""
-
-    name: Annotated[str, Field(min_length=1, max_length=253, description="Name of the Gateway.")]
-    namespace: Annotated[str | None, Field(max_length=63, description="Its namespace.")] = None
-    section_name: Annotated[str | None, Field(max_length=253, description="Its listener.")] = None
-
-
-HostName = Annotated[
-    str,
-    Field(
-        max_length=253,
-        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        json_schema_extra=says("write a host name without scheme, port and path"),
-    ),
-]
-"""A DNS name, or *. before one."""
-
-
 class ChildrenMetadata(Model):
     """Labels and annotations for each kind of child but the pods, which have podTemplate.metadata.
 
@@ -111,40 +92,6 @@ class ChildrenMetadata(Model):
     disruption_budget: Annotated[
         ChildMetadata | None, Field(description="Of the PodDisruptionBudget.")
     ] = None
-
-
-class Gateway(Model):
-    """Weights by Gateway API HTTPRoute."""
-
-    parent_refs: Annotated[
-        tuple[ParentRef, ...],
-        Field(min_length=1, max_length=8, description="Gateways.", json_schema_extra=ATOMIC),
-    ]
-    hostnames: Annotated[
-        tuple[HostName, ...],
-        Field(max_length=16, description="Host names of the route.", json_schema_extra=ATOMIC),
-    ] = ()
-    revision_headers: Annotated[
-        bool,
-        Field(
-            description="Whether answers tell their revision and ModelVersion in the headers "
-            "Evenkeel-Revision and Evenkeel-Version. Needs a gateway with filters on backendRefs."
-        ),
-    ] = False
-
-
-class Traffic(Model):
-    """How requests are divided between stable and canary."""
-
-    gateway: Annotated[
-        Gateway | None,
-        Field(description="Without it, the share follows from the numbers of replicas."),
-    ] = None
-
-    @classmethod
-    def validations(cls) -> tuple[Rule, ...]:
-        """The rules, and that one strategy is chosen at most."""
-        return (*cls.rules, *at_most_one("traffic", [to_camel(f) for f in cls.model_fields]))
 
 
 class ModelDeploymentSpec(Model):
@@ -203,6 +150,27 @@ class ModelDeploymentSpec(Model):
             "the indicator labels needs monitoring.feedback, with its keys",
         ),
         Rule(
+            "!has(self.traffic) || !has(self.traffic.affinity) || "
+            "!has(self.traffic.affinity.header) || has(self.monitoring)",
+            "affinity by a header needs the meter, which divides by it: add monitoring: {}",
+        ),
+        Rule(
+            "!has(self.analysis) || !self.analysis.indicators.exists(i, has(i.source) && "
+            "i.source == 'Pairs') || has(self.rollout) && has(self.rollout.steps) && "
+            "self.rollout.steps.exists(s, has(s.mirror))",
+            "an indicator with source Pairs needs a step with mirror, which makes pairs; add one, "
+            "or take another source",
+        ),
+        Rule(
+            "!has(self.analysis) || !self.analysis.indicators.exists(i, has(i.source) && "
+            "i.source == 'Pairs') || self.analysis.indicators.exists(i, "
+            "(!has(i.source) || i.source != 'Pairs') && (!has(i.dryRun) || !i.dryRun)) || "
+            "!has(self.rollout) || !has(self.rollout.steps) || "
+            "self.rollout.steps.all(s, has(s.mirror) || !s.analysis)",
+            "pairs are made in steps with mirror alone; for the other steps add an indicator of "
+            "another source, or set their analysis to false",
+        ),
+        Rule(
             "!has(self.rollout) || !has(self.rollout.steps) || has(self.monitoring) || "
             "!self.rollout.steps.exists(s, has(s.mirror))",
             "a step with mirror needs the meter, which copies requests: add monitoring: {}",
@@ -213,6 +181,22 @@ class ModelDeploymentSpec(Model):
             "!self.rollout.steps.exists(s, has(s.match))",
             "a step with match needs a gateway that reads headers: add traffic.gateway, or use "
             "weight, mirror or preview",
+        ),
+        Rule(
+            "!has(self.rollout) || !has(self.rollout.steps) || "
+            "has(self.traffic) && has(self.traffic.gateway) || "
+            "!self.rollout.steps.exists(s, has(s.preview) && has(s.preview.hostnames) && "
+            "size(s.preview.hostnames) > 0)",
+            "hostnames of a preview need traffic.gateway; without one it is reached at the Service "
+            "<name>-preview",
+        ),
+        Rule(
+            "!has(self.rollout) || !has(self.rollout.steps) || !has(self.traffic) || "
+            "!has(self.traffic.gateway) || !has(self.traffic.gateway.hostnames) || "
+            "!self.rollout.steps.exists(s, has(s.preview) && has(s.preview.hostnames) && "
+            "s.preview.hostnames.exists(h, h in self.traffic.gateway.hostnames))",
+            "a preview's host name is one of traffic.gateway.hostnames, where clients come: choose "
+            "another",
         ),
         Rule(
             "!has(self.performance) || has(self.performance.body) || has(self.warmUp)",
@@ -351,6 +335,12 @@ class ModelDeployment(Resource):
             "&& size(self.metadata.name) <= 63",
             "metadata.name becomes a Service's: it needs lower-case letters, digits and hyphens, "
             "a letter first, at most 63 characters",
+        ),
+        Rule(
+            "size(self.metadata.name) <= 55 || !has(self.spec.rollout) || "
+            "!has(self.spec.rollout.steps) || !self.spec.rollout.steps.exists(s, has(s.preview))",
+            "a preview has the Service <name>-preview: metadata.name may have 55 characters, or "
+            "remove the step with preview",
         ),
     )
     kind: ClassVar[str] = "ModelDeployment"

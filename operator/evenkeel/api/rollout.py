@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from evenkeel.api.analysis import IndicatorSpec
-from evenkeel.api.base import Name, PodsOrPercentage
+from evenkeel.api.base import CookieName, HeaderName, HostName, Name, PodsOrPercentage
+from evenkeel.api.common import ChildMetadata
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list, says
 
 
@@ -17,18 +18,6 @@ class Mirror(Model):
     percent: Annotated[
         int, Field(ge=1, le=100, description="Share of stable's requests that is copied.")
     ]
-
-
-HeaderName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=256,
-        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
-        json_schema_extra=says("write a header's name, such as X-Beta"),
-    ),
-]
-"""Name of an HTTP header."""
 
 
 class HeaderMatch(Model):
@@ -45,21 +34,12 @@ class HeaderMatch(Model):
 class CookieMatch(Model):
     """A cookie that a request has."""
 
-    name: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=128,
-            pattern=r"^[A-Za-z0-9_-]+$",
-            description="Its name.",
-            json_schema_extra=says("a cookie's name needs letters, digits, - and _"),
-        ),
-    ]
+    name: Annotated[CookieName, Field(description="Its name.")]
     value: Annotated[
         str,
         Field(
             min_length=1,
-            max_length=1024,
+            max_length=256,
             pattern=r"^[A-Za-z0-9_.~-]+$",
             description="Its value.",
             json_schema_extra=says("a cookie's value needs letters, digits, and - _ . ~"),
@@ -76,6 +56,11 @@ class Match(Model):
             "has(self.cookies) && size(self.cookies) > 0",
             "a match needs a header or a cookie; all requests match an empty one",
         ),
+        Rule(
+            "!has(self.cookies) || size(self.cookies) == 0 || !has(self.headers) || "
+            "self.headers.all(h, h.name.lowerAscii() != 'cookie')",
+            "a route matches the header Cookie once: write all cookies under cookies",
+        ),
     )
     headers: Annotated[
         tuple[HeaderMatch, ...],
@@ -83,12 +68,21 @@ class Match(Model):
     ] = ()
     cookies: Annotated[
         tuple[CookieMatch, ...],
-        Field(max_length=4, description="Cookies.", json_schema_extra=map_list("name")),
+        Field(max_length=2, description="Cookies.", json_schema_extra=map_list("name")),
     ] = ()
 
 
 class Preview(Model):
     """No requests but those to the preview Service, `<name>-preview`."""
+
+    hostnames: Annotated[
+        tuple[HostName, ...],
+        Field(
+            max_length=4,
+            description="Host names of an HTTPRoute that leads to it. Needs traffic.gateway.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = ()
 
 
 Exposure = Literal["Weight", "Mirror", "Match", "Preview"]
@@ -124,7 +118,11 @@ class Step(Model):
         ),
     ] = ()
     preview: Annotated[
-        Preview | None, Field(description="No client's requests: those to a Service apart.")
+        Preview | None,
+        Field(
+            description="No client's requests: those to the Service `<name>-preview`. The switch "
+            "of all clients follows at once (blue-green)."
+        ),
     ] = None
     pause_seconds: Annotated[
         int, Field(ge=0, le=2592000, description="Least time at this step.")
@@ -167,6 +165,11 @@ class Probation(Model):
             "the former revision gets no requests to compare with: an indicator of the probation "
             "needs maxRatio",
         ),
+        Rule(
+            "!has(self.replicas) || !string(self.replicas).matches('^0+%?$')",
+            "without a pod of the former revision there is no way back: give a probation replicas, "
+            "such as 1 or 100%, or remove it",
+        ),
     )
     seconds: Annotated[
         int,
@@ -177,7 +180,11 @@ class Probation(Model):
         ),
     ]
     replicas: Annotated[
-        int, Field(ge=1, le=10000, description="Pods of the former revision that stay.")
+        PodsOrPercentage,
+        Field(
+            description="Pods of the former revision that stay; with 100% the way back needs no "
+            "new pod."
+        ),
     ] = 1
     indicators: Annotated[
         tuple[IndicatorSpec, ...],
@@ -188,6 +195,26 @@ class Probation(Model):
             json_schema_extra=map_list("name"),
         ),
     ] = ()
+
+
+class PodMetadata(Model):
+    """Labels and annotations of pods by the role of their revision; they start no new one."""
+
+    rules: ClassVar[tuple[Rule, ...]] = tuple(
+        Rule(
+            f"!has(self.{role}) || !has(self.{role}.labels) || "
+            f"!('pod-template-hash' in self.{role}.labels)",
+            "pod-template-hash tells whose a pod is; take it out",
+        )
+        for role in ("stable", "canary")
+    )
+    stable: Annotated[
+        ChildMetadata | None,
+        Field(description="Of the revision that serves all requests but those of a trial."),
+    ] = None
+    canary: Annotated[
+        ChildMetadata | None, Field(description="Of the revision on trial, until it takes over.")
+    ] = None
 
 
 class Rollout(Model):
@@ -284,6 +311,13 @@ class Rollout(Model):
             "on with the trial, Promote lets a ready canary take over without a verdict."
         ),
     ] = "Hold"
+    pod_metadata: Annotated[
+        PodMetadata | None,
+        Field(
+            description="Labels and annotations that living pods are given, and that are taken "
+            "from them, as their revision's role changes; nothing restarts."
+        ),
+    ] = None
     stop_first: Annotated[
         bool,
         Field(

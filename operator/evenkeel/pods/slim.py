@@ -19,6 +19,11 @@ BRINGS = "evenkeel-data-"
 SERVES = "EVENKEEL_MODEL_NAME"
 """The variable that only the model server's container is given, whatever its name and place."""
 
+DIVIDES = "METER_DIVISION"
+"""The variable of a meter that can be told whom to pass requests on to."""
+DIVIDED = "_divides"
+"""Whether a pod has such a meter."""
+
 _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 _LABELS = f"{GROUP}/"
 _CONDITIONS = (
@@ -31,7 +36,7 @@ _ENDED = ("exitCode", "reason", "startedAt", "finishedAt")
 
 
 def slim(pod: JSON) -> JSON:
-    """Identity, the operator's own labels, phase, conditions and the state of its containers.
+    """Identity, the operator's own labels and annotations, phase, conditions, state of containers.
 
     Of an earlier end of a container only the last words stay; the message of the present one is
     whole, since a trainer reports by it.
@@ -45,6 +50,11 @@ def slim(pod: JSON) -> JSON:
         },
         "status": _status(status),
     }
+    annotations = meta.get("annotations") or {}
+    if own := {intern(k): v for k, v in annotations.items() if k.startswith(_LABELS)}:
+        kept["metadata"]["annotations"] = own
+    if _has_variable(pod.get("spec") or {}, DIVIDES):
+        kept[DIVIDED] = True
     # Of two Jobs with one name, which is it? Model servers' owners are not asked for.
     owners = [{"uid": o["uid"]} for o in meta.get("ownerReferences") or () if o["kind"] == "Job"]
     if owners:
@@ -60,6 +70,14 @@ def _model_server(spec: Json) -> str | None:
             name: str = container["name"]
             return name
     return None
+
+
+def _has_variable(spec: Json, name: str) -> bool:
+    return any(
+        variable.get("name") == name
+        for container in spec.get("containers") or ()
+        for variable in container.get("env") or ()
+    )
 
 
 def _status(status: Json) -> JSON:

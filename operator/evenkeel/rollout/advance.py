@@ -23,6 +23,7 @@ from evenkeel.rollout.exposure import WHOLE, exposed
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
 from evenkeel.rollout.probation import taken_over
+from evenkeel.rollout.shown import unshown
 from evenkeel.rollout.state import (
     Beginning,
     RolloutState,
@@ -186,6 +187,7 @@ def _decided(
         unlooked=judgement.unlooked if judgement is not None else (),
         uncounted=judgement.uncounted if judgement is not None else (),
         profile=md.spec.performance,
+        unshown=unshown(md, canary, beside),
     )
     decision = decide(facts)
     state = replace(state, decision=decision)

@@ -15,6 +15,7 @@ from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.fast_enough import measuring, too_slow
 from evenkeel.rollout.health import crashing, short, too_late, unstable, unsteady
 from evenkeel.rollout.probation import on_probation, promotion, returning, sent_back
+from evenkeel.rollout.shown import not_shown
 from evenkeel.rollout.stop_first import stopping
 from evenkeel.verdict.verdict import NO_EVIDENCE, Value
 
@@ -112,7 +113,7 @@ def starting(facts: Facts) -> Decision | None:
         if late >= 0:
             return too_late(facts, facts.explain(f"{pods} after {deadline} s"))
         return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
-    if (held := unsteady(facts) or measuring(facts)) is not None:
+    if (held := unsteady(facts) or measuring(facts) or not_shown(facts)) is not None:
         return held
     if canary.stop_first or not rollout.steps:
         return Decision(Move.PREPARE_PROMOTION, "NoSteps", "the revision is ready")
@@ -156,6 +157,8 @@ def _stepping(facts: Facts) -> Decision:
         return held or Decision(Move.PREPARE_PROMOTION, "NoSteps", "there are no steps any more")
     if facts.rollout.paused:
         return Decision(Move.HOLD, "Paused", "spec.rollout.paused is set")
+    if (held := not_shown(facts)) is not None:
+        return held
     left = step.pause_seconds - facts.counted
     where = f"step {min(facts.canary.step + 1, len(steps))} of {len(steps)} {told(step)}"
     if not step.analysis:

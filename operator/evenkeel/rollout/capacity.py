@@ -6,6 +6,7 @@ from math import ceil
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus
+from evenkeel.api.rollout import Probation
 from evenkeel.rollout.exposure import carried_share, present_step
 from evenkeel.serving.observed import Pods
 
@@ -66,6 +67,14 @@ def stage_replicas(md: ModelDeployment, canary: CanaryStatus, full: int) -> int:
     # Steps may have been edited: what it gets now has to be carried until it gets another share.
     share = max(carried_share(step), canary.weight, canary.mirror)
     return min(full, canary_replicas(full, share))
+
+
+def floor_replicas(probation: Probation, full: int) -> int:
+    """Pods of the former revision that stay while the one that has taken over is watched."""
+    wanted = probation.replicas
+    if isinstance(wanted, str):
+        wanted = ceil(full * int(wanted.removesuffix("%")) / 100)
+    return min(wanted, full)
 
 
 def needed_replicas(canary: CanaryStatus, wanted: int, full: int) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.rollout import Rollout
 from evenkeel.rollout.capacity import carried_weight
-from evenkeel.rollout.exposure import matches
-from evenkeel.rollout.probation import RETURNING, taken_over, weight_on_return
+from evenkeel.rollout.exposure import matches, previews
+from evenkeel.rollout.probation import RETURNING, after_trial, taken_over, weight_on_return
+from evenkeel.rollout.shown import by_header
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Pods
 from evenkeel.traffic import Division
@@ -42,5 +44,16 @@ def division(
         canary.version,
         mirror=canary.mirror if ready else 0,
         matches=matches(spec, canary) if ready else (),
-        preview=canary.exposure == "Preview",
+        preview=previews(spec) and not after_trial(canary),
     )
+
+
+def by_meters(
+    md: ModelDeployment, rollout: RolloutState, divided: Division | None
+) -> Division | None:
+    """The same, where stable's meters pass the canary's share on: Services and routes send all to
+    stable then. A canary that has taken over is left to these."""
+    canary = rollout.canary
+    if divided is None or canary is None or after_trial(canary) or not by_header(md):
+        return divided
+    return divided._replace(weight=0, passed=divided.weight)

@@ -42,6 +42,11 @@ def matches(rollout: Rollout, canary: CanaryStatus) -> tuple[Match, ...]:
     return step.match if step is not None and canary.exposure == "Match" else ()
 
 
+def previews(rollout: Rollout) -> bool:
+    """Whether a Service apart leads to a canary for as long as its trial goes on."""
+    return any(step.preview is not None for step in rollout.steps)
+
+
 def told(step: Step) -> str:
     """The step's requests in words."""
     if step.mirror is not None:

@@ -54,7 +54,8 @@ class Facts:
     canary's pods are not ready, if that is known; pods_cause: whose fault that is; late_reason:
     what it is called. last_words: of its last crash. by_hand: whether a person promotes it.
     deadline: seconds that its pods may take to get ready. unlooked, uncounted: indicators, as of
-    Judgement. profile: how it is measured, if it is.
+    Judgement. profile: how it is measured, if it is. unshown: why stable's meters cannot do what
+    the present step asks of them.
     """
 
     canary: CanaryStatus
@@ -79,6 +80,7 @@ class Facts:
     unlooked: tuple[str, ...] = ()
     uncounted: tuple[str, ...] = ()
     profile: PerformanceProfile | None = None
+    unshown: str = ""
 
     def explain(self, text: str) -> str:
         """The text about the canary's pods, with what ails them or their last words."""

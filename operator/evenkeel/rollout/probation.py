@@ -18,6 +18,7 @@ from evenkeel.api.modeldeploymentstatus import (
 )
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.health import crashing
+from evenkeel.verdict.pair_indicators import of_pairs
 from evenkeel.verdict.verdict import Value
 
 PROBATION: Final = "Probation"
@@ -35,11 +36,18 @@ def judged_by(md: ModelDeployment) -> Analysis | None:
 
 
 def not_awaited(md: ModelDeployment) -> frozenset[str]:
-    """Indicators that hold nobody up at the canary's stage: a trial does not wait for late ones."""
-    probation = md.spec.rollout.probation
-    if probation is None or taken_over(md.status.canary):
-        return frozenset()
-    return frozenset(indicator.name for indicator in probation.indicators)
+    """Indicators that hold nobody up at the canary's stage: a trial does not wait for late ones,
+    and pairs are made while stable's requests are mirrored."""
+    analysis, probation, canary = md.spec.analysis, md.spec.rollout.probation, md.status.canary
+    late = () if probation is None or taken_over(canary) else probation.indicators
+    known = analysis.indicators if analysis is not None else ()
+    unmade = () if mirrors(canary) else tuple(i for i in known if of_pairs(i))
+    return frozenset(indicator.name for indicator in (*late, *unmade))
+
+
+def mirrors(canary: CanaryStatus | None) -> bool:
+    """Whether copies of stable's requests go to it."""
+    return canary is not None and canary.mirror > 0 and canary.stage in ("WarmingUp", "Stepping")
 
 
 def taken_over(canary: CanaryStatus | None) -> bool:

@@ -19,7 +19,7 @@ WATCHES = (
     Watch(DEPLOYMENTS, kept=("replicas", "progressDeadlineSeconds")),
     Watch(HPA, kept=("scaleTargetRef",)),
     Watch(PDB),
-    Watch(POD, verbs=READ, slim=slim),
+    Watch(POD, verbs=(*READ, "patch"), slim=slim),
 )
 
 

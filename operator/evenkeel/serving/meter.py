@@ -14,7 +14,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.meta.refusal import Refused
 from evenkeel.pods.expansion import literal_env
-from evenkeel.serving import feedback_keys, learned, warm_up
+from evenkeel.serving import division, feedback_keys, learned, warm_up
 from evenkeel.serving.model_files import ModelFiles
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.port_names import without_port_names
@@ -58,7 +58,8 @@ def container(
     wanted = md.spec.monitoring
     if wanted is None:
         return None
-    labels, mounts = wanted.feedback, [*files.mounts, *learned.mounts(md)]
+    labels = wanted.feedback
+    mounts = [*files.mounts, *learned.mounts(md), division.mount()]
     told: dict[str, str] = {
         "METER_DEPLOYMENT": md.metadata.name,
         "METER_REVISION": revision,
@@ -67,6 +68,7 @@ def container(
         "METER_SPACING_MILLISECONDS": str(wanted.spacing_milliseconds),
         **({"METER_PROFILE": f"{files.path}/{wanted.profile.file}"} if files.mounts else {}),
         **learned.environment(md),
+        **division.environment(),
         **(warmed or {}),
     }
     if labels is not None:
@@ -85,15 +87,17 @@ def container(
         "lifecycle": {"preStop": {"sleep": {"seconds": drain_seconds}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {"readOnlyRootFilesystem": True},
-        **({"volumeMounts": mounts} if mounts else {}),
+        "volumeMounts": mounts,
     }
 
 
 def volumes(md: ModelDeployment, revision: str) -> list[dict[str, Any]]:
     """What the container mounts beside the model's files."""
-    labels = md.spec.monitoring.feedback if md.spec.monitoring is not None else None
-    keys = [] if labels is None else [feedback_keys.volume(labels)]
-    return [*learned.volumes(md, revision), *keys]
+    monitoring = md.spec.monitoring
+    if monitoring is None:
+        return []
+    keys = [] if monitoring.feedback is None else [feedback_keys.volume(monitoring.feedback)]
+    return [*learned.volumes(md, revision), *keys, division.volume()]
 
 
 def _resources(max_body_bytes: int) -> dict[str, Any]:

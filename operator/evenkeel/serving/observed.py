@@ -25,7 +25,7 @@ class Pods:
     where that is known. stuck: the Deployment's message once its progress deadline has passed.
     processes: the model servers that are known of, by the names of their pods.
     deadline: how long they may take to get ready, in seconds. refused: what the API server says
-    where it takes no pods.
+    where it takes no pods. blind: how many cannot be told whom to pass requests on to.
     """
 
     wanted: int = 0
@@ -36,6 +36,7 @@ class Pods:
     processes: tuple[Process, ...] = ()
     deadline: int = DEFAULT_DEADLINE
     refused: str = ""
+    blind: int = 0
 
     @property
     def crashes(self) -> int:

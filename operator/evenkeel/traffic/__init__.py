@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evenkeel.api.modeldeployment import Traffic
+from evenkeel.api.traffic import Traffic
 from evenkeel.meta.resources import Watch, distinct
 from evenkeel.traffic.gateway import GATEWAY
 from evenkeel.traffic.replicas import REPLICAS

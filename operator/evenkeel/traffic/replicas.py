@@ -5,13 +5,19 @@ from __future__ import annotations
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.objects import Manifest
 from evenkeel.serving.ports import Ports
-from evenkeel.traffic.services import WATCH, model_service, service_url
+from evenkeel.traffic.preview import preview_services
+from evenkeel.traffic.services import WATCH, model_service, revision_service, service_url
 from evenkeel.traffic.strategy import Division, Strategy
 
 
 def _objects(md: ModelDeployment, ports: Ports, division: Division) -> list[Manifest]:
-    """While the canary has a share, the Service selects the pods of all revisions."""
-    return [model_service(md, ports, None if division.weight else division.stable)]
+    """While the canary has a share, the Service selects the pods of all revisions. What stable's
+    meters pass on goes to a Service of the canary's own."""
+    served = model_service(md, ports, None if division.weight else division.stable)
+    made = [served, *preview_services(md, ports, division)]
+    if division.canary is None or not (division.mirror or division.passed):
+        return made
+    return [*made, revision_service(md, division.canary, ports)]
 
 
 def _share(weight: int, canary: int, stable: int) -> float:

@@ -28,6 +28,11 @@ def revision_service(md: ModelDeployment, revision: str, ports: Ports) -> Manife
     return _service(md, revision, ports, revision, own=revision)
 
 
+def preview_service(md: ModelDeployment, name: str, revision: str, ports: Ports) -> Manifest:
+    """The Service of whichever revision is on trial."""
+    return _service(md, name, ports, revision, own=None)
+
+
 def service_url(md: ModelDeployment) -> str:
     """The model's Service, from within the cluster."""
     return f"http://{md.metadata.name}.{md.metadata.namespace}.svc"

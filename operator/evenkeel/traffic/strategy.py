@@ -20,7 +20,9 @@ class Division(NamedTuple):
     The versions are the ModelVersions that they serve, empty without one.
     mirror: percent of stable's requests that are copied to the canary. matches: requests that are
     the canary's whatever the weight; one of them has to match. preview: whether there is a Service
-    apart that leads to the canary.
+    apart that leads to the canary, from the trial's beginning to its end. passed: percent of the
+    values of spec.traffic.affinity.header whose requests stable's meters pass on to the canary;
+    weight is 0 then.
     """
 
     stable: str
@@ -31,6 +33,7 @@ class Division(NamedTuple):
     mirror: int = 0
     matches: tuple[Match, ...] = ()
     preview: bool = False
+    passed: int = 0
 
     @property
     def revisions(self) -> tuple[str, ...]:

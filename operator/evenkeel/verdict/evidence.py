@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isfinite, log
+from math import log
 from typing import NamedTuple
 
+from evenkeel.verdict import excess
 from evenkeel.verdict.block import Block
 from evenkeel.verdict.eprocess import (
     HIGHER,
@@ -19,69 +20,11 @@ from evenkeel.verdict.eprocess import (
     open_bets,
     stake,
 )
+from evenkeel.verdict.indicator import Indicator
 
 
 class EvidenceError(ValueError):
     """Kept evidence cannot be used; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Indicator:
-    """What counts as too bad for one indicator (errors, slow requests, a class of predictions).
-
-    tolerance: how much worse than stable is still fine, relative: 0.25 allows 1.25 times stable's
-        ratio. acceptable: bad/total ratio that is fine whatever stable does; 0 for none.
-    max_ratio: bad/total ratio that fails whatever stable does. alpha: greatest probability that
-        a canary within these limits ever fails. beta: greatest probability that a canary beyond
-        them ever passes.
-    confirmations: successive comparisons with stable that must agree. 2 keeps an incident that
-        hits both sides, but shows on one a scrape earlier, from deciding; it costs one scrape.
-    Raises ValueError if a value is out of its range.
-    """
-
-    name: str
-    tolerance: float = 0.25
-    acceptable: float = 0.005
-    max_ratio: float | None = None
-    alpha: float = 0.01
-    beta: float = 0.05
-    confirmations: int = 1
-
-    def __post_init__(self) -> None:
-        if not (isfinite(self.tolerance) and self.tolerance >= 0):
-            raise ValueError(f"{self.name}: tolerance must be 0 or more, not {self.tolerance}")
-        if not 0 <= self.acceptable < 1:
-            raise ValueError(
-                f"{self.name}: acceptable must be a ratio from 0 to below 1, not {self.acceptable}"
-            )
-        if self.max_ratio is not None and not self.acceptable <= self.max_ratio < 1:
-            raise ValueError(
-                f"{self.name}: maxRatio must be from acceptable ({self.acceptable}) to below 1,"
-                f" not {self.max_ratio}"
-            )
-        for limit, value in (("alpha", self.alpha), ("beta", self.beta)):
-            if not 0 < value < 1:
-                raise ValueError(f"{self.name}: {limit} must be between 0 and 1, not {value}")
-
-        if self.confirmations < 1:
-            raise ValueError(
-                f"{self.name}: confirmations must be 1 or more, not {self.confirmations}"
-            )
-
-    @property
-    def fail_threshold(self) -> float:
-        """E-value at which a fail test rejects; alpha is halved if there are two ways to fail."""
-        return (1 if self.max_ratio is None else 2) / self.alpha
-
-    @property
-    def pass_threshold(self) -> float:
-        """E-value at which a pass test rejects; beta is halved: there are two ways to pass."""
-        return 2 / self.beta
-
-    @property
-    def terms(self) -> str:
-        """The limits that evidence is gathered against, as kept with it."""
-        return f"tolerance={self.tolerance} acceptable={self.acceptable} maxRatio={self.max_ratio}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +117,8 @@ class Evidence:
         """This evidence and one more block."""
         if not (block.canary_total or block.stable_total or block.canary_bad or block.stable_bad):
             return self
+        if self.indicator.paired:
+            return self._with_pairs(block)
         compared = 0 if block.alone else block.canary_bad
         folded = replace(
             self,
@@ -202,6 +147,48 @@ class Evidence:
             folded.pending_later_total,
         )
         return folded._against_stable(block) if all(pending) else folded
+
+    def _with_pairs(self, block: Block) -> "Evidence":
+        """With requests that both sides answered: no window of one is another than the other's."""
+        folded = replace(
+            self,
+            canary_bad=self.canary_bad + block.canary_bad,
+            canary_total=self.canary_total + block.canary_total,
+            stable_bad=self.stable_bad + block.stable_bad,
+            stable_total=self.stable_total + block.stable_total,
+            pending_canary_bad=self.pending_canary_bad + block.canary_bad,
+            pending_canary_total=self.pending_canary_total + block.canary_total,
+            pending_stable_bad=self.pending_stable_bad + block.stable_bad,
+        )
+        against, beside = folded.pending_canary_bad, folded.pending_stable_bad
+        pairs, limit = folded.pending_canary_total, self.indicator.acceptable
+        if against + beside > pairs:
+            return folded
+        opened = stake(folded.canary_total - pairs, folded.canary_total)
+        counts, share = (against, beside, pairs, limit), self._at_limit(0.5)
+        worse, better = self.vs_stable.worse, self.vs_stable.better
+        discordant = against + beside
+        vs_stable = self._capped(
+            bet(open_bets(worse, HIGHER, opened), HIGHER, against, discordant, share),
+            bet(open_bets(better, LOWER, opened), LOWER, against, discordant, share),
+        )
+        vs_acceptable = self._capped(
+            excess.on_worse(self.vs_acceptable.worse, opened, *counts),
+            excess.on_better(self.vs_acceptable.better, opened, *counts),
+        )
+        met = replace(folded, vs_acceptable=vs_acceptable)._with_nothing_pending()
+        return met._compared(vs_stable)
+
+    def _compared(self, bound: Bound) -> "Evidence":
+        """With one more comparison with stable."""
+        worse = bound.log_worse >= log(self.indicator.fail_threshold)
+        better = bound.log_better >= log(self.indicator.pass_threshold)
+        return replace(
+            self,
+            vs_stable=bound,
+            worse_in_a_row=self.worse_in_a_row + 1 if worse else 0,
+            better_in_a_row=self.better_in_a_row + 1 if better else 0,
+        )
 
     def _with_nothing_pending(self) -> "Evidence":
         return replace(
@@ -244,7 +231,7 @@ class Evidence:
         earlier windows and are placed after stable's events: nothing of stable's is missing on
         the canary.
         """
-        indicator, canary = self.indicator, self.pending_canary_total
+        canary = self.pending_canary_total
         apart, unmatched = block.canary_apart, block.unmatched_bad
         least = _met(self.pending_canary_bad - apart, canary)
         most = _met(self.pending_canary_most, canary)
@@ -265,10 +252,7 @@ class Evidence:
         if not first:
             better = bet(better, LOWER, 0, earlier, share)
         better = bet(open_bets(better, LOWER, opened), LOWER, most, most, share)
-        bound = self._capped(worse, better)
-        worse_now = bound.log_worse >= log(indicator.fail_threshold)
-        better_now = bound.log_better >= log(indicator.pass_threshold)
-        return replace(
+        met = replace(
             self,
             pending_canary_bad=self.pending_canary_bad - least,
             pending_canary_most=self.pending_canary_most - most,
@@ -277,10 +261,8 @@ class Evidence:
             pending_stable_total=0,
             pending_later_bad=self.pending_later_bad - later,
             pending_later_total=0,
-            vs_stable=bound,
-            worse_in_a_row=self.worse_in_a_row + 1 if worse_now else 0,
-            better_in_a_row=self.better_in_a_row + 1 if better_now else 0,
         )
+        return met._compared(self._capped(worse, better))
 
     def _at_limit(self, share: float) -> float:
         """The canary's share of the bad events if it is as bad as allowed, by that of requests."""

@@ -74,11 +74,12 @@ def assess(
     ]
     deciding = [(v, s) for v, s in found if not s.dry_run]
     counted = [v for v, s in deciding if v.value is Value.FAIL or s.name not in not_awaited]
+    awaited = [s for _, s in deciding if s.name not in not_awaited]
     return Judgement(
         combine(counted),
         tuple(status for _, status in found),
-        unlooked=tuple(s.name for _, s in deciding if not _answered(seen.get(s.name))),
-        uncounted=tuple(s.name for _, s in deciding if not s.evidence.get("canaryTotal")),
+        unlooked=tuple(s.name for s in awaited if not _answered(seen.get(s.name))),
+        uncounted=tuple(s.name for s in awaited if not s.evidence.get("canaryTotal")),
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from evenkeel.api.servingruntime import MetricQuery
 
 _OF = 'namespace="{{namespace}}",pod=~"{{pods}}"'
-_BOUNDS = (
+BOUNDS = (
     *("0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5"),
     *("1", "2.5", "5", "10", "30", "60"),
 )
@@ -33,7 +33,7 @@ def _histogram(name: str, metric: str) -> MetricQuery:
         name=name,
         total=f"sum by (pod) ({metric}_count{{{_OF}}})",
         good=f'sum by (pod) ({metric}_bucket{{{_OF},le=~"{{{{le}}}}"}})',
-        thresholds=_BOUNDS,
+        thresholds=BOUNDS,
     )
 
 

@@ -8,6 +8,7 @@ from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.servingruntime import RuntimeMetrics
 from evenkeel.meta.refusal import Refused
 from evenkeel.verdict.indicators import Queries, Side, UnresolvedIndicator, resolve
+from evenkeel.verdict.pair_indicators import of_pairs, pair_queries
 from evenkeel.verdict.web_counters import WebQuestion, web_question
 
 
@@ -17,6 +18,9 @@ def question(
     """What is asked about one side: of a Prometheus, or of a web API."""
     if indicator.web is not None:
         return web_question(indicator, side)
+    if of_pairs(indicator):
+        found = pair_queries(indicator, side, side)
+        return found if isinstance(found, UnresolvedIndicator) else found.canary
     return resolve(indicator, metrics, side)
 
 

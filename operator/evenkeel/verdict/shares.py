@@ -18,6 +18,10 @@ KEPT = 32
 IN_A_ROW = 3
 """Blocks that are set aside until the next one is compared, though the share changed in it, too."""
 
+UNKNOWN = 0.5
+"""Stands for a share that follows from who matches or comes to a preview. While it is in force no
+block is held to have another share than its requests tell; where it begins or ends, one changes."""
+
 
 class Change(NamedTuple):
     """The share went from one value to the other at some time in between, Unix seconds."""

@@ -12,7 +12,8 @@ from evenkeel.api.modeldeploymentstatus import IndicatorStatus, ProcessCount
 from evenkeel.meta.names import digest
 from evenkeel.verdict.apart import TOGETHER, Apart
 from evenkeel.verdict.block import Block
-from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
+from evenkeel.verdict.evidence import Evidence, EvidenceError
+from evenkeel.verdict.indicator import Indicator
 from evenkeel.verdict.kept import (
     CANARY,
     PROCESSES,
@@ -22,6 +23,7 @@ from evenkeel.verdict.kept import (
     of_side,
     with_left_out,
 )
+from evenkeel.verdict.pair_indicators import differs, paired
 from evenkeel.verdict.process import Process, begun, begun_on_trial, newborn
 from evenkeel.verdict.samples import Look, Reading, Unobserved
 from evenkeel.verdict.shares import IN_A_ROW, UNDIVIDED, Shares
@@ -34,6 +36,7 @@ from evenkeel.verdict.windows import (
     Usual,
     ahead_of,
     closed,
+    closed_pairs,
     usual_before,
 )
 
@@ -64,13 +67,18 @@ GAPS = ("apartCanary", "apartStable", "goodLed")
 
 def limits(spec: IndicatorSpec, analysis: Analysis) -> Indicator:
     """The statistical form of an indicator. Raises ValueError for limits that contradict."""
+    most = None if spec.max_ratio is None else float(spec.max_ratio)
+    alone = differs(spec) and most is not None
     return Indicator(
         name=spec.name,
         tolerance=float(spec.tolerance),
-        acceptable=float(spec.acceptable),
-        max_ratio=float(spec.max_ratio) if spec.max_ratio is not None else None,
+        # What is below maxRatio passes where nothing else is to compare with.
+        acceptable=most if alone and most is not None else float(spec.acceptable),
+        max_ratio=most,
         alpha=alpha_per_indicator(ALPHA, deciding(analysis) + spec.dry_run),
         confirmations=analysis.confirmations,
+        paired=paired(spec),
+        alone=alone,
     )
 
 
@@ -182,11 +190,13 @@ class Tally:
             return replace(self, fault=seen)
         if fault := self._fault(seen):
             return replace(self, fault=fault)
-        usual, now = self.usual, seen.newest
-        stable = {} if self.alone else self._side(self.stable, seen.stable, seen, STABLE)
-        stable = stable if self.canary else {k: _forerun(p) for k, p in stable.items()}
+        usual, now, pairs = self.usual, seen.newest, self.evidence.indicator.paired
+        # Both sides of pairs are counted by one process, and begin with the same sample.
+        beside = CANARY if pairs else STABLE
+        stable = {} if self.alone else self._side(self.stable, seen.stable, seen, beside)
+        stable = stable if self.canary or pairs else {k: _forerun(p) for k, p in stable.items()}
         canary = self._side(self.canary, seen.canary, seen, CANARY)
-        if canary and not self.canary:
+        if canary and not self.canary and not pairs:
             # Stable's window begins before the canary's.
             first = min(p.cut.time for p in canary.values())
             usual = usual_before(stable, first)
@@ -242,6 +252,9 @@ class Tally:
         usual = Usual(block.stable_bad, block.stable_total)
         if not (block.canary_total or block.canary_bad):
             return replace(moved, usual=usual)
+        if self.evidence.indicator.paired:
+            # However requests are divided, both sides have answered these.
+            return moved._with(block)
         between = self.shares.between(found.begin, found.until)
         if between is None or between.steady:
             return moved._with(block)
@@ -266,6 +279,8 @@ class Tally:
         return replace(self, apart=apart, evidence=evidence, aside=None if met else self.aside or 0)
 
     def _closed(self, now: float, patience: float) -> Closed | None:
+        if self.evidence.indicator.paired:
+            return closed_pairs(self.canary, self.stable, now, patience, self.awake)
         usual = None if self.aside is None else self.usual
         before = Before(self.end, self.met, self.ahead, usual, self.awake)
         return closed(self.canary, self.stable, now, patience, before)

@@ -12,7 +12,8 @@ from math import exp, log
 from typing import NamedTuple
 
 from evenkeel.verdict.block import Block
-from evenkeel.verdict.evidence import Evidence, EvidenceError, Indicator
+from evenkeel.verdict.evidence import Evidence, EvidenceError
+from evenkeel.verdict.indicator import Indicator
 
 __all__ = [
     "NO_EVIDENCE",
@@ -163,7 +164,7 @@ def _better(evidence: Evidence, least: int, step_requests: int) -> _Finding | No
 
 def _open(evidence: Evidence) -> _Finding:
     """What is still missing."""
-    if not evidence.stable_total:
+    if not evidence.stable_total and not evidence.indicator.alone:
         return _Finding(Value.UNDECIDED, "NoStableTraffic", "nothing to compare with")
     indicator, stable = evidence.indicator, evidence.vs_stable
     worse = min(evidence.vs_stable.log_worse, evidence.vs_acceptable.log_worse)
@@ -202,6 +203,11 @@ def _reached(log_e: float, threshold: float) -> str:
 
 
 def _counts(evidence: Evidence) -> str:
+    if evidence.indicator.paired:
+        alone = f"bad on the canary alone {evidence.canary_bad}, on stable alone"
+        return f"{alone} {evidence.stable_bad}, of {evidence.canary_total} pairs"
+    if evidence.indicator.alone:
+        return f"{evidence.canary_bad} of {evidence.canary_total} pairs differ"
     parts = [f"canary {evidence.canary_bad}/{evidence.canary_total} bad"]
     parts[0] += f", stable {evidence.stable_bad}/{evidence.stable_total}"
     if evidence.canary_total and evidence.stable_bad and evidence.stable_total:

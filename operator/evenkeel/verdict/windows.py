@@ -116,6 +116,41 @@ def closed(
     return found._replace(canary=left)
 
 
+def closed_pairs(
+    canary: Processes, stable: Processes, now: float, patience: float, awake: float
+) -> Closed | None:
+    """The next block of pairs, up to the newest sample of each process: it counts both sides at
+    once, so nothing is awaited and no window is another than the other side's."""
+    both = {k: (p, stable[k]) for k, p in canary.items() if p.later and k in stable}
+    windows = {
+        k: (max(c.cut.time, s.cut.time), min(c.last.time, s.last.time))
+        for k, (c, s) in both.items()
+    }
+    windows = {k: window for k, window in windows.items() if window[0] < window[1]}
+    if not windows:
+        return None
+
+    def events(side: Processes) -> Usual:
+        return _events((side[k].at(begin), side[k].at(end)) for k, (begin, end) in windows.items())
+
+    def cut(side: Processes) -> dict[str, Process]:
+        ends = {k: side[k].at(end) for k, (_, end) in windows.items()}
+        return {k: p.cut_at(ends[k]) if k in ends else p for k, p in side.items()}
+
+    against, beside = events(canary), events(stable)
+    end = max(end for _, end in windows.values())
+    return Closed(
+        Block(against.bad, against.total, beside.bad, beside.total, first=True),
+        cut(canary),
+        cut(stable),
+        end,
+        end,
+        overdue=any(p.silent(now, awake) >= patience for p in canary.values()),
+        begin=min(begin for begin, _ in windows.values()),
+        until=end,
+    )
+
+
 def _block(
     canary: Processes,
     stable: Processes,

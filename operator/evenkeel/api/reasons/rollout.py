@@ -68,6 +68,15 @@ _WAITING = (
         "Pods were lost or crashed: they have to stay ready for the step's pause again, and for "
         "60 s at least.",
     ),
+    Reason(
+        "DivisionNotShown",
+        _RECORD,
+        "Pods of stable have no meter that can be told to copy requests, or to divide them by a "
+        "header: it was made without `monitoring`, or by an earlier version of the operator. The "
+        "canary gets none.",
+        "Promote the revision by hand, whose pods have one, or take a step with `weight` and no "
+        "`traffic.affinity.header`.",
+    ),
 )
 
 _TAKEN_BACK = (

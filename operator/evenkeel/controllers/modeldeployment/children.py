@@ -6,24 +6,29 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from evenkeel import traffic
+from evenkeel.api.common import ChildMetadata
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import HPA, JOB, Watch, distinct
+from evenkeel.meta.resources import HPA, JOB, SERVICE, Watch, distinct
 from evenkeel.meta.times import sooner
 from evenkeel.performance.job import WATCH as LOADS
-from evenkeel.rollout.capacity import full_replicas, stage_replicas
+from evenkeel.rollout.capacity import floor_replicas, full_replicas, stage_replicas
 from evenkeel.rollout.probation import after_trial, taken_over
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
 from evenkeel.serving.children import WATCHES, hpa, own_labels, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
+from evenkeel.serving.division import PassedOn, division_marks, told
 from evenkeel.serving.feedback import feedback_name, feedback_objects, feedback_of
 from evenkeel.serving.observed import Pods
+from evenkeel.serving.pod_marks import marked
+from evenkeel.serving.pod_metadata import role_marks
 from evenkeel.serving.ports import Ports, template_ports
 from evenkeel.serving.wanted import Revision, stable_template
 from evenkeel.traffic import Division, strategy_of
+from evenkeel.traffic.preview import left_over
 
 HAND_OVER = 1.0
 """Seconds between two looks while one autoscaler has to go before another takes over."""
@@ -37,7 +42,8 @@ def watches() -> tuple[Watch, ...]:
 class Owned(NamedTuple):
     """Objects to apply, and Deployments whose number of replicas is set apart.
 
-    beside: objects without which the model serves and is judged as well.
+    beside: objects without which the model serves and is judged as well. marks: of pods that are
+    to have other labels or annotations.
     replicas: the number of pods by revision; None where an autoscaler owns it.
     requeue_after: seconds until the next look where something waits for what others take away.
     """
@@ -47,6 +53,7 @@ class Owned(NamedTuple):
     replicas: dict[str, int | None]
     requeue_after: float | None = None
     beside: Sequence[Manifest] = ()
+    marks: tuple[tuple[Ref, Manifest], ...] = ()
 
 
 def owned(
@@ -65,7 +72,8 @@ def owned(
     taken = occupied(pods, snapshot.present)
     replicas = _replicas(md, rollout, pods, taken)
     workloads = deployments(md, replicas, templates, pods)
-    routed = strategy_of(md.spec.traffic).objects(md, _ports(snapshot, wanted), divided)
+    ports = _ports(snapshot, wanted)
+    routed = strategy_of(md.spec.traffic).objects(md, ports, divided)
     scalers = _autoscalers(md, rollout, pods)
     free = [s for s in scalers if not _selected(snapshot, s)]
     again = LOOK_AGAIN if _waiting(rollout, pods, taken) else None
@@ -77,6 +85,42 @@ def owned(
         replicas,
         sooner(again, HAND_OVER if len(free) < len(scalers) else None),
         feedback_objects(md, snapshot.settings.meter_image),
+        marked(
+            snapshot.pods,
+            [
+                division_marks(divided.stable, _passed_on(md, divided, ports)),
+                role_marks(_roles(md, rollout)),
+            ],
+        ),
+    )
+
+
+def _roles(md: ModelDeployment, rollout: RolloutState) -> dict[str, ChildMetadata]:
+    """By revision what its pods are given; the one that serves is stable, as in probation."""
+    wanted, canary = md.spec.rollout.pod_metadata, rollout.canary
+    if wanted is None:
+        return {}
+    found = {rollout.serving: wanted.stable}
+    if canary is not None and not taken_over(canary):
+        found[canary.revision] = wanted.canary
+    return {revision: metadata for revision, metadata in found.items() if metadata is not None}
+
+
+def _passed_on(md: ModelDeployment, divided: Division, ports: Ports) -> str:
+    """What stable's meters are told to pass on; empty for nothing."""
+    if divided.canary is None:
+        return ""
+    affinity = md.spec.traffic.affinity
+    header = affinity.header if affinity is not None else None
+    return told(
+        md,
+        PassedOn(
+            divided.canary,
+            mirror=divided.mirror,
+            share=divided.passed,
+            header=header.name if header is not None else "",
+            grpc=ports.grpc,
+        ),
     )
 
 
@@ -88,14 +132,17 @@ def relabelled(snapshot: DeploymentSnapshot) -> tuple[tuple[Ref, dict[str, str]]
 
 
 def unwanted(
-    snapshot: DeploymentSnapshot, rollout: RolloutState, load: str = ""
+    snapshot: DeploymentSnapshot,
+    rollout: RolloutState,
+    divided: Division | None,
+    load: str = "",
 ) -> tuple[Ref, ...]:
     """Children of revisions that are no more, and kinds of children no longer asked for.
 
     load: name of the Job that measures a revision, the only one that stays.
     """
     md = snapshot.deployment
-    if rollout.stable is None:
+    if rollout.stable is None or divided is None:
         return ()
     revisions = {rollout.stable.revision, *(o.revision for o in rollout.old)}
     if rollout.canary is not None:
@@ -113,7 +160,13 @@ def unwanted(
         or (c.revision and c.revision not in revisions)
         or (c.ref.kind == JOB.kind and c.ref.name != load)
         or (c.ref.kind == HPA.kind and c.revision and c.revision != trial)
-        or (c.ref.kind in of_traffic and not strategy.keeps(c.ref.kind, c.revision))
+        or (
+            c.ref.kind in of_traffic
+            and not strategy.keeps(c.ref.kind, c.revision)
+            # Stable's meters may pass requests on to it.
+            and not (trial and c.ref.kind == SERVICE.kind and c.revision == trial)
+        )
+        or (c.ref.kind in of_traffic and left_over(md, divided, c.ref.kind, c.ref.name))
     )
 
 
@@ -156,9 +209,10 @@ def _replicas(
         return numbers
     if after_trial(canary):
         probation = md.spec.rollout.probation
-        floor = probation.replicas if probation is not None and taken_over(canary) else full
+        watched = probation is not None and taken_over(canary)
+        floor = floor_replicas(probation, full) if probation and watched else full
         served = None if scaling and own.wanted else full
-        return {stable.revision: min(floor, full), canary.revision: served}
+        return {stable.revision: floor, canary.revision: served}
     wanted = 0 if canary.stage == "Stopping" else stage_replicas(md, canary, full)
     # Its autoscaler may have given it more, and needs time to give it as many. A Deployment that
     # is made without a number would begin with one pod.

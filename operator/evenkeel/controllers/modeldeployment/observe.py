@@ -31,15 +31,19 @@ from evenkeel.meta.times import parse
 from evenkeel.outside.poll import Sighting
 from evenkeel.performance.measurement import Loads
 from evenkeel.pods.diagnosis import first_diagnosis
+from evenkeel.pods.slim import DIVIDED
 from evenkeel.serving import model_source
 from evenkeel.serving.children import own_labels
 from evenkeel.serving.feedback import feedback_name
 from evenkeel.serving.model_source import Past
 from evenkeel.serving.observed import Child, deployment_pods
+from evenkeel.serving.pod_marks import ServingPod
+from evenkeel.serving.pod_metadata import with_given
 from evenkeel.serving.ports import service_ports
 from evenkeel.serving.processes import holds_room, processes
 from evenkeel.serving.runtime_selection import Selected, select_runtime
 from evenkeel.traffic import diagnosis
+from evenkeel.traffic.preview import preview_name
 from evenkeel.verdict.indicators import UnresolvedIndicator
 from evenkeel.verdict.judgement import Observations
 
@@ -87,6 +91,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         drift=drifts.observed(md, evidence, registered.others, now),
         unmade=unmade,
         loads=_loads(store, md),
+        pods=_serving_pods(store, md),
     )
 
 
@@ -157,7 +162,7 @@ def _children(context: Context, md: ModelDeployment) -> list[Child]:
 def _named(md: ModelDeployment, obj: JSON) -> bool:
     """Whether it has a child's name: a copy that somebody has made of one has another."""
     meta = obj["metadata"]
-    own = (md.metadata.name, feedback_name(md.metadata.name))
+    own = (md.metadata.name, feedback_name(md.metadata.name), preview_name(md))
     return meta["name"] in (*own, (meta.get("labels") or {}).get(labels.REVISION))
 
 
@@ -214,7 +219,8 @@ def _with_pods(store: Store, md: ModelDeployment, child: Child) -> Child:
     else:
         meta = md.metadata
         found = list(store.labelled(POD.kind, meta.namespace, labels.FEEDBACK, meta.name))
-    pods = replace(child.pods, processes=processes(found))
+    blind = sum(not p.get(DIVIDED) and not p["metadata"].get("deletionTimestamp") for p in found)
+    pods = replace(child.pods, processes=processes(found), blind=blind if child.revision else 0)
     if pods.ready < pods.wanted and not pods.diagnosis:
         pods = replace(pods, diagnosis=first_diagnosis(found))
     return replace(child, pods=pods)
@@ -228,6 +234,24 @@ def _present(store: Store, md: ModelDeployment, now: datetime) -> dict[str, int]
 def _pods(store: Store, md: ModelDeployment) -> list[JSON]:
     kind, meta = POD.kind, md.metadata
     return list(store.labelled(kind, meta.namespace, labels.DEPLOYMENT, meta.name))
+
+
+def _serving_pods(store: Store, md: ModelDeployment) -> tuple[ServingPod, ...]:
+    """Those that are not on their way out."""
+    found = (p for p in _pods(store, md) if not p["metadata"].get("deletionTimestamp"))
+    return tuple(
+        with_given(
+            ServingPod(
+                Ref(POD.api_version, POD.kind, meta["namespace"], meta["name"], meta["uid"]),
+                _revision(pod),
+                meta.get("labels") or {},
+                meta.get("annotations") or {},
+                divides=bool(pod.get(DIVIDED)),
+            )
+        )
+        for pod in found
+        for meta in (pod["metadata"],)
+    )
 
 
 def _loads(store: Store, md: ModelDeployment) -> Loads:

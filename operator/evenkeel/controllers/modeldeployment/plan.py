@@ -37,7 +37,7 @@ from evenkeel.performance.sizing import sizing
 from evenkeel.registries.asked_again import asked_again
 from evenkeel.rollout.advance import advance
 from evenkeel.rollout.capacity import full_replicas
-from evenkeel.rollout.division import division
+from evenkeel.rollout.division import by_meters, division
 from evenkeel.rollout.goal import rollout_goal
 from evenkeel.rollout.performance_records import performance_records
 from evenkeel.rollout.probation import judged_by, not_awaited
@@ -71,7 +71,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     taken = occupied(pods, snapshot.present)
     rollout = advance(md, goal, pods, judgement, taken, now)
     full = _full(md, rollout, pods)
-    divided = division(rollout, md.spec.rollout, pods, full)
+    divided = by_meters(md, rollout, division(rollout, md.spec.rollout, pods, full))
     children = owned(snapshot, wanted, rollout, divided, pods)
     serving = _serving_pods(rollout, pods, children)
     situation = Situation(
@@ -90,13 +90,14 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         load=load,
     )
     status = _status(snapshot, situation, pods)
-    deletes = unwanted(snapshot, rollout, load.kept)
+    deletes = unwanted(snapshot, rollout, divided, load.kept)
     return Plan(
         status=status,
         status_patches=_told_versions(snapshot, rollout, status, serving),
         relabels=relabelled(snapshot),
         applies=writable([*children.applies, *_loads(md, rollout, load)], snapshot.taken),
         scales=tuple(children.scales),
+        patches=children.marks,
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
         deletes=deletes,
         annotations=record(md, status),

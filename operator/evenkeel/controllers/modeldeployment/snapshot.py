@@ -17,6 +17,7 @@ from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child
+from evenkeel.serving.pod_marks import ServingPod
 from evenkeel.serving.pod_template import PodSettings
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.verdict.indicators import UnresolvedIndicator
@@ -32,7 +33,7 @@ class DeploymentSnapshot:
     taken: objects of others that have the names of children. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     drift: what is known of the stable revision's. unmade: indicators that their templates do not
-    make, and why. loads: what measures revisions.
+    make, and why. loads: what measures revisions. pods: those that serve or are about to.
     """
 
     deployment: ModelDeployment
@@ -51,3 +52,4 @@ class DeploymentSnapshot:
     drift: Drift = field(default_factory=Drift)
     unmade: Mapping[str, UnresolvedIndicator] = field(default_factory=dict)
     loads: Loads = field(default_factory=Loads)
+    pods: tuple[ServingPod, ...] = ()

@@ -14,7 +14,8 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import parse
-from evenkeel.rollout.probation import judged_by, taken_over
+from evenkeel.rollout.probation import judged_by, mirrors, taken_over
+from evenkeel.rollout.shown import by_header
 from evenkeel.serving.feedback import feedback_of
 from evenkeel.serving.runtime_selection import Selected
 from evenkeel.traffic import strategy_of
@@ -27,9 +28,14 @@ from evenkeel.verdict.indicators import (
     template,
 )
 from evenkeel.verdict.judgement import begins
+from evenkeel.verdict.pair_indicators import of_pairs, pair_queries
 from evenkeel.verdict.resolution import question
 from evenkeel.verdict.samples import Unobserved
+from evenkeel.verdict.shares import UNKNOWN
 from evenkeel.verdict.web_counters import WebQuestion
+
+NOTHING_NEW = Told(None)
+"""Of pairs while none are made: what was seen of them stays."""
 
 
 def wanted_looks(
@@ -49,12 +55,12 @@ def wanted_looks(
     if canary is None or stable is None or analysis is None:
         return None
     present = None if isinstance(runtime, Refused) else runtime.spec.metrics
-    sides = tuple(
-        _Side(md, role, one, metrics_of(one.metrics, present))
-        for role, one in (("canary", canary), ("stable", stable))
+    sides = (
+        _Side(md, "canary", canary, metrics_of(canary.metrics, present)),
+        _Side(md, "stable", stable, metrics_of(stable.metrics, present)),
     )
     metered, labels = all(one.side.meter for one in sides), sides[0].side.labels
-    alone = taken_over(canary)
+    alone, mirrored = taken_over(canary), mirrors(canary)
     return Wanted(
         key=Key(md.kind, md.metadata.namespace, md.metadata.name),
         uid=md.metadata.uid,
@@ -66,6 +72,7 @@ def wanted_looks(
             spec.name: Unobserved("InvalidIndicator", unmade[spec.name].message)
             if spec.name in unmade
             else told.get(spec.name)
+            or (NOTHING_NEW if of_pairs(spec) and not mirrored else None)
             or _asked(sourced(spec, metered=metered, labels=labels), sides, platform, alone=alone)
             for spec in analysis.indicators
         },
@@ -82,6 +89,13 @@ def canary_share(md: ModelDeployment, status: ModelDeploymentStatus) -> float:
         return 0.0
     if taken_over(canary):
         return 1.0
+    if mirrors(canary):
+        # Of what both are asked: copies are no part of the clients' requests.
+        return canary.mirror / (100 + canary.mirror) if canary.ready_replicas else 0.0
+    if canary.exposure in ("Match", "Preview"):
+        return UNKNOWN if canary.ready_replicas else 0.0
+    if by_header(md):
+        return canary.traffic_weight / 100
     return strategy_of(md.spec.traffic).share(
         canary.traffic_weight, canary.ready_replicas, stable.ready_replicas
     )
@@ -122,11 +136,16 @@ class _Side:
 
 def _asked(
     spec: IndicatorSpec,
-    sides: tuple[_Side, ...],
+    sides: tuple[_Side, _Side],
     platform: Container[MetricQuery],
     *,
     alone: bool,
 ) -> Asked | Unobserved:
+    if of_pairs(spec):
+        found = pair_queries(spec, *(one.side for one in sides))
+        if isinstance(found, UnresolvedIndicator):
+            return Unobserved("InvalidIndicator", found.message)
+        return Asked(found.canary, found.stable, own=False)
     canary, stable = (side.queries(spec) for side in sides)
     if isinstance(canary, Unobserved):
         return canary
@@ -139,9 +158,8 @@ def _asked(
         )
     # On probation stable's would only tell that the queries can have series at all.
     beside = None if isinstance(stable, Unobserved) else stable
-    if beside is None:
-        sides = sides[:1]
-    templates = [template(spec, one.metrics, one.side) for one in sides]
+    counting = sides if beside is not None else sides[:1]
+    templates = [template(spec, one.metrics, one.side) for one in counting]
     shared = spec.total is None and (
         spec.source != "Runtime" or all(one in platform for one in templates)
     )
