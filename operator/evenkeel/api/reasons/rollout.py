@@ -55,6 +55,17 @@ _WAITING = (
         "requests as they get ready.",
     ),
     Reason("PromotedByHand", _RECORD, "`rollout.promote` names the revision."),
+    Reason(
+        "SkippedByHand",
+        _RECORD,
+        "`rollout.skip` names the step, which is left whatever it waits for.",
+    ),
+    Reason("Restarted", _RECORD, "`rollout.restart` begins the trial again at its first step."),
+    Reason(
+        "RollbackWindow",
+        _RECORD,
+        "The revision served within `rollout.rollbackWindow` and takes over again without a trial.",
+    ),
     Reason("NoSteps", _RECORD, "Without steps a revision takes over once it is ready."),
     Reason(
         "StableUnavailable",
@@ -72,6 +83,12 @@ _WAITING = (
 
 _TAKEN_BACK = (
     Reason("Aborted", _RECORD, "`rollout.abort` names the revision."),
+    Reason(
+        "ApprovalOverdue",
+        _RECORD,
+        "Nobody approved the step within its `deadlineSeconds`.",
+        "Set `rollout.retry` to try the revision once more.",
+    ),
     Reason(
         "ProgressDeadlineExceeded",
         ("Ready", "rollout"),
