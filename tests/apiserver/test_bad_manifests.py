@@ -292,6 +292,20 @@ BAD = [
         ROUTED + STEPS + "{steps: [{weight: 50, replicas: 20%}]}",
         "carry less than its weight",
     ),
+    Bad("job without pod", MD, STEPS + "{steps: [{weight: 5, job: {}}]}", "Required value"),
+    Bad(
+        "job without containers",
+        MD,
+        STEPS + "{steps: [{weight: 5, job: {podTemplate: {spec: {}}}}]}",
+        "containers: Required value",
+    ),
+    Bad(
+        "job that restarts",
+        MD,
+        STEPS + "{steps: [{weight: 5, job: {podTemplate: {spec: {restartPolicy: Always, "
+        "containers: [{name: a}]}}}}]}",
+        'supported values: "Never"',
+    ),
     Bad("step 0", MD, STEPS + "{approve: {revision: a, step: 0}}", "greater than or equal to 1"),
     Bad("approved step left out", MD, STEPS + "{approve: {revision: a}}", "Required value"),
     Bad("restart without revision", MD, STEPS + "{restart: {number: 1}}", "Required value"),

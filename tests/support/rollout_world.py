@@ -15,6 +15,7 @@ from typing import Any, Literal
 from evenkeel.api import ModelDeployment
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.indicatortemplate import IndicatorTemplateSpec
+from evenkeel.api.labels import STEP_JOB
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ServingRuntimeSpec
@@ -26,6 +27,7 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
 from evenkeel.performance.measurement import Loads
 from evenkeel.rollout.probation import judged_by, taken_over
+from evenkeel.rollout.step_jobs import StepJobs
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.ports import Ports
@@ -70,7 +72,8 @@ class World:
 
     `lingers`: whether pods that are taken away hold their room until `pods_gone`. `late`:
     indicators that count `labels` (by revision all and bad ones) and no answers. `report`: of every
-    load generator, as its last words; "" while it goes on. `versions`: those that are served.
+    load generator, as its last words; "" while it goes on. `job_condition`, `job_pod`: of every
+    Job of a step, {} while it goes on. `versions`: those that are served.
     """
 
     spec: JSON
@@ -86,6 +89,8 @@ class World:
     templates: dict[str, JSON] = field(default_factory=dict)
     labels: dict[str, tuple[int, int]] = field(default_factory=dict)
     report: str = ""
+    job_condition: JSON = field(default_factory=dict)
+    job_pod: JSON = field(default_factory=dict)
     versions: tuple[ModelVersion, ...] = ()
     leaving: dict[str, int] = field(default_factory=dict)
     status: JSON = field(default_factory=dict)
@@ -153,6 +158,7 @@ class World:
             settings=SETTINGS,
             now=self.now,
             loads=self.loads(),
+            steps=self.steps(),
         )
 
     def target(self) -> Target:
@@ -163,7 +169,7 @@ class World:
 
     def loads(self) -> Loads:
         """The Jobs that load a pod, and that pod."""
-        jobs = {name: job for (kind, name), job in self.others.items() if kind == "Job"}
+        jobs = self._jobs(of_steps=False)
         made = timestamp(self.begun)
         ended = {"exitCode": 0, "startedAt": made, "message": self.report}
         state = {"terminated": ended} if self.report else {"running": {"startedAt": made}}
@@ -187,6 +193,35 @@ class World:
             for name, job in jobs.items()
         }
         return Loads(known, tuple(pods))
+
+    def _jobs(self, *, of_steps: bool) -> dict[str, JSON]:
+        return {
+            name: job
+            for (kind, name), job in self.others.items()
+            if kind == "Job" and (STEP_JOB in job["metadata"]["labels"]) == of_steps
+        }
+
+    def steps(self) -> StepJobs:
+        """The Jobs of steps, and their pods as the kubelet tells of them."""
+        jobs, told = self._jobs(of_steps=True), []
+        if self.job_condition:
+            told = [{"type": "Complete", **self.job_condition, "status": "True"}]
+        known = {
+            name: {
+                **job,
+                "metadata": {**job["metadata"], "uid": f"uid-{name}"},
+                "status": {"conditions": told},
+            }
+            for name, job in jobs.items()
+        }
+        pods = [
+            {
+                "metadata": {"name": f"{name}-x", "ownerReferences": [{"uid": f"uid-{name}"}]},
+                "status": self.job_pod,
+            }
+            for name in jobs
+        ]
+        return StepJobs(known, tuple(pods) if self.job_pod else ())
 
     def present(self) -> dict[str, int]:
         """Pods by revision, with those that are going."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.gates import Gate, StepJobStatus
 from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.api.performance import Performance, Sizing
 from evenkeel.api.registration import RegisteredVersion
@@ -116,8 +117,6 @@ Cause = Literal["Model", "Infrastructure", "User"]
 """Whose fault a rollback is."""
 Wish = Literal["Promote", "Retry"]
 """A person's wish for a trial, by the field of spec.rollout that says it."""
-Gate = Literal["Approval"]
-"""What alone may hold a step of which pause and analysis are over."""
 CanaryStage = Literal[
     "Stopping", "Starting", "WarmingUp", "Stepping", "Promoting", "Probation", "Returning"
 ]
@@ -212,6 +211,9 @@ class CanaryStatus(Model):
     ] = None
     awaiting_since: Annotated[
         Timestamp | None, Field(description="Since when it waits for that.")
+    ] = None
+    job: Annotated[
+        StepJobStatus | None, Field(description="The Job of the present step, if it has one.")
     ] = None
     stale: Annotated[
         tuple[Annotated[str, Field(max_length=32)], ...],

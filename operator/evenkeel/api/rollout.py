@@ -8,6 +8,7 @@ from pydantic import Field
 
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.base import Name, PodsOrPercentage
+from evenkeel.api.gates import StepJob
 from evenkeel.api.steering import NamedStep, Restart
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list, says
 
@@ -162,6 +163,13 @@ class Step(Model):
             "its pods carry."
         ),
     ] = None
+    job: Annotated[
+        StepJob | None,
+        Field(
+            description="Job that begins with the step's requests and has to succeed; if it fails "
+            "the canary goes back."
+        ),
+    ] = None
     approval: Annotated[
         bool,
         Field(
@@ -178,6 +186,11 @@ class Step(Model):
         if self.match:
             return "Match"
         return "Weight" if self.preview is None else "Preview"
+
+    @property
+    def gate_deadline(self) -> int:
+        """Seconds for which what does not answer may hold the step."""
+        return 3600 if self.deadline_seconds is None else self.deadline_seconds
 
     @property
     def settled_after(self) -> int:

@@ -256,6 +256,7 @@ def _moved(
             "short_since": None,
             "awaiting": None,
             "awaiting_since": None,
+            "job": None,
             "reason": decision.reason,
             "message": decision.message[:2048],
             "ready_replicas": facts.ready,

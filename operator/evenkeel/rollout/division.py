@@ -43,4 +43,5 @@ def division(
         mirror=canary.mirror if ready else 0,
         matches=matches(spec, canary) if ready else (),
         preview=canary.exposure == "Preview",
+        apart=any(step.job is not None for step in spec.steps),
     )

@@ -7,7 +7,8 @@ from datetime import datetime
 from enum import Enum
 
 from evenkeel.api.analysis import Analysis
-from evenkeel.api.modeldeploymentstatus import CanaryStatus, Cause, Gate
+from evenkeel.api.gates import Gate
+from evenkeel.api.modeldeploymentstatus import CanaryStatus, Cause
 from evenkeel.api.performance import PerformanceProfile
 from evenkeel.api.rollout import Rollout
 from evenkeel.meta.times import seconds_since

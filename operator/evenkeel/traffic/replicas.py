@@ -5,13 +5,15 @@ from __future__ import annotations
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.meta.objects import Manifest
 from evenkeel.serving.ports import Ports
-from evenkeel.traffic.services import WATCH, model_service, service_url
+from evenkeel.traffic.services import WATCH, model_service, revision_service, service_url
 from evenkeel.traffic.strategy import Division, Strategy
 
 
 def _objects(md: ModelDeployment, ports: Ports, division: Division) -> list[Manifest]:
     """While the canary has a share, the Service selects the pods of all revisions."""
-    return [model_service(md, ports, None if division.weight else division.stable)]
+    served = model_service(md, ports, None if division.weight else division.stable)
+    own = division.revisions if division.apart else ()
+    return [served, *(revision_service(md, revision, ports) for revision in own)]
 
 
 def _share(weight: int, canary: int, stable: int) -> float:

@@ -28,6 +28,11 @@ def revision_service(md: ModelDeployment, revision: str, ports: Ports) -> Manife
     return _service(md, revision, ports, revision, own=revision)
 
 
+def revision_url(md: ModelDeployment, revision: str) -> str:
+    """That Service, from within the cluster."""
+    return f"http://{revision}.{md.metadata.namespace}.svc"
+
+
 def service_url(md: ModelDeployment) -> str:
     """The model's Service, from within the cluster."""
     return f"http://{md.metadata.name}.{md.metadata.namespace}.svc"

@@ -20,7 +20,7 @@ class Division(NamedTuple):
     The versions are the ModelVersions that they serve, empty without one.
     mirror: percent of stable's requests that are copied to the canary. matches: requests that are
     the canary's whatever the weight; one of them has to match. preview: whether there is a Service
-    apart that leads to the canary.
+    apart that leads to the canary. apart: whether each revision needs a Service of its own.
     """
 
     stable: str
@@ -31,6 +31,7 @@ class Division(NamedTuple):
     mirror: int = 0
     matches: tuple[Match, ...] = ()
     preview: bool = False
+    apart: bool = False
 
     @property
     def revisions(self) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ _WAITING = (
         _RECORD,
         "`rollout.skip` names the step, which is left whatever it waits for.",
     ),
+    Reason("StepJobRunning", _RECORD, "The step waits for its Job."),
     Reason("Restarted", _RECORD, "`rollout.restart` begins the trial again at its first step."),
     Reason(
         "RollbackWindow",
@@ -83,6 +84,19 @@ _WAITING = (
 
 _TAKEN_BACK = (
     Reason("Aborted", _RECORD, "`rollout.abort` names the revision."),
+    Reason(
+        "StepJobFailed",
+        _RECORD,
+        "The step's Job has failed, so the canary goes back.",
+        "Read the exit code and the last words in the message.",
+    ),
+    Reason(
+        "StepJobUnfinished",
+        _RECORD,
+        "The step's Job did not end, by no fault of the model that is known: its deadline, an "
+        "image, a node, or somebody deleted it.",
+        "Correct what the message names; set `rollout.retry` to try once more.",
+    ),
     Reason(
         "ApprovalOverdue",
         _RECORD,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from evenkeel import traffic
@@ -10,12 +10,13 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Manifest, Ref
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import HPA, JOB, Watch, distinct
+from evenkeel.meta.resources import HPA, JOB, SERVICE, Watch, distinct
 from evenkeel.meta.times import sooner
 from evenkeel.performance.job import WATCH as LOADS
 from evenkeel.rollout.capacity import full_replicas, stage_replicas
 from evenkeel.rollout.probation import after_trial, taken_over
 from evenkeel.rollout.state import RolloutState
+from evenkeel.rollout.step_jobs import WATCH as STEPS
 from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
 from evenkeel.serving.children import WATCHES, hpa, own_labels, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
@@ -31,7 +32,7 @@ HAND_OVER = 1.0
 
 def watches() -> tuple[Watch, ...]:
     """What serves a model, measures it and divides its requests, one watch a type."""
-    return distinct((*WATCHES, LOADS, *traffic.watches()))
+    return distinct((*WATCHES, LOADS, STEPS, *traffic.watches()))
 
 
 class Owned(NamedTuple):
@@ -88,11 +89,11 @@ def relabelled(snapshot: DeploymentSnapshot) -> tuple[tuple[Ref, dict[str, str]]
 
 
 def unwanted(
-    snapshot: DeploymentSnapshot, rollout: RolloutState, load: str = ""
+    snapshot: DeploymentSnapshot, rollout: RolloutState, jobs: Collection[str] = ()
 ) -> tuple[Ref, ...]:
     """Children of revisions that are no more, and kinds of children no longer asked for.
 
-    load: name of the Job that measures a revision, the only one that stays.
+    jobs: names of those that stay.
     """
     md = snapshot.deployment
     if rollout.stable is None:
@@ -111,9 +112,14 @@ def unwanted(
         if c.ref.kind in kinds
         or c.ref.name == of_labels
         or (c.revision and c.revision not in revisions)
-        or (c.ref.kind == JOB.kind and c.ref.name != load)
+        or (c.ref.kind == JOB.kind and c.ref.name not in jobs)
         or (c.ref.kind == HPA.kind and c.revision and c.revision != trial)
-        or (c.ref.kind in of_traffic and not strategy.keeps(c.ref.kind, c.revision))
+        or (
+            c.ref.kind in of_traffic
+            and not strategy.keeps(c.ref.kind, c.revision)
+            # Jobs of steps may ask each revision by itself.
+            and not (trial and c.ref.kind == SERVICE.kind and c.revision in revisions)
+        )
     )
 
 

@@ -15,6 +15,7 @@ from evenkeel.performance.measurement import Loads
 from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
+from evenkeel.rollout.step_jobs import StepJobs
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child
 from evenkeel.serving.pod_template import PodSettings
@@ -32,7 +33,7 @@ class DeploymentSnapshot:
     taken: objects of others that have the names of children. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     drift: what is known of the stable revision's. unmade: indicators that their templates do not
-    make, and why. loads: what measures revisions.
+    make, and why. loads: what measures revisions. steps: the Jobs of steps.
     """
 
     deployment: ModelDeployment
@@ -51,3 +52,4 @@ class DeploymentSnapshot:
     drift: Drift = field(default_factory=Drift)
     unmade: Mapping[str, UnresolvedIndicator] = field(default_factory=dict)
     loads: Loads = field(default_factory=Loads)
+    steps: StepJobs = field(default_factory=StepJobs)
