@@ -22,6 +22,7 @@ class Bad(NamedTuple):
 
 MD, RS, TR, MV, SR, CSR, IT, CIT, MR = MINIMAL
 STEPS = "analysis: {indicators: [{name: errors}]}\nrollout: "
+ROUTED = "traffic: {gateway: {parentRefs: [{name: public}]}}\n"
 GATE = "gates: [{name: g, metric: accuracy, %s}]"
 PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
 HEADER = PROMETHEUS % "headers: [{%s}]"
@@ -332,6 +333,38 @@ BAD = [
     ),
     Bad("no affinity", MD, "traffic: {affinity: {}}", "exactly one of cookie or header"),
     Bad("cookie without a gateway", MD, "traffic: {affinity: {cookie: {}}}", "add traffic.gateway"),
+    Bad(
+        "replicas without gateway",
+        MD,
+        STEPS + "{steps: [{weight: 5, replicas: 2}]}",
+        "numbers of pods are what divides requests",
+    ),
+    Bad("no pods", MD, STEPS + "{steps: [{preview: {}, replicas: 0}]}", "give 1 at least"),
+    Bad("no percent of pods", MD, STEPS + "{steps: [{preview: {}, replicas: 0%}]}", "at least"),
+    Bad(
+        "too few percent of pods",
+        MD,
+        ROUTED + STEPS + "{steps: [{weight: 50, replicas: 20%}]}",
+        "carry less than its weight",
+    ),
+    Bad("job without pod", MD, STEPS + "{steps: [{weight: 5, job: {}}]}", "Required value"),
+    Bad(
+        "job without containers",
+        MD,
+        STEPS + "{steps: [{weight: 5, job: {podTemplate: {spec: {}}}}]}",
+        "containers: Required value",
+    ),
+    Bad(
+        "job that restarts",
+        MD,
+        STEPS + "{steps: [{weight: 5, job: {podTemplate: {spec: {restartPolicy: Always, "
+        "containers: [{name: a}]}}}}]}",
+        'supported values: "Never"',
+    ),
+    Bad("step 0", MD, STEPS + "{approve: {revision: a, step: 0}}", "greater than or equal to 1"),
+    Bad("approved step left out", MD, STEPS + "{approve: {revision: a}}", "Required value"),
+    Bad("restart without revision", MD, STEPS + "{restart: {number: 1}}", "Required value"),
+    Bad("empty window", MD, STEPS + "{rollbackWindow: {}}", "revisions, seconds or both"),
     Bad("empty match", MD, STEPS + "{steps: [{match: [{}]}]}", "all requests match an empty one"),
     Bad("weight 100", MD, STEPS + "{steps: [{weight: 100}]}", "less than or equal to 99"),
     Bad("weight 0", MD, STEPS + "{steps: [{weight: 0}]}", "greater than or equal to 1"),

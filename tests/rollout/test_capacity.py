@@ -225,3 +225,27 @@ def test_one_autoscaler_goes_before_another_takes_its_pods() -> None:
     w.edit(model={"uri": "s3://m/a", "format": {"name": "sklearn"}})
     w.settle()
     assert set(least(w)) == {new, old}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "pods", "weight"),
+    [(3, 3, 20), ("50%", 5, 20), (1, 1, 10), (99, 10, 20)],
+)
+def test_a_step_s_own_size_and_what_it_carries(replicas: int | str, pods: int, weight: int) -> None:
+    """More pods change no weight; too few get what they carry, and that is told."""
+    steps = [{"weight": 20, "replicas": replicas, "analysis": False, "pauseSeconds": 60}]
+    w = started(world(steps, replicas=10, traffic=GATEWAY), B)
+    assert w.pods[w.wanted()].replicas == pods
+    assert route_weight(w) == weight
+    found = canary(w)
+    assert found is not None
+    assert ("of which the step's 1 pods carry 10 %" in found["message"]) is (weight < 20)
+    run(w, 80)
+    assert outcome(w) == "Promoted"
+    assert w.pods[w.wanted()].replicas == 10
+
+
+def test_the_size_of_a_mirror_or_preview() -> None:
+    steps = [{"preview": {}, "replicas": "25%", "analysis": False, "pauseSeconds": 60}]
+    w = started(world(steps, replicas=10), B)
+    assert w.pods[w.wanted()].replicas == 3

@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus
+from evenkeel.api.rollout import Step
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -19,8 +20,10 @@ STEPS: list[list[JSON]] = [
     [{"weight": 25, "deadlineSeconds": 300}, {"weight": 50, "deadlineSeconds": 300}],
     [{"weight": 10, "pauseSeconds": 20, "deadlineSeconds": 60}],
     [{"weight": 30, "analysis": False, "pauseSeconds": 30}, {"weight": 60}],
+    [{"weight": 30, "analysis": False, "approval": True}, {"weight": 60, "approval": True}],
 ]
-FREE_PASS = {"PromotedByHand", "NoSteps", "StableUnavailable", "Undecided", "ScaledToZero"}
+BY_HAND = {"PromotedByHand", "NoSteps", "StableUnavailable", "ScaledToZero"}
+FREE_PASS = {*BY_HAND, "Undecided"}
 PROBATION = {"seconds": 60}
 AFTER_PROBATION = {"ProbationOver", "ProbationCutShort"}
 TIME_ONLY = {"PauseOver", *FREE_PASS, *AFTER_PROBATION}
@@ -103,11 +106,20 @@ class Life(RuleBasedStateMachine):
             return
         steps = self.w.md.spec.rollout.steps
         left = steps[min(old.step, len(steps) - 1)] if steps else None
+        self.check_gates(left, new, min(old.step + 1, len(steps)))
         if left is None or not left.analysis or new.reason in FREE_PASS:
             return
         assert {i.value for i in new.indicators} == {"Pass"}
         assert self.w.answers == "ok"
         assert not self.w.md.spec.rollout.paused
+
+    def check_gates(self, left: Step | None, new: CanaryStatus, number: int) -> None:
+        """No step is left past a gate that nobody opened."""
+        rollout, said = self.w.md.spec.rollout, {"revision": new.revision, "step": number}
+        if left is None or not left.approval or new.reason in BY_HAND:
+            return
+        assert rollout.approve is not None
+        assert rollout.approve.wire() == said
 
     def check_promotion(self, old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> None:
         assert old.canary is not None
@@ -148,6 +160,11 @@ class Life(RuleBasedStateMachine):
         self.w.reconcile()
         if what is not None:
             self.w.edit_rollout(**{what: self.w.wanted()})
+
+    @rule(step=st.integers(1, 2), wanted=st.booleans())
+    def approve(self, step: int, wanted: bool) -> None:
+        revision = self.w.wanted() if wanted else "fraud-0"
+        self.w.edit_rollout(approve={"revision": revision, "step": step})
 
     @rule(answers=st.sampled_from(["ok", "ok", "down", "empty", "half"]))
     def change_prometheus(self, answers: Any) -> None:
@@ -249,6 +266,7 @@ class Life(RuleBasedStateMachine):
         self.w.answers, self.w.refused = "ok", False
         self.w.edit_rollout(paused=False)
         for _ in range(60):
+            self.open_the_gates()
             self.w.pass_time(20)
             self.w.pods_ready()
             self.w.settle()
@@ -263,6 +281,15 @@ class Life(RuleBasedStateMachine):
         plan = self.w.settle()
         assert plan.requeue_after is None, "nothing is left to look at"
         assert set(self.w.pods) == {status.stable.revision}
+
+    def open_the_gates(self) -> None:
+        canary = self.w.md.status.canary
+        if canary is None or canary.awaiting != "Approval":
+            return
+        self.w.edit_rollout(approve=None)
+        self.w.settle()
+        number = min(canary.step + 1, len(self.w.md.spec.rollout.steps))
+        self.w.edit_rollout(approve={"revision": canary.revision, "step": number})
 
     @invariant()
     def status_is_valid(self) -> None:

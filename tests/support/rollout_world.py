@@ -15,6 +15,7 @@ from typing import Any, Literal
 from evenkeel.api import ModelDeployment
 from evenkeel.api.analysis import Analysis, IndicatorSpec
 from evenkeel.api.indicatortemplate import IndicatorTemplateSpec
+from evenkeel.api.labels import STEP_JOB
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ServingRuntimeSpec
@@ -26,6 +27,7 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
 from evenkeel.performance.measurement import Loads
 from evenkeel.rollout.probation import judged_by, mirrors, taken_over
+from evenkeel.rollout.step_jobs import StepJobs
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.pod_marks import ServingPod
@@ -73,8 +75,9 @@ class World:
 
     `lingers`: whether pods that are taken away hold their room until `pods_gone`. `late`:
     indicators that count `labels` (by revision all and bad ones) and no answers. `report`: of every
-    load generator, as its last words; "" while it goes on. `versions`: those that are served.
-    `blind`: revisions whose meters cannot be told whom to pass requests on to. `told`: annotations
+    load generator, as its last words; "" while it goes on. `job_condition`, `job_pod`: of every
+    Job of a step, {} while it goes on. `versions`: those that are served.
+    `blind`: revisions whose meters cannot be told whom to pass requests on to. `marks`: annotations
     by pod. `pairs`: by canary the copies, those that it alone answered badly, and stable alone.
     """
 
@@ -91,9 +94,11 @@ class World:
     templates: dict[str, JSON] = field(default_factory=dict)
     labels: dict[str, tuple[int, int]] = field(default_factory=dict)
     report: str = ""
+    job_condition: JSON = field(default_factory=dict)
+    job_pod: JSON = field(default_factory=dict)
     versions: tuple[ModelVersion, ...] = ()
     blind: frozenset[str] = frozenset()
-    told: dict[str, dict[str, str]] = field(default_factory=dict)
+    marks: dict[str, dict[str, str]] = field(default_factory=dict)
     pairs: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     leaving: dict[str, int] = field(default_factory=dict)
     status: JSON = field(default_factory=dict)
@@ -162,6 +167,7 @@ class World:
             now=self.now,
             loads=self.loads(),
             pods=self.serving_pods(),
+            steps=self.steps(),
         )
 
     def serving_pods(self) -> tuple[ServingPod, ...]:
@@ -172,7 +178,7 @@ class World:
                     Ref("v1", "Pod", "shop", name, f"uid-{name}"),
                     revision,
                     {},
-                    self.told.get(name, {}),
+                    self.marks.get(name, {}),
                     divides=revision not in self.blind,
                 )
             )
@@ -181,12 +187,12 @@ class World:
         )
 
     def _mark(self, ref: Ref, change: JSON) -> None:
-        has = {**self.told.get(ref.name, {}), **change["metadata"]["annotations"]}
-        self.told[ref.name] = {k: v for k, v in has.items() if v is not None}
+        has = {**self.marks.get(ref.name, {}), **change["metadata"]["annotations"]}
+        self.marks[ref.name] = {k: v for k, v in has.items() if v is not None}
 
     def division(self, revision: str) -> JSON:
         """What the first pod of a revision is told."""
-        text = self.told.get(f"{revision}-0", {}).get("evenkeel.dev/division", "{}")
+        text = self.marks.get(f"{revision}-0", {}).get("evenkeel.dev/division", "{}")
         return dict(json.loads(text))
 
     def target(self) -> Target:
@@ -197,7 +203,7 @@ class World:
 
     def loads(self) -> Loads:
         """The Jobs that load a pod, and that pod."""
-        jobs = {name: job for (kind, name), job in self.others.items() if kind == "Job"}
+        jobs = self._jobs(of_steps=False)
         made = timestamp(self.begun)
         ended = {"exitCode": 0, "startedAt": made, "message": self.report}
         state = {"terminated": ended} if self.report else {"running": {"startedAt": made}}
@@ -221,6 +227,35 @@ class World:
             for name, job in jobs.items()
         }
         return Loads(known, tuple(pods))
+
+    def _jobs(self, *, of_steps: bool) -> dict[str, JSON]:
+        return {
+            name: job
+            for (kind, name), job in self.others.items()
+            if kind == "Job" and (STEP_JOB in job["metadata"]["labels"]) == of_steps
+        }
+
+    def steps(self) -> StepJobs:
+        """The Jobs of steps, and their pods as the kubelet tells of them."""
+        jobs, told = self._jobs(of_steps=True), []
+        if self.job_condition:
+            told = [{"type": "Complete", **self.job_condition, "status": "True"}]
+        known = {
+            name: {
+                **job,
+                "metadata": {**job["metadata"], "uid": f"uid-{name}"},
+                "status": {"conditions": told},
+            }
+            for name, job in jobs.items()
+        }
+        pods = [
+            {
+                "metadata": {"name": f"{name}-x", "ownerReferences": [{"uid": f"uid-{name}"}]},
+                "status": self.job_pod,
+            }
+            for name in jobs
+        ]
+        return StepJobs(known, tuple(pods) if self.job_pod else ())
 
     def present(self) -> dict[str, int]:
         """Pods by revision, with those that are going."""
@@ -366,7 +401,7 @@ class World:
     def state(self) -> list[Any]:
         """All children, for comparisons."""
         pods = {name: (s.replicas, s.uid) for name, s in self.pods.items()}
-        return [pods, {" ".join(k): v for k, v in sorted(self.others.items())}, self.told]
+        return [pods, {" ".join(k): v for k, v in sorted(self.others.items())}, self.marks]
 
     def _write_status(self, plan: Plan) -> None:
         old = ModelDeploymentStatus.model_validate(self.status)

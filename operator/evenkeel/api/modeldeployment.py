@@ -199,6 +199,13 @@ class ModelDeploymentSpec(Model):
             "another",
         ),
         Rule(
+            "!has(self.rollout) || !has(self.rollout.steps) || "
+            "has(self.traffic) && has(self.traffic.gateway) || "
+            "!self.rollout.steps.exists(s, has(s.weight) && has(s.replicas))",
+            "without a gateway the numbers of pods are what divides requests: remove replicas "
+            "from steps with weight, or add traffic.gateway",
+        ),
+        Rule(
             "!has(self.performance) || has(self.performance.body) || has(self.warmUp)",
             "performance needs the body of a request: give performance.body, or warmUp, whose "
             "requests are sent then",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.gates import Gate, StepJobStatus
 from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.api.performance import Performance, Sizing
 from evenkeel.api.registration import RegisteredVersion
@@ -205,6 +206,30 @@ class CanaryStatus(Model):
     cause: Annotated[
         Cause | None, Field(description="Whose fault it is that the former revision comes back.")
     ] = None
+    awaiting: Annotated[
+        Gate | None, Field(description="What alone the step waits for, all else being over.")
+    ] = None
+    awaiting_since: Annotated[
+        Timestamp | None, Field(description="Since when it waits for that.")
+    ] = None
+    job: Annotated[
+        StepJobStatus | None, Field(description="The Job of the present step, if it has one.")
+    ] = None
+    stale: Annotated[
+        tuple[Annotated[str, Field(max_length=32)], ...],
+        Field(
+            max_length=2,
+            description="What spec.rollout said of this revision's steps before the trial began, "
+            "such as approve 2. It has no force until it is taken away and said again.",
+            json_schema_extra=SET,
+        ),
+    ] = ()
+    restarts: Annotated[
+        int, Field(ge=0, description="Number of the last restart that rollout.restart asked for.")
+    ] = 0
+    in_window: Annotated[
+        bool, Field(description="Whether it takes over without steps, by rollbackWindow.")
+    ] = False
     indicators: Annotated[
         tuple[IndicatorStatus, ...],
         Field(max_length=12, description="Evidence.", json_schema_extra=map_list("name")),
@@ -243,6 +268,9 @@ class Outcome(Model):
     reason: Annotated[str, Field(max_length=128, description="CamelCase reason.")] = ""
     message: Annotated[str, Field(max_length=2048, description="The verdict with its counts.")] = ""
     time: Annotated[Timestamp, Field(description="When it ended.")]
+    replaced: Annotated[
+        str, Field(max_length=63, description="Revision that served until the promotion.")
+    ] = ""
     cause: Annotated[
         Cause | None, Field(description="Whose fault a rollback is; User: a person's wish.")
     ] = None

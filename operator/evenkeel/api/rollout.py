@@ -9,6 +9,8 @@ from pydantic import Field
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.base import CookieName, HeaderName, HostName, Name, PodsOrPercentage
 from evenkeel.api.common import ChildMetadata
+from evenkeel.api.gates import StepJob
+from evenkeel.api.steering import NamedStep, Restart
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list, says
 
 
@@ -100,6 +102,17 @@ class Step(Model):
             "deadlineSeconds must be longer than pauseSeconds, or the step is settled before it "
             "may pass; without it there is an hour after the pause",
         ),
+        Rule(
+            "!has(self.replicas) || !string(self.replicas).matches('^0+%?$')",
+            "replicas of a step is 0, so that there would be no canary; give 1 at least",
+        ),
+        Rule(
+            "!has(self.replicas) || !has(self.weight) || "
+            "!string(self.replicas).matches('^[0-9]+%$') || "
+            "int(string(self.replicas).replace('%', '')) >= self.weight",
+            "a step's replicas carry less than its weight: raise replicas to the weight at least, "
+            "or lower weight",
+        ),
     )
     weight: Annotated[
         int | None, Field(ge=1, le=99, description="Share of requests for the canary in percent.")
@@ -136,9 +149,32 @@ class Step(Model):
             ge=1,
             le=2592000,
             description="An undecided verdict is settled by analysis.onUndecided; an hour after "
-            "the pause by default.",
+            "the pause by default. With approval, the canary goes back if nobody approves the "
+            "step for so long.",
         ),
     ] = None
+    replicas: Annotated[
+        PodsOrPercentage | None,
+        Field(
+            description="Pods of the canary at this step, or percent of those that carry all "
+            "requests; those that its requests need by default. It gets no more requests than "
+            "its pods carry."
+        ),
+    ] = None
+    job: Annotated[
+        StepJob | None,
+        Field(
+            description="Job that begins with the step's requests and has to succeed; if it fails "
+            "the canary goes back."
+        ),
+    ] = None
+    approval: Annotated[
+        bool,
+        Field(
+            description="Whether the step also waits until rollout.approve names it, once all "
+            "else that it waits for is over."
+        ),
+    ] = False
 
     @property
     def exposure(self) -> Exposure:
@@ -150,10 +186,33 @@ class Step(Model):
         return "Weight" if self.preview is None else "Preview"
 
     @property
+    def gate_deadline(self) -> int:
+        """Seconds for which what does not answer may hold the step."""
+        return 3600 if self.deadline_seconds is None else self.deadline_seconds
+
+    @property
     def settled_after(self) -> int:
         """Seconds in the step after which an undecided verdict is settled."""
         default = self.pause_seconds + 3600
         return default if self.deadline_seconds is None else self.deadline_seconds
+
+
+class RollbackWindow(Model):
+    """How long a former revision may come back without a trial."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.revisions) || has(self.seconds)",
+            "rollbackWindow needs revisions, seconds or both",
+        ),
+    )
+    revisions: Annotated[
+        int | None,
+        Field(ge=1, le=20, description="One that the last so many promotions have replaced."),
+    ] = None
+    seconds: Annotated[
+        int | None, Field(ge=1, le=31536000, description="One that served until so long ago.")
+    ] = None
 
 
 class Probation(Model):
@@ -302,6 +361,28 @@ class Rollout(Model):
         Field(
             description="Revision that was rolled back, to be tried and judged once more; spent "
             "after one trial until the field is removed."
+        ),
+    ] = None
+    approve: Annotated[
+        NamedStep | None,
+        Field(description="Step with approval that may be left; it alone, of that trial alone."),
+    ] = None
+    skip: Annotated[
+        NamedStep | None,
+        Field(
+            description="Step to leave at once, whatever it waits for; a failing canary still goes "
+            "back."
+        ),
+    ] = None
+    restart: Annotated[
+        Restart | None,
+        Field(description="Trial to begin again at its first step, with fresh evidence."),
+    ] = None
+    rollback_window: Annotated[
+        RollbackWindow | None,
+        Field(
+            description="A revision that served so lately takes over again without a trial, "
+            "unless it was rolled back since."
         ),
     ] = None
     on_stable_unavailable: Annotated[

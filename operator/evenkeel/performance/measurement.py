@@ -127,7 +127,7 @@ def _subject(md: ModelDeployment, pods: Mapping[str, Pods]) -> _Subject | None:
     known = None if one is None else one.performance
     if one is None or (known is not None and (canary or known.definition == definition)):
         return None
-    if canary is not None and canary.stage != MEASURED_IN:
+    if canary is not None and (canary.stage != MEASURED_IN or canary.in_window):
         return None
     since = None if canary is None else canary.start_time
     # Each trial measures for itself: what made it fail may be gone.

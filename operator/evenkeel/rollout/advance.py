@@ -9,6 +9,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import precise, seconds_since, sooner
+from evenkeel.rollout import words
 from evenkeel.rollout.canary import decide, until_given_up
 from evenkeel.rollout.capacity import (
     carried_weight,
@@ -19,7 +20,7 @@ from evenkeel.rollout.capacity import (
 )
 from evenkeel.rollout.causes import late, of_pods
 from evenkeel.rollout.clocks import observed
-from evenkeel.rollout.exposure import WHOLE, exposed
+from evenkeel.rollout.exposure import WHOLE, exposed, present_step
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
 from evenkeel.rollout.probation import taken_over
@@ -31,12 +32,14 @@ from evenkeel.rollout.state import (
     first_revision,
     present,
     promoted,
+    restarted,
     started,
     superseded,
     without_expired,
 )
 from evenkeel.rollout.stop_first import remembered, stops_first
 from evenkeel.rollout.trials import Trial, in_force, next_trial, with_wishes_renewed
+from evenkeel.rollout.window import in_window
 from evenkeel.serving.observed import Pods
 from evenkeel.verdict.judgement import Judgement, next_step
 from evenkeel.verdict.verdict import Value
@@ -137,6 +140,9 @@ def _begun(
         stop_first=stops_first(md, own, size),
         crashes=own.crashes,
         stable_crashes=beside.crashes,
+        stale=words.stale(md.spec.rollout, goal.revision),
+        restarts=words.restarts_before(md.spec.rollout, goal.revision),
+        in_window=in_window(state, md, goal.revision, now),
     )
     return started(state, goal, before, trial.attempt, trial.wish, now)
 
@@ -162,6 +168,7 @@ def _decided(
     held = full == 0 or (md.spec.rollout.paused and pausable)
     # The Deployment has what follows from the probes; what a user sets is known before.
     deadline = md.spec.rollout.progress_deadline_seconds or own.deadline
+    canary = words.renewed(canary, md.spec.rollout)
     canary = observed(canary, own, beside, needed, full, deadline, held=held, now=now)
     indicators = canary.indicators if judgement is None else judgement.indicators
     facts = Facts(
@@ -199,12 +206,21 @@ def _decided(
         return ended(state, last, "RolledBack", reason, message, now, cause, facts.by_hand)
     if decision.move is Move.PROMOTE:
         return promoted(state, last, stable, decision, now, facts.by_hand)
+    if decision.move is Move.RESTART:
+        before = words.stale(md.spec.rollout, canary.revision)
+        number = words.restarts_before(md.spec.rollout, canary.revision)
+        return restarted(state, last, before, number, decision.message, now)
     if decision.move is Move.HOLD:
         gone = until_given_up(facts)
         later = gone if gone is not None and gone > 0 else None
         looks = sooner(state.requeue_after, decision.requeue_after, later)
         kept = _held(canary, decision, indicators, facts)
-        return replace(state, canary=kept, requeue_after=looks)
+        return replace(
+            state,
+            canary=kept,
+            requeue_after=looks,
+            events=(*state.events, *_began_to_wait(canary, decision)),
+        )
     return _moved(state, md, canary, decision, indicators, facts)
 
 
@@ -240,6 +256,9 @@ def _moved(
             "idle_since": None,
             "idle_milliseconds": 0,
             "short_since": None,
+            "awaiting": None,
+            "awaiting_since": None,
+            "job": None,
             "reason": decision.reason,
             "message": decision.message[:2048],
             "ready_replicas": facts.ready,
@@ -250,6 +269,29 @@ def _moved(
     event = Event("Normal", f"Canary{moved.stage}", f"{moved.weight} %: {decision.message}")
     # The new state may already allow the next move (pods that are ready for promotion).
     return replace(state, canary=moved, events=(*state.events, event), requeue_after=0.0)
+
+
+def _began_to_wait(canary: CanaryStatus, decision: Decision) -> tuple[Event, ...]:
+    """Told once, to whom it waits for."""
+    if decision.awaiting != "Approval" or canary.awaiting == decision.awaiting:
+        return ()
+    return (Event("Normal", decision.reason, f"revision {canary.revision}: {decision.message}"),)
+
+
+def _waiting(canary: CanaryStatus, decision: Decision, facts: Facts) -> dict[str, object]:
+    """What alone holds the step, and the stage's clock where a gate no longer does.
+
+    The time at the gates is no part of what a verdict has to come back.
+    """
+    if decision.awaiting == canary.awaiting:
+        return {}
+    update: dict[str, object] = {"awaiting": decision.awaiting, "awaiting_since": None}
+    if decision.awaiting is not None:
+        return update | {"awaiting_since": precise(facts.now)}
+    step = present_step(facts.rollout, canary)
+    paused = 0 if step is None else step.pause_seconds
+    idle = canary.idle_milliseconds + round((facts.counted - paused) * 1000)
+    return update | {"idle_milliseconds": max(canary.idle_milliseconds, idle)}
 
 
 def _held(
@@ -267,6 +309,7 @@ def _held(
         "ready_replicas": facts.ready,
         "full_replicas": facts.full,
         "traffic_weight": carried_weight(canary, facts.ready, facts.full),
+        **_waiting(canary, decision, facts),
     }
     first = bool(indicators) and not any(i.evidence for i in canary.indicators)
     since = seconds_since(canary.look_time, now) if canary.look_time else LOOK_IS_KEPT_AFTER

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from evenkeel.api.rollout import Step
-from evenkeel.rollout.causes import of_undecided
-from evenkeel.rollout.exposure import present_step, told
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.fast_enough import measuring, too_slow
 from evenkeel.rollout.health import crashing, short, too_late, unstable, unsteady
 from evenkeel.rollout.probation import on_probation, promotion, returning, sent_back
 from evenkeel.rollout.shown import not_shown
+from evenkeel.rollout.stepping import stepping
 from evenkeel.rollout.stop_first import stopping
-from evenkeel.verdict.verdict import NO_EVIDENCE, Value
+from evenkeel.rollout.window import taking_over
+from evenkeel.verdict.verdict import Value
 
 Rule = Callable[[Facts], Decision | None]
 
@@ -27,7 +26,7 @@ def decide(facts: Facts) -> Decision:
     for rule in CHAIN:
         if (found := rule(facts)) is not None:
             return sent_back(facts, found)
-    return _stepping(facts)
+    return stepping(facts)
 
 
 def aborted(facts: Facts) -> Decision | None:
@@ -59,6 +58,15 @@ def scaled_to_zero(facts: Facts) -> Decision | None:
 def ill(facts: Facts) -> Decision | None:
     """Its pods crash or come and go; a person who promotes it has seen that."""
     return None if facts.by_hand else crashing(facts) or unstable(facts)
+
+
+def restarting(facts: Facts) -> Decision | None:
+    """A person wants the trial to begin again."""
+    wish, canary = facts.rollout.restart, facts.canary
+    if wish is None or wish.revision != canary.revision or wish.number <= canary.restarts:
+        return None
+    why = f"spec.rollout.restart asks for restart {wish.number}"
+    return Decision(Move.RESTART, "Restarted", why)
 
 
 def promoting(facts: Facts) -> Decision | None:
@@ -113,7 +121,8 @@ def starting(facts: Facts) -> Decision | None:
         if late >= 0:
             return too_late(facts, facts.explain(f"{pods} after {deadline} s"))
         return Decision(Move.HOLD, "Starting", facts.explain(pods), -late)
-    if (held := unsteady(facts) or measuring(facts) or not_shown(facts)) is not None:
+    held = unsteady(facts) or taking_over(facts) or measuring(facts) or not_shown(facts)
+    if held is not None:
         return held
     if canary.stop_first or not rollout.steps:
         return Decision(Move.PREPARE_PROMOTION, "NoSteps", "the revision is ready")
@@ -140,6 +149,7 @@ CHAIN: tuple[Rule, ...] = (
     on_probation,
     ill,
     stopping,
+    restarting,
     promoting,
     promoted_by_hand,
     stable_unavailable,
@@ -148,52 +158,3 @@ CHAIN: tuple[Rule, ...] = (
     short,
     warming_up,
 )
-
-
-def _stepping(facts: Facts) -> Decision:
-    steps, step = facts.rollout.steps, present_step(facts.rollout, facts.canary)
-    if step is None:
-        held = unsteady(facts)
-        return held or Decision(Move.PREPARE_PROMOTION, "NoSteps", "there are no steps any more")
-    if facts.rollout.paused:
-        return Decision(Move.HOLD, "Paused", "spec.rollout.paused is set")
-    if (held := not_shown(facts)) is not None:
-        return held
-    left = step.pause_seconds - facts.counted
-    where = f"step {min(facts.canary.step + 1, len(steps))} of {len(steps)} {told(step)}"
-    if not step.analysis:
-        if left > 0:
-            return Decision(Move.HOLD, "Pausing", f"{where}, {left:.0f} s left", left)
-        return _next(facts, step, "PauseOver", where)
-    verdict = facts.verdict
-    if verdict is not None and verdict.value is Value.PASS:
-        if left > 0:
-            return Decision(Move.HOLD, "Pausing", f"{where}, passing, {left:.0f} s left", left)
-        return _next(facts, step, verdict.reason, f"{where}: {verdict.message}")
-    return _undecided(facts, step, where)
-
-
-def _undecided(facts: Facts, step: Step, where: str) -> Decision:
-    verdict = facts.verdict
-    reason = verdict.reason if verdict else "NoData"
-    finding = verdict.message if verdict else "not looked at yet"
-    message = f"{where}: {finding}"
-    assert facts.analysis is not None, "CEL demands an analysis for such a step"
-    if (left := step.settled_after - facts.counted) > 0:
-        return Decision(Move.HOLD, reason, message, left)
-    late = f"{message}; undecided after {step.settled_after} s"
-    match facts.analysis.on_undecided:
-        case "Rollback":
-            return Decision(Move.ROLL_BACK, "Undecided", late, cause=of_undecided(reason))
-        case "Promote" if verdict is not None and verdict.reason not in NO_EVIDENCE:
-            return _next(facts, step, "Undecided", late)
-        case _:
-            return Decision(Move.HOLD, reason, late)
-
-
-def _next(facts: Facts, step: Step, reason: str, message: str) -> Decision:
-    if (held := unsteady(facts, step.pause_seconds)) is not None:
-        return held
-    if facts.canary.step + 1 < len(facts.rollout.steps):
-        return Decision(Move.STEP, reason, message)
-    return Decision(Move.PREPARE_PROMOTION, reason, message)

@@ -40,6 +40,9 @@ def full_replicas(
         return size
     size = max(size, canary.stable_replicas, canary.full_replicas)
     grown = own.wanted if own is not None else 0
+    step = present_step(md.spec.rollout, canary)
+    if step is not None and step.replicas is not None:
+        grown = 0  # Its number tells nothing of its share.
     if grown > stage_replicas(md, canary, size):
         weight = 100
         if canary.stage in ("WarmingUp", "Stepping"):
@@ -57,13 +60,21 @@ def canary_replicas(full: int, weight: int) -> int:
     return max(1, ceil(full * weight / 100))
 
 
+def asked_replicas(replicas: int | str, full: int) -> int:
+    """Pods that a step asks for, by number or in percent of `full`; at least one."""
+    share = str(replicas).removesuffix("%") if str(replicas).endswith("%") else None
+    return max(1, int(replicas)) if share is None else canary_replicas(full, int(share))
+
+
 def stage_replicas(md: ModelDeployment, canary: CanaryStatus, full: int) -> int:
     """Pods of the canary in its present stage."""
     step = present_step(md.spec.rollout, canary)
     # Without stable's pods there is nobody to divide requests with.
     growing = canary.stage in ("Promoting", "Probation", "Returning")
-    if growing or canary.stop_first or step is None or not full:
+    if growing or canary.stop_first or canary.in_window or step is None or not full:
         return full
+    if step.replicas is not None:
+        return min(full, asked_replicas(step.replicas, full))
     # Steps may have been edited: what it gets now has to be carried until it gets another share.
     share = max(carried_share(step), canary.weight, canary.mirror)
     return min(full, canary_replicas(full, share))

@@ -45,6 +45,7 @@ def division(
         mirror=canary.mirror if ready else 0,
         matches=matches(spec, canary) if ready else (),
         preview=previews(spec) and not after_trial(canary),
+        apart=any(step.job is not None for step in spec.steps),
     )
 
 

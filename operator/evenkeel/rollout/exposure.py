@@ -36,6 +36,11 @@ def present_step(rollout: Rollout, canary: CanaryStatus) -> Step | None:
     return steps[min(canary.step, len(steps) - 1)] if steps else None
 
 
+def step_number(rollout: Rollout, canary: CanaryStatus) -> int:
+    """Number of that step as messages tell it, from 1."""
+    return min(canary.step + 1, len(rollout.steps))
+
+
 def matches(rollout: Rollout, canary: CanaryStatus) -> tuple[Match, ...]:
     """The requests that are the canary's now whatever its weight."""
     step = present_step(rollout, canary)

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from evenkeel.api.analysis import Analysis
+from evenkeel.api.gates import Gate
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, Cause
 from evenkeel.api.performance import PerformanceProfile
 from evenkeel.api.rollout import Rollout
@@ -26,6 +27,7 @@ class Move(Enum):
     PROMOTE = "Promote"
     RETURN = "Return"
     ROLL_BACK = "RollBack"
+    RESTART = "Restart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Decision:
     """A move with its reason.
 
     requeue_after: seconds until a deadline or pause ends, when to look again at the latest.
-    cause: whose fault a rollback is.
+    cause: whose fault a rollback is. awaiting: what alone holds the step, if a gate does.
     """
 
     move: Move
@@ -41,6 +43,7 @@ class Decision:
     message: str
     requeue_after: float | None = None
     cause: Cause = "Model"
+    awaiting: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,13 @@ class Facts:
     def since(self, time: str) -> float:
         """Seconds since a time in the status."""
         return seconds_since(time, self.now)
+
+    def awaited(self, gate: Gate) -> float:
+        """Seconds for which the gate alone has held the step; 0 before it does."""
+        canary = self.canary
+        if canary.awaiting != gate or canary.awaiting_since is None:
+            return 0.0
+        return self.since(canary.awaiting_since)
 
     @property
     def counted(self) -> float:

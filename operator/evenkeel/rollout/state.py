@@ -77,13 +77,17 @@ class Beginning(NamedTuple):
     """What a trial finds: the stable pods, and how often present pods have crashed before it.
 
     A revision that served until a moment ago still has its pods, whatever befell them in months.
-    stop_first: whether stable stops for the trial.
+    stop_first: whether stable stops for the trial. stale, restarts: what is said already of its
+    steps and restarts. in_window: whether it needs no steps.
     """
 
     stable_replicas: int
     stop_first: bool = False
     crashes: int = 0
     stable_crashes: int = 0
+    stale: tuple[str, ...] = ()
+    restarts: int = 0
+    in_window: bool = False
 
 
 def started(
@@ -111,6 +115,9 @@ def started(
         stable_crashes_seen=before.stable_crashes,
         attempt=attempt,
         wish=wish,
+        stale=before.stale,
+        restarts=before.restarts,
+        in_window=before.in_window,
     )
     event = Event("Normal", "RolloutStarted", f"revision {revision} with {target.uri}")
     if before.stop_first and state.stable is not None:
@@ -119,6 +126,32 @@ def started(
     # Revisions in their last delay go now: while the canary has traffic, the Service may reach
     # the pods of all revisions.
     return replace(state, canary=canary, old=(), events=(*state.events, event))
+
+
+def restarted(
+    state: RolloutState,
+    canary: CanaryStatus,
+    stale: tuple[str, ...],
+    restarts: int,
+    message: str,
+    now: datetime,
+) -> RolloutState:
+    """The same trial from its start, with its pods and without its evidence.
+
+    What befell its pods before is no part of it. stale, restarts: as of a Beginning.
+    """
+    kept = {"revision", "version", "registered", "uri", "format", "stop_first", "attempt", "wish"}
+    kept |= {"stable_replicas", "crashes_seen", "stable_crashes_seen", "ready_replicas", "meter"}
+    again = CanaryStatus(
+        **{field: getattr(canary, field) for field in kept},
+        start_time=precise(now),
+        stage_time=precise(now),
+        stale=stale,
+        restarts=restarts,
+    )
+    event = Event("Normal", "RolloutRestarted", f"revision {canary.revision}: {message}")
+    events = (*state.events, event)
+    return replace(state, canary=again, events=events, requeue_after=0.0)
 
 
 def superseded(
@@ -216,8 +249,10 @@ def promoted(
     """The canary is the stable revision now; the former one lives on for its last delay."""
     old = OldRevision(revision=stable.revision, time=precise(now))
     state = ended(state, canary, "Promoted", decision.reason, decision.message, now, None, promote)
+    last = state.history[0].model_copy(update={"replaced": stable.revision})
     return replace(
         state,
+        history=(last, *state.history[1:]),
         stable=RevisionStatus(
             revision=canary.revision,
             version=canary.version,

@@ -14,10 +14,11 @@ def _objects(md: ModelDeployment, ports: Ports, division: Division) -> list[Mani
     """While the canary has a share, the Service selects the pods of all revisions. What stable's
     meters pass on goes to a Service of the canary's own."""
     served = model_service(md, ports, None if division.weight else division.stable)
-    made = [served, *preview_services(md, ports, division)]
-    if division.canary is None or not (division.mirror or division.passed):
-        return made
-    return [*made, revision_service(md, division.canary, ports)]
+    own = division.revisions if division.apart else ()
+    if not own and division.canary is not None and (division.mirror or division.passed):
+        own = (division.canary,)
+    apart = (revision_service(md, revision, ports) for revision in own)
+    return [served, *preview_services(md, ports, division), *apart]
 
 
 def _share(weight: int, canary: int, stable: int) -> float:

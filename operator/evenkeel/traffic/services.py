@@ -33,6 +33,11 @@ def preview_service(md: ModelDeployment, name: str, revision: str, ports: Ports)
     return _service(md, name, ports, revision, own=None)
 
 
+def revision_url(md: ModelDeployment, revision: str) -> str:
+    """That Service, from within the cluster."""
+    return f"http://{revision}.{md.metadata.namespace}.svc"
+
+
 def service_url(md: ModelDeployment) -> str:
     """The model's Service, from within the cluster."""
     return f"http://{md.metadata.name}.{md.metadata.namespace}.svc"

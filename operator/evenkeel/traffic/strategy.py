@@ -22,7 +22,7 @@ class Division(NamedTuple):
     the canary's whatever the weight; one of them has to match. preview: whether there is a Service
     apart that leads to the canary, from the trial's beginning to its end. passed: percent of the
     values of spec.traffic.affinity.header whose requests stable's meters pass on to the canary;
-    weight is 0 then.
+    weight is 0 then. apart: whether each revision needs a Service of its own.
     """
 
     stable: str
@@ -34,6 +34,7 @@ class Division(NamedTuple):
     matches: tuple[Match, ...] = ()
     preview: bool = False
     passed: int = 0
+    apart: bool = False
 
     @property
     def revisions(self) -> tuple[str, ...]:

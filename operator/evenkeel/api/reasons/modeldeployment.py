@@ -89,11 +89,13 @@ _STATE = (
     Reason(
         "RevisionNotOnTrial",
         ("SteeringAccepted", "Event"),
-        "`rollout.promote`, `abort` or `retry` names a revision that it can do nothing to.",
+        "`rollout.promote`, `abort`, `retry`, `approve`, `skip` or `restart` names a revision or a "
+        "step that it can do nothing to.",
         "Name the one on trial, which the message gives, or remove the field.",
     ),
-    Reason("Accepted", ("SteeringAccepted",), "The revisions that steer the rollout are known."),
+    Reason("Accepted", ("SteeringAccepted",), "What steers the rollout names what is known."),
     Reason("RolloutStarted", ("Event",), "A canary begins."),
+    Reason("RolloutRestarted", ("Event",), "`rollout.restart`: the canary begins again."),
     Reason("CanaryStarting", ("Event",), "After `rollout.stopFirst` has made room."),
     Reason("CanaryWarmingUp", ("Event",), "The canary gets its first requests, not yet judged."),
     Reason("CanaryStepping", ("Event",), "The canary enters a step; the message has its weight."),
@@ -117,9 +119,10 @@ _MODEL = (
     ),
     Reason(
         "AwaitingApproval",
-        REFUSED,
-        "The ModelVersion that `model.version` names waits for its gates or for a person.",
-        "Set the version's `spec.approval.decision`.",
+        (*REFUSED, "rollout", "Event"),
+        "The ModelVersion that `model.version` names waits for its gates or for a person. Of a "
+        "canary: its step has passed all else, and waits for a person.",
+        "Set the version's `spec.approval.decision`; for a step set `rollout.approve`.",
     ),
     Reason(
         "VersionNotFound",

@@ -55,6 +55,18 @@ _WAITING = (
         "requests as they get ready.",
     ),
     Reason("PromotedByHand", _RECORD, "`rollout.promote` names the revision."),
+    Reason(
+        "SkippedByHand",
+        _RECORD,
+        "`rollout.skip` names the step, which is left whatever it waits for.",
+    ),
+    Reason("StepJobRunning", _RECORD, "The step waits for its Job."),
+    Reason("Restarted", _RECORD, "`rollout.restart` begins the trial again at its first step."),
+    Reason(
+        "RollbackWindow",
+        _RECORD,
+        "The revision served within `rollout.rollbackWindow` and takes over again without a trial.",
+    ),
     Reason("NoSteps", _RECORD, "Without steps a revision takes over once it is ready."),
     Reason(
         "StableUnavailable",
@@ -81,6 +93,25 @@ _WAITING = (
 
 _TAKEN_BACK = (
     Reason("Aborted", _RECORD, "`rollout.abort` names the revision."),
+    Reason(
+        "StepJobFailed",
+        _RECORD,
+        "The step's Job has failed, so the canary goes back.",
+        "Read the exit code and the last words in the message.",
+    ),
+    Reason(
+        "StepJobUnfinished",
+        _RECORD,
+        "The step's Job did not end, by no fault of the model that is known: its deadline, an "
+        "image, a node, or somebody deleted it.",
+        "Correct what the message names; set `rollout.retry` to try once more.",
+    ),
+    Reason(
+        "ApprovalOverdue",
+        _RECORD,
+        "Nobody approved the step within its `deadlineSeconds`.",
+        "Set `rollout.retry` to try the revision once more.",
+    ),
     Reason(
         "ProgressDeadlineExceeded",
         ("Ready", "rollout"),

@@ -38,11 +38,11 @@ async def reconcile(context: Context, key: Key, obj: dict[str, Any], invalid: st
     return plan
 
 
-_OWN = (labels.DEPLOYMENT, labels.FEEDBACK, labels.PERFORMANCE)
+_OWN = (labels.DEPLOYMENT, labels.FEEDBACK, labels.PERFORMANCE, labels.STEP_JOB)
 
 
 def belongs(kind: str, obj: dict[str, Any]) -> str | None:
-    """The ModelDeployment that a child, the pod that takes labels, or one under load names by its
+    """The ModelDeployment that a child, the pod that takes labels, or one of a Job names by its
     label."""
     given = obj["metadata"].get("labels") or {}
     found = (given.get(label) for label in _OWN)

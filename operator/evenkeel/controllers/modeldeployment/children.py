@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from evenkeel import traffic
@@ -17,6 +17,7 @@ from evenkeel.performance.job import WATCH as LOADS
 from evenkeel.rollout.capacity import floor_replicas, full_replicas, stage_replicas
 from evenkeel.rollout.probation import after_trial, taken_over
 from evenkeel.rollout.state import RolloutState
+from evenkeel.rollout.step_jobs import WATCH as STEPS
 from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
 from evenkeel.serving.children import WATCHES, hpa, own_labels, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
@@ -36,7 +37,7 @@ HAND_OVER = 1.0
 
 def watches() -> tuple[Watch, ...]:
     """What serves a model, measures it and divides its requests, one watch a type."""
-    return distinct((*WATCHES, LOADS, *traffic.watches()))
+    return distinct((*WATCHES, LOADS, STEPS, *traffic.watches()))
 
 
 class Owned(NamedTuple):
@@ -135,11 +136,11 @@ def unwanted(
     snapshot: DeploymentSnapshot,
     rollout: RolloutState,
     divided: Division | None,
-    load: str = "",
+    jobs: Collection[str] = (),
 ) -> tuple[Ref, ...]:
     """Children of revisions that are no more, and kinds of children no longer asked for.
 
-    load: name of the Job that measures a revision, the only one that stays.
+    jobs: names of those that stay.
     """
     md = snapshot.deployment
     if rollout.stable is None or divided is None:
@@ -158,13 +159,13 @@ def unwanted(
         if c.ref.kind in kinds
         or c.ref.name == of_labels
         or (c.revision and c.revision not in revisions)
-        or (c.ref.kind == JOB.kind and c.ref.name != load)
+        or (c.ref.kind == JOB.kind and c.ref.name not in jobs)
         or (c.ref.kind == HPA.kind and c.revision and c.revision != trial)
         or (
             c.ref.kind in of_traffic
             and not strategy.keeps(c.ref.kind, c.revision)
-            # Stable's meters may pass requests on to it.
-            and not (trial and c.ref.kind == SERVICE.kind and c.revision == trial)
+            # Jobs of steps may ask each revision by itself, and stable's meters pass requests on.
+            and not (trial and c.ref.kind == SERVICE.kind and c.revision in revisions)
         )
         or (c.ref.kind in of_traffic and left_over(md, divided, c.ref.kind, c.ref.name))
     )

@@ -32,6 +32,7 @@ from evenkeel.outside.poll import Sighting
 from evenkeel.performance.measurement import Loads
 from evenkeel.pods.diagnosis import first_diagnosis
 from evenkeel.pods.slim import DIVIDED
+from evenkeel.rollout.step_jobs import StepJobs
 from evenkeel.serving import model_source
 from evenkeel.serving.children import own_labels
 from evenkeel.serving.feedback import feedback_name
@@ -92,6 +93,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         unmade=unmade,
         loads=_loads(store, md),
         pods=_serving_pods(store, md),
+        steps=_steps(store, md),
     )
 
 
@@ -257,11 +259,26 @@ def _serving_pods(store: Store, md: ModelDeployment) -> tuple[ServingPod, ...]:
 def _loads(store: Store, md: ModelDeployment) -> Loads:
     """The Jobs that measure its revisions, and their pods."""
     meta = md.metadata
+    pods = store.labelled(POD.kind, meta.namespace, labels.PERFORMANCE, meta.name)
+    return Loads(_jobs(store, md, of_steps=False), tuple(pods))
+
+
+def _steps(store: Store, md: ModelDeployment) -> StepJobs:
+    """The Jobs of its steps, and their pods."""
+    meta = md.metadata
+    pods = store.labelled(POD.kind, meta.namespace, labels.STEP_JOB, meta.name)
+    return StepJobs(_jobs(store, md, of_steps=True), tuple(pods))
+
+
+def _jobs(store: Store, md: ModelDeployment, *, of_steps: bool) -> dict[str, JSON]:
+    meta = md.metadata
     jobs = store.labelled(JOB.kind, meta.namespace, labels.DEPLOYMENT, meta.name)
-    return Loads(
-        {job["metadata"]["name"]: job for job in jobs if controlled_by(job, meta.uid)},
-        tuple(store.labelled(POD.kind, meta.namespace, labels.PERFORMANCE, meta.name)),
-    )
+    return {
+        job["metadata"]["name"]: job
+        for job in jobs
+        if controlled_by(job, meta.uid)
+        and (labels.STEP_JOB in job["metadata"]["labels"]) == of_steps
+    }
 
 
 def _revision(pod: JSON) -> str:

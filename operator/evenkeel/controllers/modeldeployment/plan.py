@@ -43,6 +43,7 @@ from evenkeel.rollout.performance_records import performance_records
 from evenkeel.rollout.probation import judged_by, not_awaited
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.steering import misdirected
+from evenkeel.rollout.step_jobs import kept_jobs, step_job, with_outcome
 from evenkeel.rollout.stop_first import occupied
 from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.children import selector
@@ -64,7 +65,8 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     pods = pods_by_revision(snapshot.children)
     wanted = _judgeable(snapshot)
     snapshot, load = _measured(snapshot, wanted, pods)
-    md = snapshot.deployment
+    md = with_outcome(snapshot.deployment, snapshot.steps)
+    snapshot = replace(snapshot, deployment=md)
     unnamed = name_refusal(snapshot.taken)
     judgement = assess(md.status.canary, judged_by(md), snapshot.seen, not_awaited(md))
     goal = rollout_goal(md.status, unnamed or wanted, _denied(snapshot))
@@ -90,12 +92,12 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         load=load,
     )
     status = _status(snapshot, situation, pods)
-    deletes = unwanted(snapshot, rollout, divided, load.kept)
+    deletes = unwanted(snapshot, rollout, divided, {load.kept, *kept_jobs(md, rollout.canary)})
     return Plan(
         status=status,
         status_patches=_told_versions(snapshot, rollout, status, serving),
         relabels=relabelled(snapshot),
-        applies=writable([*children.applies, *_loads(md, rollout, load)], snapshot.taken),
+        applies=writable([*children.applies, *_jobs(md, rollout, load)], snapshot.taken),
         scales=tuple(children.scales),
         patches=children.marks,
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
@@ -135,14 +137,16 @@ def _measured(
     return replace(snapshot, deployment=load.deployment), load
 
 
-def _loads(md: ModelDeployment, rollout: RolloutState, load: Measurement) -> tuple[Manifest, ...]:
-    """The Job to be made, unless a trial has just begun or ended: the status has what is measured.
+def _jobs(md: ModelDeployment, rollout: RolloutState, load: Measurement) -> tuple[Manifest, ...]:
+    """The Job to be made, unless a trial has just begun or ended: the status has what it is for.
 
     It is applied last, so that its refusal keeps nothing from serving.
     """
     before, after = md.status.canary, rollout.canary
     moved = (before and before.start_time) != (after and after.start_time)
-    return () if load.job is None or moved else (load.job,)
+    measures = () if load.job is None or moved else (load.job,)
+    steps = step_job(md, after)
+    return measures if steps is None else (*measures, steps)
 
 
 def _told_versions(

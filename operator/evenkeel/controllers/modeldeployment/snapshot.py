@@ -15,6 +15,7 @@ from evenkeel.performance.measurement import Loads
 from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
+from evenkeel.rollout.step_jobs import StepJobs
 from evenkeel.serving.model_source import Target
 from evenkeel.serving.observed import Child
 from evenkeel.serving.pod_marks import ServingPod
@@ -33,7 +34,8 @@ class DeploymentSnapshot:
     taken: objects of others that have the names of children. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     drift: what is known of the stable revision's. unmade: indicators that their templates do not
-    make, and why. loads: what measures revisions. pods: those that serve or are about to.
+    make, and why. loads: what measures revisions. pods: those that serve or are about to. steps:
+    the Jobs of steps.
     """
 
     deployment: ModelDeployment
@@ -53,3 +55,4 @@ class DeploymentSnapshot:
     unmade: Mapping[str, UnresolvedIndicator] = field(default_factory=dict)
     loads: Loads = field(default_factory=Loads)
     pods: tuple[ServingPod, ...] = ()
+    steps: StepJobs = field(default_factory=StepJobs)

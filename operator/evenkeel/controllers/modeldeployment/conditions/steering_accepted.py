@@ -1,4 +1,4 @@
-"""SteeringAccepted: whether promote, abort and retry name revisions that they can act on."""
+"""SteeringAccepted: whether what steers the rollout names what it can act on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ TYPE = "SteeringAccepted"
 def steering_accepted(situation: Situation) -> tuple[Observation, ...]:
     """False where one names an unknown revision or the wrong one; absent without any."""
     rollout = situation.md.spec.rollout
-    if not any((rollout.promote, rollout.abort, rollout.retry)):
+    of_steps = (rollout.approve, rollout.skip, rollout.restart)
+    if not any((rollout.promote, rollout.abort, rollout.retry, *of_steps)):
         return ()
     if problem := misdirected(rollout, situation.rollout):
         return (Observation(TYPE, "False", "RevisionNotOnTrial", problem),)
-    return (Observation(TYPE, "True", "Accepted", "the named revisions are known"),)
+    return (Observation(TYPE, "True", "Accepted", "what is named is known"),)

@@ -1,0 +1,69 @@
+"""What a step waits for besides pause and verdict, and how it stands."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from evenkeel.api.common import CONTAINER, ChildMetadata
+from evenkeel.meta.model import Model, OpenObject
+
+Gate = Literal["Job", "Approval"]
+"""What alone may hold a step of which pause and analysis are over."""
+
+
+class StepPodTemplate(Model):
+    """A pod template whose spec the API server validates when the Job is created."""
+
+    metadata: Annotated[
+        ChildMetadata | None, Field(description="Labels and annotations of the pod.")
+    ] = None
+    spec: Annotated[
+        OpenObject,
+        Field(
+            description="A core/v1 PodSpec with at least one container.",
+            json_schema_extra={
+                "required": ["containers"],
+                "properties": {
+                    "containers": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 16,
+                        "items": CONTAINER,
+                        "description": "Containers. Each is given EVENKEEL_URL, "
+                        "EVENKEEL_STABLE_URL and what else tells of the trial.",
+                    },
+                    "restartPolicy": {
+                        "type": "string",
+                        "enum": ["Never"],
+                        "description": "A failed pod is replaced by a new one; see backoffLimit.",
+                    },
+                },
+            },
+        ),
+    ]
+
+
+class StepJob(Model):
+    """A Job that has to succeed before the step is left, such as a smoke test."""
+
+    pod_template: Annotated[StepPodTemplate, Field(description="Its pod.")]
+    backoff_limit: Annotated[
+        int, Field(ge=0, le=10, description="How often a failed pod is tried again.")
+    ] = 0
+    active_deadline_seconds: Annotated[
+        int, Field(ge=1, le=86400, description="Seconds that the Job may take, pods included.")
+    ] = 600
+
+
+class StepJobStatus(Model):
+    """The Job of the step that the canary is at."""
+
+    name: Annotated[str, Field(max_length=63, description="Its name.")]
+    uid: Annotated[str, Field(max_length=64, description="Its UID, once it was seen.")] = ""
+    outcome: Annotated[
+        Literal["Running", "Passed", "Failed", "Unfinished"],
+        Field(description="How it stands. Unfinished: it ended by no fault of the model."),
+    ] = "Running"
+    message: Annotated[str, Field(max_length=1024, description="That in words.")] = ""
