@@ -24,7 +24,7 @@ HeaderName = Annotated[
     Field(
         min_length=1,
         max_length=256,
-        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        pattern=r"^[A-Za-z0-9!#$%&*+.^_`|~-]+$",
         json_schema_extra=says("write a header's name, such as X-Beta"),
     ),
 ]
@@ -166,6 +166,11 @@ class Probation(Model):
             "!has(self.indicators) || self.indicators.all(i, has(i.maxRatio))",
             "the former revision gets no requests to compare with: an indicator of the probation "
             "needs maxRatio",
+        ),
+        Rule(
+            "!has(self.indicators) || "
+            "self.indicators.all(i, !has(i.source) || i.source != 'Pairs')",
+            "no request is copied in probation, so there are no pairs; take another source",
         ),
     )
     seconds: Annotated[
