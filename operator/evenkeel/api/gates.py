@@ -8,7 +8,7 @@ from pydantic import Field
 
 from evenkeel.api.common import CONTAINER, ChildMetadata
 from evenkeel.api.prometheus import ObjectName, url_rules
-from evenkeel.meta.model import Model, OpenObject, Rule, cel
+from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, cel
 from evenkeel.meta.times import Timestamp
 
 Gate = Literal["Job", "Webhook", "Approval"]
@@ -35,6 +35,7 @@ class StepPodTemplate(Model):
                         "items": CONTAINER,
                         "description": "Containers. Each is given EVENKEEL_URL, "
                         "EVENKEEL_STABLE_URL and what else tells of the trial.",
+                        **ATOMIC,
                     },
                     "restartPolicy": {
                         "type": "string",
@@ -111,9 +112,9 @@ class StepWebhookStatus(Model):
 
     url: Annotated[str, Field(max_length=1024, description="Whose answer it is.")]
     answer: Annotated[
-        Literal["", "Allow", "Wait", "Deny"],
-        Field(description="Its last answer; empty if it gave none."),
-    ] = ""
+        Literal["Allow", "Wait", "Deny"] | None,
+        Field(description="Its last answer; absent if it gave none."),
+    ] = None
     message: Annotated[
         str, Field(max_length=1024, description="Its words, or why there is no answer.")
     ] = ""
