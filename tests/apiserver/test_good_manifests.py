@@ -94,6 +94,35 @@ GOOD = [
     (
         "ModelDeployment",
         """
+        traffic: {gateway: {parentRefs: [{name: public}]}}
+        rollout:
+          approve: {revision: fraud-0123456789, step: 2}
+          skip: {revision: fraud-0123456789, step: 1}
+          restart: {revision: fraud-0123456789, number: 2}
+          rollbackWindow: {revisions: 3, seconds: 86400}
+          steps:
+          - preview: {}
+            replicas: 1
+            job:
+              backoffLimit: 1
+              activeDeadlineSeconds: 60
+              podTemplate:
+                metadata: {labels: {team: risk}}
+                spec: {restartPolicy: Never, containers: [{name: smoke, image: smoke}]}
+          - {weight: 5, replicas: 2, approval: true, deadlineSeconds: 86400}
+          - {weight: 25, replicas: 25%, analysis: false}
+          - weight: 50
+            webhook:
+              url: https://gate.example/confirm?team=risk
+              secretName: gate.key
+              timeoutSeconds: 20
+              intervalSeconds: 60
+        analysis: {indicators: [{name: errors}]}
+        """,
+    ),
+    (
+        "ModelDeployment",
+        """
         rollout: {steps: [{weight: 50}]}
         analysis:
           prometheus:
@@ -338,6 +367,7 @@ def test_defaults_of_a_canary(api_server: ApiServer) -> None:
         "weight": 10,
         "pauseSeconds": 0,
         "analysis": True,
+        "approval": False,
     }
     assert spec["analysis"] == {
         "prometheus": {},

@@ -137,3 +137,12 @@ async def test_an_address_that_cannot_be_asked(url: str, says: str) -> None:
     with pytest.raises(NotAllowed, match=says) as raised:
         await of(Secrets(), url)
     assert "pw" not in str(raised.value)
+
+
+async def test_what_questions_to_gates_are_signed_with() -> None:
+    accesses = SourceAccesses(cast(ByName, Secrets(signingKey="whsec_a", token="t")), Allowed(()))
+    access = await accesses.of("ml", Poll("gate", "https://gate.example", None, 60.0, "git"))
+    assert (access.signing, access.authorization) == ("whsec_a", "Bearer t")
+    assert "whsec_a" in access.confidential
+    assert "whsec_a" not in repr(access)
+    assert not (await of(Secrets(signingKey="whsec_a", token="t"))).signing, "of no other protocol"

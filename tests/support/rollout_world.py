@@ -19,12 +19,14 @@ from evenkeel.api.labels import STEP_JOB
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.servingruntime import ServingRuntimeSpec
+from evenkeel.controllers.modeldeployment import step_webhooks
 from evenkeel.controllers.modeldeployment.plan import plan_deployment
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.meta.objects import Ref
 from evenkeel.meta.plan import Plan
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import timestamp
+from evenkeel.outside.poll import Sighting
 from evenkeel.performance.measurement import Loads
 from evenkeel.rollout.probation import judged_by, mirrors, taken_over
 from evenkeel.rollout.step_jobs import StepJobs
@@ -76,7 +78,8 @@ class World:
     `lingers`: whether pods that are taken away hold their room until `pods_gone`. `late`:
     indicators that count `labels` (by revision all and bad ones) and no answers. `report`: of every
     load generator, as its last words; "" while it goes on. `job_condition`, `job_pod`: of every
-    Job of a step, {} while it goes on. `versions`: those that are served.
+    Job of a step, {} while it goes on. `gate`: what is known of the gate that is asked.
+    `versions`: those that are served.
     `blind`: revisions whose meters cannot be told whom to pass requests on to. `marks`: annotations
     by pod. `pairs`: by canary the copies, those that it alone answered badly, and stable alone.
     """
@@ -95,6 +98,7 @@ class World:
     labels: dict[str, tuple[int, int]] = field(default_factory=dict)
     report: str = ""
     job_condition: JSON = field(default_factory=dict)
+    gate: Sighting[object] = field(default_factory=Sighting)
     job_pod: JSON = field(default_factory=dict)
     versions: tuple[ModelVersion, ...] = ()
     blind: frozenset[str] = frozenset()
@@ -148,7 +152,9 @@ class World:
         return None if found is None else IndicatorTemplateSpec.model_validate(found)
 
     def snapshot(self) -> DeploymentSnapshot:
-        md, unmade = made_of_templates(self.md, self._template)
+        asked = dict.fromkeys(step_webhooks.polls(self.md), self.gate)
+        answered = step_webhooks.with_answer(self.md, asked)
+        md, unmade = made_of_templates(answered, self._template)
         runtime = (
             Refused("RuntimeNotFound", "there is none")
             if self.refused

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 from evenkeel.adapters.counters import WebCounters
+from evenkeel.adapters.gates import Gates
 from evenkeel.adapters.git.git import Git
 from evenkeel.adapters.meters import Meters
 from evenkeel.adapters.mlflow.mlflow import Mlflow
@@ -16,7 +17,7 @@ from evenkeel.adapters.s3.s3 import S3
 from evenkeel.adapters.source import Ask
 from evenkeel.adapters.web import Web
 from evenkeel.adapters.windows import Windows
-from evenkeel.outside import counters, mlflow, pipelines, s3
+from evenkeel.outside import counters, gates, mlflow, pipelines, s3
 from evenkeel.outside.meters import BLOCK, METER
 from evenkeel.outside.prometheus import WINDOW
 
@@ -28,6 +29,7 @@ SOURCES: Mapping[str, Callable[[Web], Ask]] = {
     pipelines.KIND: Pipelines,
     s3.KIND: S3,
     counters.KIND: WebCounters,
+    gates.KIND: Gates,
 }
 """By a poll's kind what asks its questions."""
 

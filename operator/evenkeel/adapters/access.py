@@ -59,7 +59,7 @@ class Access:
 
     url: base URL without user information, query and fragment. headers: pairs of name and value.
     authorization: the header's whole value, such as `Bearer <token>`. keys: what requests are
-    signed with, where its protocol does so. guarded: whether nobody
+    signed with, where its protocol does so. signing: the same as one text. guarded: whether nobody
     but a tenant vouches for the address: none that no such server has, such as the cloud's
     metadata service, and narrower bounds. owner: the namespace that asks, which takes turns with
     others.
@@ -70,6 +70,7 @@ class Access:
     authorization: str = field(default="", repr=False)
     tls: Tls = Tls()
     keys: Keys | None = None
+    signing: str = field(default="", repr=False)
     guarded: bool = True
     owner: str = field(default="", compare=False)
 
@@ -79,6 +80,8 @@ class Access:
         values = [value for _, value in self.headers]
         if self.keys is not None:
             values += [self.keys.secret, self.keys.token]
+        if self.signing:
+            values.append(self.signing)
         if not self.authorization:
             return tuple(values)
         kind, _, credentials = self.authorization.partition(" ")

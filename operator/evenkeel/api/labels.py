@@ -27,6 +27,8 @@ STEP_JOB = f"{GROUP}/step-job"
 """Of a step's Job and its pods: the ModelDeployment. They serve nobody."""
 STEP = f"{GROUP}/step"
 """Of these: the number of the step."""
+RESTART_TIME = f"{GROUP}/restart-time"
+"""An annotation of pods: spec.restartTime, so that they are replaced for it."""
 COUNTED = f"{GROUP}/counted-alerts"
 """An annotation of a run: the alerts that it counts, as the status after it remembers them."""
 

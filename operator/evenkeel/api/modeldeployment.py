@@ -27,6 +27,7 @@ from evenkeel.api.rollout import Rollout
 from evenkeel.api.traffic import Traffic
 from evenkeel.api.warmup import WarmUp
 from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule
+from evenkeel.meta.times import Timestamp
 
 
 class RuntimeRef(Model):
@@ -326,6 +327,13 @@ class ModelDeploymentSpec(Model):
         Field(
             description="Alias that is moved to the registered version that serves: on with each "
             "promotion, and back."
+        ),
+    ] = None
+    restart_time: Annotated[
+        Timestamp | None,
+        Field(
+            description="Pods that are older are replaced then, without a new revision; taking it "
+            "away replaces them once more."
         ),
     ] = None
     traffic: Annotated[Traffic, Field(description="Division of requests.")] = Traffic()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
-from evenkeel.api.gates import Gate, StepJobStatus
+from evenkeel.api.gates import Gate, StepJobStatus, StepWebhookStatus
 from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.api.performance import Performance, Sizing
 from evenkeel.api.registration import RegisteredVersion
@@ -214,6 +214,10 @@ class CanaryStatus(Model):
     ] = None
     job: Annotated[
         StepJobStatus | None, Field(description="The Job of the present step, if it has one.")
+    ] = None
+    webhook: Annotated[
+        StepWebhookStatus | None,
+        Field(description="What the gate of the present step has said, if it was asked."),
     ] = None
     stale: Annotated[
         tuple[Annotated[str, Field(max_length=32)], ...],

@@ -9,7 +9,7 @@ from pydantic import Field
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.base import CookieName, HeaderName, HostName, Name, PodsOrPercentage
 from evenkeel.api.common import ChildMetadata
-from evenkeel.api.gates import StepJob
+from evenkeel.api.gates import StepJob, StepWebhook
 from evenkeel.api.steering import NamedStep, Restart
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list, says
 
@@ -166,6 +166,13 @@ class Step(Model):
         Field(
             description="Job that begins with the step's requests and has to succeed; if it fails "
             "the canary goes back."
+        ),
+    ] = None
+    webhook: Annotated[
+        StepWebhook | None,
+        Field(
+            description="System outside that is asked once pause, verdict and job are over, and "
+            "has to allow the step."
         ),
     ] = None
     approval: Annotated[

@@ -213,8 +213,10 @@ def _decided(
     if decision.move is Move.HOLD:
         gone = until_given_up(facts)
         later = gone if gone is not None and gone > 0 else None
-        looks = sooner(state.requeue_after, decision.requeue_after, later)
         kept = _held(canary, decision, indicators, facts)
+        # What is asked follows from the status, whose write wakes nobody.
+        asks = 0.0 if kept.awaiting == "Webhook" and canary.awaiting != "Webhook" else None
+        looks = sooner(state.requeue_after, decision.requeue_after, later, asks)
         return replace(
             state,
             canary=kept,
@@ -259,6 +261,7 @@ def _moved(
             "awaiting": None,
             "awaiting_since": None,
             "job": None,
+            "webhook": None,
             "reason": decision.reason,
             "message": decision.message[:2048],
             "ready_replicas": facts.ready,

@@ -61,6 +61,8 @@ _WAITING = (
         "`rollout.skip` names the step, which is left whatever it waits for.",
     ),
     Reason("StepJobRunning", _RECORD, "The step waits for its Job."),
+    Reason("AskingGate", _RECORD, "The step waits for its gate, which is being asked."),
+    Reason("GateWaiting", _RECORD, "The step's gate asks to wait, and is asked again."),
     Reason("Restarted", _RECORD, "`rollout.restart` begins the trial again at its first step."),
     Reason(
         "RollbackWindow",
@@ -105,6 +107,20 @@ _TAKEN_BACK = (
         "The step's Job did not end, by no fault of the model that is known: its deadline, an "
         "image, a node, or somebody deleted it.",
         "Correct what the message names; set `rollout.retry` to try once more.",
+    ),
+    Reason("GateDenied", _RECORD, "The step's gate denies it, so the canary goes back."),
+    Reason(
+        "GateOverdue",
+        _RECORD,
+        "The step's gate has asked to wait for longer than the step's `deadlineSeconds`.",
+        "Set `rollout.retry` to try the revision once more.",
+    ),
+    Reason(
+        "GateUnavailable",
+        _RECORD,
+        "The step's gate gives no answer that can be used. It is asked again, ever more seldom; "
+        "after the step's `deadlineSeconds`, an hour by default, the canary goes back.",
+        "Read why in the message; mend the gate, or pass it by `rollout.skip`.",
     ),
     Reason(
         "ApprovalOverdue",

@@ -27,6 +27,7 @@ from evenkeel.serving.observed import Pods
 from evenkeel.serving.pod_marks import marked
 from evenkeel.serving.pod_metadata import role_marks
 from evenkeel.serving.ports import Ports, template_ports
+from evenkeel.serving.restarts import restarted
 from evenkeel.serving.wanted import Revision, stable_template
 from evenkeel.traffic import Division, strategy_of
 from evenkeel.traffic.preview import left_over
@@ -254,14 +255,15 @@ def _autoscalers(
 def _templates(
     snapshot: DeploymentSnapshot, wanted: Revision | Refused, stable: str, pods: dict[str, Pods]
 ) -> dict[str, Manifest]:
-    """The known pod templates. A stable Deployment that was deleted is made again if possible."""
+    """The known pod templates. A stable Deployment that was deleted is made again if possible, and
+    one whose pods are to be replaced gets its template once more."""
+    md, runtime, now = snapshot.deployment, snapshot.runtime, snapshot.now
     known = {} if isinstance(wanted, Refused) else {wanted.name: wanted.template}
-    if stable not in pods and stable not in known:
-        md, runtime = snapshot.deployment, snapshot.runtime
+    if stable not in known and (stable not in pods or md.spec.restart_time is not None):
         lost = stable_template(md, runtime, snapshot.versions, snapshot.settings)
         if lost is not None:
             known[stable] = lost
-    return known
+    return {revision: restarted(md, template, now) for revision, template in known.items()}
 
 
 def _ports(snapshot: DeploymentSnapshot, wanted: Revision | Refused) -> Ports:

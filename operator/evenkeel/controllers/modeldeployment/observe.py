@@ -16,7 +16,7 @@ from evenkeel.api.servingruntime import ClusterServingRuntime, ServingRuntime
 from evenkeel.controllers.indicatortemplates import with_templates
 from evenkeel.controllers.kind import Context
 from evenkeel.controllers.known_versions import followed, number_of, tried_by
-from evenkeel.controllers.modeldeployment import drifts, web_counters
+from evenkeel.controllers.modeldeployment import drifts, step_webhooks, web_counters
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.earlier_life import with_former_rollouts
 from evenkeel.controllers.modeldeployment.registered import from_registries, with_resolution
@@ -62,10 +62,10 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     versions = _versions(store, md)
     md, unmade = with_templates(store, with_former_rollouts(md, versions))
     evidence = drifts.begun(md, now)
-    beside = drifts.polls(md, evidence, now) | web_counters.polls(md)
+    beside = drifts.polls(md, evidence, now) | web_counters.polls(md) | step_webhooks.polls(md)
     registered = from_registries(context, md, versions, now, beside)
     resolution = registered.resolution
-    md = with_resolution(md, resolution)
+    md = step_webhooks.with_answer(with_resolution(md, resolution), registered.others)
     number = number_of(store, md.metadata.namespace, md.spec.model.follow or "")
     target = model_source.resolve(
         md.spec.model,

@@ -49,6 +49,7 @@ from evenkeel.rollout.version_records import version_records
 from evenkeel.serving.children import selector
 from evenkeel.serving.feedback import feedback_of
 from evenkeel.serving.observed import Pods, feedback_pods, pods_by_revision
+from evenkeel.serving.restarts import until_restart
 from evenkeel.serving.wanted import Revision, wanted_revision
 from evenkeel.traffic import strategy_of
 from evenkeel.verdict.indicators import Side, sourced
@@ -173,6 +174,7 @@ def _requeue_after(
     return sooner(
         rollout.requeue_after,
         children.requeue_after,
+        until_restart(snapshot.deployment, snapshot.now),
         looked_at_again(snapshot),
         snapshot.drift.due,
         keys_awaited(feedback_pods(snapshot.children), snapshot.now.timestamp()) or None,

@@ -18,12 +18,13 @@ from evenkeel.adapters.address import Address, Allowed
 from evenkeel.adapters.source import AccessDenied, NotAllowed
 from evenkeel.kube.by_name import ByName, Named, Unreadable
 from evenkeel.meta.resources import SECRET
-from evenkeel.outside import s3
+from evenkeel.outside import gates, s3
 from evenkeel.outside.poll import Poll
 
 KEYS = ("token", *SHOWN)
 """What may be in a Secret."""
 SIGNED = {
+    gates.KIND: (gates.SIGNING_KEY, *KEYS),
     s3.KIND: (*SIGNING, *SIGNING.values(), "ca.crt", "tls.crt", "tls.key", "headers"),
 }
 """What may be in one for a protocol that signs its requests."""
@@ -76,4 +77,12 @@ def _access(url: str, texts: Mapping[str, str], *, guarded: bool) -> Access:
             raise AccessError("token and username exclude each other; remove one")
         check_header("token", texts["token"])
         authorization = f"Bearer {texts['token']}"
-    return Access(url, headers, authorization, tls, signing_keys(texts), guarded=guarded)
+    return Access(
+        url,
+        headers,
+        authorization,
+        tls,
+        signing_keys(texts),
+        texts.get(gates.SIGNING_KEY, ""),
+        guarded=guarded,
+    )

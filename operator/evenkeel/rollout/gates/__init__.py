@@ -8,11 +8,12 @@ from evenkeel.api.rollout import Step
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.gates.approval import approval
 from evenkeel.rollout.gates.job import job
+from evenkeel.rollout.gates.webhook import webhook
 
 Gate = Callable[[Facts, Step], Decision | None]
 """None lets the step pass; a gate that was asked and says no takes the canary back."""
 
-GATES: tuple[Gate, ...] = (job, approval)
+GATES: tuple[Gate, ...] = (job, webhook, approval)
 """In the order in which they are waited for; a person comes last, who sees the others' answers."""
 
 
