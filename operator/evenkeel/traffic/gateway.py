@@ -133,14 +133,32 @@ def route_diagnosis(route: Mapping[str, Any]) -> str:
         return (
             f"no Gateway has accepted the HTTPRoute ({told}); check "
             "traffic.gateway's parentRefs and hostnames, and what the listener allows"
+            f"{_expressions(route)}"
         )
-    unresolved = [c["ResolvedRefs"] for c in taken if "ResolvedRefs" in c]
+    whole = [c for c in taken if c.get("PartiallyInvalid", {}).get("status") != "True"]
+    if not whole:
+        told = _words([c["PartiallyInvalid"] for c in taken])
+        return f"the Gateway leaves out rules of the HTTPRoute ({told}){_expressions(route)}"
+    unresolved = [c["ResolvedRefs"] for c in whole if "ResolvedRefs" in c]
     if not unresolved or any(c["status"] != "False" for c in unresolved):
         return ""
     return (
         f"the Gateway does not send requests to the revisions ({_words(unresolved)}); if it does "
         "not know filters of backendRefs, remove traffic.gateway.revisionHeaders and "
         "traffic.affinity.cookie"
+    )
+
+
+def _expressions(route: Mapping[str, Any]) -> str:
+    """What to do without where a gateway knows no expressions, if the route has any."""
+    rules = (route.get("spec") or {}).get("rules") or ()
+    entries = (entry for rule in rules for entry in rule.get("matches") or ())
+    headers = (header for entry in entries for header in entry.get("headers") or ())
+    if all(header.get("type") != "RegularExpression" for header in headers):
+        return ""
+    return (
+        "; if it does not take RegularExpression matches of headers, which cookies need, match "
+        "headers with type: Exact, and remove traffic.affinity.cookie"
     )
 
 

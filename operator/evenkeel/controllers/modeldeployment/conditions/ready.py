@@ -58,10 +58,12 @@ def name_taken(situation: Situation) -> tuple[Observation, ...]:
 
 
 def in_rollout(situation: Situation) -> tuple[Observation, ...]:
-    """A revision is on trial."""
+    """A revision is on trial; whom no request reaches, it reaches neither."""
     canary = situation.rollout.canary
     if canary is None or taken_over(canary):
         return ()
+    if unreached := not_routed(situation):
+        return unreached
     where = f"{canary.revision}, {canary.stage} at {canary.weight} %: {canary.message}"
     return readiness("Unknown", "RolloutInProgress", where)
 
