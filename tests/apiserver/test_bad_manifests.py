@@ -30,6 +30,7 @@ LATE = (
     "{analysis: {indicators: [{name: errors}]}, rollout: {probation: {seconds: 60, "
     "indicators: [{name: late, maxRatio: '0.2', %s}]}}}"
 )
+POOL = "traffic: {gateway: {parentRefs: [{name: g}], inferencePool: {endpointPickerRef: {%s}}}}"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 PIPELINE = (
     "training: {pipelineRun: {url: 'http://kfp:8888', %s}, "
@@ -254,6 +255,20 @@ BAD = [
         MD,
         "traffic: {gateway: {parentRefs: [{name: g}], hostnames: ['https://a.example']}}",
         "without scheme, port and path",
+    ),
+    Bad("one picker for all pools", MD, POOL % "name: epp, port: {number: 9002}", "{{revision}}"),
+    Bad("picker without a port", MD, POOL % "name: '{{revision}}-epp'", "port: Required value"),
+    Bad(
+        "picker of no name",
+        MD,
+        POOL % "name: '{{canary}}-epp', port: {number: 9002}",
+        "such as {{revision}}-epp",
+    ),
+    Bad(
+        "picker on the model server's port",
+        MD,
+        POOL % "name: '{{revision}}', port: {number: 80}",
+        "listen on another port",
     ),
     # Rollout
     Bad("falling weights", MD, STEPS + "{steps: [{weight: 50}, {weight: 10}]}", "must not fall"),
