@@ -274,7 +274,7 @@ async def test_streamed_answers_are_counted_by_their_end_and_pace(
         shop = Shop(server)
         ready = 'vllm:inter_token_latency_seconds_count{pod!=""}'
         async with asyncio.timeout(60):
-            while len((await shop.adapter.ask(shop.access, ready)).samples) < 2:
+            while len((await shop.adapter.ask(shop.access, ready)).samples) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         one, other = sides
         assert isinstance(one, Queries)
