@@ -95,8 +95,8 @@ class TestTooShort:
     def test_a_deadline_before_the_probes_is_told(self) -> None:
         md = model_deployment(rollout={"progressDeadlineSeconds": 600})
         assert too_short(md, shipped("vllm")) == (
-            "rollout.progressDeadlineSeconds is 600, but there are 1805 s that the pods' probes allow "
-            "to start; remove it, which gives 2105, or shorten the probes"
+            "rollout.progressDeadlineSeconds is 600, but there are 1805 s that the pods' probes "
+            "allow to start; remove it, which gives 2105, or shorten the probes"
         )
 
     def test_one_that_leaves_no_time_for_the_download_is_told(self) -> None:
