@@ -90,15 +90,7 @@ def _led_to(md: ModelDeployment, made: Manifest, pooled: Mapping[str, int]) -> M
     """An object of the route's strategy, with pools and pickers instead of Services and pods."""
     spec = made["spec"]
     if made["kind"] == HTTP_ROUTE.kind:
-        rules = [
-            {
-                **rule,
-                "backendRefs": [
-                    backend_ref(b) if b["name"] in pooled else b for b in rule["backendRefs"]
-                ],
-            }
-            for rule in spec["rules"]
-        ]
+        rules = [_divided(rule, pooled) for rule in spec["rules"]]
         return {**made, "spec": {**spec, "rules": rules}}
     picker = _wished(md).endpoint_picker_ref
     if made["kind"] == SERVICE.kind and _own_picker(picker.name, made, pooled):
@@ -111,6 +103,13 @@ def _led_to(md: ModelDeployment, made: Manifest, pooled: Mapping[str, int]) -> M
         }
         return {**made, "spec": {**spec, "ports": [*spec["ports"], port]}}
     return made
+
+
+def _divided(rule: Mapping[str, Any], pooled: Mapping[str, int]) -> dict[str, Any]:
+    """A rule of the route that leads to pools, as far as there are any."""
+    backends = rule.get("backendRefs", ())
+    led = [backend_ref(b) if b["name"] in pooled else b for b in backends]
+    return {**rule, "backendRefs": led} if led else dict(rule)
 
 
 def _own_picker(name: str, service: Manifest, pooled: Mapping[str, int]) -> bool:
