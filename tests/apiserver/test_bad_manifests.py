@@ -511,6 +511,21 @@ BAD = [
         "thresholdSeconds belongs to latency",
     ),
     Bad(
+        "threshold of errors in streams",
+        MD,
+        "analysis: {indicators: [{name: stream-errors, thresholdSeconds: '0.5'}]}",
+        "errors has none",
+    ),
+    *(
+        Bad(
+            "time without threshold",
+            MD,
+            f"analysis: {{indicators: [{{name: {name}}}]}}",
+            "needs thresholdSeconds, the slowest acceptable one",
+        )
+        for name in ("time-to-first-token", "time-per-output-token", "inter-token-latency")
+    ),
+    Bad(
         "latency without threshold",
         MD,
         "analysis: {indicators: [{name: latency}]}",
