@@ -24,14 +24,14 @@ class Storage(Model):
         OpenObject | None, Field(description="Resources of the initializer container.")
     ] = None
     download_seconds: Annotated[
-        int,
+        int | None,
         Field(
-            ge=0,
+            ge=1,
             le=86400,
             description="How long the download of large weights may take. It begins no revision, "
             "and rollout.progressDeadlineSeconds follows it unless it is set.",
         ),
-    ] = 0
+    ] = None
 
 
 VersionNumber = Annotated[

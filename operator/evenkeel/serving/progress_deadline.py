@@ -31,7 +31,7 @@ def too_short(md: ModelDeployment, template: Manifest) -> str:
     so it is told and not refused. Empty if there is nothing to say.
     """
     wished, budget = md.spec.rollout.progress_deadline_seconds, _budget(md, template)
-    download = md.spec.model.storage.download_seconds
+    download = md.spec.model.storage.download_seconds or 0
     if wished is None or wished >= budget + download:
         return ""
     before = f"{download} s for the download, and " if download else ""
@@ -54,7 +54,7 @@ def start_up_budget(template: Manifest) -> int:
 
 
 def _by_default(md: ModelDeployment, template: Manifest) -> int:
-    download = md.spec.model.storage.download_seconds
+    download = md.spec.model.storage.download_seconds or 0
     return max(DEFAULT_DEADLINE, _budget(md, template) + PREPARATION + download)
 
 
