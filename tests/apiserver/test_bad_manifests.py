@@ -36,6 +36,7 @@ MATCH = (
     "rollout: {steps: [{analysis: false, match: [{%s}]}]}}"
 )
 THREE_COOKIES = "cookies: [{name: a, value: a}, {name: b, value: b}, {name: c, value: c}]"
+POOL = "traffic: {gateway: {parentRefs: [{name: g}], inferencePool: {endpointPickerRef: {%s}}}}"
 INDICATOR = "analysis: {indicators: [{name: errors, %s}]}"
 PIPELINE = (
     "training: {pipelineRun: {url: 'http://kfp:8888', %s}, "
@@ -264,6 +265,20 @@ BAD = [
         MD,
         "traffic: {gateway: {parentRefs: [{name: g}], hostnames: ['https://a.example']}}",
         "without scheme, port and path",
+    ),
+    Bad("one picker for all pools", MD, POOL % "name: epp, port: {number: 9002}", "{{revision}}"),
+    Bad("picker without a port", MD, POOL % "name: '{{revision}}-epp'", "port: Required value"),
+    Bad(
+        "picker of no name",
+        MD,
+        POOL % "name: '{{canary}}-epp', port: {number: 9002}",
+        "such as {{revision}}-epp",
+    ),
+    Bad(
+        "picker on the model server's port",
+        MD,
+        POOL % "name: '{{revision}}', port: {number: 80}",
+        "listen on another port",
     ),
     # Rollout
     Bad("falling weights", MD, STEPS + "{steps: [{weight: 50}, {weight: 10}]}", "must not fall"),
@@ -636,6 +651,21 @@ BAD = [
         MD,
         INDICATOR % "thresholdSeconds: '0.5'",
         "thresholdSeconds belongs to latency",
+    ),
+    Bad(
+        "threshold of errors in streams",
+        MD,
+        "analysis: {indicators: [{name: stream-errors, thresholdSeconds: '0.5'}]}",
+        "errors has none",
+    ),
+    *(
+        Bad(
+            "time without threshold",
+            MD,
+            f"analysis: {{indicators: [{{name: {name}}}]}}",
+            "needs thresholdSeconds, the slowest acceptable one",
+        )
+        for name in ("time-to-first-token", "time-per-output-token", "inter-token-latency")
     ),
     Bad(
         "latency without threshold",

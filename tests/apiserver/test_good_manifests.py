@@ -75,6 +75,18 @@ GOOD = [
     (
         "ModelDeployment",
         """
+        model: {uri: 'hf://example/chat', format: {name: huggingface}}
+        traffic:
+          gateway:
+            parentRefs: [{name: public}]
+            inferencePool:
+              endpointPickerRef: {name: any-pool, port: {number: 9002}, failureMode: FailOpen}
+              sharedPicker: true
+        """,
+    ),
+    (
+        "ModelDeployment",
+        """
         model: {uri: 'pvc://models/fraud/1', format: {name: sklearn, version: '1'}}
         autoscaling: {minReplicas: 2, maxReplicas: 5}
         disruptionBudget: {maxUnavailable: 25%}

@@ -218,6 +218,72 @@ async def test_not_a_number_and_no_series_void_the_look(shop: Shop) -> None:
     assert "native histogram" in none.message
 
 
+SERVED = """
+# TYPE evenkeel_model_streams_total counter
+evenkeel_model_streams_total{{end="done"}} {good}
+evenkeel_model_streams_total{{end="error"}} 2
+evenkeel_model_streams_total{{end="broken"}} {bad}
+evenkeel_model_streams_total{{end="client"}} 1000
+# TYPE evenkeel_model_time_per_output_token_seconds histogram
+evenkeel_model_time_per_output_token_seconds_bucket{{le="0.03"}} {good}
+evenkeel_model_time_per_output_token_seconds_bucket{{le="0.04"}} 100
+evenkeel_model_time_per_output_token_seconds_bucket{{le="+Inf"}} 100
+evenkeel_model_time_per_output_token_seconds_count 100
+evenkeel_model_time_per_output_token_seconds_sum 9
+# TYPE vllm:request_success_total counter
+vllm:request_success_total{{engine="0",finished_reason="stop"}} {good}
+vllm:request_success_total{{engine="0",finished_reason="abort"}} {bad}
+vllm:request_success_total{{engine="1",finished_reason="length"}} 7
+vllm:request_success_total{{engine="1",finished_reason="error"}} 1
+# TYPE vllm:inter_token_latency_seconds histogram
+vllm:inter_token_latency_seconds_bucket{{engine="0",le="0.05"}} {good}
+vllm:inter_token_latency_seconds_bucket{{engine="0",le="+Inf"}} 100
+vllm:inter_token_latency_seconds_count{{engine="0"}} 100
+vllm:inter_token_latency_seconds_sum{{engine="0"}} 9
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "threshold", "canary", "stable"),
+    [
+        ("Meter", "stream-errors", None, (92, 80), (97, 95)),
+        ("Meter", "time-per-output-token", "0.03", (100, 80), (100, 95)),
+        ("Runtime", "stream-errors", None, (98, 87), (103, 102)),
+        ("Runtime", "inter-token-latency", "0.05", (100, 80), (100, 95)),
+    ],
+)
+async def test_streamed_answers_are_counted_by_their_end_and_pace(
+    tmp_path: Path,
+    source: str,
+    name: str,
+    threshold: str | None,
+    canary: tuple[int, int],
+    stable: tuple[int, int],
+) -> None:
+    runtime = yaml.safe_load((RUNTIMES / "vllm.yaml").read_text())
+    metrics = ClusterServingRuntime.model_validate(runtime).spec.metrics
+    spec = IndicatorSpec.model_validate(
+        {"name": name, "source": source, "thresholdSeconds": threshold}
+    )
+    sides = [
+        resolve(spec, metrics, Side("shop", "fraud", revision, meter=True))
+        for revision in (CANARY, STABLE)
+    ]
+    async with prometheus(tmp_path, C1, S) as server:
+        server.targets = {C1: SERVED.format(good=80, bad=10), S: SERVED.format(good=95, bad=0)}
+        shop = Shop(server)
+        ready = 'vllm:inter_token_latency_seconds_count{pod!=""}'
+        async with asyncio.timeout(60):
+            while len((await shop.adapter.ask(shop.access, ready)).samples) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        one, other = sides
+        assert isinstance(one, Queries)
+        assert isinstance(other, Queries)
+        look = await shop.look(Question("q", one, other))
+        assert counts(look) == {C1: canary, S: stable}
+        await shop.adapter.close()
+
+
 def shipped() -> list[Queries]:
     """Every query that ships, filled in."""
     found: list[Queries] = []

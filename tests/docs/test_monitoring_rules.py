@@ -19,6 +19,7 @@ RULES = [
 METRICS = {
     "evenkeel_model_requests_total",
     "evenkeel_model_request_duration_seconds_bucket",
+    "evenkeel_model_streams_total",
     "evenkeel_model_profile_info",
     "evenkeel_model_bodies_total",
     "evenkeel_meter_runtime_metrics_up",

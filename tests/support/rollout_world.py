@@ -38,6 +38,7 @@ from evenkeel.serving.ports import Ports
 from evenkeel.serving.processes import Process
 from evenkeel.serving.revision import revision_name
 from evenkeel.serving.runtime_selection import Selected
+from evenkeel.traffic.inference_pool import pool_port
 from evenkeel.verdict.judgement import JUDGED, Observations, begins
 from evenkeel.verdict.pair_indicators import of_pairs
 from evenkeel.verdict.samples import Look, Reading, Unobserved
@@ -296,7 +297,16 @@ class World:
             ref = Ref(manifest["apiVersion"], kind, "shop", name, f"uid-{name}")
             unrouted = self.unrouted if kind != "Service" else ""
             target = manifest["spec"].get("scaleTargetRef", {}).get("name", "")
-            found.append(Child(ref, revision, ports=ports, diagnosis=unrouted, scales=target))
+            found.append(
+                Child(
+                    ref,
+                    revision,
+                    ports=ports,
+                    number=pool_port(manifest),
+                    diagnosis=unrouted,
+                    scales=target,
+                )
+            )
         return found
 
     def _seen(self, md: ModelDeployment) -> Observations:

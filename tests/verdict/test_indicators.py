@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import yaml
+from evenkeel.api import ClusterServingRuntime
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.servingruntime import RuntimeMetrics
 from evenkeel.verdict.gateway_indicators import GATEWAYS
@@ -22,6 +24,8 @@ from evenkeel.verdict.sample_times import well_formed
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev.paths import RUNTIMES
+
 SIDE = Side("shop", "fraud", "fraud-0123456789")
 METRICS = RuntimeMetrics.model_validate(
     {
@@ -36,6 +40,10 @@ METRICS = RuntimeMetrics.model_validate(
         ]
     }
 )
+
+VLLM = ClusterServingRuntime.model_validate(
+    yaml.safe_load((RUNTIMES / "vllm.yaml").read_text())
+).spec.metrics
 
 
 def indicator(**fields: Any) -> IndicatorSpec:
@@ -220,11 +228,45 @@ def test_the_meter_counts_good_answers_whatever_the_model_server_is() -> None:
         "302",
         "0",
     ]
-    for name in ("latency", "time-to-first-token"):
-        spec = indicator(source="Meter", name=name, thresholdSeconds="0.25")
-        found = resolve(spec, None, METERED)
-        assert isinstance(found, Queries)
-        assert well_formed(found.total)
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold"),
+    [
+        ("latency", "0.25"),
+        ("time-to-first-token", "0.25"),
+        ("time-per-output-token", "0.03"),
+        ("inter-token-latency", "0.03"),
+    ],
+)
+@pytest.mark.parametrize("source", ["Meter", "Runtime"])
+def test_times_of_language_models_have_thresholds(name: str, threshold: str, source: str) -> None:
+    metrics = VLLM if source == "Runtime" else None
+    bound = "0.5" if source == "Runtime" else threshold
+    found = resolve(indicator(source=source, name=name, thresholdSeconds=bound), metrics, METERED)
+    assert isinstance(found, Queries), found
+    assert well_formed(found.total)
+    assert well_formed(found.counted)
+    without = resolve(indicator(source=source, name=name), metrics, METERED)
+    assert isinstance(without, UnresolvedIndicator)
+    assert without.reason == "MissingThreshold"
+
+
+def test_a_stream_that_its_client_leaves_is_not_counted() -> None:
+    found = resolve(indicator(source="Meter", name="stream-errors"), None, METERED)
+    assert isinstance(found, Queries)
+    assert 'end!="client"' in found.total
+    assert found.counted == found.total.replace('end!="client"', 'end!="client",end="done"')
+
+
+@pytest.mark.parametrize(
+    ("reason", "good"), [("stop", True), ("length", True), ("abort", False), ("error", False)]
+)
+def test_vllms_generations_are_good_unless_the_engine_ends_them(reason: str, good: bool) -> None:
+    found = resolve(indicator(source="Runtime", name="stream-errors"), VLLM, METERED)
+    assert isinstance(found, Queries)
+    (bad,) = re.findall(r'finished_reason!~"([^"]+)"', found.counted)
+    assert (re.fullmatch(bad, reason) is None) == good
 
 
 def test_a_revision_without_the_meter_cannot_be_asked_by_it() -> None:

@@ -118,11 +118,7 @@ func answered(response *http.Response) error {
 	switch {
 	case !c.counted:
 	case isEventStream(response.Header) && response.Header.Get("Content-Encoding") == "":
-		c.answer.tokens = &stream.Tokens{
-			Began:   c.began,
-			First:   func(d time.Duration) { c.proxy.Metrics.FirstToken.Observe(d.Seconds()) },
-			Between: func(d time.Duration) { c.proxy.Metrics.BetweenTokens.Observe(d.Seconds()) },
-		}
+		c.answer.tokens = c.tokens()
 	case c.keeps() || stream.TellsUsage(c.in.URL.Path):
 		c.answer.kept = watch.NewCopy(c.proxy.Budget, c.proxy.MaxBody)
 		c.sign(response)
@@ -211,8 +207,7 @@ func (c *call) count() {
 	request, response := c.requestCopy(), watch.NewCopy(c.proxy.Budget, 0)
 	switch {
 	case c.answer != nil && c.answer.tokens != nil:
-		usage := c.answer.tokens.Usage()
-		m.Tokens(usage.Prompt, usage.Completion)
+		c.streamed(c.answer.tokens)
 		response.Release()
 	case c.answer != nil && c.answer.kept != nil:
 		response = c.answer.kept

@@ -61,7 +61,7 @@ const budget = 4 << 20
 func newMeter(t *testing.T, upstream string, change ...func(*proxy.Options)) *meter {
 	t.Helper()
 	m := &meter{seen: &seen{}, metrics: metrics.New("fraud", "fraud-1", "7"), budget: watch.NewBudget(budget), busy: &sync.WaitGroup{}, t: t}
-	m.queue = watch.NewQueue(stream.Observer{Count: m.metrics.Tokens, Next: m.seen}, m.told, 1<<20)
+	m.queue = watch.NewQueue(stream.Observer{Counts: m.metrics, Next: m.seen}, m.told, 1<<20)
 	options := proxy.Options{
 		Revision: "fraud-1", Version: "7", MaxBody: 1 << 20, Metrics: m.metrics,
 		Budget: m.budget, Queue: m.queue, Looked: true,
@@ -459,6 +459,10 @@ func TestServerSentEventsPassAtOnce(t *testing.T) {
 	m.settle()
 	if events != 6 || m.value("evenkeel_model_time_to_first_token_seconds") != 1 ||
 		m.value("evenkeel_model_inter_token_seconds") != 1 ||
+		m.value("evenkeel_model_time_per_output_token_seconds") != 1 ||
+		m.value("evenkeel_model_stream_chunks_total", "usage", "told") != 2 ||
+		m.value("evenkeel_model_streams_total", "end", "done") != 1 ||
+		m.value("evenkeel_model_finish_reasons_total", "reason", "stop") != 1 ||
 		m.value("evenkeel_model_tokens_total", "kind", "prompt") != 5 ||
 		m.value("evenkeel_model_tokens_total", "kind", "completion") != 3 {
 		text, _ := m.metrics.Registry.Gather()

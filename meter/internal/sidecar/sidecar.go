@@ -91,7 +91,7 @@ func listen(
 	if uncounted == nil {
 		uncounted = func(string) {}
 	}
-	observer := stream.Observer{Count: m.Tokens, Next: watchers.Observer}
+	observer := stream.Observer{Counts: m, Next: watchers.Observer}
 	options := proxy.Options{
 		Revision: c.Revision, Version: c.Version, MaxBody: c.MaxBodyBytes, Metrics: m,
 		Budget: divided.copies, Division: divided.file, Shadows: divided.shadows, Queue: watch.NewQueue(observer, uncounted, c.MaxBodyBytes),

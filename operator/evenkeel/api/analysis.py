@@ -116,14 +116,20 @@ class IndicatorSpec(Model):
             "acceptable must not exceed maxRatio; lower acceptable (0.005 by default)",
         ),
         Rule(
-            "self.name != 'errors' || has(self.total) || has(self.templateRef) || "
-            "has(self.web) || !has(self.thresholdSeconds)",
-            "thresholdSeconds belongs to latency, errors has none",
+            "!(self.name in ['errors', 'stream-errors']) || has(self.total) || "
+            "has(self.templateRef) || has(self.web) || !has(self.thresholdSeconds)",
+            "thresholdSeconds belongs to latency and other times, errors has none",
         ),
         Rule(
             "self.name != 'latency' || has(self.total) || has(self.thresholdSeconds) || "
             "has(self.templateRef) || has(self.web)",
             "latency needs thresholdSeconds, the slowest acceptable answer",
+        ),
+        Rule(
+            "!(self.name in ['time-to-first-token', 'time-per-output-token', "
+            "'inter-token-latency']) || has(self.total) || has(self.thresholdSeconds) || "
+            "has(self.templateRef) || has(self.web)",
+            "a time of language models needs thresholdSeconds, the slowest acceptable one",
         ),
         Rule(
             "[has(self.templateRef), has(self.web), has(self.total) || has(self.source)]"

@@ -86,7 +86,9 @@ class ChildrenMetadata(Model):
 
     deployment: Annotated[ChildMetadata | None, Field(description="Of all Deployments.")] = None
     service: Annotated[ChildMetadata | None, Field(description="Of all Services.")] = None
-    route: Annotated[ChildMetadata | None, Field(description="Of the HTTPRoute.")] = None
+    route: Annotated[
+        ChildMetadata | None, Field(description="Of the HTTPRoute and of InferencePools.")
+    ] = None
     autoscaler: Annotated[
         ChildMetadata | None, Field(description="Of the HorizontalPodAutoscalers.")
     ] = None

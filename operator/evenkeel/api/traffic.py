@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from evenkeel.api.base import CookieName, HeaderName, HostName
-from evenkeel.meta.model import ATOMIC, Model, Rule, at_most_one, exactly_one
+from evenkeel.meta.model import ATOMIC, Model, Rule, at_most_one, exactly_one, says
 
 
 class ParentRef(Model):
@@ -17,6 +17,67 @@ class ParentRef(Model):
     name: Annotated[str, Field(min_length=1, max_length=253, description="Name of the Gateway.")]
     namespace: Annotated[str | None, Field(max_length=63, description="Its namespace.")] = None
     section_name: Annotated[str | None, Field(max_length=253, description="Its listener.")] = None
+
+
+REVISION_PLACEHOLDER = "{{revision}}"
+"""In the name of an endpoint picker, for the revision whose pods it chooses among."""
+
+
+class PickerPort(Model):
+    """The port of an endpoint picker."""
+
+    number: Annotated[int, Field(ge=1, le=65535, description="Of its Service.")]
+
+
+class EndpointPicker(Model):
+    """The Service of what chooses a pod for each request."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^(\{\{revision\}\}|[a-z0-9])(\{\{revision\}\}|[-a-z0-9])*$",
+            description="Name of the Service; {{revision}} stands for the revision. {{revision}} "
+            "alone is the revision's own Service, which leads to a picker in its pods.",
+            json_schema_extra=says(
+                "write the name of a Service in this namespace, such as {{revision}}-epp"
+            ),
+        ),
+    ]
+    port: Annotated[PickerPort, Field(description="Its port.")]
+    failure_mode: Annotated[
+        Literal["FailClose", "FailOpen"],
+        Field(description="What becomes of requests while it does not answer."),
+    ] = "FailClose"
+
+
+class InferencePool(Model):
+    """One InferencePool a revision behind the HTTPRoute."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.sharedPicker || self.endpointPickerRef.name.contains('{{revision}}')",
+            "each revision has a pool, and a picker chooses for one pool: put {{revision}} into "
+            "endpointPickerRef.name, or set sharedPicker: true for a picker that serves any pool",
+        ),
+        Rule(
+            "self.endpointPickerRef.name != '{{revision}}' || "
+            "self.endpointPickerRef.port.number != 80",
+            "port 80 of a revision's Service is the model server's; let the picker in its pods "
+            "listen on another port",
+        ),
+    )
+    endpoint_picker_ref: Annotated[
+        EndpointPicker, Field(description="What chooses among the pods of a pool.")
+    ]
+    shared_picker: Annotated[
+        bool,
+        Field(
+            description="Whether that chooses among the pods of whichever pool a request is for, "
+            "as the reference implementation does not."
+        ),
+    ] = False
 
 
 class Gateway(Model):
@@ -37,6 +98,13 @@ class Gateway(Model):
             "Evenkeel-Revision and Evenkeel-Version. Needs a gateway with filters on backendRefs."
         ),
     ] = False
+    inference_pool: Annotated[
+        InferencePool | None,
+        Field(
+            description="Has InferencePools (inference.networking.k8s.io/v1) behind the route "
+            "instead of Services. Needs a gateway that knows them."
+        ),
+    ] = None
 
 
 class CookieAffinity(Model):

@@ -45,6 +45,9 @@ JOB = ResourceType("batch", "v1", "jobs", "Job")
 HPA = ResourceType("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 PDB = ResourceType("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 HTTP_ROUTE = ResourceType("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
+INFERENCE_POOL = ResourceType(
+    "inference.networking.k8s.io", "v1", "inferencepools", "InferencePool"
+)
 LEASE = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 
 READ = ("get", "list", "watch")

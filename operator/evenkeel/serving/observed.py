@@ -63,15 +63,17 @@ class Pods:
 class Child:
     """An observed child. `revision` is empty where it belongs to all revisions.
 
-    ports: of a Service. scales: the Deployment that an autoscaler is for. diagnosis: why an object
-    that divides requests does not do its work. left_behind: whether it has no living owner, as
-    after a restore. unlabelled: whether it has lost the labels by which it is watched.
+    ports: of a Service. number: of the port that an InferencePool leads to. scales: the Deployment
+    that an autoscaler is for. diagnosis: why an object that divides requests does not do its work.
+    left_behind: whether it has no living owner, as after a restore. unlabelled: whether it has
+    lost the labels by which it is watched.
     """
 
     ref: Ref
     revision: str = ""
     pods: Pods = field(default_factory=Pods)
     ports: Ports | None = None
+    number: int | None = None
     scales: str = ""
     diagnosis: str = ""
     left_behind: bool = False

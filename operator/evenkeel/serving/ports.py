@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from evenkeel.meta.objects import Manifest
@@ -18,9 +19,14 @@ METER = "meter"
 
 
 class Ports(NamedTuple):
-    """HTTP is always there; `grpc` is the port number, None without one."""
+    """HTTP is always there; `grpc` is the port number, None without one.
+
+    http: by revision the number of the container port, as far as that is known. Services lead to
+    it by its name.
+    """
 
     grpc: int | None = None
+    http: Mapping[str, int] = MappingProxyType({})
 
 
 def template_ports(template: Manifest) -> Ports:

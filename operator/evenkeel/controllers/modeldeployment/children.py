@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from evenkeel import traffic
@@ -26,7 +26,7 @@ from evenkeel.serving.feedback import feedback_name, feedback_objects, feedback_
 from evenkeel.serving.observed import Pods
 from evenkeel.serving.pod_marks import marked
 from evenkeel.serving.pod_metadata import role_marks
-from evenkeel.serving.ports import Ports, template_ports
+from evenkeel.serving.ports import HTTP, Ports, port_number, template_ports
 from evenkeel.serving.restarts import restarted
 from evenkeel.serving.wanted import Revision, stable_template
 from evenkeel.traffic import Division, strategy_of
@@ -74,7 +74,7 @@ def owned(
     taken = occupied(pods, snapshot.present)
     replicas = _replicas(md, rollout, pods, taken)
     workloads = deployments(md, replicas, templates, pods)
-    ports = _ports(snapshot, wanted)
+    ports = _ports(snapshot, wanted, templates)
     routed = strategy_of(md.spec.traffic).objects(md, ports, divided)
     scalers = _autoscalers(md, rollout, pods)
     free = [s for s in scalers if not _selected(snapshot, s)]
@@ -266,10 +266,16 @@ def _templates(
     return {revision: restarted(md, template, now) for revision, template in known.items()}
 
 
-def _ports(snapshot: DeploymentSnapshot, wanted: Revision | Refused) -> Ports:
-    """The wanted revision's ports, or else those of the Service that is there."""
+def _ports(
+    snapshot: DeploymentSnapshot, wanted: Revision | Refused, templates: Mapping[str, Manifest]
+) -> Ports:
+    """The wanted revision's ports, or else those of the Service that is there; with the numbers
+    of all revisions whose pods are known or have been led to by number already."""
+    led = {c.revision: c.number for c in snapshot.children}
+    known = {name: port_number(made["spec"], HTTP) for name, made in templates.items()}
+    numbers = {name: n for name, n in (led | known).items() if n is not None}
     if not isinstance(wanted, Refused):
-        return template_ports(wanted.template)
+        return template_ports(wanted.template)._replace(http=numbers)
     name = snapshot.deployment.metadata.name
     main = (c.ports for c in snapshot.children if c.ref.kind == "Service" and c.ref.name == name)
-    return next((ports for ports in main if ports is not None), Ports())
+    return next((p for p in main if p is not None), Ports())._replace(http=numbers)

@@ -26,7 +26,7 @@ from evenkeel.kube.ownership import controlled_by
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key, Ref
 from evenkeel.meta.refusal import Refused
-from evenkeel.meta.resources import DEPLOYMENT, HPA, JOB, POD, ResourceType
+from evenkeel.meta.resources import DEPLOYMENT, HPA, INFERENCE_POOL, JOB, POD, ResourceType
 from evenkeel.meta.times import parse
 from evenkeel.outside.poll import Sighting
 from evenkeel.performance.measurement import Loads
@@ -44,6 +44,7 @@ from evenkeel.serving.ports import service_ports
 from evenkeel.serving.processes import holds_room, processes
 from evenkeel.serving.runtime_selection import Selected, select_runtime
 from evenkeel.traffic import diagnosis
+from evenkeel.traffic.inference_pool import pool_port
 from evenkeel.traffic.preview import preview_name
 from evenkeel.verdict.indicators import UnresolvedIndicator
 from evenkeel.verdict.judgement import Observations
@@ -206,6 +207,7 @@ def _child(md: ModelDeployment, type_: ResourceType, obj: JSON) -> Child:
         ref,
         given.get(labels.REVISION, ""),
         ports=service_ports(obj) if kind == "Service" else None,
+        number=pool_port(obj) if kind == INFERENCE_POOL.kind else None,
         scales=obj["spec"]["scaleTargetRef"]["name"] if kind == HPA.kind else "",
         diagnosis=diagnosis(kind, obj),
         left_behind=left,
