@@ -74,14 +74,10 @@ func body(text string) *watch.Copy {
 }
 
 func own(address, answer string) Own {
-	in := &http.Request{
-		Method: http.MethodPost, URL: &url.URL{Path: "/score"}, Host: "fraud.example",
-		Header: http.Header{"Content-Type": {"application/json"}},
-	}
 	return Own{
-		To: to(address), In: in, Request: body(`{"instances": [1]}`), Response: body(answer),
+		To: to(address), Method: http.MethodPost, URL: &url.URL{Path: "/score"}, Request: body(`{"instances": [1]}`), Response: body(answer),
 		Exchange: exchange.Exchange{
-			Protocol: exchange.HTTP, Path: "/score", Code: 200, RequestHeader: in.Header,
+			Protocol: exchange.HTTP, Path: "/score", Code: 200, RequestHeader: http.Header{"Content-Type": {"application/json"}},
 			ResponseHeader: http.Header{"Content-Type": {"application/json"}},
 		},
 	}
@@ -113,13 +109,12 @@ func TestACopyIsSentAsTheRequestHasCome(t *testing.T) {
 	})
 	s := newShadows(t, 0)
 	one := own(address, label)
-	one.In.Method = http.MethodPost
-	one.In.URL, _ = url.Parse("/a%2Fb//c?x=1;y=%zz&z")
+	one.URL, _ = url.Parse("/a%2Fb//c?x=1;y=%zz&z")
 	for name, value := range map[string]string{
 		"Connection": "Keep-Alive, X-Hop", "X-Hop": "1", "Keep-Alive": "5", "Te": "trailers", "Expect": "100-continue",
 		"Upgrade": "h2c", "X-User-Id": "alice", "X-Request-Id": "7", "Accept-Encoding": "br",
 	} {
-		one.In.Header.Set(name, value)
+		one.Exchange.RequestHeader.Set(name, value)
 	}
 	s.Put(one)
 	s.settle(1)
@@ -136,7 +131,7 @@ func TestACopyIsSentAsTheRequestHasCome(t *testing.T) {
 			t.Errorf("%s is %q", name, r.Header.Get(name))
 		}
 	}
-	if one.In.Header.Get("X-Hop") != "1" || one.In.Header.Get(division.ShadowHeader) != "" {
+	if one.Exchange.RequestHeader.Get("X-Hop") != "1" || one.Exchange.RequestHeader.Get(division.ShadowHeader) != "" {
 		t.Error("the own request was changed")
 	}
 }
@@ -324,6 +319,14 @@ func TestShadowsHoldNoMoreThanTheirBudget(t *testing.T) {
 	large.Request = body(strings.Repeat("x", maxBody+1))
 	s.Put(large)
 	s.settle(2*budget/maxBody + 1)
+	header := own(address, label)
+	header.Exchange.RequestHeader.Set("Large", strings.Repeat("x", budget))
+	before := s.skipped(Budget)
+	s.Put(header)
+	s.settle(2*budget/maxBody + 2)
+	if s.skipped(Budget) != before+1 {
+		t.Error("a header that is too large was kept")
+	}
 	if s.skipped(TooLarge) != 1 {
 		t.Error("one that is too large was sent")
 	}
