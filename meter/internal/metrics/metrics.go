@@ -11,10 +11,13 @@ import (
 	"evenkeel.dev/meter/internal/exchange"
 )
 
-// Seconds are the upper bounds of the classic buckets.
-var Seconds = []float64{
+// seconds are the upper bounds of the classic buckets.
+var seconds = []float64{
 	0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 }
+
+// Bounds are the upper bounds of latencies, in seconds.
+func Bounds() []float64 { return seconds }
 
 // Metrics of a model's answers. It may be used by several goroutines.
 type Metrics struct {
@@ -83,7 +86,7 @@ func (m *Metrics) Tokens(prompt, completion int) {
 
 func histogram(name, help string) prometheus.HistogramOpts {
 	return prometheus.HistogramOpts{
-		Name: name, Help: help, Buckets: Seconds,
+		Name: name, Help: help, Buckets: seconds,
 		NativeHistogramBucketFactor:     1.1,
 		NativeHistogramMaxBucketNumber:  100,
 		NativeHistogramMinResetDuration: time.Hour,
