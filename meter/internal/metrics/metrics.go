@@ -16,9 +16,6 @@ var seconds = []float64{
 	0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 }
 
-// Bounds are the upper bounds of latencies, in seconds.
-func Bounds() []float64 { return seconds }
-
 // Metrics of a model's answers. It may be used by several goroutines.
 type Metrics struct {
 	// Registry has all metrics.
