@@ -4,9 +4,10 @@
 
 A model server is asked with and without the meter before it, one after the other, several times:
 one that does nothing, by 1,000 requests a second, and MLServer with a scikit-learn model, by what
-it can answer beside its load. Figures are medians over the rounds, and differences between the two
-ways; what else runs on the machine is in both, and least in the meter's processor time a request.
-Needs Go. Exits with 1 if a bound is missed.
+it can answer beside its load. The first one's requests are also passed on by a meter that mirrors
+a fifth of them to another such server in every other round. Figures are medians over the rounds,
+and differences between the two ways; what else runs on the machine is in both, and least in the
+meter's processor time a request. Needs Go. Exits with 1 if a bound is missed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from dev.images import build, parts
 from dev.paths import ROOT
 
 P50_MS, P99_MS, RSS_MIB = 0.3, 2.0, 30.0
+MIRRORED_PERCENT, MIRRORED_P50_MS = 20, 0.1
 RATE, MLSERVER_RATE = 1000, 100
 SECONDS, ROUNDS = 5, 5
 PATH = "/v2/models/model/infer"
@@ -78,6 +80,15 @@ def process(command: list[str], url: str, **variables: str) -> Iterator[int]:
         finally:
             made.terminate()
             made.wait(30)
+
+
+@contextmanager
+def nothing(programs: Programs) -> Iterator[int]:
+    """The port of a model server that does nothing."""
+    port = free_port()
+    command = [str(programs.bench), "upstream", f"127.0.0.1:{port}"]
+    with process(command, f"http://127.0.0.1:{port}/"):
+        yield port
 
 
 @contextmanager
@@ -152,6 +163,60 @@ def compare(
     ]
 
 
+def compare_mirrored(
+    programs: Programs, upstream: int, canary: int, body: Path, seconds: int, rounds: int
+) -> list[Row]:
+    """What mirroring costs requests by one meter, by rounds with it and without it in turns."""
+    listen, admin = free_port(), free_port()
+    division = body.with_name("division")
+    told = {
+        "METER_LISTEN": f"127.0.0.1:{listen}",
+        "METER_UPSTREAM": f"127.0.0.1:{upstream}",
+        "METER_ADMIN_LISTEN": f"127.0.0.1:{admin}",
+        "METER_DIVISION": str(division),
+    }
+    url = f"http://127.0.0.1:{canary}"
+    mirror = {"percent": MIRRORED_PERCENT, "url": url, "revision": "canary"}
+    ways = {True: json.dumps({"mirror": mirror}), False: ""}
+    loads: dict[bool, list[Load]] = {way: [] for way in ways}
+    with process([str(programs.meter)], f"http://127.0.0.1:{admin}/ready", **told) as meter:
+        load(programs, listen, body, RATE, 1)
+        for number in range(rounds):
+            for way in (True, False) if number % 2 else (False, True):
+                _divide(division, ways[way], admin)
+                loads[way].append(load(programs, listen, body, RATE, seconds))
+        rss = peak_rss(meter) / MEBIBYTE
+        pairs, skipped = (_counted(admin, f"shadow_{name}_total") for name in ("pairs", "skipped"))
+    plain, mirrored = loads[False], loads[True]
+    each = [1000 * (one.p50 - other.p50) for one, other in zip(mirrored, plain, strict=True)]
+    sent, failed = (sum(getattr(one, name) for one in mirrored) for name in ("sent", "failed"))
+    print(f"mirroring, {RATE}/s, {rounds} x {seconds} s: without {_median(plain)}, ", end="")
+    print(f"with {_median(mirrored)}; {pairs:.0f} pairs and {skipped:.0f} skipped of {sent}")
+    print(f"mirroring: p50, more, by rounds: {' '.join(f'{more:.3f}' for more in each)} ms")
+    percent = f"mirroring {MIRRORED_PERCENT} %"
+    return [
+        at_most(f"{percent}: p50, more", median(each), MIRRORED_P50_MS, "ms", 3),
+        at_most(f"{percent}: the meter's memory", rss, RSS_MIB, "MiB"),
+        at_most(f"{percent}: off by", abs(100 * pairs / sent - MIRRORED_PERCENT), 3, "points"),
+        at_most(f"{percent}: failed", failed, 0, "", 0),
+    ]
+
+
+def _divide(file: Path, text: str, admin: int) -> None:
+    """Writes a division as the kubelet does, and waits until the meter holds to it."""
+    beside = file.with_suffix(".new")
+    beside.write_text(text)
+    beside.replace(file)
+    until(lambda: (_counted(admin, "division_percent") > 0) == bool(text), 10)
+
+
+def _counted(admin: int, name: str) -> float:
+    """The sum of a metric of the meter over its series."""
+    text = httpx.get(f"http://127.0.0.1:{admin}/metrics", timeout=5).text
+    lines = (line for line in text.splitlines() if line.startswith(f"evenkeel_model_{name}{{"))
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
 def _median(loads: list[Load]) -> str:
     p50, p99 = (1000 * median(one[place] for one in loads) for place in (0, 1))
     return f"p50 {p50:.2f} ms p99 {p99:.2f} ms"
@@ -177,10 +242,9 @@ def measured(seconds: int, rounds: int, *, beside_mlserver: bool = True) -> list
         tensor = {"name": "x", "shape": [1, FEATURES], "datatype": "FP32", "data": [0.5] * FEATURES}
         body = folder / "body.json"
         body.write_text(json.dumps({"inputs": [tensor]}))
-        port = free_port()
-        command = [str(programs.bench), "upstream", f"127.0.0.1:{port}"]
-        stack.enter_context(process(command, f"http://127.0.0.1:{port}/"))
+        port, canary = (stack.enter_context(nothing(programs)) for _ in range(2))
         rows = compare("nothing", programs, port, body, RATE, seconds, rounds)
+        rows += compare_mirrored(programs, port, canary, body, seconds, rounds)
         if beside_mlserver:
             models = folder / "models"
             models.mkdir()

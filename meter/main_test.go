@@ -210,3 +210,70 @@ func TestAPortThatIsTakenIsTold(t *testing.T) {
 		t.Errorf("it ended with %v: %s", err, p.words)
 	}
 }
+
+func TestADivisionHoldsWithoutARestart(t *testing.T) {
+	own := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"predictions": ["yes"]}`)
+	}))
+	defer own.Close()
+	var hangs atomic.Bool
+	asked := make(chan string, 10)
+	canary := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		asked <- r.Header.Get("Evenkeel-Shadow")
+		if hangs.Load() {
+			<-r.Context().Done()
+		}
+		_, _ = io.WriteString(w, `{"predictions": ["no"]}`)
+	}))
+	defer canary.Close()
+	division := filepath.Join(t.TempDir(), "division")
+	p := start(t, "METER_UPSTREAM="+own.Listener.Addr().String(), "METER_DEPLOYMENT=fraud", "METER_REVISION=fraud-1",
+		"METER_DIVISION="+division)
+	wait.Until(t, p.is(http.StatusOK))
+	shows := func(line string) func() bool {
+		return func() bool {
+			_, text := p.get("/metrics")
+			return strings.Contains(text, line)
+		}
+	}
+	mirror := `{"mirror": {"percent": 100, "url": "` + canary.URL + `", "revision": "fraud-2"}}`
+	if err := os.WriteFile(division+".new", []byte(mirror), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(division+".new", division); err != nil {
+		t.Fatal(err)
+	}
+	of := `{deployment="fraud",revision="fraud-1",shadow="fraud-2",version=""} `
+	wait.Until(t, shows("evenkeel_model_shadow_pairs_total"+of+"0"))
+	post := func() {
+		t.Helper()
+		answer, err := http.Post("http://"+p.traffic+"/score", "application/json", strings.NewReader(`{"instances": [1]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(answer.Body)
+		if string(body) != `{"predictions": ["yes"]}` {
+			t.Errorf("a client was told %q", body)
+		}
+	}
+	post()
+	if from := <-asked; from != "fraud-1" {
+		t.Errorf("the canary was asked by %q", from)
+	}
+	wait.Until(t, shows("evenkeel_model_shadow_disagreed_total"+of+"1"))
+	wait.Until(t, shows(`evenkeel_model_shadow_discordant_slow_total{deployment="fraud",le="1",revision="fraud-1",shadow="fraud-2",version="",worse="own"} 0`))
+	hangs.Store(true)
+	post()
+	<-asked
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	// A shadow may take a minute, which is more than the test waits.
+	ended := make(chan error, 1)
+	go func() { ended <- p.Wait() }()
+	wait.Until(t, func() bool { return len(ended) == 1 })
+	if err := <-ended; err != nil {
+		t.Errorf("it ended with %v: %s", err, p.words)
+	}
+}

@@ -13,8 +13,8 @@ import (
 	"evenkeel.dev/meter/internal/stream"
 )
 
-// Seconds are the upper bounds of the classic buckets.
-var Seconds = []float64{
+// seconds are the upper bounds of the classic buckets.
+var seconds = []float64{
 	0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 }
 
@@ -58,7 +58,7 @@ func New(deployment, revision, version string) *Metrics {
 			Help: "Inference requests by the code of their answer; of gRPC the status number.",
 		}, []string{"protocol", "code"}),
 		duration: prometheus.NewHistogramVec(histogram("evenkeel_model_request_duration_seconds",
-			"Time from a request's header to the end of its answer.", Seconds), []string{"protocol"}),
+			"Time from a request's header to the end of its answer.", seconds), []string{"protocol"}),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "evenkeel_model_tokens_total",
 			Help: "Tokens that language models say they have used.",
@@ -80,7 +80,7 @@ func New(deployment, revision, version string) *Metrics {
 			Help: "Inference requests that are being answered.",
 		}),
 		FirstToken: prometheus.NewHistogram(histogram("evenkeel_model_time_to_first_token_seconds",
-			"Time from a request's header to the first chunk of a streamed answer.", Seconds)),
+			"Time from a request's header to the first chunk of a streamed answer.", seconds)),
 		BetweenTokens: prometheus.NewHistogram(histogram("evenkeel_model_inter_token_seconds",
 			"Time between two chunks of a streamed answer, by the tokens of the later one if it tells them.",
 			tokenSeconds)),

@@ -26,7 +26,7 @@ func (c *call) mirror(code int, request, response *watch.Copy) {
 		return
 	}
 	own := shadow.Own{
-		To: c.shadow, GRPC: c.proxy.grpc, HTTP2: c.http2(), In: c.in,
+		To: c.shadow, GRPC: c.proxy.grpc, HTTP2: c.http2(), Method: c.in.Method, URL: c.in.URL,
 		Exchange: c.exchange(code), Request: request, Response: response,
 	}
 	if c.answer != nil && !c.answer.whole.IsZero() {

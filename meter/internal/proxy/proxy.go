@@ -71,19 +71,15 @@ type Proxy struct {
 // transports speak HTTP/1.1 and HTTP/2.
 type transports struct{ http1, http2 *http.Transport }
 
-func newTransports(patience time.Duration) transports {
-	return transports{upstream.HTTP1(patience), upstream.HTTP2(patience)}
-}
-
 // ownPatience is how long a connection to the model server may take.
 const ownPatience = 30 * time.Second
 
 // New passes on to an address. grpc: all that comes by HTTP/2 goes there by HTTP/2; else only gRPC does, as
 // many model servers speak HTTP/1.1 alone.
 func New(address string, grpc bool, options Options) *Proxy {
-	p := &Proxy{
-		Options: options, own: newTransports(ownPatience), away: newTransports(awayPatience), address: address, grpc: grpc,
-	}
+	p := &Proxy{Options: options, address: address, grpc: grpc}
+	p.own = transports{upstream.HTTP1(ownPatience), upstream.HTTP2(ownPatience)}
+	p.away.http1, p.away.http2 = upstream.Elsewhere(awayPatience)
 	p.forward = httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      p,

@@ -38,7 +38,7 @@ const (
 
 // transports are those of shadows alone, so that what they do to connections harms no others.
 func transports() (http1, http2 *http.Transport) {
-	http1, http2 = upstream.HTTP1(connecting), upstream.HTTP2(connecting)
+	http1, http2 = upstream.Elsewhere(connecting)
 	http1.MaxIdleConnsPerHost = inFlight
 	http2.HTTP2.MaxReceiveBufferPerStream, http2.HTTP2.MaxReceiveBufferPerConnection = streamBytes, connectionBytes
 	for _, one := range []*http.Transport{http1, http2} {
@@ -140,10 +140,10 @@ func keep(body io.Reader, into *watch.Copy) error {
 func (s *Shadows) request(ctx context.Context, own Own) *http.Request {
 	content, _ := own.Request.Bytes()
 	body := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
-	target := *own.In.URL
+	target := *own.URL
 	target.Scheme, target.Host = "http", own.To.Address(own.GRPC)
 	r := (&http.Request{
-		Method: own.In.Method, URL: &target, Host: target.Host, Header: own.In.Header.Clone(),
+		Method: own.Method, URL: &target, Host: target.Host, Header: own.Exchange.RequestHeader.Clone(),
 		ContentLength: int64(len(content)), GetBody: body,
 	}).WithContext(ctx)
 	r.Body, _ = body()

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"evenkeel.dev/meter/internal/division"
-	mine "evenkeel.dev/meter/internal/metrics"
+	latency "evenkeel.dev/meter/internal/metrics"
 )
 
 // Sides of a pair.
@@ -62,7 +62,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "evenkeel_model_shadow_duration_seconds",
 			Help:    "Time from the end of a request to the end of its answer, of pairs of which no side failed.",
-			Buckets: mine.Seconds,
+			Buckets: latency.Bounds(),
 		}, []string{"shadow", "side"}),
 	}
 	registerer.MustRegister(m.duration)
@@ -104,7 +104,7 @@ func (m *metrics) zero(revision string) *counts {
 	for _, side := range sides {
 		made.errors[side] = m.errors.WithLabelValues(revision, side)
 		made.duration[side] = m.duration.WithLabelValues(revision, side)
-		for _, bound := range mine.Seconds {
+		for _, bound := range latency.Bounds() {
 			le := strconv.FormatFloat(bound, 'g', -1, 64)
 			made.slow[side] = append(made.slow[side], m.slow.WithLabelValues(revision, le, side))
 		}
@@ -140,7 +140,7 @@ func (c *counts) pair(own, shadow outcome) {
 	if own.failed || shadow.failed && !shadow.late {
 		return
 	}
-	for i, bound := range mine.Seconds {
+	for i, bound := range latency.Bounds() {
 		slow := own.took.Seconds() > bound
 		if slow != (shadow.took.Seconds() > bound) {
 			c.slow[worse(slow)][i].Inc()

@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -68,11 +69,16 @@ type Own struct {
 	To *division.Target
 	// GRPC tells that it came to the port for gRPC, HTTP2 that it went on by HTTP/2.
 	GRPC, HTTP2 bool
-	In          *http.Request
+	Method      string
+	URL         *url.URL
 	Exchange    exchange.Exchange
 	// Took is the time from the end of the request to the end of the answer.
 	Took              time.Duration
 	Request, Response *watch.Copy
+
+	// held are the bytes of the headers, and what bears them.
+	held   int
+	budget *watch.Budget
 }
 
 // Shadows sends and compares.
@@ -131,15 +137,10 @@ func (s *Shadows) put(own Own) string {
 	case own.Took >= s.Patience:
 		return TooSlow
 	}
-	request, response := s.hold(own.Request), s.hold(own.Response)
-	for _, one := range []*watch.Copy{request, response} {
-		if _, lost := one.Bytes(); lost != "" {
-			request.Release()
-			response.Release()
-			return lostFor(lost)
-		}
+	if reason := own.hold(s.Budget, s.MaxBody); reason != "" {
+		own.release()
+		return reason
 	}
-	own.Request, own.Response = request, response
 	select {
 	case s.queue <- own:
 		return ""
@@ -149,12 +150,31 @@ func (s *Shadows) put(own Own) string {
 	}
 }
 
-// hold is a body that is borne by the shadows' budget as well.
-func (s *Shadows) hold(body *watch.Copy) *watch.Copy {
-	held := watch.NewCopy(s.Budget, s.MaxBody)
-	content, _ := body.Bytes()
-	held.Adopt(content)
-	return held
+// hold has all that is kept for a shadow borne by a budget, or tells why it cannot be.
+func (o *Own) hold(budget *watch.Budget, limit int64) string {
+	request, response := o.Request, o.Response
+	o.budget, o.Request, o.Response = budget, watch.NewCopy(budget, limit), watch.NewCopy(budget, limit)
+	size := len(o.URL.Path) + len(o.URL.RawPath) + len(o.URL.RawQuery)
+	for _, header := range []http.Header{o.Exchange.RequestHeader, o.Exchange.ResponseHeader} {
+		for name, values := range header {
+			size += len(name)
+			for _, value := range values {
+				size += len(value)
+			}
+		}
+	}
+	if !budget.Take(size) {
+		return Budget
+	}
+	o.held = size
+	for from, to := range map[*watch.Copy]*watch.Copy{request: o.Request, response: o.Response} {
+		content, _ := from.Bytes()
+		to.Adopt(content)
+		if _, lost := to.Bytes(); lost != "" {
+			return lostFor(lost)
+		}
+	}
+	return ""
 }
 
 // lostFor is the reason for which a body is not there.
@@ -168,6 +188,7 @@ func lostFor(lost string) string {
 func (o *Own) release() {
 	o.Request.Release()
 	o.Response.Release()
+	o.budget.Give(o.held)
 }
 
 // Close gives up what is on its way or waits.

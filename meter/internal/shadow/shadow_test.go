@@ -74,14 +74,10 @@ func body(text string) *watch.Copy {
 }
 
 func own(address, answer string) Own {
-	in := &http.Request{
-		Method: http.MethodPost, URL: &url.URL{Path: "/score"}, Host: "fraud.example",
-		Header: http.Header{"Content-Type": {"application/json"}},
-	}
 	return Own{
-		To: to(address), In: in, Request: body(`{"instances": [1]}`), Response: body(answer),
+		To: to(address), Method: http.MethodPost, URL: &url.URL{Path: "/score"}, Request: body(`{"instances": [1]}`), Response: body(answer),
 		Exchange: exchange.Exchange{
-			Protocol: exchange.HTTP, Path: "/score", Code: 200, RequestHeader: in.Header,
+			Protocol: exchange.HTTP, Path: "/score", Code: 200, RequestHeader: http.Header{"Content-Type": {"application/json"}},
 			ResponseHeader: http.Header{"Content-Type": {"application/json"}},
 		},
 	}
@@ -113,13 +109,12 @@ func TestACopyIsSentAsTheRequestHasCome(t *testing.T) {
 	})
 	s := newShadows(t, 0)
 	one := own(address, label)
-	one.In.Method = http.MethodPost
-	one.In.URL, _ = url.Parse("/a%2Fb//c?x=1;y=%zz&z")
+	one.URL, _ = url.Parse("/a%2Fb//c?x=1;y=%zz&z")
 	for name, value := range map[string]string{
 		"Connection": "Keep-Alive, X-Hop", "X-Hop": "1", "Keep-Alive": "5", "Te": "trailers", "Expect": "100-continue",
 		"Upgrade": "h2c", "X-User-Id": "alice", "X-Request-Id": "7", "Accept-Encoding": "br",
 	} {
-		one.In.Header.Set(name, value)
+		one.Exchange.RequestHeader.Set(name, value)
 	}
 	s.Put(one)
 	s.settle(1)
@@ -136,7 +131,7 @@ func TestACopyIsSentAsTheRequestHasCome(t *testing.T) {
 			t.Errorf("%s is %q", name, r.Header.Get(name))
 		}
 	}
-	if one.In.Header.Get("X-Hop") != "1" || one.In.Header.Get(division.ShadowHeader) != "" {
+	if one.Exchange.RequestHeader.Get("X-Hop") != "1" || one.Exchange.RequestHeader.Get(division.ShadowHeader) != "" {
 		t.Error("the own request was changed")
 	}
 }
@@ -252,6 +247,82 @@ func TestAHostileShadowHarmsNobody(t *testing.T) {
 	}
 }
 
+// call is one of gRPC, whose message and answer are empty.
+func call(address string) Own {
+	made := own(address, "\x00\x00\x00\x00\x00")
+	made.Request, made.HTTP2 = body("\x00\x00\x00\x00\x00"), true
+	made.Exchange.Protocol, made.Exchange.Code = exchange.GRPC, 0
+	made.Exchange.Path, made.URL.Path = "/inference.GRPCInferenceService/ModelInfer", "/inference.GRPCInferenceService/ModelInfer"
+	made.Exchange.RequestHeader = http.Header{"Content-Type": {"application/grpc"}}
+	return made
+}
+
+func TestAHostileShadowOfCallsHarmsNobody(t *testing.T) {
+	for name, answer := range map[string]func(net.Conn){
+		"hangs": hang, "resets": reset, "closes": func(net.Conn) {},
+		"speaks otherwise": func(c net.Conn) { _, _ = io.WriteString(c, head+"Content-Length: 0\r\n\r\n"); hang(c) },
+		"floods":           func(c net.Conn) { flood(c, "", strings.Repeat("\x00", 9000)) },
+		"opens and hangs":  func(c net.Conn) { _, _ = io.WriteString(c, "\x00\x00\x00\x04\x00\x00\x00\x00\x00"); hang(c) },
+		"endless settings": func(c net.Conn) { flood(c, "", "\x00\x00\x00\x04\x00\x00\x00\x00\x00") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShadows(t, 2*time.Second)
+			address := raw(t, answer)
+			for range 5 {
+				s.Put(call(address))
+			}
+			s.settle(5)
+			if s.worse(shadowSide) != 5 {
+				t.Errorf("%v pairs, %v worse", s.pairs(), s.worse(shadowSide))
+			}
+		})
+	}
+}
+
+func TestCallsAreSentByHTTP2(t *testing.T) {
+	var got atomic.Pointer[http.Request]
+	kilobyte := make([]byte, 1024)
+	made := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		got.Store(r)
+		w.Header().Set("Content-Type", "application/grpc")
+		switch r.Header.Get("Way") {
+		case "endless":
+			for {
+				if _, err := w.Write(kilobyte); err != nil {
+					return
+				}
+			}
+		case "good":
+			w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+			_, _ = w.Write(make([]byte, 5))
+		case "refused":
+			w.Header().Set("Grpc-Status", "8")
+		}
+	}))
+	made.Config.Protocols = &http.Protocols{}
+	made.Config.Protocols.SetUnencryptedHTTP2(true)
+	made.Start()
+	defer made.Close()
+	s := newShadows(t, 0)
+	for i, one := range []struct {
+		way                 string
+		pairs, worse, large float64
+	}{{"good", 1, 0, 0}, {"refused", 2, 1, 0}, {"without a status", 3, 2, 0}, {"endless", 3, 2, 1}, {"good", 4, 2, 1}} {
+		asked := call(made.Listener.Addr().String())
+		asked.Exchange.RequestHeader.Set("Way", one.way)
+		s.Put(asked)
+		s.settle(i + 1)
+		if s.pairs() != one.pairs || s.worse(shadowSide) != one.worse || s.skipped(TooLarge) != one.large {
+			t.Errorf("%s: %v pairs, %v worse, %v too large", one.way, s.pairs(), s.worse(shadowSide), s.skipped(TooLarge))
+		}
+	}
+	if r := got.Load(); r.ProtoMajor != 2 || r.Header.Get("Te") != "trailers" || r.Header.Get(division.ShadowHeader) != "fraud-1" {
+		t.Errorf("sent %+v", r)
+	}
+}
+
 func TestAShadowThatNobodyServesHasFailed(t *testing.T) {
 	s := newShadows(t, 0)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -324,6 +395,14 @@ func TestShadowsHoldNoMoreThanTheirBudget(t *testing.T) {
 	large.Request = body(strings.Repeat("x", maxBody+1))
 	s.Put(large)
 	s.settle(2*budget/maxBody + 1)
+	header := own(address, label)
+	header.Exchange.RequestHeader.Set("Large", strings.Repeat("x", budget))
+	before := s.skipped(Budget)
+	s.Put(header)
+	s.settle(2*budget/maxBody + 2)
+	if s.skipped(Budget) != before+1 {
+		t.Error("a header that is too large was kept")
+	}
 	if s.skipped(TooLarge) != 1 {
 		t.Error("one that is too large was sent")
 	}
@@ -350,9 +429,9 @@ func TestTheEndGivesUpWhatIsOnItsWay(t *testing.T) {
 
 func TestWhatCannotBeSentIsTold(t *testing.T) {
 	s := newShadows(t, time.Second)
-	call := own("127.0.0.1:1", label)
-	call.GRPC = true
-	s.Put(call)
+	alone := own("127.0.0.1:1", label)
+	alone.GRPC = true
+	s.Put(alone)
 	slow := own("127.0.0.1:1", label)
 	slow.Took = time.Second
 	s.Put(slow)

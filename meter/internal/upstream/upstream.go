@@ -57,6 +57,17 @@ func HTTP2(patience time.Duration) *http.Transport {
 	}
 }
 
+// silence is how long another machine may send nothing before it is asked whether it is there, and may then not
+// answer. Connections of HTTP/2 carry all calls, and one to a machine that is gone would take them all.
+const silence = 10 * time.Second
+
+// Elsewhere are transports for both protocols to other machines.
+func Elsewhere(patience time.Duration) (*http.Transport, *http.Transport) {
+	calls := HTTP2(patience)
+	calls.HTTP2.SendPingTimeout, calls.HTTP2.PingTimeout = silence, silence
+	return HTTP1(patience), calls
+}
+
 // Limits of what HTTP/2 buffers where one side is slower than the other, on both sides.
 func Limits() *http.HTTP2Config {
 	return &http.HTTP2Config{
