@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from typing import Any
 
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, ModelDeploymentStatus
 from evenkeel.api.rollout import Step
+from evenkeel.outside.gates import GateAnswer
+from evenkeel.outside.poll import Failure, Sighting
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -16,14 +19,22 @@ from tests.support.rollout_world import INDICATORS, Crash, World
 JSON = dict[str, Any]
 GOOD = [f"s3://m/good-{n}" for n in range(4)]
 BAD = [f"s3://m/bad-{n}" for n in range(2)]
+SMOKE = {"podTemplate": {"spec": {"containers": [{"name": "smoke"}]}}}
+GATE = {"url": "https://gate.example"}
 STEPS: list[list[JSON]] = [
     [{"weight": 25, "deadlineSeconds": 300}, {"weight": 50, "deadlineSeconds": 300}],
     [{"weight": 10, "pauseSeconds": 20, "deadlineSeconds": 60}],
     [{"weight": 30, "analysis": False, "pauseSeconds": 30}, {"weight": 60}],
     [{"weight": 30, "analysis": False, "approval": True}, {"weight": 60, "approval": True}],
+    [{"weight": 30, "analysis": False, "job": SMOKE, "webhook": GATE}, {"weight": 60}],
 ]
 BY_HAND = {"PromotedByHand", "NoSteps", "StableUnavailable", "ScaledToZero"}
 FREE_PASS = {*BY_HAND, "Undecided"}
+BEGUN = datetime(2026, 1, 31, 9, tzinfo=UTC)
+ALLOWED: Sighting[object] = Sighting(GateAnswer("Allow"), BEGUN, BEGUN)
+WAITS: Sighting[object] = Sighting(GateAnswer("Wait"), BEGUN, BEGUN)
+DENIED: Sighting[object] = Sighting(GateAnswer("Deny"), BEGUN, BEGUN)
+BROKEN: Sighting[object] = Sighting(failure=Failure("SourceUnavailable", "cut", BEGUN))
 PROBATION = {"seconds": 60}
 AFTER_PROBATION = {"ProbationOver", "ProbationCutShort"}
 TIME_ONLY = {"PauseOver", *FREE_PASS, *AFTER_PROBATION}
@@ -106,20 +117,29 @@ class Life(RuleBasedStateMachine):
             return
         steps = self.w.md.spec.rollout.steps
         left = steps[min(old.step, len(steps) - 1)] if steps else None
-        self.check_gates(left, new, min(old.step + 1, len(steps)))
+        self.check_gates(left, old, new, min(old.step + 1, len(steps)))
         if left is None or not left.analysis or new.reason in FREE_PASS:
             return
         assert {i.value for i in new.indicators} == {"Pass"}
         assert self.w.answers == "ok"
         assert not self.w.md.spec.rollout.paused
 
-    def check_gates(self, left: Step | None, new: CanaryStatus, number: int) -> None:
+    def check_gates(
+        self, left: Step | None, old: CanaryStatus, new: CanaryStatus, number: int
+    ) -> None:
         """No step is left past a gate that nobody opened."""
-        rollout, said = self.w.md.spec.rollout, {"revision": new.revision, "step": number}
-        if left is None or not left.approval or new.reason in BY_HAND:
+        if left is None or new.reason in BY_HAND:
             return
-        assert rollout.approve is not None
-        assert rollout.approve.wire() == said
+        if left.approval:
+            approve = self.w.md.spec.rollout.approve
+            assert approve is not None
+            assert approve.wire() == {"revision": new.revision, "step": number}
+        if left.job is not None:
+            known = old.job is not None and old.job.outcome == "Passed"
+            assert known or self.w.job_condition.get("type") == "Complete"
+        if left.webhook is not None:
+            known = old.webhook is not None and old.webhook.answer == "Allow"
+            assert known or self.w.gate == ALLOWED
 
     def check_promotion(self, old: ModelDeploymentStatus, new: ModelDeploymentStatus) -> None:
         assert old.canary is not None
@@ -160,6 +180,14 @@ class Life(RuleBasedStateMachine):
         self.w.reconcile()
         if what is not None:
             self.w.edit_rollout(**{what: self.w.wanted()})
+
+    @rule(type_=st.sampled_from(["", "Complete", "Complete", "Failed"]))
+    def end_jobs(self, type_: str) -> None:
+        self.w.job_condition = {"type": type_} if type_ else {}
+
+    @rule(seen=st.sampled_from([Sighting(), ALLOWED, ALLOWED, WAITS, DENIED, BROKEN]))
+    def answer_at_the_gate(self, seen: Sighting[object]) -> None:
+        self.w.gate = seen
 
     @rule(step=st.integers(1, 2), wanted=st.booleans())
     def approve(self, step: int, wanted: bool) -> None:
@@ -264,6 +292,7 @@ class Life(RuleBasedStateMachine):
     def live_well(self) -> None:
         """With everything in order the rollout comes to its end, and then to rest."""
         self.w.answers, self.w.refused = "ok", False
+        self.w.gate, self.w.job_condition = ALLOWED, {"type": "Complete"}
         self.w.edit_rollout(paused=False)
         for _ in range(60):
             self.open_the_gates()
