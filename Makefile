@@ -67,7 +67,11 @@ conditions-short: $(VENV)/.installed ## The gravest of them, a few rollouts each
 
 .PHONY: e2e
 e2e: $(VENV)/.installed ## The loop on a real node with real Prometheus, gateway and model servers
-	$(RUN) -m pytest e2e --ignore=e2e/integrations
+	$(RUN) -m pytest e2e --ignore=e2e/integrations --ignore=e2e/strategies
+
+.PHONY: strategies
+strategies: $(VENV)/.installed ## Every way to divide traffic, and every model server that runs here, on a real node
+	$(RUN) -m pytest e2e/strategies
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Figures against the design's table
