@@ -24,6 +24,7 @@ from e2e.support import conformance, mounted
 from e2e.support.conformance import Asker, Subject, request
 from e2e.support.world import JSON, World, deployment, quiet_afterwards
 
+pytestmark = pytest.mark.heavy
 NAMESPACE = "runtimes"
 MAKER = ROOT / "e2e" / "support" / "runtime_models.py"
 LIBRARIES = "mlserver-runtimes"

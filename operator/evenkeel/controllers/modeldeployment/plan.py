@@ -71,7 +71,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     taken = occupied(pods, snapshot.present)
     rollout = advance(md, goal, pods, judgement, taken, now)
     full = _full(md, rollout, pods)
-    divided = division(rollout, pods, full)
+    divided = division(rollout, md.spec.rollout, pods, full)
     children = owned(snapshot, wanted, rollout, divided, pods)
     serving = _serving_pods(rollout, pods, children)
     situation = Situation(
