@@ -96,16 +96,17 @@ class Subject:
     runtime: of the cluster, or of a file of the repository. makes: the locked requirements whose
     environment makes the model. image: one that is no part of the stack. mounts: the requirements
     that pods mount where the image would have them, since they are too heavy for an image here.
-    tensor, datatype: of the model's input, two numbers a row. failing: what the model itself
-    refuses. uncounted: by indicators of the runtime, what they leave out. broken: the file, and
-    complaint, a part of what the condition says of a model with that file spoilt, or without it.
+    tensor, datatype: of the model's input, two numbers a row. failing, refused: requests that reach
+    the model and that the server may refuse before. uncounted: by indicators of the runtime, what
+    they leave out. complaints: parts of what the condition says where the file `broken` is spoilt,
+    and where the model's folder is empty.
     """
 
     name: str
     runtime: str
     makes: str
     broken: str
-    complaint: str
+    complaints: tuple[str, str]
     image: str | None = None
     mounts: str | None = None
     file: str | None = None
