@@ -31,7 +31,7 @@ import http.client, json, os, signal, threading
 host, path, body = os.environ["HOST"], os.environ["REQUEST_PATH"], os.environ["BODY"]
 count, right = int(os.environ["COUNT"]), json.loads(os.environ["RIGHT"])
 said = {"unanswered": 0, "right": 0, "wrong": 0, "revisions": [], "words": []}
-stop = threading.Event()
+stop, asked = threading.Event(), 0
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 def ask():
     c = http.client.HTTPConnection(host, timeout=20)
@@ -61,8 +61,11 @@ while not stop.is_set() and (not count or said["right"] + said["wrong"] < count)
     except Exception as error:
         said["wrong"] += 1
         said["words"] = [*said["words"][:4], repr(error)]
-    print(json.dumps(said), flush=True)
+    asked += 1
+    if asked % 10 == 1:
+        print(json.dumps(said), flush=True)
     stop.wait(0.05)
+print(json.dumps(said), flush=True)
 """
 SENDER = """
 import http.client, json, sys
