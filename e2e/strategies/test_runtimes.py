@@ -138,23 +138,27 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def place(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this machine."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def place(stack: Stack, models: Path) -> Iterator[World]:
     """A namespace with the models and packages to mount, the runtimes, and a desk."""
     assert stack.cluster.name == "builtin", "the node must see this machine's folders"
     stack.images([subject.image for subject in SUBJECTS if subject.image])
     stack.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=true")
     stack.namespace(NAMESPACE)
     w = World(stack, NAMESPACE)
-    folders = {"models": tmp_path_factory.mktemp("models")}
+    folders = {"models": models}
     folders |= {n: mounted.packages(interpreter(n).absolute()) for n in (LIBRARIES, TENSORFLOW)}
     for name, folder in folders.items():
         stack.kubectl("delete", "pv", f"{NAMESPACE}-{name}", "--ignore-not-found", "--wait=true")
         stack.apply(yaml.safe_dump(mounted.volume(NAMESPACE, name, folder)))
         w.apply(mounted.claim(NAMESPACE, name))
-    for subject in SUBJECTS:
-        make(subject, folders["models"])
-        if subject.file:
-            w.apply(yaml.safe_load((ROOT / subject.file).read_text()))
+    for file in (subject.file for subject in SUBJECTS if subject.file):
+        w.apply(yaml.safe_load((ROOT / file).read_text()))
     w.apply(conformance.desk())
     w.kubectl("wait", "--for=condition=Ready", f"pod/{conformance.DESK}", "--timeout=180s")
     with quiet_afterwards(w):
@@ -166,9 +170,10 @@ def place(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
 @pytest.fixture(
     scope="module", params=CASES, ids=lambda c: f"{c[0].name}-{'meter' if c[1] else 'plain'}"
 )
-def served(place: World, request: pytest.FixtureRequest) -> Iterator[Served]:
+def served(place: World, models: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
     """Two pods of the subject, which somebody has asked since before there was one."""
     subject, metered = request.param
+    make(subject, models)
     name = subject.name if metered else f"{subject.name}-plain"
     asker = Asker(place, f"{name}-first", name, subject.good, count=BEFORE)
     place.until("somebody asks", asker.said)
@@ -231,11 +236,12 @@ def test_no_request_is_lost_while_pods_come_and_go(served: Served) -> None:
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda s: s.name)
 def test_a_broken_model_never_serves_and_the_condition_says_why(
-    place: World, subject: Subject
+    place: World, models: Path, subject: Subject
 ) -> None:
+    make(subject, models)
     spoilt, missing = f"{subject.name}-spoilt", f"{subject.name}-missing"
     complaints = dict(zip((spoilt, missing), subject.complaints, strict=True))
-    askers = [Asker(place, f"{name}-first", name, subject.good) for name in complaints]
+    askers = [Asker(place, f"{name}-first", name, subject.good, count=1) for name in complaints]
     for name in complaints:
         place.apply(model(subject, name, f"pvc://models/{name}", replicas=1))
 
@@ -276,8 +282,10 @@ def kind(subject: Subject) -> str:
 
 
 def make(subject: Subject, models: Path) -> None:
-    """Its model, and the same one spoilt."""
+    """Its model, and the same one spoilt, on the first use."""
     folder, spoilt = models / subject.name, models / f"{subject.name}-spoilt"
+    if spoilt.exists():
+        return
     subprocess.run([interpreter(subject.makes), MAKER, subject.name, folder], check=True)
     shutil.copytree(folder, spoilt)
     (spoilt / subject.broken).write_text("spoilt")

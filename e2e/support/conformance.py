@@ -47,20 +47,24 @@ def ask():
     if [round(n) for n in numbers[:2]] != right:
         raise ValueError(text[:300])
     return answer.headers["Evenkeel-Revision"]
+# The address of a Service leads anywhere until the node knows it, and refuses until a pod is ready.
+begun = not count
 while not stop.is_set() and (not count or said["right"] + said["wrong"] < count):
     try:
         revision = ask()
+        begun = True
         said["right"] += 1
         if revision not in said["revisions"]:
             said["revisions"].append(revision)
     except OSError as error:
+        begun = begun or isinstance(error, ConnectionRefusedError)
         known = said["right"] + said["wrong"]
         said["wrong" if known else "unanswered"] += 1
         if known:
             said["words"] = [*said["words"][:4], repr(error)]
     except Exception as error:
-        said["wrong"] += 1
-        said["words"] = [*said["words"][:4], repr(error)]
+        said["wrong" if begun else "unanswered"] += 1
+        said["words"] = [*said["words"][:4], repr(error)] if begun else []
     asked += 1
     if asked % 10 == 1:
         print(json.dumps(said), flush=True)
@@ -150,10 +154,12 @@ class Asker:
     """A pod that asks a model for what it must answer, begun before there is any answer."""
 
     def __init__(self, world: World, name: str, model: str, body: str, count: int = 0) -> None:
-        """count: how many answers it waits for; without, it asks until it is stopped."""
+        """count: how many answers it waits for, from before there is a Service; without, it asks
+        until it is stopped."""
         self._world, self.name = world, name
         env = {
-            "HOST": model,
+            # Without the Service the name must lead nowhere, not to whom a resolver outside knows.
+            "HOST": f"{model}.{world.namespace}.svc.cluster.local.",
             "REQUEST_PATH": path(model),
             "BODY": body,
             "COUNT": str(count),
