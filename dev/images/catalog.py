@@ -155,9 +155,23 @@ IMAGES = (
     Image(
         "mlserver-tensorflow",
         "example.com/mlserver-tensorflow:1.7.1",
-        "examples/tfx/serving/Dockerfile",
-        sources=("examples/tfx/serving/saved_model_runtime.py",),
+        "examples/runtimes/tensorflow/Dockerfile",
+        sources=("examples/runtimes/tensorflow/saved_model_runtime.py",),
         requirements="requirements/mlserver-tensorflow.txt",
         mounted=True,
+    ),
+    Image(
+        "mlserver-onnx",
+        "example.com/mlserver-onnx:1.7.1",
+        "examples/runtimes/onnx/Dockerfile",
+        sources=("examples/runtimes/onnx/onnx_runtime.py",),
+        requirements="requirements/mlserver-onnx.txt",
+    ),
+    Image(
+        "triton",
+        "nvcr.io/nvidia/tritonserver:25.10-py3",
+        "dev/images/triton/Dockerfile",
+        requirements="requirements/triton.txt",
+        package="libpython3.11",
     ),
 )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,22 +19,16 @@ from dev.environment import interpreter
 from dev.paths import ROOT
 from dev.stack.install import Stack
 from e2e.integrations import desk
+from e2e.support.mounted import MLSERVER, SITE, claim, mount, packages, volume
 from e2e.support.world import JSON, World, quiet_afterwards
 
 EXAMPLE = ROOT / "examples" / "tfx"
+RUNTIME = ROOT / "examples" / "runtimes" / "tensorflow"
 NAMESPACE = "logistics"
 NAME = "deliveries"
 IMAGES = ("tfx", "mlserver-tensorflow")
 SECONDS = 1200
 PYTHON = "/opt/python"
-SITE = "/opt/site"
-"""Where the images' Dockerfiles install packages."""
-BOUND: JSON = {
-    "storageClassName": "",
-    "accessModes": ["ReadOnlyMany"],
-    "resources": {"requests": {"storage": "1Gi"}},
-}
-"""A claim to a volume that is there already."""
 ASK = """
 import json, urllib.request
 body = json.dumps({"inputs": [
@@ -72,13 +65,12 @@ def depot(stack: Stack) -> Iterator[World]:
     }
     for name, folder in volumes.items():
         stack.kubectl("delete", "pv", f"{NAMESPACE}-{name}", "--ignore-not-found", "--wait=true")
-        stack.apply(yaml.safe_dump(volume(name, folder)))
-        w.apply(claim(name, {**BOUND, "volumeName": f"{NAMESPACE}-{name}"}))
-    models = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+        stack.apply(yaml.safe_dump(volume(NAMESPACE, name, folder)))
+        w.apply(claim(NAMESPACE, name))
     seen = {"name": "models", "persistentVolumeClaim": {"claimName": "models"}}
     mounts = [{"name": "models", "mountPath": "/models", "readOnly": True}]
     own = desk.manifest("docker.io/evenkeel/demo:dev", volumes=(seen,), volumeMounts=mounts)
-    w.apply(claim("models", models), runtime(), own)
+    w.apply(models_claim(), runtime(), own)
     desk.wait(w)
     with quiet_afterwards(w):
         yield w
@@ -194,23 +186,11 @@ def example(threshold: str = "0.8", **spec: Any) -> list[JSON]:
 
 def runtime() -> JSON:
     """The example's."""
-    found: JSON = yaml.safe_load((EXAMPLE / "serving" / "runtime.yaml").read_text())
+    found: JSON = yaml.safe_load((RUNTIME / "runtime.yaml").read_text())
     (server,) = found["spec"]["containers"]
-    server["command"] = ["python3", "-m", "mlserver.cli.main", "start", "/mnt/models"]
+    server["command"] = MLSERVER
     server["resources"]["requests"] = {"cpu": "100m", "memory": "1Gi"}
     mount(found["spec"], server, "mlserver", SITE)
-    return found
-
-
-def mount(pod: JSON, container: JSON, name: str, path: str) -> None:
-    """Mounts the claim into the pod's container, to read only."""
-    pod["volumes"].append({"name": name, "persistentVolumeClaim": {"claimName": name}})
-    container["volumeMounts"].append({"name": name, "mountPath": path, "readOnly": True})
-
-
-def packages(python: Path) -> Path:
-    """Where its environment has them."""
-    (found,) = python.parents[1].glob("lib/python3*/site-packages")
     return found
 
 
@@ -219,28 +199,14 @@ def python_version() -> str:
     return packages(interpreter("tfx")).parent.name.removeprefix("python")
 
 
-def volume(name: str, folder: Path) -> JSON:
-    """A folder of this machine, for the namespace's claim of that name."""
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": f"{NAMESPACE}-{name}"},
-        "spec": {
-            "storageClassName": BOUND["storageClassName"],
-            "accessModes": BOUND["accessModes"],
-            "capacity": BOUND["resources"]["requests"],
-            "persistentVolumeReclaimPolicy": "Retain",
-            "claimRef": {"namespace": NAMESPACE, "name": name},
-            "hostPath": {"path": str(folder), "type": "Directory"},
-        },
-    }
-
-
-def claim(name: str, spec: JSON) -> JSON:
-    """A PersistentVolumeClaim."""
+def models_claim() -> JSON:
+    """A PersistentVolumeClaim that trainer and server share."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name},
-        "spec": spec,
+        "metadata": {"name": "models"},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
     }

@@ -29,6 +29,7 @@ from dev.paths import ROOT
 from tests.support.serving_examples import built
 
 EXAMPLE = ROOT / "examples" / "tfx"
+RUNTIME = ROOT / "examples" / "runtimes" / "tensorflow"
 SCRIPT = Path(__file__).with_name("run_tfx.py")
 SECONDS = 2400
 NIGHT = "shift:night"
@@ -134,7 +135,7 @@ class Server(NamedTuple):
 
 
 def runtime() -> ServingRuntime:
-    text = (EXAMPLE / "serving" / "runtime.yaml").read_text()
+    text = (RUNTIME / "runtime.yaml").read_text()
     return ServingRuntime.model_validate(yaml.safe_load(text))
 
 
@@ -146,6 +147,7 @@ def server(
     container = built(runtime=runtime().spec)["spec"]["containers"][0]
     own = {e["name"]: e["value"] for e in container["env"] if e["name"].startswith("MLSERVER_")}
     assert own["MLSERVER_MODEL_URI"] == "/mnt/models"
+    del own["MLSERVER_LOGGING_SETTINGS"]  # a file of containers
     ports = {name: free_port() for name in ("HTTP", "GRPC", "METRICS")}
     python = interpreter("mlserver-tensorflow")
     here = {
@@ -154,7 +156,7 @@ def server(
         "MLSERVER_METRICS_DIR": str(folder),
         **{f"MLSERVER_{name}_PORT": str(port) for name, port in ports.items()},
     }
-    system = {"PATH": os.environ["PATH"], "PYTHONPATH": str(EXAMPLE / "serving")}
+    system = {"PATH": os.environ["PATH"], "PYTHONPATH": str(RUNTIME)}
     found = Server(
         f"http://127.0.0.1:{ports['HTTP']}",
         f"http://127.0.0.1:{ports['METRICS']}{runtime().spec.metrics.path}",  # type: ignore[union-attr]

@@ -68,6 +68,26 @@ def test_a_diagnosis_is_in_the_words_of_scheduler_and_kubelet(found: JSON, diagn
     assert first_diagnosis([found]) == diagnosis
 
 
+def ending(words: str) -> JSON:
+    return pod(
+        NOT_READY,
+        state={"waiting": {"reason": "CrashLoopBackOff"}},
+        lastState={"terminated": {"exitCode": 0, "reason": "Completed", "message": words}},
+    )
+
+
+def test_the_end_of_long_last_words_is_kept() -> None:
+    told = first_diagnosis([ending("x" * 3000 + "\n" + "y" * 500 + " no model.joblib")])
+    assert told.startswith("CrashLoopBackOff: container model: exit code 0: ")
+    assert told.endswith("no model.joblib")
+
+
+def test_an_error_with_a_stack_below_it_is_among_the_last_words() -> None:
+    stack = "\n".join(f"  [bt] ({n}) libxgboost.so(+0x2c1a8c)" for n in range(9))
+    told = first_diagnosis([ending(f"Traceback\nInvalid model format\nStack trace:\n{stack}\n\n")])
+    assert "Invalid model format" in told
+
+
 def test_pods_that_are_ready_or_going_have_no_diagnosis() -> None:
     failing = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
     ready = pod({"type": "Ready", "status": "True"}, state=failing)

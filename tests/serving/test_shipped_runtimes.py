@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from evenkeel.api import ClusterServingRuntime
+from evenkeel.api import ClusterServingRuntime, ServingRuntime
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.podtemplate import PATH
 from evenkeel.pods.removal import without
@@ -14,13 +14,17 @@ from evenkeel.serving.ports import port_number
 from evenkeel.verdict.indicators import Queries, Side, resolve
 from evenkeel.verdict.sample_times import sample_times
 
-from dev.paths import RUNTIMES
+from dev.paths import ROOT, RUNTIMES
 from tests.support.serving_examples import built
 
 FOLDER = RUNTIMES
 FILES = sorted(path for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml")
 TEXTS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
 RUNTIMES = {name: ClusterServingRuntime.model_validate(text) for name, text in TEXTS.items()}
+EXAMPLES = {
+    path.parent.name: yaml.safe_load(path.read_text())
+    for path in (ROOT / "examples" / "runtimes").glob("*/runtime.yaml")
+}
 every = pytest.mark.parametrize("name", sorted(RUNTIMES))
 
 
@@ -95,6 +99,21 @@ def test_mlservers_differ_by_format_and_implementation_only() -> None:
     mlservers = [text for name, text in TEXTS.items() if name.startswith("mlserver-")]
     assert len(mlservers) == 4
     assert len({without_format(text) for text in mlservers}) == 1
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_those_of_the_examples_are_as_mlservers_but_for_what_they_serve(name: str) -> None:
+    def common(text: dict[str, Any]) -> dict[str, Any]:
+        spec = ServingRuntime.model_validate({**text, "kind": "ServingRuntime"}).spec.wire()
+        del spec["supportedModelFormats"]
+        (server,) = spec["containers"]
+        del server["image"], server["resources"]
+        own = ("MLSERVER_MODEL_IMPLEMENTATION", "MLSERVER_ENV_TARBALL")
+        server["env"] = [one for one in server["env"] if one["name"] not in own]
+        return spec
+
+    assert common(EXAMPLES[name]) == common(TEXTS["mlserver-sklearn"])
+    built(runtime=ServingRuntime.model_validate(EXAMPLES[name]).spec)
 
 
 def test_no_two_offer_a_format_by_auto_select() -> None:

@@ -8,8 +8,12 @@ from typing import Any
 Json = Mapping[str, Any]
 
 STARTING = ("", "ContainerCreating", "PodInitializing")
+LINES = 12
+"""Of last words; an error of XGBoost has ten of a stack below it."""
 MOST = 1000
 """Characters of a message."""
+WORDS = MOST - 100
+"""Characters of last words, which stand at a message's end and tell most at theirs."""
 ROOM_FOR_OTHERS = "The node was low on resource"
 """How the kubelet begins if a pod had to make room; one beyond its own limits `exceeds` or has
 `exceeded` them."""
@@ -58,7 +62,7 @@ def ended(state: Json) -> str:
     """Exit code and last words of a terminated container."""
     reason = state.get("reason", "Error")
     why = "" if reason in ("Error", "Completed") else f" ({reason})"
-    words = "\n".join(str(state.get("message") or "").strip().splitlines()[-10:])[-MOST:]
+    words = "\n".join(str(state.get("message") or "").strip().splitlines()[-LINES:])[-WORDS:]
     return f"exit code {state['exitCode']}{why}{': ' + words if words else ''}"
 
 

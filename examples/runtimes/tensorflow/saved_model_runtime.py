@@ -59,13 +59,18 @@ class SavedModelRuntime(MLModel):
 
     def _answer(self, given):
         try:
-            tensors = {
-                name: tf.constant(NumpyCodec.decode_input(given[name]), dtype=spec.dtype)
-                for name, spec in self._expected.items()
-            }
+            tensors = {name: fitting(given[name], spec) for name, spec in self._expected.items()}
             return {name: value.numpy() for name, value in self._function(**tensors).items()}
         except (ValueError, TypeError, tf.errors.InvalidArgumentError) as problem:
             raise InferenceError(str(problem)) from problem
+
+
+def fitting(tensor, spec):
+    """What was given, as the signature has it; its functions themselves take other shapes too."""
+    found = tf.constant(NumpyCodec.decode_input(tensor), dtype=spec.dtype)
+    if not spec.shape.is_compatible_with(found.shape):
+        raise ValueError(f"{tensor.name} has the shape {found.shape}, not {spec.shape}")
+    return found
 
 
 def newest(folder):
