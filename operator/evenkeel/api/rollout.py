@@ -24,7 +24,7 @@ HeaderName = Annotated[
     Field(
         min_length=1,
         max_length=256,
-        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        pattern=r"^[A-Za-z0-9!#$%&*+.^_|~-]+$",
         json_schema_extra=says("write a header's name, such as X-Beta"),
     ),
 ]
