@@ -13,7 +13,7 @@ from dev.paths import DOCS
 from tests.support.serving_examples import REVISION, SETTINGS, built, model_deployment
 
 BY_KIND = {kind.kind: kind for kind in KINDS}
-PAGES = ("servingruntime", "storage")
+PAGES = ("servingruntime", "storage", "llm")
 
 
 def examples() -> list[tuple[str, dict[str, Any]]]:

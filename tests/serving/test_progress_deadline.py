@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from dev.paths import ROOT
 from tests.support.serving_examples import REVISION, built, model_deployment
 
+MODEL = {"uri": "s3://m/a", "format": {"name": "huggingface"}}
 NUMBERS = st.one_of(st.integers(0, 5000), st.just("5"), st.none())
 PROBES = st.dictionaries(
     st.sampled_from(["initialDelaySeconds", "periodSeconds", "failureThreshold"]), NUMBERS
@@ -66,6 +67,10 @@ class TestDeadline:
     def test_it_is_ten_minutes_for_what_starts_soon(self) -> None:
         assert progress_deadline(model_deployment(), built()) == 600
 
+    def test_it_leaves_time_for_the_download(self) -> None:
+        md = model_deployment(model={**MODEL, "storage": {"downloadSeconds": 3000}})
+        assert progress_deadline(md, shipped("vllm")) == 2105 + 3000
+
     def test_the_users_own_stays(self) -> None:
         md = model_deployment(rollout={"progressDeadlineSeconds": 77})
         assert progress_deadline(md, shipped("vllm")) == 77
@@ -90,9 +95,17 @@ class TestTooShort:
     def test_a_deadline_before_the_probes_is_told(self) -> None:
         md = model_deployment(rollout={"progressDeadlineSeconds": 600})
         assert too_short(md, shipped("vllm")) == (
-            "rollout.progressDeadlineSeconds is 600, but the pods' probes allow 1805 s to start; "
-            "remove it, which gives 2105, or shorten the probes"
+            "rollout.progressDeadlineSeconds is 600, but there are 1805 s that the pods' probes "
+            "allow to start; remove it, which gives 2105, or shorten the probes"
         )
+
+    def test_one_that_leaves_no_time_for_the_download_is_told(self) -> None:
+        md = model_deployment(
+            model={**MODEL, "storage": {"downloadSeconds": 3000}},
+            rollout={"progressDeadlineSeconds": 1805},
+        )
+        assert "3000 s for the download, and 1805 s" in too_short(md, shipped("vllm"))
+        assert "which gives 5105" in too_short(md, shipped("vllm"))
 
     def test_one_that_covers_them_is_not(self) -> None:
         md = model_deployment(rollout={"progressDeadlineSeconds": 1805})

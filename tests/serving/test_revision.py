@@ -140,3 +140,10 @@ def test_what_of_a_registered_model_makes_a_new_revision(change: dict[str, str],
 def test_how_a_registry_hands_artefacts_out_does_too(change: dict[str, str]) -> None:
     uri = "mlflow+http://mlflow/api/2.0/mlflow-artifacts/artifacts/1"
     assert name(target=registered(uri, **change)) != name(target=registered(uri))
+
+
+def test_the_time_that_a_download_may_take_begins_no_revision() -> None:
+    storage = {"secretName": "s3"}
+    model = {"uri": TARGET.uri, "storage": storage}
+    longer = {"uri": TARGET.uri, "storage": {**storage, "downloadSeconds": 3000}}
+    assert name(model=model) == name(model=longer)

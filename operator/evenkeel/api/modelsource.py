@@ -23,6 +23,15 @@ class Storage(Model):
     resources: Annotated[
         OpenObject | None, Field(description="Resources of the initializer container.")
     ] = None
+    download_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=86400,
+            description="How long the download of large weights may take. It begins no revision, "
+            "and rollout.progressDeadlineSeconds follows it unless it is set.",
+        ),
+    ] = 0
 
 
 VersionNumber = Annotated[

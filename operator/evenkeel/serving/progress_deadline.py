@@ -10,11 +10,13 @@ from evenkeel.serving import warm_up
 from evenkeel.serving.observed import DEFAULT_DEADLINE
 
 PREPARATION = 300
-"""Seconds for what comes before containers start: a node, images, the download of the model."""
+"""Seconds for what comes before containers start: a node, images, the download of the model,
+unless that is said to take longer."""
 
 
 def progress_deadline(md: ModelDeployment, template: Manifest) -> int:
-    """Seconds until pods that are not ready have failed: the user's, or what the probes allow.
+    """Seconds until pods that are not ready have failed: the user's, or what download and probes
+    allow.
 
     A default that ended before the probes' own patience would take back what only loads slowly.
     """
@@ -23,17 +25,20 @@ def progress_deadline(md: ModelDeployment, template: Manifest) -> int:
 
 
 def too_short(md: ModelDeployment, template: Manifest) -> str:
-    """What to say of a deadline that the user set and that ends before the probes give up.
+    """What to say of a deadline that the user set and that ends before download and probes may.
 
     It is no mistake for sure, since whoever knows the model may be less patient than its runtime;
     so it is told and not refused. Empty if there is nothing to say.
     """
     wished, budget = md.spec.rollout.progress_deadline_seconds, _budget(md, template)
-    if wished is None or wished >= budget:
+    download = md.spec.model.storage.download_seconds
+    if wished is None or wished >= budget + download:
         return ""
+    before = f"{download} s for the download, and " if download else ""
     return (
-        f"rollout.progressDeadlineSeconds is {wished}, but the pods' probes allow {budget} s to "
-        f"start; remove it, which gives {_by_default(md, template)}, or shorten the probes"
+        f"rollout.progressDeadlineSeconds is {wished}, but there are {before}{budget} s that the "
+        f"pods' probes allow to start; remove it, which gives {_by_default(md, template)}, or "
+        "shorten the probes"
     )
 
 
@@ -49,7 +54,8 @@ def start_up_budget(template: Manifest) -> int:
 
 
 def _by_default(md: ModelDeployment, template: Manifest) -> int:
-    return max(DEFAULT_DEADLINE, _budget(md, template) + PREPARATION)
+    download = md.spec.model.storage.download_seconds
+    return max(DEFAULT_DEADLINE, _budget(md, template) + PREPARATION + download)
 
 
 def _budget(md: ModelDeployment, template: Manifest) -> int:

@@ -49,6 +49,9 @@ _METER_PARTS: Mapping[str, Any] = {
 }
 """Of spec.monitoring what is in the pods."""
 
+_STORAGE_PARTS = {"secret_name", "resources"}
+"""Of spec.model.storage the same."""
+
 
 def revision_name(
     deployment: str, target: Target, runtime: ServingRuntimeSpec, spec: ModelDeploymentSpec
@@ -67,7 +70,7 @@ def revision_name(
         _written(target.format) if target.format else None,
         _written(runtime, _runtime_parts(spec)),
         _written(spec, _SPEC_PARTS) | _monitoring(spec),
-        _written(spec.model.storage),
+        _written(spec.model.storage, _STORAGE_PARTS),
     ]
     if target.registered is not None:
         parts.append(_registered(target))

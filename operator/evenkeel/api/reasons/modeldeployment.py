@@ -68,8 +68,8 @@ _STATE = (
         "DeadlineBeforeStartUp",
         ("ModelResolved",),
         "Model and model server are known, but `rollout.progressDeadlineSeconds` ends before the "
-        "pods' probes give up: what loads slowly is taken back.",
-        "Remove the deadline, which then follows the probes, or set a longer one.",
+        "download may and the pods' probes give up: what loads slowly is taken back.",
+        "Remove the deadline, which then follows them, or set a longer one.",
     ),
     Reason("PodsReady", ("Available",), "The stable revision has a ready pod."),
     Reason(
