@@ -76,15 +76,16 @@ def test_a_language_model_is_rolled_out_by_how_its_answers_stream(llm: World) ->
     assert second["outcome"] == "Promoted", second
     assert llm.deployment(NAME)["stable"]["revision"] == second["revision"] != first
 
+    codes = llm.codes("readers")
+    assert set(codes) == {"200", "chunks"}, f"clients saw errors: {codes}"
+    assert codes["chunks"] > 20 * codes["200"]
+
     # A share of a CPU: tokens wait for it.
     starved = {"requests": {"cpu": "30m", "memory": "128Mi"}, "limits": {"cpu": "30m"}}
     llm.patch("mdep", NAME, {"resources": starved})
     slow = _ended(llm, 2)
     assert slow["outcome"] == "RolledBack", slow
     assert "time-" in slow["message"], slow
-    codes = llm.codes("readers")
-    assert set(codes) == {"200", "chunks"}, f"clients saw errors: {codes}"
-    assert codes["chunks"] > 20 * codes["200"]
 
     # A context that is too short for what clients ask.
     short = {"env": [{"name": "LLAMA_ARG_CTX_SIZE", "value": "256"}]}
