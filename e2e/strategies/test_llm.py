@@ -74,8 +74,8 @@ def test_a_language_model_is_rolled_out_by_how_its_answers_stream(llm: World) ->
     llm.patch("mdep", NAME, {"model": {"uri": "pvc://models/2"}})
     second = _ended(llm, 1)
     assert second["outcome"] == "Promoted", second
+    assert "time-per-output-token: canary" in second["message"], second
     assert llm.deployment(NAME)["stable"]["revision"] == second["revision"] != first
-
     codes = llm.codes("readers")
     assert set(codes) == {"200", "chunks"}, f"clients saw errors: {codes}"
     assert codes["chunks"] > 20 * codes["200"]
@@ -85,7 +85,7 @@ def test_a_language_model_is_rolled_out_by_how_its_answers_stream(llm: World) ->
     llm.patch("mdep", NAME, {"resources": starved})
     slow = _ended(llm, 2)
     assert slow["outcome"] == "RolledBack", slow
-    assert "time-" in slow["message"], slow
+    assert slow["message"].startswith("time-"), slow
 
     # A context that is too short for what clients ask.
     short = {"env": [{"name": "LLAMA_ARG_CTX_SIZE", "value": "256"}]}
@@ -96,7 +96,7 @@ def test_a_language_model_is_rolled_out_by_how_its_answers_stream(llm: World) ->
         "RolledBack",
         second["revision"],
     )
-    assert "errors" in forgetful["message"], forgetful
+    assert forgetful["message"].startswith("errors"), forgetful
     llm.stop("readers")
 
 
