@@ -115,6 +115,13 @@ IMAGES = (
         binary="versitygw",
     ),
     Image(
+        "llm-server",
+        "ghcr.io/ggml-org/llama.cpp:server-b11549",
+        "dev/images/llm-server/Dockerfile",
+        sources=("dev/images/llm-server",),
+        requirements="requirements/llm-server.txt",
+    ),
+    Image(
         "trainer",
         "ghcr.io/kubeflow/trainer/trainer-controller-manager:v2.0.0",
         "dev/images/trainer/Dockerfile",
