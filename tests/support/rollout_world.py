@@ -71,9 +71,12 @@ class World:
     `lingers`: whether pods that are taken away hold their room until `pods_gone`. `late`:
     indicators that count `labels` (by revision all and bad ones) and no answers. `report`: of every
     load generator, as its last words; "" while it goes on. `versions`: those that are served.
+    `around`: the other ModelDeployments as a reconcile reads them.
     """
 
     spec: JSON
+    name: str = "fraud"
+    around: Callable[[], tuple[ModelDeployment, ...]] = tuple
     kind: type[ModelDeployment] = ModelDeployment
     quality: dict[str, float] = field(default_factory=dict)
     requests: int = 40
@@ -107,7 +110,7 @@ class World:
     @property
     def md(self) -> ModelDeployment:
         meta: JSON = {
-            "name": "fraud",
+            "name": self.name,
             "namespace": "shop",
             "uid": "0-1-2",
             "generation": self.generation,
@@ -153,6 +156,7 @@ class World:
             settings=SETTINGS,
             now=self.now,
             loads=self.loads(),
+            others=self.around(),
         )
 
     def target(self) -> Target:
@@ -389,7 +393,7 @@ class World:
     def pass_time(self, seconds: int) -> None:
         """Requests are answered by whom the Service reaches."""
         self.now += timedelta(seconds=seconds)
-        service = self.others.get(("Service", "fraud"))
+        service = self.others.get(("Service", self.name))
         if service is None:
             return
         only = service["spec"]["selector"].get("evenkeel.dev/revision")
@@ -407,7 +411,7 @@ class World:
 
     def wanted(self) -> str:
         """Name of the revision that the spec asks for."""
-        return revision_name("fraud", self.target(), self.runtime, self.md.spec)
+        return revision_name(self.name, self.target(), self.runtime, self.md.spec)
 
 
 def run(w: World, seconds: int = 300, step: int = 5) -> World:

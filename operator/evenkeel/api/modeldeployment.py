@@ -340,6 +340,11 @@ class ModelDeployment(Resource):
             "metadata.name becomes a Service's: it needs lower-case letters, digits and hyphens, "
             "a letter first, at most 63 characters",
         ),
+        Rule(
+            "!has(self.spec.rollout) || !has(self.spec.rollout.group) || "
+            "self.metadata.name in self.spec.rollout.group.members",
+            "rollout.group.members has to name the ModelDeployment itself, beside the others",
+        ),
     )
     kind: ClassVar[str] = "ModelDeployment"
     scale: ClassVar[Scale | None] = Scale()

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.groupstatus import Cause as Cause
+from evenkeel.api.groupstatus import GroupStatus
 from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.api.performance import Performance, Sizing
 from evenkeel.api.registration import RegisteredVersion
@@ -111,8 +113,6 @@ class IndicatorStatus(Model):
     ] = ()
 
 
-Cause = Literal["Model", "Infrastructure", "User"]
-"""Whose fault a rollback is."""
 Wish = Literal["Promote", "Retry"]
 """A person's wish for a trial, by the field of spec.rollout that says it."""
 CanaryStage = Literal[
@@ -244,6 +244,9 @@ class Outcome(Model):
     attempts: Annotated[
         int, Field(ge=1, description="Trials in a row for infrastructure causes.")
     ] = 1
+    release: Annotated[
+        str, Field(max_length=63, description="Release that its group showed then, if any.")
+    ] = ""
     wish: Annotated[
         Wish | None, Field(description="Field of spec.rollout that began the trial, if one did.")
     ] = None
@@ -346,6 +349,9 @@ class ModelDeploymentStatus(Model):
     ] = None
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None
+    group: Annotated[
+        GroupStatus | None, Field(description="How it stands to the group in rollout.group.")
+    ] = None
     old: Annotated[
         tuple[OldRevision, ...],
         Field(

@@ -32,7 +32,7 @@ class DeploymentSnapshot:
     taken: objects of others that have the names of children. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     drift: what is known of the stable revision's. unmade: indicators that their templates do not
-    make, and why. loads: what measures revisions.
+    make, and why. loads: what measures revisions. others: ModelDeployments that its group is about.
     """
 
     deployment: ModelDeployment
@@ -51,3 +51,4 @@ class DeploymentSnapshot:
     drift: Drift = field(default_factory=Drift)
     unmade: Mapping[str, UnresolvedIndicator] = field(default_factory=dict)
     loads: Loads = field(default_factory=Loads)
+    others: tuple[ModelDeployment, ...] = ()

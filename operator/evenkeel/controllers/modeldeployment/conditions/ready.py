@@ -62,7 +62,7 @@ def in_rollout(situation: Situation) -> tuple[Observation, ...]:
     canary = situation.rollout.canary
     if canary is None or taken_over(canary):
         return ()
-    where = f"{canary.revision}, {canary.stage} at {canary.weight} %: {canary.message}"
+    where = f"{canary.revision}, {canary.stage} at {canary.weight} %: {situation.finding}"
     return readiness("Unknown", "RolloutInProgress", where)
 
 
