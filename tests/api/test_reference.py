@@ -82,7 +82,7 @@ def test_every_rule_is_told_in_words(kind: type[Resource]) -> None:
 def test_types_defaults_and_bounds_are_told() -> None:
     pages = "\n".join(page(kind) for kind in KINDS)
     for row in (
-        "| `spec.rollout.steps[].weight` | integer | required | 1 to 99 |",
+        "| `spec.rollout.steps[].weight` | integer |  | 1 to 99 |",
         '| `spec.analysis.onUndecided` | one of `Hold`, `Promote`, `Rollback` | `"Rollback"` |  |',
         "| `spec.training.parameters` | map of string |  | at most 64 entries |",
         "| `spec.gates` | list of object |  | at most 32 items; merged by `name` |",

@@ -257,6 +257,27 @@ BAD = [
     ),
     # Rollout
     Bad("falling weights", MD, STEPS + "{steps: [{weight: 50}, {weight: 10}]}", "must not fall"),
+    Bad("nothing exposed", MD, STEPS + "{steps: [{analysis: false}]}", "exactly one of"),
+    Bad(
+        "weight and preview",
+        MD,
+        STEPS + "{steps: [{weight: 5, preview: {}, analysis: false}]}",
+        "exactly one of",
+    ),
+    Bad(
+        "preview after a weight",
+        MD,
+        STEPS + "{steps: [{weight: 5}, {preview: {}}]}",
+        "steps without one come before",
+    ),
+    Bad("mirror without meter", MD, STEPS + "{steps: [{mirror: {percent: 20}}]}", "monitoring: {}"),
+    Bad(
+        "match without gateway",
+        MD,
+        STEPS + "{steps: [{match: [{headers: [{name: X-Beta, value: a}]}]}]}",
+        "add traffic.gateway",
+    ),
+    Bad("empty match", MD, STEPS + "{steps: [{match: [{}]}]}", "all requests match an empty one"),
     Bad("weight 100", MD, STEPS + "{steps: [{weight: 100}]}", "less than or equal to 99"),
     Bad("weight 0", MD, STEPS + "{steps: [{weight: 0}]}", "greater than or equal to 1"),
     Bad("percentage", MD, STEPS + "{steps: [{weight: 10%}]}", "must be of type integer"),

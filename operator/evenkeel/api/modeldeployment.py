@@ -203,6 +203,18 @@ class ModelDeploymentSpec(Model):
             "the indicator labels needs monitoring.feedback, with its keys",
         ),
         Rule(
+            "!has(self.rollout) || !has(self.rollout.steps) || has(self.monitoring) || "
+            "!self.rollout.steps.exists(s, has(s.mirror))",
+            "a step with mirror needs the meter, which copies requests: add monitoring: {}",
+        ),
+        Rule(
+            "!has(self.rollout) || !has(self.rollout.steps) || "
+            "has(self.traffic) && has(self.traffic.gateway) || "
+            "!self.rollout.steps.exists(s, has(s.match))",
+            "a step with match needs a gateway that reads headers: add traffic.gateway, or use "
+            "weight, mirror or preview",
+        ),
+        Rule(
             "!has(self.performance) || has(self.performance.body) || has(self.warmUp)",
             "performance needs the body of a request: give performance.body, or warmUp, whose "
             "requests are sent then",

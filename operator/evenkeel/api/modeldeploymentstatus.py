@@ -12,6 +12,7 @@ from evenkeel.api.groupstatus import GroupStatus
 from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.api.performance import Performance, Sizing
 from evenkeel.api.registration import RegisteredVersion
+from evenkeel.api.rollout import Exposure
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import ATOMIC, SET, Model, OpenObject, map_list
@@ -134,6 +135,10 @@ class CanaryStatus(Model):
     stage: Annotated[CanaryStage, Field(description="Stage of the rollout.")] = "Starting"
     step: Annotated[int, Field(ge=0, description="Index of the step.")] = 0
     weight: Annotated[int, Field(ge=0, le=100, description="Share of requests in percent.")] = 0
+    exposure: Annotated[Exposure, Field(description="Which requests it gets.")] = "Weight"
+    mirror: Annotated[
+        int, Field(ge=0, le=100, description="Share of stable's requests copied to it, in percent.")
+    ] = 0
     start_time: Annotated[Timestamp, Field(description="When the rollout began.")]
     stage_time: Annotated[Timestamp, Field(description="When the stage or step began.")]
     look_time: Annotated[

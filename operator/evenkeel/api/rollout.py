@@ -9,13 +9,98 @@ from pydantic import Field
 from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.base import Name, PodsOrPercentage
 from evenkeel.api.group import Group
-from evenkeel.meta.model import ATOMIC, Model, Rule, map_list
+from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list, says
+
+
+class Mirror(Model):
+    """Copies of requests, which the meters of stable's pods send."""
+
+    percent: Annotated[
+        int, Field(ge=1, le=100, description="Share of stable's requests that is copied.")
+    ]
+
+
+HeaderName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        json_schema_extra=says("write a header's name, such as X-Beta"),
+    ),
+]
+"""Name of an HTTP header."""
+
+
+class HeaderMatch(Model):
+    """A header that a request has."""
+
+    name: Annotated[HeaderName, Field(description="Its name.")]
+    value: Annotated[str, Field(min_length=1, max_length=4096, description="Its value.")]
+    type: Annotated[
+        Literal["Exact", "RegularExpression"],
+        Field(description="Whether the value is one, or an expression as the gateway knows them."),
+    ] = "Exact"
+
+
+class CookieMatch(Model):
+    """A cookie that a request has."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=128,
+            pattern=r"^[A-Za-z0-9_-]+$",
+            description="Its name.",
+            json_schema_extra=says("a cookie's name needs letters, digits, - and _"),
+        ),
+    ]
+    value: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            pattern=r"^[A-Za-z0-9_.~-]+$",
+            description="Its value.",
+            json_schema_extra=says("a cookie's value needs letters, digits, and - _ . ~"),
+        ),
+    ]
+
+
+class Match(Model):
+    """A request with all of these."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.headers) && size(self.headers) > 0 || "
+            "has(self.cookies) && size(self.cookies) > 0",
+            "a match needs a header or a cookie; all requests match an empty one",
+        ),
+    )
+    headers: Annotated[
+        tuple[HeaderMatch, ...],
+        Field(max_length=8, description="Headers.", json_schema_extra=map_list("name")),
+    ] = ()
+    cookies: Annotated[
+        tuple[CookieMatch, ...],
+        Field(max_length=4, description="Cookies.", json_schema_extra=map_list("name")),
+    ] = ()
+
+
+class Preview(Model):
+    """No requests but those to the preview Service, `<name>-preview`."""
+
+
+Exposure = Literal["Weight", "Mirror", "Match", "Preview"]
+"""Which requests a canary gets: a share, copies, those that match, or those to a Service apart."""
 
 
 class Step(Model):
-    """A stage of the canary."""
+    """A stage of the canary: which requests it gets, and what it waits for."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("a step", ["weight", "mirror", "match", "preview"]),
         Rule(
             "!has(self.deadlineSeconds) || !self.analysis || "
             "self.deadlineSeconds > self.pauseSeconds",
@@ -24,8 +109,24 @@ class Step(Model):
         ),
     )
     weight: Annotated[
-        int, Field(ge=1, le=99, description="Share of requests for the canary in percent.")
-    ]
+        int | None, Field(ge=1, le=99, description="Share of requests for the canary in percent.")
+    ] = None
+    mirror: Annotated[
+        Mirror | None,
+        Field(description="Copies of requests, whose answers no client gets. Needs monitoring."),
+    ] = None
+    match: Annotated[
+        tuple[Match, ...],
+        Field(
+            max_length=8,
+            description="Requests for the canary: those that match one of these. Needs "
+            "traffic.gateway.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = ()
+    preview: Annotated[
+        Preview | None, Field(description="No client's requests: those to a Service apart.")
+    ] = None
     pause_seconds: Annotated[
         int, Field(ge=0, le=2592000, description="Least time at this step.")
     ] = 0
@@ -41,6 +142,15 @@ class Step(Model):
             "the pause by default.",
         ),
     ] = None
+
+    @property
+    def exposure(self) -> Exposure:
+        """Which requests the canary gets."""
+        if self.mirror is not None:
+            return "Mirror"
+        if self.match:
+            return "Match"
+        return "Weight" if self.preview is None else "Preview"
 
     @property
     def settled_after(self) -> int:
@@ -86,8 +196,8 @@ class Rollout(Model):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!has(self.steps) || self.steps.map(s, s.weight).isSorted()",
-            "weights of steps must not fall",
+            "!has(self.steps) || self.steps.map(s, has(s.weight) ? s.weight : 0).isSorted()",
+            "weights of steps must not fall, and steps without one come before those with one",
         ),
         Rule(
             "!(has(self.promote) && has(self.abort) && self.promote == self.abort)",

@@ -19,6 +19,7 @@ from evenkeel.rollout.capacity import (
 )
 from evenkeel.rollout.causes import late, of_pods
 from evenkeel.rollout.clocks import observed
+from evenkeel.rollout.exposure import WHOLE, exposed
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
 from evenkeel.rollout.group import Bond, in_step, leaving
@@ -230,12 +231,12 @@ def _moved(
     if decision.move is Move.START:
         update = {"stage": "Starting"}
     elif decision.move is Move.WARM_UP:
-        update = {"stage": "WarmingUp", "weight": steps[0].weight}
+        update = {"stage": "WarmingUp", **exposed(steps[0])}
     elif decision.move is Move.STEP:
         index = canary.step + 1 if canary.stage == "Stepping" else 0
-        update = {"stage": "Stepping", "step": index, "weight": steps[index].weight}
+        update = {"stage": "Stepping", "step": index, **exposed(steps[index])}
     elif decision.move is Move.WATCH:
-        update = {"stage": "Probation", "weight": 100}
+        update = {"stage": "Probation", **WHOLE}
     elif decision.move is Move.RETURN:
         update = {"stage": "Returning", "cause": decision.cause}
     if canary.stage == "Starting":

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from evenkeel.api.rollout import Step
 from evenkeel.rollout.causes import of_undecided
+from evenkeel.rollout.exposure import present_step, told
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.fast_enough import measuring, too_slow
 from evenkeel.rollout.health import crashing, short, too_late, unstable, unsteady
@@ -149,17 +150,14 @@ CHAIN: tuple[Rule, ...] = (
 
 
 def _stepping(facts: Facts) -> Decision:
-    steps = facts.rollout.steps
-    if not steps:
+    steps, step = facts.rollout.steps, present_step(facts.rollout, facts.canary)
+    if step is None:
         held = unsteady(facts)
         return held or Decision(Move.PREPARE_PROMOTION, "NoSteps", "there are no steps any more")
-    # Steps may have been taken away meanwhile: the last one left has still to be passed.
-    index = min(facts.canary.step, len(steps) - 1)
-    step = steps[index]
     if facts.rollout.paused:
         return Decision(Move.HOLD, "Paused", "spec.rollout.paused is set")
     left = step.pause_seconds - facts.counted
-    where = f"step {index + 1} of {len(steps)} at {step.weight} %"
+    where = f"step {min(facts.canary.step + 1, len(steps))} of {len(steps)} {told(step)}"
     if not step.analysis:
         if left > 0:
             return Decision(Move.HOLD, "Pausing", f"{where}, {left:.0f} s left", left)

@@ -6,6 +6,7 @@ from math import ceil
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus
+from evenkeel.rollout.exposure import carried_share, present_step
 from evenkeel.serving.observed import Pods
 
 
@@ -39,7 +40,9 @@ def full_replicas(
     size = max(size, canary.stable_replicas, canary.full_replicas)
     grown = own.wanted if own is not None else 0
     if grown > stage_replicas(md, canary, size):
-        weight = canary.weight if canary.stage in ("WarmingUp", "Stepping") else 100
+        weight = 100
+        if canary.stage in ("WarmingUp", "Stepping"):
+            weight = canary.mirror or canary.weight or 100
         # One pod fewer would not have carried its share.
         size = max(size, ceil((grown - 1) * 100 / max(1, weight)) + 1)
     return min(size, max(md.spec.autoscaling.max_replicas, canary.stable_replicas))
@@ -55,14 +58,14 @@ def canary_replicas(full: int, weight: int) -> int:
 
 def stage_replicas(md: ModelDeployment, canary: CanaryStatus, full: int) -> int:
     """Pods of the canary in its present stage."""
-    steps = md.spec.rollout.steps
+    step = present_step(md.spec.rollout, canary)
     # Without stable's pods there is nobody to divide requests with.
     growing = canary.stage in ("Promoting", "Probation", "Returning")
-    if growing or canary.stop_first or not steps or not full:
+    if growing or canary.stop_first or step is None or not full:
         return full
-    weight = steps[min(canary.step, len(steps) - 1)].weight
     # Steps may have been edited: what it gets now has to be carried until it gets another share.
-    return min(full, canary_replicas(full, max(weight, canary.weight)))
+    share = max(carried_share(step), canary.weight, canary.mirror)
+    return min(full, canary_replicas(full, share))
 
 
 def needed_replicas(canary: CanaryStatus, wanted: int, full: int) -> int:

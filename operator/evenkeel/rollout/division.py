@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from evenkeel.api.rollout import Rollout
 from evenkeel.rollout.capacity import carried_weight
+from evenkeel.rollout.exposure import matches
 from evenkeel.rollout.probation import RETURNING, taken_over, weight_on_return
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Pods
 from evenkeel.traffic import Division
 
 
-def division(rollout: RolloutState, pods: dict[str, Pods], full: int) -> Division | None:
+def division(
+    rollout: RolloutState, spec: Rollout, pods: dict[str, Pods], full: int
+) -> Division | None:
     """How requests are divided; None before the first revision.
 
     The canary gets no more than its ready pods carry. full: pods that carry all requests.
@@ -30,4 +34,13 @@ def division(rollout: RolloutState, pods: dict[str, Pods], full: int) -> Divisio
         # Who passes the gateway by stays where the pods are.
         sides = canary.revision, stable.revision, 100 - weight, canary.version, stable.version
         return Division(*sides)
-    return Division(stable.revision, canary.revision, weight, stable.version, canary.version)
+    return Division(
+        stable.revision,
+        canary.revision,
+        weight,
+        stable.version,
+        canary.version,
+        mirror=canary.mirror if ready else 0,
+        matches=matches(spec, canary) if ready else (),
+        preview=canary.exposure == "Preview",
+    )

@@ -194,7 +194,7 @@ def _release(member: ModelDeployment) -> str:
 def _entry(
     name: str,
     trial: CanaryStatus,
-    outcome: str,
+    end: str,
     reason: str = "",
     message: str = "",
     cause: Cause = "Model",
@@ -204,7 +204,7 @@ def _entry(
             "name": name,
             "revision": trial.revision,
             "trial": trial.start_time,
-            "outcome": outcome,
+            "outcome": end,
             "reason": reason,
             "message": message[:2048],
             "cause": cause,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from evenkeel.api.modeldeployment import ModelDeployment
+from evenkeel.api.rollout import Match
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import Watch
 from evenkeel.serving.ports import Ports
@@ -17,6 +18,9 @@ class Division(NamedTuple):
 
     canary: the revision on trial, with requests or without (weight 0); None without a trial.
     The versions are the ModelVersions that they serve, empty without one.
+    mirror: percent of stable's requests that are copied to the canary. matches: requests that are
+    the canary's whatever the weight; one of them has to match. preview: whether there is a Service
+    apart that leads to the canary.
     """
 
     stable: str
@@ -24,6 +28,9 @@ class Division(NamedTuple):
     weight: int = 0
     stable_version: str = ""
     canary_version: str = ""
+    mirror: int = 0
+    matches: tuple[Match, ...] = ()
+    preview: bool = False
 
     @property
     def revisions(self) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     tie = bond(md, snapshot.others)
     rollout = with_release(advance(md, goal, pods, judgement, taken, now, tie), md)
     full = _full(md, rollout, pods)
-    divided = division(rollout, pods, full)
+    divided = division(rollout, md.spec.rollout, pods, full)
     children = owned(snapshot, wanted, rollout, divided, pods)
     serving = _serving_pods(rollout, pods, children)
     situation = Situation(

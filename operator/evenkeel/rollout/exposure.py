@@ -1,0 +1,51 @@
+"""Which requests a canary gets at a step, and what its pods have to carry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evenkeel.api.modeldeploymentstatus import CanaryStatus
+from evenkeel.api.rollout import Match, Rollout, Step
+
+WHOLE: dict[str, Any] = {"exposure": "Weight", "mirror": 0, "weight": 100}
+"""Fields of the status of a canary that gets all requests."""
+
+
+def exposed(step: Step) -> dict[str, Any]:
+    """Fields of the status that say which requests it gets at a step."""
+    mirror = 0 if step.mirror is None else step.mirror.percent
+    return {"exposure": step.exposure, "mirror": mirror, "weight": step.weight or 0}
+
+
+def carried_share(step: Step) -> int:
+    """Share of all requests that its pods are made for, in percent.
+
+    How many match, or come to the preview, nobody knows: they are made for all.
+    """
+    if step.mirror is not None:
+        return step.mirror.percent
+    return 100 if step.weight is None else step.weight
+
+
+def present_step(rollout: Rollout, canary: CanaryStatus) -> Step | None:
+    """The step that it is at, or was last; None if there are none any more.
+
+    Steps may have been taken away meanwhile: the last one left has still to be passed.
+    """
+    steps = rollout.steps
+    return steps[min(canary.step, len(steps) - 1)] if steps else None
+
+
+def matches(rollout: Rollout, canary: CanaryStatus) -> tuple[Match, ...]:
+    """The requests that are the canary's now whatever its weight."""
+    step = present_step(rollout, canary)
+    return step.match if step is not None and canary.exposure == "Match" else ()
+
+
+def told(step: Step) -> str:
+    """The step's requests in words."""
+    if step.mirror is not None:
+        return f"with copies of {step.mirror.percent} % of the requests"
+    if step.match:
+        return "with the requests that match"
+    return "in preview" if step.weight is None else f"at {step.weight} %"

@@ -1,0 +1,84 @@
+"""Steps without a weight: copies, matching requests, a preview."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from evenkeel.rollout.division import division
+from evenkeel.rollout.state import present
+from evenkeel.serving.observed import Pods
+
+from tests.support.rollout_world import World
+
+A, B = ({"uri": f"s3://m/{m}", "format": {"name": "sklearn"}} for m in "ab")
+MATCH = [{"headers": [{"name": "X-Beta", "value": "yes"}]}]
+
+
+def on_trial(step: dict[str, Any], **spec: Any) -> World:
+    w = World(
+        {
+            "model": A,
+            "replicas": 4,
+            "rollout": {
+                "steps": [
+                    {**step, "analysis": False, "pauseSeconds": 60},
+                    {"weight": 50, "analysis": False, "pauseSeconds": 60},
+                ]
+            },
+            **spec,
+        }
+    )
+    for _ in range(2):
+        w.settle()
+        w.pods_ready()
+    w.edit(model=B)
+    for _ in range(4):
+        w.settle()
+        w.pods_ready()
+    return w
+
+
+@pytest.mark.parametrize(
+    ("step", "pods", "told"),
+    [
+        ({"mirror": {"percent": 20}}, 1, "with copies of 20 % of the requests"),
+        ({"match": MATCH}, 4, "with the requests that match"),
+        ({"preview": {}}, 4, "in preview"),
+    ],
+)
+def test_no_request_of_all_and_pods_for_what_it_gets(
+    step: dict[str, Any], pods: int, told: str
+) -> None:
+    w = on_trial(step)
+    canary = w.md.status.canary
+    assert canary is not None
+    assert (canary.stage, canary.weight, canary.traffic_weight) == ("Stepping", 0, 0)
+    assert w.pods[canary.revision].replicas == pods
+    assert told in canary.message
+
+
+def test_the_division_tells_what_the_step_exposes() -> None:
+    ready = Pods(wanted=4, ready=4)
+    seen = []
+    for step in ({"mirror": {"percent": 20}}, {"match": MATCH}, {"preview": {}}, {"weight": 25}):
+        w = on_trial(step)
+        state = present(w.md.status)
+        assert state.stable is not None
+        assert state.canary is not None
+        both = {state.stable.revision: ready, state.canary.revision: ready}
+        found = division(state, w.md.spec.rollout, both, 4)
+        assert found is not None
+        seen.append((found.weight, found.mirror, len(found.matches), found.preview))
+    assert seen == [(0, 20, 0, False), (0, 0, 1, False), (0, 0, 0, True), (25, 0, 0, False)]
+
+
+def test_the_next_step_has_its_weight() -> None:
+    w = on_trial({"mirror": {"percent": 20}})
+    w.pass_time(61)
+    for _ in range(4):
+        w.settle()
+        w.pods_ready()
+    canary = w.md.status.canary
+    assert canary is not None
+    assert (canary.exposure, canary.mirror, canary.weight) == ("Weight", 0, 50)
