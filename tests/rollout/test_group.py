@@ -27,13 +27,20 @@ def waiting(**kept: str) -> Groups:
     return g
 
 
-def just_decided() -> Groups:
-    """The group has decided to promote, and nobody has followed."""
+def just_voted() -> Groups:
+    """All have given their votes, and nothing is decided."""
     g = waiting(price=GOOD)
     g["price"].edit_rollout(paused=None)
     g["price"].settle()
     g["price"].pods_ready()
     g["price"].settle()
+    assert [g.state(name) for name in NAMES] == ["Ready"] * 3
+    return g
+
+
+def just_decided() -> Groups:
+    """The group has decided to promote, and nobody has followed."""
+    g = just_voted()
     g["fraud"].reconcile()
     assert [d.outcome for d in g.decided()] == ["Promote"] * 3
     return g
@@ -89,6 +96,17 @@ def test_with_a_vote_it_ends_only_by_the_groups_decision() -> None:
     g["geo"].edit_rollout(abort=None)
     g["geo"].settle()
     assert g.state("geo") == "Ready", "nobody has seen the wish yet"
+
+
+def test_a_decision_on_votes_that_were_read_late_holds_for_all() -> None:
+    g = just_voted()
+    g.keep_late("fraud", "geo")
+    g["geo"].edit_rollout(abort=g["geo"].status["canary"]["revision"])
+    g["geo"].settle()
+    g["fraud"].reconcile()
+    assert [d.outcome for d in g.decided()] == ["Promote"] * 3
+    g.settle()
+    assert [g.serves(name) for name in NAMES] == [GOOD] * 3
 
 
 def test_after_the_decision_nobody_stays_behind() -> None:
