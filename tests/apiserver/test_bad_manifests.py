@@ -25,6 +25,7 @@ STEPS = "analysis: {indicators: [{name: errors}]}\nrollout: "
 ROUTED = "traffic: {gateway: {parentRefs: [{name: public}]}}\n"
 GATE = "gates: [{name: g, metric: accuracy, %s}]"
 PROMETHEUS = "analysis: {prometheus: {%s}, indicators: [{name: errors}]}"
+GROUPED = "rollout: {group: {name: g, %s}}"
 HEADER = PROMETHEUS % "headers: [{%s}]"
 FEEDBACK = "monitoring: {feedback: {keys: {secretName: k}, %s}}"
 LATE = (
@@ -449,6 +450,16 @@ BAD = [
     Bad("no pod could go", MD, "rollout: {maxSurge: 0, maxUnavailable: 0%}", "are both 0"),
     Bad("no pod may go by default", MD, "rollout: {maxSurge: 0%}", "set maxUnavailable to 1"),
     Bad("negative surge", MD, "rollout: {maxSurge: -1}", "such as 1 or 50%"),
+    Bad("group of one", MD, GROUPED % "members: [example]", "at least 2 items"),
+    Bad("group without itself", MD, GROUPED % "members: [a, b]", "name the ModelDeployment itself"),
+    Bad("member named twice", MD, GROUPED % "members: [example, example]", "Duplicate value"),
+    Bad("group without members", MD, GROUPED % "release: v1", "Required value"),
+    Bad(
+        "group in an outage",
+        MD,
+        "rollout: {stopFirst: true, group: {name: g, members: [example, b]}}",
+        "remove stopFirst or group",
+    ),
     Bad("promote and abort", MD, "rollout: {promote: r1, abort: r1}", "remove one"),
     Bad(
         "stop first",

@@ -166,6 +166,8 @@ GOOD = [
     ("ModelDeployment", "rollout: {steps: [{weight: 50, analysis: false, pauseSeconds: 300}]}"),
     ("ModelDeployment", "rollout: {stopFirst: true, steps: [], retry: fraud-0123456789}"),
     ("ModelDeployment", "{model: {uri: 'file:///opt/model'}, runtime: {name: custom}}"),
+    ("ModelDeployment", "rollout: {group: {name: g, members: [other, example]}}"),
+    ("ModelDeployment", "rollout: {group: {name: g, members: [a-1, example], release: v1.2+a}}"),
     ("ModelDeployment", "rollout: {maxSurge: 0, maxUnavailable: 1}"),
     ("ModelDeployment", "warmUp: {}"),
     ("ModelDeployment", "warmUp: {path: '/v1/models/m:predict?a=b', body: '{}', requests: 3}"),

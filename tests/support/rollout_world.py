@@ -83,9 +83,12 @@ class World:
     `versions`: those that are served.
     `blind`: revisions whose meters cannot be told whom to pass requests on to. `marks`: annotations
     by pod. `pairs`: by canary the copies, those that it alone answered badly, and stable alone.
+    `around`: the other ModelDeployments as a reconcile reads them.
     """
 
     spec: JSON
+    name: str = "fraud"
+    around: Callable[[], tuple[ModelDeployment, ...]] = tuple
     kind: type[ModelDeployment] = ModelDeployment
     quality: dict[str, float] = field(default_factory=dict)
     requests: int = 40
@@ -125,7 +128,7 @@ class World:
     @property
     def md(self) -> ModelDeployment:
         meta: JSON = {
-            "name": "fraud",
+            "name": self.name,
             "namespace": "shop",
             "uid": "0-1-2",
             "generation": self.generation,
@@ -175,6 +178,7 @@ class World:
             loads=self.loads(),
             pods=self.serving_pods(),
             steps=self.steps(),
+            others=self.around(),
         )
 
     def serving_pods(self) -> tuple[ServingPod, ...]:
@@ -487,7 +491,7 @@ class World:
     def pass_time(self, seconds: int) -> None:
         """Requests are answered by whom the Service reaches."""
         self.now += timedelta(seconds=seconds)
-        service = self.others.get(("Service", "fraud"))
+        service = self.others.get(("Service", self.name))
         if service is None:
             return
         only = service["spec"]["selector"].get("evenkeel.dev/revision")
@@ -526,7 +530,7 @@ class World:
 
     def wanted(self) -> str:
         """Name of the revision that the spec asks for."""
-        return revision_name("fraud", self.target(), self.runtime, self.md.spec)
+        return revision_name(self.name, self.target(), self.runtime, self.md.spec)
 
 
 def run(w: World, seconds: int = 300, step: int = 5) -> World:

@@ -359,6 +359,11 @@ class ModelDeployment(Resource):
             "a preview has the Service <name>-preview: metadata.name may have 55 characters, or "
             "remove the step with preview",
         ),
+        Rule(
+            "!has(self.spec.rollout) || !has(self.spec.rollout.group) || "
+            "self.metadata.name in self.spec.rollout.group.members",
+            "rollout.group.members has to name the ModelDeployment itself, beside the others",
+        ),
     )
     kind: ClassVar[str] = "ModelDeployment"
     scale: ClassVar[Scale | None] = Scale()

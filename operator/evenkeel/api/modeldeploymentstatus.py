@@ -8,6 +8,8 @@ from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
 from evenkeel.api.gates import Gate, StepJobStatus, StepWebhookStatus
+from evenkeel.api.groupstatus import Cause as Cause
+from evenkeel.api.groupstatus import GroupStatus
 from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.api.performance import Performance, Sizing
 from evenkeel.api.registration import RegisteredVersion
@@ -113,8 +115,6 @@ class IndicatorStatus(Model):
     ] = ()
 
 
-Cause = Literal["Model", "Infrastructure", "User"]
-"""Whose fault a rollback is."""
 Wish = Literal["Promote", "Retry"]
 """A person's wish for a trial, by the field of spec.rollout that says it."""
 CanaryStage = Literal[
@@ -281,6 +281,9 @@ class Outcome(Model):
     attempts: Annotated[
         int, Field(ge=1, description="Trials in a row for infrastructure causes.")
     ] = 1
+    release: Annotated[
+        str, Field(max_length=63, description="Release that its group showed then, if any.")
+    ] = ""
     wish: Annotated[
         Wish | None, Field(description="Field of spec.rollout that began the trial, if one did.")
     ] = None
@@ -383,6 +386,9 @@ class ModelDeploymentStatus(Model):
     ] = None
     stable: Annotated[RevisionStatus | None, Field(description="The revision that serves.")] = None
     canary: Annotated[CanaryStatus | None, Field(description="The revision on trial.")] = None
+    group: Annotated[
+        GroupStatus | None, Field(description="How it stands to the group in rollout.group.")
+    ] = None
     old: Annotated[
         tuple[OldRevision, ...],
         Field(

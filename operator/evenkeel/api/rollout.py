@@ -10,6 +10,7 @@ from evenkeel.api.analysis import IndicatorSpec
 from evenkeel.api.base import CookieName, HeaderName, HostName, Name, PodsOrPercentage
 from evenkeel.api.common import ChildMetadata
 from evenkeel.api.gates import StepJob, StepWebhook
+from evenkeel.api.group import Group
 from evenkeel.api.steering import NamedStep, Restart
 from evenkeel.meta.model import ATOMIC, Model, Rule, exactly_one, map_list, says
 
@@ -309,6 +310,11 @@ class Rollout(Model):
             "probation keeps pods of the former revision, which stopFirst stops; remove one",
         ),
         Rule(
+            "!has(self.stopFirst) || !self.stopFirst || !has(self.group)",
+            "with stopFirst nothing serves while the other members of the group are awaited; "
+            "remove stopFirst or group",
+        ),
+        Rule(
             "!(has(self.maxSurge) && string(self.maxSurge).matches('^0+%?$')) || "
             "has(self.maxUnavailable) && !string(self.maxUnavailable).matches('^0+%?$')",
             "maxSurge and maxUnavailable are both 0, so no pod could ever be replaced; with "
@@ -323,6 +329,13 @@ class Rollout(Model):
             json_schema_extra=ATOMIC,
         ),
     ] = ()
+    group: Annotated[
+        Group | None,
+        Field(
+            description="Models that are promoted together or not at all: a revision that has "
+            "passed its steps waits for those on trial in the other members."
+        ),
+    ] = None
     warm_up_seconds: Annotated[
         int,
         Field(ge=0, le=86400, description="Time after readiness that the verdict leaves out."),

@@ -23,6 +23,7 @@ from evenkeel.rollout.clocks import observed
 from evenkeel.rollout.exposure import WHOLE, exposed, present_step
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
+from evenkeel.rollout.group import Bond, in_step, leaving
 from evenkeel.rollout.probation import taken_over
 from evenkeel.rollout.shown import unshown
 from evenkeel.rollout.state import (
@@ -55,10 +56,12 @@ def advance(
     judgement: Judgement | None,
     taken: int,
     now: datetime,
+    tie: Bond | None = None,
 ) -> RolloutState:
     """The next state of the rollout towards `goal`; without one all stays as it is.
 
-    judgement: of the canary in the status, if it was judged. taken: pods that hold room.
+    judgement: of the canary in the status, if it was judged. taken: pods that hold room. tie: the
+    canary's to the group that is promoted with it.
     """
     state = present(md.status)
     if goal is None:
@@ -70,18 +73,23 @@ def advance(
     beside = pods.get(stable.revision, Pods())
     stable = remembered(stable, state.canary, beside)
     state = replace(state, stable=stable)
+    leaves = None
     if _gives_way(state, md, goal, judgement, now):
-        assert state.canary is not None
-        own = pods.get(state.canary.revision, Pods())
-        state = superseded(state, goal.revision, now, serves=own.ready > 0)
+        leaves = leaving(tie, state, goal.revision)
+        if leaves is None:
+            assert state.canary is not None
+            own = pods.get(state.canary.revision, Pods())
+            state = superseded(state, goal.revision, now, serves=own.ready > 0)
     if state.canary is None:
         state, judgement = _begun(state, md, goal, pods, now), None
+        tie = None if tie is None else tie.anew
     if state.canary is None:
         return state
     revision = state.canary.revision
     wakes = sooner(state.requeue_after, _backing_off(state, md, goal, now))
     state = replace(state, requeue_after=wakes)
-    state = _decided(state, md, pods, judgement, taken, now)
+    state = _decided(state, md, pods, judgement, taken, now, tie)
+    state = state if leaves is None else replace(state, alone=leaves)
     if state.canary is None and revision != goal.revision:
         # It was on its way back while another was wanted.
         return replace(_begun(state, md, goal, pods, now), requeue_after=0.0)
@@ -154,6 +162,7 @@ def _decided(
     judgement: Judgement | None,
     taken: int,
     now: datetime,
+    tie: Bond | None,
 ) -> RolloutState:
     """The state after the canary policy's decision."""
     canary, stable = state.canary, state.stable
@@ -165,7 +174,8 @@ def _decided(
     needed = needed_replicas(canary, wanted, full)
     # Paused holds a canary at its step; its pods come up and warm up nevertheless.
     pausable = canary.stage in ("Stepping", "Probation")
-    held = full == 0 or (md.spec.rollout.paused and pausable)
+    waits = tie is not None and canary.stage == "Promoting" and own.ready >= full
+    held = full == 0 or (md.spec.rollout.paused and pausable) or waits
     # The Deployment has what follows from the probes; what a user sets is known before.
     deadline = md.spec.rollout.progress_deadline_seconds or own.deadline
     canary = words.renewed(canary, md.spec.rollout)
@@ -196,8 +206,9 @@ def _decided(
         profile=md.spec.performance,
         unshown=unshown(md, canary, beside),
     )
-    decision = decide(facts)
-    state = replace(state, decision=decision)
+    alone = decide(facts)
+    decision = in_step(alone, facts, tie)
+    state = replace(state, decision=decision, alone=alone)
     last = canary.model_copy(update={"indicators": indicators})
     if decision.move is Move.ROLL_BACK:
         reason, message, cause = decision.reason, decision.message, decision.cause

@@ -32,7 +32,10 @@ HISTORY_LIMIT = 20
 
 @dataclass(frozen=True, slots=True)
 class RolloutState:
-    """The state of all revisions, and what has just happened."""
+    """The state of all revisions, and what has just happened.
+
+    alone: the decision on the trial as it would be without its group.
+    """
 
     stable: RevisionStatus | None
     canary: CanaryStatus | None
@@ -40,6 +43,7 @@ class RolloutState:
     history: tuple[Outcome, ...]
     events: tuple[Event, ...] = ()
     decision: Decision | None = None
+    alone: Decision | None = None
     requeue_after: float | None = None
 
     @property
@@ -228,6 +232,19 @@ def ended(
         ),
     )
     history = (entry, *(o for o in state.history if o.revision != canary.revision))[:HISTORY_LIMIT]
+    return replace(state, history=history)
+
+
+def with_release(state: RolloutState, md: ModelDeployment) -> RolloutState:
+    """With the group's release in the outcomes that are new."""
+    group = md.spec.rollout.group
+    if group is None or not group.release:
+        return state
+    known = {(o.revision, o.time) for o in md.status.history}
+    history = tuple(
+        o if (o.revision, o.time) in known else o.model_copy(update={"release": group.release})
+        for o in state.history
+    )
     return replace(state, history=history)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import Outcome, Wish
 from evenkeel.meta.times import seconds_since
+from evenkeel.rollout.group import WITH_ANOTHER
 from evenkeel.rollout.state import RolloutState, last_outcome
 
 BACK_OFF = (600.0, 1800.0, 3600.0)
@@ -29,6 +30,8 @@ def next_trial(
 ) -> Trial | float | None:
     """The trial of the wanted revision, seconds until one, or None where none follows by itself."""
     last = last_outcome(state, revision)
+    if last is not None and released_anew(last, md):
+        last = None
     asked = tuple(wish for wish in WISHES if in_force(wish, md, state, revision))
     if last is None or last.outcome != "RolledBack":
         return Trial(wish="Promote" if "Promote" in asked else None)
@@ -38,6 +41,14 @@ def next_trial(
     if wait is None or wait > 0:
         return wait
     return Trial(attempt=last.attempts + 1)
+
+
+def released_anew(last: Outcome, md: ModelDeployment) -> bool:
+    """Whether it was taken back for another member's sake, and its group shows a new release."""
+    group = md.spec.rollout.group
+    if last.reason != WITH_ANOTHER or group is None:
+        return False
+    return group.release not in ("", last.release)
 
 
 def in_force(wish: Wish, md: ModelDeployment, state: RolloutState, revision: str) -> bool:
@@ -72,7 +83,10 @@ def what_follows(last: Outcome, md: ModelDeployment, now: datetime) -> str:
         fields = " and ".join(f"rollout.{wish.lower()}" for wish in spent)
         verb = "is" if len(spent) == 1 else "are"
         return f"{fields} {verb} spent; remove it and set it again for one more trial"
-    return f"set rollout.retry to {last.revision} to try it once more"
+    again = f"set rollout.retry to {last.revision} to try it once more"
+    if last.reason == WITH_ANOTHER and md.spec.rollout.group is not None:
+        return f"{again}, or rollout.group.release of all members to another one"
+    return again
 
 
 def with_wishes_renewed(state: RolloutState, md: ModelDeployment) -> RolloutState:

@@ -10,6 +10,7 @@ Carrier = Literal[
     "Available",
     "RolloutHealthy",
     "SteeringAccepted",
+    "GroupComplete",
     "Succeeded",
     "Validated",
     "Approved",

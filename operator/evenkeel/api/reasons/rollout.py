@@ -54,6 +54,12 @@ _WAITING = (
         "The probation failed: the former revision grows to the full number of pods and takes "
         "requests as they get ready.",
     ),
+    Reason(
+        "AwaitingGroup",
+        (*_RECORD, "RolloutHealthy"),
+        "The trial has passed, or is to end, and the other members of `rollout.group` are awaited.",
+        "Read in the message who is missing.",
+    ),
     Reason("PromotedByHand", _RECORD, "`rollout.promote` names the revision."),
     Reason(
         "SkippedByHand",
@@ -94,6 +100,14 @@ _WAITING = (
 )
 
 _TAKEN_BACK = (
+    Reason(
+        "GroupMemberFailed",
+        _RECORD,
+        "The trial of another member of `rollout.group` failed or was ended, so this one was taken "
+        "back with it; the cause is that member's.",
+        "Read the other member's reason in the message; after its correction give all members "
+        "another `release`.",
+    ),
     Reason("Aborted", _RECORD, "`rollout.abort` names the revision."),
     Reason(
         "StepJobFailed",

@@ -12,6 +12,7 @@ from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.api.retrainschedule import RetrainSchedule
 from evenkeel.controllers.kind import Context, Kind
+from evenkeel.controllers.modeldeployment import groups
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.claims import INDICES
 from evenkeel.controllers.modeldeployment.observe import observe
@@ -51,7 +52,9 @@ def belongs(kind: str, obj: dict[str, Any]) -> str | None:
 
 
 def concerns(store: Store, deployment: dict[str, Any]) -> Iterator[Key]:
-    """Schedules whose triggers look at the version that serves, once it drifts."""
+    """The rest of its group, and schedules whose triggers look at the version that serves, once it
+    drifts."""
+    yield from groups.members(store, deployment)
     if not has_drifted(deployment):
         return
     namespace = deployment["metadata"]["namespace"]
@@ -74,6 +77,6 @@ KIND = Kind(
     children=watches,
     belongs=belongs,
     labels=lambda: _OWN,
-    indices=lambda: INDICES,
+    indices=lambda: (*INDICES, *groups.INDICES),
     verbs=(*READ, "patch"),
 )

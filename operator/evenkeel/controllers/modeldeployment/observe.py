@@ -19,6 +19,7 @@ from evenkeel.controllers.known_versions import followed, number_of, tried_by
 from evenkeel.controllers.modeldeployment import drifts, step_webhooks, web_counters
 from evenkeel.controllers.modeldeployment.children import watches
 from evenkeel.controllers.modeldeployment.earlier_life import with_former_rollouts
+from evenkeel.controllers.modeldeployment.groups import others
 from evenkeel.controllers.modeldeployment.registered import from_registries, with_resolution
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, wanted_looks
@@ -95,6 +96,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         loads=_loads(store, md),
         pods=_serving_pods(store, md),
         steps=_steps(store, md),
+        others=others(store, md),
     )
 
 

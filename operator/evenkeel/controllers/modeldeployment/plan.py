@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from evenkeel.api.groupstatus import GroupStatus
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import ModelDeploymentStatus, RevisionStatus
 from evenkeel.api.performance import Sizing
@@ -39,9 +40,11 @@ from evenkeel.rollout.advance import advance
 from evenkeel.rollout.capacity import full_replicas
 from evenkeel.rollout.division import by_meters, division
 from evenkeel.rollout.goal import rollout_goal
+from evenkeel.rollout.group import bond, discord
+from evenkeel.rollout.group_status import group_status
 from evenkeel.rollout.performance_records import performance_records
 from evenkeel.rollout.probation import judged_by, not_awaited
-from evenkeel.rollout.state import RolloutState
+from evenkeel.rollout.state import RolloutState, with_release
 from evenkeel.rollout.steering import misdirected
 from evenkeel.rollout.step_jobs import kept_jobs, step_job, with_outcome
 from evenkeel.rollout.stop_first import occupied
@@ -72,7 +75,8 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     judgement = assess(md.status.canary, judged_by(md), snapshot.seen, not_awaited(md))
     goal = rollout_goal(md.status, unnamed or wanted, _denied(snapshot))
     taken = occupied(pods, snapshot.present)
-    rollout = advance(md, goal, pods, judgement, taken, now)
+    tie = bond(md, snapshot.others)
+    rollout = with_release(advance(md, goal, pods, judgement, taken, now, tie), md)
     full = _full(md, rollout, pods)
     divided = by_meters(md, rollout, division(rollout, md.spec.rollout, pods, full))
     children = owned(snapshot, wanted, rollout, divided, pods)
@@ -91,8 +95,10 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         monitoring=snapshot.drift.of(rollout.serving),
         meters=snapshot.drift.meters,
         load=load,
+        apart=None if md.spec.rollout.group is None else discord(md, snapshot.others),
     )
-    status = _status(snapshot, situation, pods)
+    stands = group_status(md, snapshot.others, unnamed or wanted, rollout, tie, now)
+    status = _status(snapshot, situation, pods, stands)
     deletes = unwanted(snapshot, rollout, divided, {load.kept, *kept_jobs(md, rollout.canary)})
     return Plan(
         status=status,
@@ -177,6 +183,8 @@ def _requeue_after(
         until_restart(snapshot.deployment, snapshot.now),
         looked_at_again(snapshot),
         snapshot.drift.due,
+        # What a coordinator decides on has to stand in its own status, too.
+        0.0 if status.group != snapshot.deployment.status.group else None,
         keys_awaited(feedback_pods(snapshot.children), snapshot.now.timestamp()) or None,
         asked_again(snapshot.told, snapshot.alias, snapshot.deployment.status, status),
     )
@@ -240,7 +248,10 @@ def _sizing(situation: Situation, stable: RevisionStatus | None) -> Sizing | Non
 
 
 def _status(
-    snapshot: DeploymentSnapshot, situation: Situation, pods: dict[str, Pods]
+    snapshot: DeploymentSnapshot,
+    situation: Situation,
+    pods: dict[str, Pods],
+    stands: GroupStatus | None,
 ) -> ModelDeploymentStatus:
     md, runtime, rollout = snapshot.deployment, snapshot.runtime, situation.rollout
     stable, canary = rollout.stable, rollout.canary
@@ -270,6 +281,7 @@ def _status(
         sizing=_sizing(situation, stable),
         stable=stable,
         canary=canary,
+        group=stands,
         old=rollout.old,
         history=rollout.history,
     )

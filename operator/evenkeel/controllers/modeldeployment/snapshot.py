@@ -35,7 +35,7 @@ class DeploymentSnapshot:
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     drift: what is known of the stable revision's. unmade: indicators that their templates do not
     make, and why. loads: what measures revisions. pods: those that serve or are about to. steps:
-    the Jobs of steps.
+    the Jobs of steps. others: ModelDeployments that its group is about.
     """
 
     deployment: ModelDeployment
@@ -56,3 +56,4 @@ class DeploymentSnapshot:
     loads: Loads = field(default_factory=Loads)
     pods: tuple[ServingPod, ...] = ()
     steps: StepJobs = field(default_factory=StepJobs)
+    others: tuple[ModelDeployment, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from evenkeel.controllers.modeldeployment.conditions.alias_current import alias_current
 from evenkeel.controllers.modeldeployment.conditions.available import available
 from evenkeel.controllers.modeldeployment.conditions.drifted import drifted
+from evenkeel.controllers.modeldeployment.conditions.group_complete import group_complete
 from evenkeel.controllers.modeldeployment.conditions.labels_ready import labels_ready
 from evenkeel.controllers.modeldeployment.conditions.model_resolved import model_resolved
 from evenkeel.controllers.modeldeployment.conditions.monitored import monitored
@@ -34,6 +35,7 @@ CONDITIONS: tuple[Callable[[Situation], tuple[Observation, ...]], ...] = (
     available,
     rollout_healthy,
     steering_accepted,
+    group_complete,
     monitored,
     drifted,
     labels_ready,

@@ -64,7 +64,7 @@ def in_rollout(situation: Situation) -> tuple[Observation, ...]:
         return ()
     if unreached := not_routed(situation):
         return unreached
-    where = f"{canary.revision}, {canary.stage} at {canary.weight} %: {canary.message}"
+    where = f"{canary.revision}, {canary.stage} at {canary.weight} %: {situation.finding}"
     return readiness("Unknown", "RolloutInProgress", where)
 
 

@@ -11,8 +11,9 @@ def rollout_healthy(situation: Situation) -> tuple[Observation, ...]:
     """False after a rollback."""
     canary, history = situation.rollout.canary, situation.rollout.history
     if canary is not None:
-        where = f"{canary.revision} at {canary.weight} %: {canary.message}"
-        return (Observation("RolloutHealthy", "True", canary.reason or canary.stage, where),)
+        where = f"{canary.revision} at {canary.weight} %: {situation.finding}"
+        reason = situation.awaiting or canary.reason or canary.stage
+        return (Observation("RolloutHealthy", "True", reason, where),)
     if not history:
         return (Observation("RolloutHealthy", "True", "NoRollout", "no rollout yet"),)
     last = history[0]

@@ -13,6 +13,7 @@ from evenkeel.performance.measurement import Measurement
 from evenkeel.registries.aliases import Kept
 from evenkeel.registries.resolution import Resolution
 from evenkeel.registries.tags import Telling
+from evenkeel.rollout.group import AWAITING
 from evenkeel.rollout.state import RolloutState
 from evenkeel.serving.observed import Child, Pods
 from evenkeel.serving.wanted import Revision
@@ -26,7 +27,7 @@ class Situation:
     unnamed: why its children cannot have their names, if so. registry: what a registry's model is.
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     monitoring: what is known of drift; None without a meter. meters: how they count. load: what is
-    measured now.
+    measured now. apart: why the members of its group are none, if so.
     """
 
     md: ModelDeployment
@@ -42,6 +43,21 @@ class Situation:
     monitoring: MonitoringStatus | None = None
     meters: Sighting[object] | None = None
     load: Measurement | None = None
+    apart: Refused | None = None
+
+    @property
+    def awaiting(self) -> str:
+        """The reason of a trial that waits for its group; else empty."""
+        decision = self.rollout.decision
+        return AWAITING if decision is not None and decision.reason == AWAITING else ""
+
+    @property
+    def finding(self) -> str:
+        """The verdict on the canary in words, or whom its promotion waits for."""
+        canary, decision = self.rollout.canary, self.rollout.decision
+        if decision is not None and self.awaiting:
+            return decision.message
+        return "" if canary is None else canary.message
 
     @property
     def scaled_to_zero(self) -> bool:
