@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from evenkeel.api import KINDS
-from evenkeel.api.labels import DEPLOYMENT, FEEDBACK, PERFORMANCE, RUN, SCHEDULE
+from evenkeel.api.labels import DEPLOYMENT, FEEDBACK, PERFORMANCE, RUN, SCHEDULE, STEP_JOB
 from evenkeel.controllers import kinds, rights
 from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
@@ -153,7 +153,7 @@ def test_a_type_is_watched_once_and_what_is_watched_may_be_read() -> None:
 
 
 def test_reconciles_find_objects_by_indexed_labels() -> None:
-    known = {DEPLOYMENT, FEEDBACK, PERFORMANCE, SCHEDULE, RUN, JOB_SET}
+    known = {DEPLOYMENT, FEEDBACK, PERFORMANCE, STEP_JOB, SCHEDULE, RUN, JOB_SET}
     assert set(kinds.indexed()) == known
 
 
