@@ -14,14 +14,14 @@ import sys
 import time
 from pathlib import Path
 
-from bench import alerts, deployments, looks, scale
+from bench import alerts, deployments, looks, pairs, scale
 from bench.cluster import cluster
 from bench.process import Row
 
 
 def run(count: int) -> list[Row]:
     """All figures."""
-    seen = looks.measure()
+    seen = [*looks.measure(), *pairs.measure()]
     with cluster() as made:
         raw = asyncio.run(deployments.raw_writes(count))
         with made.operator() as operator:

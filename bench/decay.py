@@ -135,9 +135,9 @@ def exact_upper(hits: int, runs: int, miss: float) -> float:
     return high
 
 
-def by_chance(hits: int, runs: int) -> bool:
-    """Whether so many hits are possible at ALPHA, but for one case in a thousand."""
-    tail = sum(comb(runs, k) * ALPHA**k * (1 - ALPHA) ** (runs - k) for k in range(hits))
+def by_chance(hits: int, runs: int, most: float = ALPHA) -> bool:
+    """Whether so many hits are possible at a rate of `most`, but for one case in a thousand."""
+    tail = sum(comb(runs, k) * most**k * (1 - most) ** (runs - k) for k in range(hits))
     return 1 - tail > 0.001
 
 

@@ -6,7 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from evenkeel.controllers.modeldeployment.wanted_looks import canary_share
+from evenkeel.controllers.looks.wanted import Asked, Told
+from evenkeel.controllers.modeldeployment.wanted_looks import canary_share, wanted_looks
+from evenkeel.rollout.probation import not_awaited
+from evenkeel.verdict.samples import Unobserved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,6 +111,42 @@ def test_pairs_are_no_part_of_a_step_with_a_weight() -> None:
     stable = w.md.status.stable
     assert stable is not None
     assert stable.revision == canary
+
+
+def asked(w: World) -> Asked | Told | Unobserved:
+    found = wanted_looks(w.md, w.snapshot().runtime, frozenset())
+    assert found is not None
+    return found.asked["paired-errors"]
+
+
+def test_pairs_are_asked_for_while_there_are_any() -> None:
+    w = on_trial(world(MIRROR, {"weight": 50}))
+    stable, canary = names(w)
+    assert not_awaited(w.md) == frozenset()
+    found = asked(w)
+    assert isinstance(found, Asked)
+    assert found.stable is not None
+    assert f'shadow="{canary}"' in found.canary.total
+    assert stable in found.canary.total
+    while w.md.status.canary is not None and w.md.status.canary.exposure == "Mirror":
+        run(w, 5)
+    assert not_awaited(w.md) == {"paired-errors"}
+    assert asked(w) == Told(None)
+
+
+def test_a_probation_does_not_wait_for_pairs() -> None:
+    w = world(MIRROR)
+    w.edit_rollout(probation={"seconds": 60})
+    w = on_trial(w)
+    _, canary = names(w)
+    run(w, 100)
+    assert w.md.status.canary is not None
+    assert w.md.status.canary.stage == "Probation"
+    w.tallies = {}
+    run(w, 100)
+    assert w.md.status.canary is None
+    assert w.md.status.stable is not None
+    assert w.md.status.stable.revision == canary
 
 
 def test_pods_whose_meter_cannot_be_told_hold_the_trial() -> None:
