@@ -57,6 +57,10 @@ test-integrations: $(VENV)/.installed ## The tools that teams bring, for real, b
 integrations-short: $(VENV)/.installed ## A test of each that needs no cluster of its own
 	$(RUN) -m pytest -p tests.support.integrations -m short tests/integrations
 
+.PHONY: strategies
+strategies: $(VENV)/.installed ## Each strategy, step and runtime on a real node, the heavy ones included
+	$(RUN) -m pytest -p tests.support.strategies e2e/strategies e2e/test_canary.py e2e/test_performance.py
+
 .PHONY: conditions
 conditions: $(VENV)/.installed ## Rollouts under the conditions of real clusters, each against its bound
 	$(RUN) -m bench.conditions
@@ -67,7 +71,7 @@ conditions-short: $(VENV)/.installed ## The gravest of them, a few rollouts each
 
 .PHONY: e2e
 e2e: $(VENV)/.installed ## The loop on a real node with real Prometheus, gateway and model servers
-	$(RUN) -m pytest e2e --ignore=e2e/integrations
+	$(RUN) -m pytest e2e --ignore=e2e/integrations -m "not heavy"
 
 .PHONY: bench
 bench: $(VENV)/.installed ## Figures against the design's table

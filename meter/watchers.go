@@ -20,6 +20,7 @@ func watchers(ctx context.Context, c config.Config, m *metrics.Metrics) sidecar.
 	go counter.Watch(ctx)
 	found := sidecar.Watchers{
 		Observer:  counter,
+		Profile:   counter.Profile,
 		Uncounted: counter.Uncounted,
 	}
 	if c.Keys != "" {

@@ -40,6 +40,10 @@ PIPELINE = (
     "training: {pipelineRun: {url: 'http://kfp:8888', %s}, "
     "resultFrom: {object: {uri: 's3://bucket/$(EVENKEEL_RUN)'}}}"
 )
+PAIRS = (
+    "{monitoring: {}, rollout: {steps: [{mirror: {percent: 5}}]}, "
+    "analysis: {indicators: [{source: Pairs, %s}]}}"
+)
 ENGINES = "exactly one of podTemplate, trainJob, workflow, rayJob or pipelineRun"
 CRON = "triggers: [{name: t, cron: {schedule: '%s'}}]"
 GIT_DATA = "triggers: [{name: t, gitData: {%s}}]"
@@ -276,6 +280,38 @@ BAD = [
         "steps without one come before",
     ),
     Bad("mirror without meter", MD, STEPS + "{steps: [{mirror: {percent: 20}}]}", "monitoring: {}"),
+    Bad("no such pairs", MD, PAIRS % "name: wrong", "take one of these names"),
+    Bad("pairs by a query", MD, PAIRS % "name: errors, total: a, bad: b", "takes no queries"),
+    Bad("disagreement without limit", MD, PAIRS % "name: disagreement", "needs it"),
+    Bad("ceiling of pairs", MD, PAIRS % "name: errors, maxRatio: '0.1'", "without maxRatio"),
+    Bad("slow pairs without bound", MD, PAIRS % "name: paired-latency", "needs thresholdSeconds"),
+    Bad(
+        "pairs without mirror",
+        MD,
+        "{monitoring: {}, analysis: {indicators: [{name: errors}, "
+        "{name: paired-errors, source: Pairs}]}, rollout: {steps: [{weight: 5}]}}",
+        "needs a step with mirror",
+    ),
+    Bad(
+        "only pairs, and a step without",
+        MD,
+        "{monitoring: {}, analysis: {indicators: [{name: errors, source: Pairs}]}, "
+        "rollout: {steps: [{mirror: {percent: 5}}, {weight: 5}]}}",
+        "set their analysis to false",
+    ),
+    Bad(
+        "pairs in probation",
+        MD,
+        "{monitoring: {}, analysis: {indicators: [{name: errors}]}, rollout: {probation: {seconds: "
+        "9, indicators: [{name: disagreement, source: Pairs, maxRatio: '0.1'}]}}}",
+        "no request is copied in probation",
+    ),
+    Bad(
+        "header without meter",
+        MD,
+        "traffic: {affinity: {header: {name: X-User-Id}}}",
+        "add monitoring: {}",
+    ),
     Bad(
         "match without gateway",
         MD,

@@ -74,7 +74,7 @@ class World:
     `lingers`: whether pods that are taken away hold their room until `pods_gone`. `late`:
     indicators that count `labels` (by revision all and bad ones) and no answers. `report`: of every
     load generator, as its last words; "" while it goes on. `versions`: those that are served.
-    `blind`: revisions whose meters cannot be told whom to pass requests on to. `told`: annotations
+    `blind`: revisions whose meters cannot be told whom to pass requests on to. `marks`: annotations
     by pod. `pairs`: by canary the copies, those that it alone answered badly, and stable alone.
     """
 
@@ -93,7 +93,7 @@ class World:
     report: str = ""
     versions: tuple[ModelVersion, ...] = ()
     blind: frozenset[str] = frozenset()
-    told: dict[str, dict[str, str]] = field(default_factory=dict)
+    marks: dict[str, dict[str, str]] = field(default_factory=dict)
     pairs: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     leaving: dict[str, int] = field(default_factory=dict)
     status: JSON = field(default_factory=dict)
@@ -172,7 +172,7 @@ class World:
                     Ref("v1", "Pod", "shop", name, f"uid-{name}"),
                     revision,
                     {},
-                    self.told.get(name, {}),
+                    self.marks.get(name, {}),
                     divides=revision not in self.blind,
                 )
             )
@@ -181,12 +181,12 @@ class World:
         )
 
     def _mark(self, ref: Ref, change: JSON) -> None:
-        has = {**self.told.get(ref.name, {}), **change["metadata"]["annotations"]}
-        self.told[ref.name] = {k: v for k, v in has.items() if v is not None}
+        has = {**self.marks.get(ref.name, {}), **change["metadata"]["annotations"]}
+        self.marks[ref.name] = {k: v for k, v in has.items() if v is not None}
 
     def division(self, revision: str) -> JSON:
         """What the first pod of a revision is told."""
-        text = self.told.get(f"{revision}-0", {}).get("evenkeel.dev/division", "{}")
+        text = self.marks.get(f"{revision}-0", {}).get("evenkeel.dev/division", "{}")
         return dict(json.loads(text))
 
     def target(self) -> Target:
@@ -366,7 +366,7 @@ class World:
     def state(self) -> list[Any]:
         """All children, for comparisons."""
         pods = {name: (s.replicas, s.uid) for name, s in self.pods.items()}
-        return [pods, {" ".join(k): v for k, v in sorted(self.others.items())}, self.told]
+        return [pods, {" ".join(k): v for k, v in sorted(self.others.items())}, self.marks]
 
     def _write_status(self, plan: Plan) -> None:
         old = ModelDeploymentStatus.model_validate(self.status)

@@ -87,6 +87,11 @@ func (v Value) IsNumber() bool {
 	return false
 }
 
+// IsInteger tells a number that is whole by its type, or is written without a fraction and an exponent.
+func (v Value) IsInteger() bool {
+	return v.kind == integer || v.kind == unsigned || v.IsNumber() && v.kind == written && isInteger(v.raw)
+}
+
 // IsBoolean tells a truth value.
 func (v Value) IsBoolean() bool {
 	return v.kind == boolean || v.kind == written && (v.raw[0] == 't' || v.raw[0] == 'f')

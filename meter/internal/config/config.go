@@ -48,6 +48,10 @@ type Config struct {
 	Keys string
 	// Slices are names of features.
 	Slices []string
+	// Division is the path of the file that tells what other revisions get; "": they get nothing.
+	Division string
+	// ShadowTolerance is the relative difference up to which numbers of two answers are the same.
+	ShadowTolerance float64
 }
 
 // FromEnvironment reads the variables METER_* and WARM_UP_*; empty ones are as absent ones.
@@ -75,6 +79,9 @@ func FromEnvironment(getenv func(string) string) (Config, error) {
 		WarmUp:         e.warmUp(),
 		Keys:           getenv("METER_KEYS"),
 		Slices:         names(getenv("METER_SLICES")),
+		Division:       getenv("METER_DIVISION"),
+
+		ShadowTolerance: e.ratio("METER_SHADOW_TOLERANCE", 1e-6),
 	}
 	if (c.GRPCListen == "") != (c.GRPCUpstream == "") {
 		e.Wrong("METER_GRPC_LISTEN", "must be given together with METER_GRPC_UPSTREAM")
@@ -104,6 +111,18 @@ func (e *environment) number(name string, otherwise, least, most int64) int64 {
 	number, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || number < least || number > most {
 		e.Wrong(name, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+	}
+	return number
+}
+
+func (e *environment) ratio(name string, otherwise float64) float64 {
+	value := e.Getenv(name)
+	if value == "" {
+		return otherwise
+	}
+	number, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(0 <= number && number <= 1) {
+		e.Wrong(name, "must be a number from 0 to 1")
 	}
 	return number
 }

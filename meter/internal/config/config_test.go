@@ -22,7 +22,7 @@ func from(variables ...string) (Config, error) {
 
 func TestDefaults(t *testing.T) {
 	c, err := from()
-	want := Config{Listen: ":8090", Upstream: "127.0.0.1:8080", AdminListen: ":8092", MaxBodyBytes: 1 << 20}
+	want := Config{Listen: ":8090", Upstream: "127.0.0.1:8080", AdminListen: ":8092", MaxBodyBytes: 1 << 20, ShadowTolerance: 1e-6}
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -39,6 +39,7 @@ func TestEverythingIsRead(t *testing.T) {
 		"METER_REVISION", "fraud-1", "METER_VERSION", "7", "METER_PROFILE", "/p", "METER_MAX_BODY_BYTES", "9",
 		"METER_LEARN_ROWS", "500", "METER_LEARN_SECONDS", "60", "METER_LEARNED_PROFILE", "/l",
 		"METER_SPACING_MILLISECONDS", "1500", "METER_READY_PATH", "/ready", "METER_KEYS", "/keys", "METER_SLICES", "a, b,,a",
+		"METER_DIVISION", "/d", "METER_SHADOW_TOLERANCE", "0.01",
 		"WARM_UP_PATH", "/infer", "WARM_UP_BODY_FILE", file, "WARM_UP_CONTENT_TYPE", "text/csv", "WARM_UP_REQUESTS", "7",
 		"WARM_UP_CONCURRENCY", "2", "WARM_UP_TIMEOUT_SECONDS", "1.5", "WARM_UP_FAILURE_POLICY", "Ignore",
 	)
@@ -47,7 +48,7 @@ func TestEverythingIsRead(t *testing.T) {
 		500, time.Minute, "/l", 9,
 		1500 * time.Millisecond, "/ready",
 		&WarmUp{"/infer", "text/csv", []byte("\x00binary"), 7, 2, 1500 * time.Millisecond, false},
-		"/keys", []string{"a", "b"},
+		"/keys", []string{"a", "b"}, "/d", 0.01,
 	}
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v, %v", c, err)
@@ -66,6 +67,7 @@ func TestWhatIsWrongIsToldInOneLine(t *testing.T) {
 		{"METER_LISTEN", "8090"}, {"METER_UPSTREAM", "127.0.0.1:http"}, {"METER_ADMIN_LISTEN", ":99999"},
 		{"METER_GRPC_LISTEN", ":1"}, {"METER_RUNTIME_METRICS", "127.0.0.1:8082"}, {"METER_MAX_BODY_BYTES", "1Mi"},
 		{"METER_MAX_BODY_BYTES", "-1"}, {"METER_SPACING_MILLISECONDS", "x"}, {"METER_READY_PATH", "ready"},
+		{"METER_SHADOW_TOLERANCE", "2"}, {"METER_SHADOW_TOLERANCE", "NaN"}, {"METER_SHADOW_TOLERANCE", "1%"},
 		{"METER_REVISION", "a\nb"}, {"WARM_UP_REQUESTS", "0", "WARM_UP_PATH", "/p"},
 		{"WARM_UP_TIMEOUT_SECONDS", "NaN", "WARM_UP_PATH", "/p"}, {"WARM_UP_FAILURE_POLICY", "Never", "WARM_UP_PATH", "/p"},
 	} {

@@ -10,7 +10,7 @@ var truths = map[string]string{"true": "1", "false": "0", "1": "true", "0": "fal
 
 // Same tells whether two texts are of the same class: true and 1 are, and false and 0, since what one side has as
 // a truth value the other may have as a number.
-func Same(one, other string) bool { return one == other || one != "" && truths[one] == other }
+func Same(one, other string) bool { return one == other || other != "" && truths[one] == other }
 
 // Bin is the position of a value in a variable's bins. buffer is scratch space.
 //

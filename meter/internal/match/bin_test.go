@@ -51,3 +51,17 @@ func TestTruthValuesAreFoundByEitherText(t *testing.T) {
 		}
 	}
 }
+
+func TestClassesAreTheSame(t *testing.T) {
+	for _, c := range []struct {
+		one, other string
+		same       bool
+	}{
+		{"yes", "yes", true}, {"yes", "no", false}, {"true", "1", true}, {"0", "false", true}, {"true", "0", false},
+		{"yes", "", false}, {"", "", true}, {"1", "", false},
+	} {
+		if Same(c.one, c.other) != c.same || Same(c.other, c.one) != c.same {
+			t.Errorf("%q and %q: not %v", c.one, c.other, c.same)
+		}
+	}
+}

@@ -11,8 +11,8 @@ import (
 	"evenkeel.dev/meter/internal/exchange"
 )
 
-// seconds are the upper bounds of the classic buckets.
-var seconds = []float64{
+// Seconds are the upper bounds of the classic buckets.
+var Seconds = []float64{
 	0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 }
 
@@ -83,7 +83,7 @@ func (m *Metrics) Tokens(prompt, completion int) {
 
 func histogram(name, help string) prometheus.HistogramOpts {
 	return prometheus.HistogramOpts{
-		Name: name, Help: help, Buckets: seconds,
+		Name: name, Help: help, Buckets: Seconds,
 		NativeHistogramBucketFactor:     1.1,
 		NativeHistogramMaxBucketNumber:  100,
 		NativeHistogramMinResetDuration: time.Hour,

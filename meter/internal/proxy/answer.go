@@ -24,6 +24,8 @@ type answer struct {
 	// passed are the bytes so far. held: none of them goes on before all of them are here.
 	passed int64
 	held   bool
+	// whole is when its last byte came; zero: it is not here.
+	whole time.Time
 	// broken is why the model server did not finish it.
 	broken error
 }
@@ -40,6 +42,9 @@ func (a *answer) Read(p []byte) (int, error) {
 	}
 	if n > 0 && a.kept != nil {
 		a.kept.Add(p[:n])
+	}
+	if a.whole.IsZero() && (err == io.EOF || err == nil && a.passed == a.response.ContentLength) {
+		a.whole = time.Now()
 	}
 	if err != nil && err != io.EOF && a.call.in.Context().Err() == nil {
 		a.broken = err
@@ -61,12 +66,18 @@ func (a *answer) Read(p []byte) (int, error) {
 
 // status is gRPC's, once the answer is over.
 func (a *answer) status(client context.Context) int {
-	for _, header := range []http.Header{a.response.Trailer, a.response.Header} {
-		if code := status(header); code >= 0 {
-			return code
-		}
+	if code := a.given(); code >= 0 {
+		return code
 	}
 	return a.call.lost(client)
+}
+
+// given is the status that has come, -1 if none has.
+func (a *answer) given() int {
+	if code := exchange.Status(a.response.Trailer); code >= 0 {
+		return code
+	}
+	return exchange.Status(a.response.Header)
 }
 
 func (a *answer) trailer() http.Header {
@@ -105,7 +116,7 @@ func (c *call) sign(response *http.Response) {
 
 // signTrailer does it where the answer's trailer comes last.
 func (a *answer) signTrailer() {
-	if a.call.proxy.Signer == nil || a.kept == nil || status(a.response.Trailer) != 0 {
+	if a.call.proxy.Signer == nil || a.kept == nil || exchange.Status(a.response.Trailer) != 0 {
 		return
 	}
 	if token := a.call.token(); token != "" {

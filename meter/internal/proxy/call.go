@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
+	"evenkeel.dev/meter/internal/division"
 	"evenkeel.dev/meter/internal/exchange"
 	"evenkeel.dev/meter/internal/stream"
 	"evenkeel.dev/meter/internal/watch"
@@ -22,8 +24,12 @@ type call struct {
 	began    time.Time
 	protocol string
 	counted  bool
-	in       *http.Request
-	w        http.ResponseWriter
+	// away answers the request in place of the own model server; shadow gets a copy. Both are nil for most.
+	away, shadow *division.Target
+	// sent is when the request was written, in nanoseconds after it began; only where there is a shadow.
+	sent atomic.Int64
+	in   *http.Request
+	w    http.ResponseWriter
 
 	// whole is the request's body, nil unless all of it was here.
 	whole  []byte
@@ -40,6 +46,9 @@ func callOf(r *http.Request) *call { return r.Context().Value(callKey{}).(*call)
 // looked tells whether somebody looks at the bodies.
 func (c *call) looked() bool { return c.counted && c.proxy.Looked }
 
+// keeps tells whether bodies are kept to their end.
+func (c *call) keeps() bool { return c.looked() || c.shadow != nil }
+
 func (c *call) begin() {
 	if c.counted {
 		c.proxy.Metrics.InFlight.Inc()
@@ -49,7 +58,7 @@ func (c *call) begin() {
 // spool keeps a request's body as it is sent.
 func (c *call) spool(out *http.Request) {
 	limit := int64(replayBytes)
-	if c.looked() {
+	if c.keeps() {
 		limit = max(limit, c.proxy.MaxBody)
 	}
 	kept := watch.NewCopy(c.proxy.Budget, limit)
@@ -63,11 +72,27 @@ func (c *call) spool(out *http.Request) {
 	out.Body, _ = c.body.open()
 }
 
+// rewind lets a request be sent from its beginning, false if that makes no sense.
+func (c *call) rewind(r *http.Request) bool {
+	if r.Context().Err() != nil {
+		return false
+	}
+	if c.body == nil {
+		return true
+	}
+	if _, broken := c.body.ended(); broken != nil {
+		return false
+	}
+	body, err := c.body.open()
+	r.Body = body
+	return err == nil
+}
+
 // answered looks at an answer before its header is sent.
 func answered(response *http.Response) error {
 	c := callOf(response.Request)
 	c.code, c.header = response.StatusCode, response.Header
-	c.proxy.tell(response.Header, c.in)
+	c.tell(response.Header)
 	if response.Header.Get("Content-Type") == "" {
 		// Else net/http's server would guess one.
 		c.w.Header()["Content-Type"] = nil
@@ -83,7 +108,7 @@ func answered(response *http.Response) error {
 	c.answer = &answer{ReadCloser: response.Body, call: c, response: response}
 	response.Body = c.answer
 	if c.protocol == exchange.GRPC {
-		c.code = status(response.Header)
+		c.code = exchange.Status(response.Header)
 		if c.code >= 0 {
 			// The header says all. As it were of unknown length it might be sent before that is known,
 			// and no trailers would follow.
@@ -98,11 +123,11 @@ func answered(response *http.Response) error {
 			First:   func(d time.Duration) { c.proxy.Metrics.FirstToken.Observe(d.Seconds()) },
 			Between: func(d time.Duration) { c.proxy.Metrics.BetweenTokens.Observe(d.Seconds()) },
 		}
-	case c.looked() || stream.TellsUsage(c.in.URL.Path):
+	case c.keeps() || stream.TellsUsage(c.in.URL.Path):
 		c.answer.kept = watch.NewCopy(c.proxy.Budget, c.proxy.MaxBody)
 		c.sign(response)
 	}
-	if c.body != nil && !c.looked() {
+	if c.body != nil && !c.keeps() {
 		c.body.take().Release()
 	}
 	return nil
@@ -131,7 +156,7 @@ func failed(w http.ResponseWriter, out *http.Request, err error) {
 	c := callOf(out)
 	c.code, c.header = c.failure(out.Context(), err), w.Header()
 	told := fmt.Sprintf("the model server did not answer: %v", err)
-	c.proxy.tell(w.Header(), c.in)
+	c.tell(w.Header())
 	if c.proxy.leaving(c.in) {
 		w.Header().Set("Connection", "close")
 	}
@@ -170,8 +195,11 @@ func (c *call) failure(ctx context.Context, err error) int {
 func (c *call) end() {
 	if c.counted {
 		c.count()
-	} else {
-		c.requestCopy().Release()
+		return
+	}
+	c.requestCopy().Release()
+	if c.away != nil {
+		c.proxy.Division.Count(c.away, c.passed())
 	}
 }
 
@@ -188,6 +216,9 @@ func (c *call) count() {
 		response.Release()
 	case c.answer != nil && c.answer.kept != nil:
 		response = c.answer.kept
+	}
+	if c.shadow != nil {
+		c.mirror(code, request, response)
 	}
 	if !c.looked() {
 		request.Release()

@@ -12,10 +12,14 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"evenkeel.dev/meter/internal/division"
 	"evenkeel.dev/meter/internal/exchange"
 	"evenkeel.dev/meter/internal/metrics"
+	"evenkeel.dev/meter/internal/shadow"
+	"evenkeel.dev/meter/internal/upstream"
 	"evenkeel.dev/meter/internal/watch"
 )
 
@@ -45,6 +49,10 @@ type Options struct {
 	Looked bool
 	// Signer is nil if answers get no feedback token. Looked is true if there is one.
 	Signer exchange.Signer
+	// Division tells what another revision gets; nil: it gets nothing.
+	Division *division.File
+	// Shadows takes the requests that are mirrored. It is there where Division is.
+	Shadows *shadow.Shadows
 	// Draining tells whether clients should look for another server.
 	Draining func() bool
 }
@@ -52,16 +60,30 @@ type Options struct {
 // Proxy passes requests on to one address of a model server.
 type Proxy struct {
 	Options
-	http1, http2 *http.Transport
-	address      string
-	grpc         bool
-	forward      httputil.ReverseProxy
+	own, away transports
+	// awayAfter is when another revision may be asked again, in nanoseconds.
+	awayAfter atomic.Int64
+	address   string
+	grpc      bool
+	forward   httputil.ReverseProxy
 }
+
+// transports speak HTTP/1.1 and HTTP/2.
+type transports struct{ http1, http2 *http.Transport }
+
+func newTransports(patience time.Duration) transports {
+	return transports{upstream.HTTP1(patience), upstream.HTTP2(patience)}
+}
+
+// ownPatience is how long a connection to the model server may take.
+const ownPatience = 30 * time.Second
 
 // New passes on to an address. grpc: all that comes by HTTP/2 goes there by HTTP/2; else only gRPC does, as
 // many model servers speak HTTP/1.1 alone.
 func New(address string, grpc bool, options Options) *Proxy {
-	p := &Proxy{Options: options, http1: http1(), http2: http2(), address: address, grpc: grpc}
+	p := &Proxy{
+		Options: options, own: newTransports(ownPatience), away: newTransports(awayPatience), address: address, grpc: grpc,
+	}
 	p.forward = httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
 		Transport:      p,
@@ -94,6 +116,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Expect") != "" {
 		w = continued{w}
 	}
+	c.divide()
 	c.begin()
 	defer c.end()
 	p.forward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callKey{}, c)))
@@ -129,13 +152,26 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	}
 }
 
-// RoundTrip sends a request by the protocol that the model server speaks.
+// RoundTrip sends a request by the protocol that the model server speaks, or to another revision.
 func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
-	if in := callOf(r).in; in.ProtoMajor == 2 && (p.grpc || isGRPC(in.Header)) {
-		return send(p.http2, r)
+	c := callOf(r)
+	if c.away != nil {
+		if answer, err := c.pass(r); c.away != nil {
+			return answer, err
+		}
 	}
-	return send(p.http1, r)
+	return upstream.Send(c.by(p.own), c.timed(r), c.rewind)
 }
+
+// by chooses the protocol.
+func (c *call) by(of transports) *http.Transport {
+	if c.http2() {
+		return of.http2
+	}
+	return of.http1
+}
+
+func (c *call) http2() bool { return c.in.ProtoMajor == 2 && (c.proxy.grpc || isGRPC(c.in.Header)) }
 
 // tell puts into an answer's header where it comes from.
 func (p *Proxy) tell(header http.Header, request *http.Request) {

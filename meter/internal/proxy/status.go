@@ -11,24 +11,9 @@ import (
 // Status numbers of gRPC.
 const (
 	cancelled        = 1
-	unknown          = 2
 	deadlineExceeded = 4
 	unavailable      = 14
-	mostStatus       = 16
 )
-
-// status is the one in a header or trailer, -1 if there is none.
-func status(header http.Header) int {
-	value := header.Get("Grpc-Status")
-	if value == "" {
-		return -1
-	}
-	number, err := strconv.Atoi(value)
-	if err != nil || number < 0 || number > mostStatus {
-		return unknown
-	}
-	return number
-}
 
 func setStatus(header http.Header, code int, message string) {
 	header.Set("Grpc-Status", strconv.Itoa(code))

@@ -12,9 +12,11 @@ import (
 	"evenkeel.dev/meter/internal/config"
 	"evenkeel.dev/meter/internal/exchange"
 	"evenkeel.dev/meter/internal/metrics"
+	"evenkeel.dev/meter/internal/profile"
 	"evenkeel.dev/meter/internal/proxy"
 	"evenkeel.dev/meter/internal/ready"
 	"evenkeel.dev/meter/internal/stream"
+	"evenkeel.dev/meter/internal/upstream"
 	"evenkeel.dev/meter/internal/warmup"
 	"evenkeel.dev/meter/internal/watch"
 )
@@ -26,6 +28,8 @@ const headerPatience = time.Minute
 type Watchers struct {
 	Observer exchange.Observer
 	Signer   exchange.Signer
+	// Profile is the model's, nil if there is none.
+	Profile func() *profile.Profile
 	// Uncounted is told what became of those that Observer does not get.
 	Uncounted func(result string)
 }
@@ -44,7 +48,8 @@ func Run(until context.Context, c config.Config, m *metrics.Metrics, watchers Wa
 		warmUp = warmup.New(*c.WarmUp, c.Upstream, c.ReadyPath, server.Problem)
 	}
 	draining := &atomic.Bool{}
-	traffic, queue, err := listen(c, m, watchers, watch.NewBudget(copies), draining)
+	divided := divide(ctx, c, m, watchers, copies)
+	traffic, queue, err := listen(c, m, watchers, divided, draining)
 	if err != nil {
 		return err
 	}
@@ -68,6 +73,7 @@ func Run(until context.Context, c config.Config, m *metrics.Metrics, watchers Wa
 	}
 	<-ctx.Done()
 	draining.Store(true)
+	divided.close()
 	drain(traffic)
 	queue.Close()
 	_ = probes.Close()
@@ -79,7 +85,7 @@ func Run(until context.Context, c config.Config, m *metrics.Metrics, watchers Wa
 
 // listen opens what requests come to.
 func listen(
-	c config.Config, m *metrics.Metrics, watchers Watchers, budget *watch.Budget, draining *atomic.Bool,
+	c config.Config, m *metrics.Metrics, watchers Watchers, divided divided, draining *atomic.Bool,
 ) ([]*opened, *watch.Queue, error) {
 	uncounted := watchers.Uncounted
 	if uncounted == nil {
@@ -88,7 +94,7 @@ func listen(
 	observer := stream.Observer{Count: m.Tokens, Next: watchers.Observer}
 	options := proxy.Options{
 		Revision: c.Revision, Version: c.Version, MaxBody: c.MaxBodyBytes, Metrics: m,
-		Budget: budget, Queue: watch.NewQueue(observer, uncounted, c.MaxBodyBytes),
+		Budget: divided.copies, Division: divided.file, Shadows: divided.shadows, Queue: watch.NewQueue(observer, uncounted, c.MaxBodyBytes),
 		Looked: watchers.Observer != nil || watchers.Signer != nil, Signer: watchers.Signer,
 		Draining: draining.Load,
 	}
@@ -108,7 +114,7 @@ func front(handler http.Handler) *http.Server {
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
-	limits := proxy.Limits()
+	limits := upstream.Limits()
 	limits.MaxConcurrentStreams = 1000
 	return &http.Server{
 		Handler: handler, Protocols: protocols, HTTP2: limits,

@@ -159,4 +159,22 @@ func Exchanges(passed Passed, limit int64) ([]exchange.Exchange, error) {
 	return exchanges, nil
 }
 
+// Answer decodes the copy of an answer alone, up to a number of bytes. Of gRPC it must be one message.
+func Answer(one exchange.Exchange, response *Copy, limit int64) (exchange.Exchange, error) {
+	content, _ := response.Bytes()
+	var err error
+	if one.Protocol == exchange.HTTP {
+		one.Response, err = bodies.Plain(contentEncoding(one.ResponseHeader), content, limit)
+		return one, err
+	}
+	answered, err := messages(content, one.ResponseHeader.Get("Grpc-Encoding"), limit)
+	if err == nil && len(answered) != 1 {
+		err = errFrames
+	}
+	if err == nil {
+		one.Response = answered[0]
+	}
+	return one, err
+}
+
 func contentEncoding(header http.Header) string { return header.Get("Content-Encoding") }

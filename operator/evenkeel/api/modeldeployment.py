@@ -126,7 +126,7 @@ class ModelDeploymentSpec(Model):
         Rule(
             "!has(self.analysis) || has(self.traffic) && has(self.traffic.gateway) || "
             "self.analysis.indicators.all(i, has(i.total) || !has(i.source) || "
-            "i.source in ['Meter', 'Runtime'])",
+            "i.source in ['Meter', 'Runtime', 'Pairs'])",
             "indicators from a gateway need traffic.gateway",
         ),
         Rule(
@@ -214,7 +214,7 @@ class ModelDeploymentSpec(Model):
             "!has(self.rollout.probation.indicators) || "
             "has(self.traffic) && has(self.traffic.gateway) || "
             "self.rollout.probation.indicators.all(i, has(i.total) || !has(i.source) || "
-            "i.source in ['Meter', 'Runtime'])",
+            "i.source in ['Meter', 'Runtime', 'Pairs'])",
             "indicators from a gateway need traffic.gateway",
         ),
         Rule(

@@ -170,6 +170,11 @@ class Probation(Model):
             "without a pod of the former revision there is no way back: give a probation replicas, "
             "such as 1 or 100%, or remove it",
         ),
+        Rule(
+            "!has(self.indicators) || "
+            "self.indicators.all(i, !has(i.source) || i.source != 'Pairs')",
+            "no request is copied in probation, so there are no pairs; take another source",
+        ),
     )
     seconds: Annotated[
         int,

@@ -1,4 +1,5 @@
-package proxy
+// Package upstream sends requests to those who answer them, by HTTP/1.1 and HTTP/2 without TLS.
+package upstream
 
 import (
 	"context"
@@ -25,12 +26,16 @@ const (
 
 var errStale = errors.New("the model server has closed the connection")
 
-var dialer = net.Dialer{Timeout: 30 * time.Second}
+// Unsent is an error before which nothing of the request was written.
+type Unsent struct{ error }
 
-// http1 speaks HTTP/1.1.
-func http1() *http.Transport {
+// Unwrap gives the error itself.
+func (u Unsent) Unwrap() error { return u.error }
+
+// HTTP1 speaks HTTP/1.1. patience is how long it waits for a connection.
+func HTTP1(patience time.Duration) *http.Transport {
 	return &http.Transport{
-		DialContext:           dial,
+		DialContext:           dialer(patience),
 		DisableCompression:    true,
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       idle,
@@ -39,12 +44,12 @@ func http1() *http.Transport {
 	}
 }
 
-// http2 speaks HTTP/2 without TLS.
-func http2() *http.Transport {
+// HTTP2 speaks HTTP/2 without TLS. patience is how long it waits for a connection.
+func HTTP2(patience time.Duration) *http.Transport {
 	protocols := &http.Protocols{}
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Transport{
-		DialContext:        dial,
+		DialContext:        dialer(patience),
 		DisableCompression: true,
 		IdleConnTimeout:    idle,
 		Protocols:          protocols,
@@ -59,44 +64,36 @@ func Limits() *http.HTTP2Config {
 	}
 }
 
-// send sends a request again for as long as nothing of it was written to a connection that was kept. http.Transport
-// does so itself, but not if it is its reader who learns first that the model server has closed the connection.
-func send(by *http.Transport, r *http.Request) (*http.Response, error) {
+// Send sends a request, and again for as long as nothing of it was written to a connection that was kept.
+// http.Transport does so itself, but not if it is its reader who learns first that the model server has closed the
+// connection. again has the request's body begin anew, false if that makes no sense. The error is Unsent if nothing
+// was written.
+func Send(by *http.Transport, r *http.Request, again func(*http.Request) bool) (*http.Response, error) {
+	var got, reused bool
 	var used *connection
 	var before int64
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		GotConn: func(got httptrace.GotConnInfo) {
-			if used, _ = got.Conn.(*connection); used == nil || !got.Reused {
-				used = nil
-				return
+		GotConn: func(info httptrace.GotConnInfo) {
+			got, reused = true, info.Reused
+			if used, _ = info.Conn.(*connection); used != nil {
+				before = used.written.Load()
+				used.kept.Store(reused)
 			}
-			before = used.written.Load()
-			used.kept.Store(true)
 		},
 	}))
 	for {
-		used = nil
+		got, used = false, nil
 		answer, err := by.RoundTrip(r)
-		if err == nil || used == nil || used.written.Load() != before || !callOf(r).rewind(r) {
-			return answer, err
+		if err == nil {
+			return answer, nil
+		}
+		if got && (used == nil || used.written.Load() != before) {
+			return nil, err
+		}
+		if !got || !reused || !again(r) {
+			return nil, Unsent{err}
 		}
 	}
-}
-
-// rewind lets a request be sent from its beginning, false if that makes no sense.
-func (c *call) rewind(r *http.Request) bool {
-	if r.Context().Err() != nil {
-		return false
-	}
-	if c.body == nil {
-		return true
-	}
-	if _, broken := c.body.ended(); broken != nil {
-		return false
-	}
-	body, err := c.body.open()
-	r.Body = body
-	return err == nil
 }
 
 // connection refuses to write to a model server that has closed it since its last request. One that closes it in the
@@ -115,17 +112,20 @@ type connection struct {
 	written atomic.Int64
 }
 
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	made, err := dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	if owner, ok := made.(syscall.Conn); ok {
-		if raw, err := owner.SyscallConn(); err == nil {
-			return &connection{Conn: made, raw: raw}, nil
+func dialer(patience time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+	by := net.Dialer{Timeout: patience}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		made, err := by.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
 		}
+		if owner, ok := made.(syscall.Conn); ok {
+			if raw, err := owner.SyscallConn(); err == nil {
+				return &connection{Conn: made, raw: raw}, nil
+			}
+		}
+		return made, nil
 	}
-	return made, nil
 }
 
 func (c *connection) Write(p []byte) (int, error) {
