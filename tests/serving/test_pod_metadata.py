@@ -84,7 +84,7 @@ def test_roles_change_with_the_rollout_and_nothing_restarts() -> None:
 
     def roles() -> dict[str, str]:
         found = {}
-        for pod, told in w.told.items():
+        for pod, told in w.marks.items():
             note = ChildMetadata.model_validate_json(told.get(NOTE, "{}"))
             found[pod.rpartition("-")[0]] = note.labels.get("role", "")
         return found
