@@ -179,6 +179,6 @@ IMAGES = (
         "nvcr.io/nvidia/tritonserver:25.10-py3",
         "dev/images/triton/Dockerfile",
         requirements="requirements/triton.txt",
-        package="libpython3.11",
+        package="libpython3.11 bash libtinfo6",
     ),
 )

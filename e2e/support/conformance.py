@@ -100,13 +100,14 @@ def request(data: list[float], width: int, tensor: str, datatype: str) -> str:
 class Subject:
     """A runtime with its model.
 
-    runtime: of the cluster, or of a file of the repository. makes: the locked requirements whose
-    environment makes the model. image: one that is no part of the stack. mounts: the requirements
-    that pods mount where the image would have them, since they are too heavy for an image here.
-    tensor, datatype: of the model's input, two numbers a row. failing, refused: requests that reach
-    the model and that the server may refuse before. uncounted: by indicators of the runtime, what
-    they leave out. complaints: parts of what the condition says where the file `broken` is spoilt,
-    and where the model's folder is empty.
+    runtime: of the cluster, or of a file of the repository. makes: the locked requirements
+    whose environment makes the model. image: one that is no part of the stack. mounts: the
+    requirements that pods mount where the image would have them, since they are too heavy for
+    an image here. tensor, datatype: of the model's input, two numbers a row. failing, returned,
+    refused: requests at which the model fails, to which it answers with an error, and that the
+    server refuses before the model has them. uncounted: by indicators of the runtime, what they
+    leave out; mistaken: what its errors count as good. complaints: parts of what the condition
+    says where the file `broken` is spoilt, and where the model's folder is empty.
     """
 
     name: str
@@ -120,7 +121,9 @@ class Subject:
     tensor: str = "x"
     datatype: str = "FP32"
     failing: str = ""
+    returned: str = ""
     refused: str = ""
+    mistaken: frozenset[str] = frozenset()
     uncounted: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -129,7 +132,12 @@ class Subject:
 
     def bad(self) -> dict[str, str]:
         """Requests that must not succeed, by what is the matter with them."""
-        found = {"failing": self.failing, "refused": self.refused, "unreadable": UNREADABLE}
+        found = {
+            "failing": self.failing,
+            "returned": self.returned,
+            "refused": self.refused,
+            "unreadable": UNREADABLE,
+        }
         return {kind: body for kind, body in found.items() if body}
 
 

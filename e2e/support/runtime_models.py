@@ -35,7 +35,9 @@ class TritonPythonModel:
     def answer(self, request):
         x = pb.get_input_tensor_by_name(request, "x").as_numpy()
         if (x > 1).any():
-            return pb.InferenceResponse(error=pb.TritonError("x is beyond 1"))
+            raise ValueError("x is beyond 1")
+        if (x < 0).any():
+            return pb.InferenceResponse(error=pb.TritonError("x is below 0"))
         y = (x.sum(axis=1, keepdims=True) > 1).astype(np.float32)
         return pb.InferenceResponse([pb.Tensor("y", y)])
 """
