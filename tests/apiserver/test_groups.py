@@ -51,14 +51,14 @@ async def test_members_are_promoted_together(w: World) -> None:
         w.ns.rollout("geo", paused=True)
         release(w)
         for name in ("fraud", "price"):
-            await until(lambda name=name: w.ns.status(name)["group"]["state"] == "Ready")  # type: ignore[misc]
+            await until(lambda name=name: w.ns.status(name)["group"]["standing"] == "Ready")  # type: ignore[misc]
         healthy = w.ns.condition("fraud", "RolloutHealthy")
         assert healthy["reason"] == "AwaitingGroup"
         assert "geo is on trial" in healthy["message"]
         assert {w.ns.stable_uri(name) for name in NAMES} == {A}
         w.ns.rollout("geo", paused=False)
         await until(lambda: {w.ns.stable_uri(name) for name in NAMES} == {B})
-        await until(lambda: {w.ns.status(n)["group"]["state"] for n in NAMES} == {"Serving"})
+        await until(lambda: {w.ns.status(n)["group"]["standing"] for n in NAMES} == {"Serving"})
 
 
 async def test_a_member_that_is_deleted_is_told_and_awaited(w: World) -> None:

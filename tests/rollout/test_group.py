@@ -34,7 +34,7 @@ def just_voted() -> Groups:
     g["price"].settle()
     g["price"].pods_ready()
     g["price"].settle()
-    assert [g.state(name) for name in NAMES] == ["Ready"] * 3
+    assert [g.standing(name) for name in NAMES] == ["Ready"] * 3
     return g
 
 
@@ -49,7 +49,7 @@ def just_decided() -> Groups:
 def test_all_are_promoted_once_the_last_has_passed() -> None:
     g = waiting(price=GOOD)
     assert {g.serves(name) for name in NAMES} == {OLD}
-    assert [g.state(name) for name in NAMES] == ["Ready", "Ready", "OnTrial"]
+    assert [g.standing(name) for name in NAMES] == ["Ready", "Ready", "OnTrial"]
     healthy = condition(g, "fraud", "RolloutHealthy")
     assert (healthy["status"], healthy["reason"]) == ("True", "AwaitingGroup")
     assert "price is on trial" in healthy["message"]
@@ -62,7 +62,7 @@ def test_all_are_promoted_once_the_last_has_passed() -> None:
         assert g.outcomes(name) == ["Promoted AllIndicatorsPass"]
         told = g[name].status["history"][0]["message"]
         assert "promoted with the group checkout: fraud, geo, price" in told
-        assert g.state(name) == "Serving"
+        assert g.standing(name) == "Serving"
 
 
 def test_a_failing_member_takes_the_others_back() -> None:
@@ -91,11 +91,11 @@ def test_with_a_vote_it_ends_only_by_the_groups_decision() -> None:
     g["geo"].edit_rollout(abort=g["geo"].status["canary"]["revision"])
     g["geo"].settle()
     assert g["geo"].status["canary"]["revision"]
-    assert g.state("geo") == "Failing"
+    assert g.standing("geo") == "Failing"
     assert "goes back as soon as the group" in condition(g, "geo", "RolloutHealthy")["message"]
     g["geo"].edit_rollout(abort=None)
     g["geo"].settle()
-    assert g.state("geo") == "Ready", "nobody has seen the wish yet"
+    assert g.standing("geo") == "Ready", "nobody has seen the wish yet"
 
 
 def test_a_decision_on_votes_that_were_read_late_holds_for_all() -> None:
@@ -137,7 +137,7 @@ def test_a_member_edited_later_is_waited_for_by_its_release() -> None:
     g.show("fraud", "2")
     g.show("geo", "2")
     g.run(120)
-    assert g.state("fraud") == "Ready"
+    assert g.standing("fraud") == "Ready"
     assert "price shows release '1', not '2'" in condition(g, "fraud", "RolloutHealthy")["message"]
     g.show("price", "2", OLD)
     g.run(10)
@@ -191,7 +191,7 @@ def test_a_newer_revision_of_one_member_is_waited_for() -> None:
     g.show("geo", "2", "s3://m/newer")
     g.run(60)
     assert g.outcomes("geo") == ["Superseded Superseded"]
-    assert [g.state(name) for name in NAMES] == ["Ready", "Ready", "OnTrial"]
+    assert [g.standing(name) for name in NAMES] == ["Ready", "Ready", "OnTrial"]
     g["price"].edit_rollout(paused=None)
     g.run(60)
     assert [g.serves(name) for name in NAMES] == [GOOD, "s3://m/newer", GOOD]
@@ -252,7 +252,7 @@ def test_a_long_wait_is_no_lateness() -> None:
     g["geo"].pods_ready(g["geo"].status["canary"]["revision"], ready=False)
     g["geo"].settle()
     assert g["geo"].status["canary"]["stage"] == "Promoting"
-    assert g.state("geo") == "OnTrial"
+    assert g.standing("geo") == "OnTrial"
     g["price"].edit_rollout(paused=None)
     g["price"].settle()
     g.run(300)
@@ -272,6 +272,6 @@ def test_a_probation_follows_the_promotion_of_each() -> None:
     g.release("2")
     g.run(30)
     assert {g[name].status["canary"]["stage"] for name in NAMES} == {"Probation"}
-    assert {g.state(name) for name in NAMES} == {"Serving"}
+    assert {g.standing(name) for name in NAMES} == {"Serving"}
     g.run(120)
     assert {g.serves(name) for name in NAMES} == {GOOD}

@@ -36,7 +36,7 @@ class Life(RuleBasedStateMachine):
             self.all_read_late()
             for name in (*NAMES, *NAMES):
                 self.go_on(name)
-            assert [self.g.state(name) for name in NAMES] == ["Ready"] * 3
+            assert [self.g.standing(name) for name in NAMES] == ["Ready"] * 3
             self.all_read_late()
 
     def all_read_late(self) -> None:

@@ -112,8 +112,8 @@ class Groups:
         found: JSON = self.worlds[name].status["group"]
         return found
 
-    def state(self, name: str) -> str:
-        return str(self.told(name)["state"])
+    def standing(self, name: str) -> str:
+        return str(self.told(name)["standing"])
 
     def decided(self) -> list[Decided]:
         """All decisions that any status tells of."""

@@ -11,7 +11,7 @@ from evenkeel.meta.times import Timestamp
 
 Cause = Literal["Model", "Infrastructure", "User"]
 """Whose fault a rollback is."""
-GroupState = Literal["Serving", "Waiting", "OnTrial", "Ready", "Failing", "Replaced", "TakenBack"]
+Standing = Literal["Serving", "Waiting", "OnTrial", "Ready", "Failing", "Replaced", "TakenBack"]
 
 
 class Vote(Model):
@@ -51,8 +51,8 @@ class GroupStatus(Model):
     release: Annotated[
         str, Field(max_length=63, description="Release that the rest of this was seen at.")
     ] = ""
-    state: Annotated[
-        GroupState, Field(description="How the wanted revision stands; Ready has a vote.")
+    standing: Annotated[
+        Standing, Field(description="How the wanted revision stands; Ready has a vote.")
     ] = "Waiting"
     reason: Annotated[str, Field(max_length=128, description="Why, where there is one.")] = ""
     message: Annotated[str, Field(max_length=1024, description="Why, in words.")] = ""

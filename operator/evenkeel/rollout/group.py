@@ -163,8 +163,12 @@ def _taken_back(
     failures = {name: f for name, m in known.items() if (f := _failure(m, open_.get(name)))}
     for name, trial in sorted(open_.items()):
         own = known[name].status.group
-        if own is not None and own.state in ("Failing", "Replaced") and _voted(known[name], trial):
-            reason = "Superseded" if own.state == "Replaced" else own.reason
+        if (
+            own is not None
+            and own.standing in ("Failing", "Replaced")
+            and _voted(known[name], trial)
+        ):
+            reason = "Superseded" if own.standing == "Replaced" else own.reason
             yield _entry(name, trial, "RollBack", reason, own.message, own.cause or "Model")
             continue
         release = _release(known[name])
@@ -178,7 +182,7 @@ def _taken_back(
 def _failure(member: ModelDeployment, trial: CanaryStatus | None) -> Failure | None:
     """The one that others are taken back for; of a trial that is failing now it is yet to come."""
     told = member.status.group
-    if told is None or trial is None or told.state != "Failing":
+    if told is None or trial is None or told.standing != "Failing":
         return None if told is None else told.failure
     message, cause = told.message, told.cause or "Model"
     return Failure(
@@ -236,7 +240,7 @@ def _lacks(member: ModelDeployment, group: Group) -> str:
     if told is None or not seen or (told.name, told.release) != (own.name, own.release):
         return "has yet to be looked at"
     why = f": {told.reason}: {told.message}" if told.reason else ""
-    match told.state:
+    match told.standing:
         case "Serving" | "Ready":
             return ""
         case "TakenBack":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from evenkeel.api.groupstatus import Decided, Failure, GroupState, GroupStatus, Vote
+from evenkeel.api.groupstatus import Decided, Failure, GroupStatus, Standing, Vote
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, Cause
 from evenkeel.meta.refusal import Refused
@@ -18,8 +18,8 @@ from evenkeel.rollout.state import RolloutState, last_outcome
 from evenkeel.serving.wanted import Revision
 
 
-class _Standing(NamedTuple):
-    state: GroupState
+class _Own(NamedTuple):
+    standing: Standing
     reason: str = ""
     message: str = ""
     cause: Cause | None = None
@@ -42,15 +42,15 @@ def group_status(
             return None
         kept = before.vote if bound else None
         return GroupStatus(name=before.name, release=before.release, vote=kept, decided=known)
-    standing = _standing(md, wanted, rollout)
+    own = _standing(md, wanted, rollout)
     return GroupStatus(
         name=group.name,
         release=group.release,
-        state=standing.state,
-        reason=standing.reason,
-        message=standing.message[:1024],
-        cause=standing.cause,
-        vote=_vote(md, others, rollout, tie, standing.state),
+        standing=own.standing,
+        reason=own.reason,
+        message=own.message[:1024],
+        cause=own.cause,
+        vote=_vote(md, others, rollout, tie, own.standing),
         failure=_failure(md, rollout, now),
         decided=known,
     )
@@ -61,37 +61,37 @@ def _open(rollout: RolloutState) -> CanaryStatus | None:
     return None if canary is None or after_trial(canary) else canary
 
 
-def _standing(md: ModelDeployment, wanted: Revision | Refused, rollout: RolloutState) -> _Standing:
+def _standing(md: ModelDeployment, wanted: Revision | Refused, rollout: RolloutState) -> _Own:
     if _open(rollout) is not None:
         return _on_trial(rollout)
     canary = rollout.canary
     if canary is not None and canary.stage == RETURNING:
-        return _Standing("TakenBack", canary.reason, canary.message, canary.cause)
+        return _Own("TakenBack", canary.reason, canary.message, canary.cause)
     if isinstance(wanted, Refused):
-        return _Standing("Waiting", wanted.reason, wanted.message)
+        return _Own("Waiting", wanted.reason, wanted.message)
     last = last_outcome(rollout, wanted.name)
     if wanted.name == rollout.serving:
         # Of a followed model what was taken back is not wanted any more.
         last = rollout.history[0] if rollout.history and md.spec.model.followed else None
         group = md.spec.rollout.group
         if last is None or group is None or not group.release or last.release != group.release:
-            return _Standing("Serving")
+            return _Own("Serving")
         if last.outcome != "RolledBack":
-            return _Standing("Serving")
+            return _Own("Serving")
     if last is not None and last.outcome == "RolledBack":
-        return _Standing("TakenBack", last.reason, last.message, last.cause)
-    return _Standing("Waiting")
+        return _Own("TakenBack", last.reason, last.message, last.cause)
+    return _Own("Waiting")
 
 
-def _on_trial(rollout: RolloutState) -> _Standing:
+def _on_trial(rollout: RolloutState) -> _Own:
     """As what the trial would do by itself tells."""
     alone = rollout.alone
     if alone is not None and alone.move in (Move.PROMOTE, Move.WATCH):
-        return _Standing("Ready")
+        return _Own("Ready")
     if alone is not None and alone.move is Move.ROLL_BACK:
-        state: GroupState = "Replaced" if alone.reason == REPLACED else "Failing"
-        return _Standing(state, alone.reason, alone.message, alone.cause)
-    return _Standing("OnTrial")
+        state: Standing = "Replaced" if alone.reason == REPLACED else "Failing"
+        return _Own(state, alone.reason, alone.message, alone.cause)
+    return _Own("OnTrial")
 
 
 def _vote(
@@ -99,7 +99,7 @@ def _vote(
     others: Sequence[ModelDeployment],
     rollout: RolloutState,
     tie: Bond | None,
-    state: GroupState,
+    state: Standing,
 ) -> Vote | None:
     """Given once, and kept for as long as the trial goes on and it is counted."""
     canary, before, group = _open(rollout), trial_of(md), md.spec.rollout.group
