@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from evenkeel.api.servingruntime import MetricQuery, ServingRuntimeSpec
 from evenkeel.verdict.indicators import Queries, Side, resolve
 from evenkeel.verdict.meter_indicators import LABELS, METER
 
+from dev.cluster.errors import ClusterError
 from e2e.support.pods import pod
 from e2e.support.world import JSON, World
 
@@ -194,7 +196,9 @@ class Asker:
 
     def stop(self) -> JSON:
         """Ends it, with what it was answered."""
-        self._world.kubectl("exec", self.name, "--", *STOPS)
+        # The container may be gone before the command in it has ended.
+        with suppress(ClusterError):
+            self._world.kubectl("exec", self.name, "--", *STOPS)
         return self.end()
 
     def _over(self) -> bool:
