@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from evenkeel.api.cause import cause_text
 from evenkeel.api.modelversion import ModelVersion
+from evenkeel.controllers.modeldeployment import KIND as DEPLOYMENTS
 from evenkeel.controllers.modeldeployment import concerns
 from evenkeel.controllers.retrainschedule import KIND as SCHEDULES
 from evenkeel.controllers.shown_drifts import shown
@@ -57,7 +58,7 @@ def deployment(serves: str, group: str = "Data", revision: str = "") -> dict[str
 
 
 def stored(*objects: dict[str, Any] | None) -> Store:
-    store = Store(indices=SCHEDULES.indices())
+    store = Store(indices=(*SCHEDULES.indices(), *DEPLOYMENTS.indices()))
     for obj in filter(None, objects):
         store.put(obj["kind"], obj)
     return store
