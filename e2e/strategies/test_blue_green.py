@@ -18,7 +18,13 @@ ROLLOUT = {
 }
 
 
-@pytest.mark.parametrize("through_gateway", [False, True], ids=["services", "gateway"])
+@pytest.mark.parametrize(
+    "through_gateway",
+    [
+        pytest.param(False, id="services"),
+        pytest.param(True, id="gateway", marks=pytest.mark.heavy),
+    ],
+)
 def test_no_request_is_lost(world: World, through_gateway: bool) -> None:
     name = "green-gw" if through_gateway else "green"
     host = f"{name}.example" if through_gateway else ""
@@ -56,8 +62,9 @@ def test_no_request_is_lost(world: World, through_gateway: bool) -> None:
     assert not switch.has_sent(REQUESTS), "the switch came among the requests"
     switch.ended()
     tried = world.stop(f"{name}-try")
-    # The preview ends with the trial, and its name with it.
-    assert {code for code in tried if code.isdigit()} == {"200"}, tried
+    # The preview ends with the trial, and its name with it; its address leads astray then.
+    assert tried["200"] > 0, tried
+    assert not {code for code in tried if code.startswith("5")}, tried
     assert world.deployment(name)["canary"]["stage"] == "Probation"
     assert len(world.objects("pods", f"evenkeel.dev/revision={blue}")) == 2, "blue has stayed"
 
@@ -70,7 +77,6 @@ def test_no_request_is_lost(world: World, through_gateway: bool) -> None:
     assert world.deployment(name)["stable"]["revision"] == blue
     gone = f"evenkeel.dev/revision={green}"
     world.until("green's pods have ended", lambda: not world.objects("pods", gone), 90)
-    world.kubectl("delete", "mdep", name, "--wait=false")
 
 
 def _in_preview(world: World, name: str) -> str | None:

@@ -45,4 +45,3 @@ def test_the_first_that_is_ready_waits_for_the_other(world: World) -> None:
         last = world.deployment(name)["history"][0]
         assert last["outcome"] == "Promoted"
         assert "promoted with the group joint" in last["message"]
-    world.kubectl("delete", "mdep", *NAMES)

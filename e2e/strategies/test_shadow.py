@@ -67,7 +67,6 @@ def test_a_canary_is_promoted_by_pairs_of_answers(world: World) -> None:
     assert pods[0]["status"]["containerStatuses"][0]["restartCount"] == 0
     assert set(world.codes("shadow-load")) == {"200"}
     world.stop("shadow-load")
-    world.kubectl("delete", "mdep", "shadow", "--wait=false")
 
 
 def test_no_client_sees_a_canary_that_fails_on_copies(world: World) -> None:
@@ -79,4 +78,3 @@ def test_no_client_sees_a_canary_that_fails_on_copies(world: World) -> None:
     assert set(world.codes("failing-load")) == {"200"}
     world.until("nothing is told any more", lambda: told(world, first) == [{}])
     world.stop("failing-load")
-    world.kubectl("delete", "mdep", "failing", "--wait=false")

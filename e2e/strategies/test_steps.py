@@ -94,7 +94,6 @@ def test_a_smoke_test_passes_and_a_person_approves(world: World) -> None:
     world.until(
         "its Job is gone", lambda: not world.objects("jobs", f"evenkeel.dev/step-job={name}")
     )
-    world.kubectl("delete", "mdep", name, "--wait=false")
 
 
 def test_a_smoke_test_that_fails_takes_the_canary_back(world: World) -> None:
@@ -106,7 +105,6 @@ def test_a_smoke_test_that_fails_takes_the_canary_back(world: World) -> None:
     assert (outcome["reason"], outcome["cause"]) == ("StepJobFailed", "Model")
     assert "EVENKEEL_URL: 1 outputs, not 2" in outcome["message"]
     assert status["stable"]["revision"] == stable
-    world.kubectl("delete", "mdep", name, "--wait=false")
 
 
 def test_a_gate_outside_lets_it_pass_when_it_says_so(world: World) -> None:
@@ -134,5 +132,4 @@ def test_a_gate_outside_lets_it_pass_when_it_says_so(world: World) -> None:
     asked = world.kubectl("logs", gate).strip().splitlines()
     assert len({line.split(",")[0] for line in asked}) == 1, "one delivery"
     assert all(canary["revision"] in line and stable in line for line in asked)
-    world.kubectl("delete", "mdep", name, "--wait=false")
     world.kubectl("delete", "pod,service", gate, "--wait=false")
