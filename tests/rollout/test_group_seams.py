@@ -49,3 +49,20 @@ def test_pods_that_are_lost_after_the_decision_are_waited_for() -> None:
     w.pods_ready()
     w.settle()
     assert g.serves("geo") == GOOD
+
+
+def test_pairs_of_who_waits_are_still_judged() -> None:
+    """Its copies go on while it waits."""
+    mirrored = {"steps": [{"mirror": {"percent": 50}}]}
+    pairs = {"indicators": [{"name": "paired-errors", "source": "Pairs"}], "minRequests": 50}
+    g = Groups(**mirrored)
+    for name in NAMES:
+        g[name].edit(monitoring={}, analysis=pairs)
+    g.run(30)
+    g["price"].edit_rollout(paused=True)
+    g.release("2")
+    g.run(200)
+    assert [g.standing(name) for name in NAMES] == ["Ready", "Ready", "OnTrial"]
+    g["geo"].quality[GOOD] = 0.5
+    g.run(200)
+    assert g.outcomes("geo")[0] == "RolledBack WorseThanStable"
