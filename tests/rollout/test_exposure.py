@@ -9,7 +9,7 @@ from evenkeel.controllers.modeldeployment.wanted_looks import canary_share
 from evenkeel.rollout.division import division
 from evenkeel.rollout.state import present
 from evenkeel.serving.observed import Pods
-from evenkeel.verdict.shares import UNDIVIDED, UNKNOWN
+from evenkeel.verdict.shares import UNDIVIDED, is_unknown, unknown
 
 from tests.support.rollout_world import World
 
@@ -92,7 +92,7 @@ GATEWAY = {"gateway": {"parentRefs": [{"name": "gw"}]}}
 @pytest.mark.parametrize("step", [{"match": MATCH}, {"preview": {}}])
 def test_a_share_that_nobody_knows_is_none_until_there_is_a_pod(step: dict[str, Any]) -> None:
     w = on_trial(step, traffic=GATEWAY)
-    assert canary_share(w.md, w.md.status) == UNKNOWN
+    assert is_unknown(canary_share(w.md, w.md.status))
     w.pods_ready(w.md.status.canary.revision if w.md.status.canary else None, ready=False)
     w.settle()
     assert canary_share(w.md, w.md.status) == 0.0
@@ -110,9 +110,30 @@ def test_the_next_steps_share_is_known_again() -> None:
 
 
 def test_an_unknown_share_is_compared_as_it_was_counted_but_where_it_ends() -> None:
-    shares = UNDIVIDED.divided(0.0, 0, 0).divided(UNKNOWN, 100, 100).divided(UNKNOWN, 900, 100)
+    share = unknown(0)
+    shares = UNDIVIDED.divided(0.0, 0, 0).divided(share, 100, 100).divided(share, 900, 100)
     assert shares.between(110, 900) is None
     ended = shares.divided(0.1, 905, 905).between(890, 920)
     assert ended is not None
     assert ended.least > 0
     assert not ended.steady
+
+
+@pytest.mark.parametrize("after", [0.5, 0.49, unknown(1)])
+def test_what_follows_an_unknown_share_is_another_one_whatever_it_is(after: float) -> None:
+    """Half of the requests, or whoever matches at the next step."""
+    shares = UNDIVIDED.divided(0.0, 0, 0).divided(unknown(0), 100, 100)
+    ended = shares.divided(after, 905, 905).between(890, 920)
+    assert ended is not None
+    assert ended.least > 0
+    assert not ended.steady
+
+
+def test_each_step_without_weight_has_a_share_of_its_own() -> None:
+    w = on_trial({"match": MATCH}, traffic=GATEWAY)
+    w.spec["rollout"]["steps"].insert(1, {"preview": {}, "analysis": False})
+    first = canary_share(w.md, w.md.status)
+    w.pass_time(61)
+    while w.md.status.canary is not None and w.md.status.canary.step == 0:
+        w.reconcile()
+    assert canary_share(w.md, w.md.status) != first

@@ -48,6 +48,22 @@ def test_who_was_gone_back_from_is_tried_again() -> None:
     assert canary(w)["stage"] == "Stepping"
 
 
+@pytest.mark.parametrize("restored", [True, False])
+def test_who_was_gone_back_from_is_tried_again_after_a_probation_too(restored: bool) -> None:
+    w = serving([BY_TIME], rollbackWindow=WINDOW, probation={"seconds": 60})
+    promoted(w, B)
+    w.edit(model=model(A))
+    run(w, 30)
+    assert canary(w)["stage"] == "Probation"
+    if restored:
+        w.restore(children=True)
+    run(w, 90)
+    assert (last(w)["revision"], last(w)["reason"]) == (w.wanted(), "ProbationPassed")
+    w.edit(model=model(B))
+    run(w, 10)
+    assert canary(w)["stage"] == "Stepping"
+
+
 def test_who_was_taken_back_is_not_let_in() -> None:
     w = world(revisions=20)
     promoted(w, B)

@@ -130,6 +130,24 @@ def test_why_it_does_not_start_is_told() -> None:
     assert "ImagePullBackOff: no" in canary(w)["message"]
 
 
+def test_it_is_not_made_while_no_pods_are_asked_for() -> None:
+    w = on_trial(STEP)
+    w.reconcile()
+    while canary(w)["stage"] != "Stepping":
+        w.pods_ready()
+        w.reconcile()
+    assert not jobs(w)
+    w.edit(replicas=0)
+    w.settle()
+    assert (canary(w)["reason"], jobs(w)) == ("ScaledToZero", {})
+    w.edit(replicas=4)
+    w.settle()
+    assert not jobs(w)
+    w.pods_ready()
+    w.settle()
+    assert len(jobs(w)) == 1
+
+
 def test_one_that_never_ends_is_not_waited_for_for_ever() -> None:
     w = on_trial({**STEP, "deadlineSeconds": 700})
     run(w, 1200, step=60)

@@ -290,6 +290,9 @@ class Outcome(Model):
     performance: Annotated[
         Performance | None, Field(description="What a pod of it carries, if that was measured.")
     ] = None
+    in_window: Annotated[
+        bool, Field(description="Whether it took over without a trial, by rollbackWindow.")
+    ] = False
     spent: Annotated[
         tuple[Wish, ...],
         Field(

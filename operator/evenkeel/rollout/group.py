@@ -80,11 +80,14 @@ def in_step(decision: Decision, facts: Facts, tie: Bond | None) -> Decision:
     if tie is None or after_trial(canary):
         return decision
     ends, decided = decision.move in _ENDS, tie.decided
+    again = decision.move is Move.RESTART
     if ends and facts.by_hand:
         told = f"{decision.message}; by rollout.promote, past the group {tie.group}"
         return replace(decision, message=told)
     if decided is not None and decided.outcome == "Promote":
-        return promotion(facts, canary.reason, f"{canary.message}; {decided.message}")
+        return _promoted(facts, decided)
+    if decided is not None and decided.reason == "Superseded" and again:
+        return decision
     if decided is not None:
         return Decision(Move.ROLL_BACK, decided.reason, decided.message, cause=decided.cause)
     if ends:
@@ -92,7 +95,19 @@ def in_step(decision: Decision, facts: Facts, tie: Bond | None) -> Decision:
     if decision.move is Move.ROLL_BACK and tie.bound:
         told = f"goes back as soon as the group has agreed: {decision.reason}: {decision.message}"
         return Decision(Move.HOLD, AWAITING, told)
+    if again and tie.bound:
+        told = f"begins again as soon as the group has agreed: {decision.message}"
+        return Decision(Move.HOLD, AWAITING, told)
     return decision
+
+
+def _promoted(facts: Facts, decided: Decided) -> Decision:
+    """As the group has decided, once its pods can answer all requests: they may be lost since."""
+    canary = facts.canary
+    if facts.ready < facts.full:
+        pods = f"{decided.message}; {facts.ready} of {facts.full} pods are ready"
+        return Decision(Move.HOLD, AWAITING, facts.explain(pods))
+    return promotion(facts, canary.reason, f"{canary.message}; {decided.message}")
 
 
 def leaving(tie: Bond | None, state: RolloutState, wanted: str) -> Decision | None:

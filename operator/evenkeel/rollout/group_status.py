@@ -91,6 +91,9 @@ def _on_trial(rollout: RolloutState) -> _Own:
     if alone is not None and alone.move is Move.ROLL_BACK:
         state: Standing = "Replaced" if alone.reason == REPLACED else "Failing"
         return _Own(state, alone.reason, alone.message, alone.cause)
+    if alone is not None and alone.move is Move.RESTART:
+        # The others wait for its next trial, as for that of another revision.
+        return _Own("Replaced", alone.reason, alone.message, "User")
     return _Own("OnTrial")
 
 

@@ -46,8 +46,8 @@ def not_awaited(md: ModelDeployment) -> frozenset[str]:
 
 
 def mirrors(canary: CanaryStatus | None) -> bool:
-    """Whether copies of stable's requests go to it."""
-    return canary is not None and canary.mirror > 0 and canary.stage in ("WarmingUp", "Stepping")
+    """Whether copies of stable's requests go to it: until it takes over, as its last step was."""
+    return canary is not None and canary.mirror > 0 and not after_trial(canary)
 
 
 def taken_over(canary: CanaryStatus | None) -> bool:

@@ -224,6 +224,7 @@ def ended(
         attempts=canary.attempt,
         wish=canary.wish,
         performance=canary.performance,
+        in_window=canary.in_window and outcome == "Promoted",
         spent=_spent(last, canary, promote),
         dry_runs=tuple(
             DryRun(name=i.name, value=i.value, message=i.message[:256])

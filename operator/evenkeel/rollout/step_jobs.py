@@ -60,6 +60,8 @@ def step_job(md: ModelDeployment, canary: CanaryStatus | None) -> Manifest | Non
     """The Job to make now: of a step that has its pods, and has not seen its Job yet."""
     if canary is None or md.status.canary is None or canary.short_since is not None:
         return None
+    if not canary.full_replicas:
+        return None  # Nobody answers it while spec.replicas is 0, and no pod is missing.
     before = md.status.canary
     # The step's requests are divided once its status is written.
     if (before.start_time, before.stage_time) != (canary.start_time, canary.stage_time):

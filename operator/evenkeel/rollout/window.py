@@ -28,7 +28,7 @@ def in_window(state: RolloutState, md: ModelDeployment, revision: str, now: date
             continue
         lately = window.revisions is None or place < window.revisions
         young = window.seconds is None or seconds_since(promotion.time, now) <= window.seconds
-        return lately and young and promotion.reason != REASON
+        return lately and young and not promotion.in_window
     return False
 
 

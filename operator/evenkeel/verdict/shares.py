@@ -18,9 +18,24 @@ KEPT = 32
 IN_A_ROW = 3
 """Blocks that are set aside until the next one is compared, though the share changed in it, too."""
 
-UNKNOWN = 0.5
-"""Stands for a share that follows from who matches or comes to a preview. While it is in force no
-block is held to have another share than its requests tell; where it begins or ends, one changes."""
+_UNKNOWN = 0.5
+_EACH = 2.0**-20
+_STEPS = 64
+"""More than a rollout may have."""
+
+
+def unknown(step: int) -> float:
+    """Stands for a share that follows from who matches, or comes to a preview, at a step.
+
+    While it is in force no block is held to have another share than its requests tell; where it
+    begins or ends one changes, also from one such step to the next.
+    """
+    return _UNKNOWN + (step + 1) * _EACH
+
+
+def is_unknown(share: float) -> bool:
+    """Whether it is such a stand-in; no weight is between these."""
+    return _UNKNOWN < share <= _UNKNOWN + _STEPS * _EACH
 
 
 class Change(NamedTuple):
@@ -43,6 +58,8 @@ class Between(NamedTuple):
         """Whether both sides' shares stayed about the same."""
         if not self.least:
             return not self.most
+        if is_unknown(self.least) or is_unknown(self.most):
+            return False
         beside = (1 - self.least) <= STEADY * (1 - self.most)
         return self.most <= STEADY * self.least and beside
 

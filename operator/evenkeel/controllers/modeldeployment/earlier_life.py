@@ -30,7 +30,7 @@ _MESSAGE = 200
 """Characters that a record keeps of a verdict."""
 _OF_PROBATION = frozenset(
     {"revision", "version", "registered", "uri", "format", "stage", "weight", "meter"}
-    | {"start_time", "stage_time", "attempt", "wish", "stable_replicas"}
+    | {"start_time", "stage_time", "attempt", "wish", "stable_replicas", "in_window"}
 )
 _OF_RETURN = _OF_PROBATION | {"reason", "message", "cause"}
 """Fields that change with the stage alone, so that a record is written no oftener."""

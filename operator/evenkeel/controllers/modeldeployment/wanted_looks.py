@@ -31,7 +31,7 @@ from evenkeel.verdict.judgement import begins
 from evenkeel.verdict.pair_indicators import of_pairs, pair_queries
 from evenkeel.verdict.resolution import question
 from evenkeel.verdict.samples import Unobserved
-from evenkeel.verdict.shares import UNKNOWN
+from evenkeel.verdict.shares import unknown
 from evenkeel.verdict.web_counters import WebQuestion
 
 NOTHING_NEW = Told(None)
@@ -93,7 +93,7 @@ def canary_share(md: ModelDeployment, status: ModelDeploymentStatus) -> float:
         # Of what both are asked: copies are no part of the clients' requests.
         return canary.mirror / (100 + canary.mirror) if canary.ready_replicas else 0.0
     if canary.exposure in ("Match", "Preview"):
-        return UNKNOWN if canary.ready_replicas else 0.0
+        return unknown(canary.step) if canary.ready_replicas else 0.0
     if by_header(md):
         return canary.traffic_weight / 100
     return strategy_of(md.spec.traffic).share(
