@@ -71,7 +71,7 @@ def test_a_pod_that_comes_later_is_told_too() -> None:
 
 def test_what_is_told_is_not_written_again() -> None:
     w = on_trial(world(MIRROR))
-    assert w.reconcile().patches == ()
+    assert w.reconcile().marks == ()
 
 
 def test_a_good_canary_is_promoted_by_pairs_and_nobody_is_told_any_more() -> None:

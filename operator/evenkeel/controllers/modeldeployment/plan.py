@@ -106,7 +106,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         relabels=relabelled(snapshot),
         applies=writable([*children.applies, *_jobs(md, rollout, load)], snapshot.taken),
         scales=tuple(children.scales),
-        patches=children.marks,
+        marks=children.marks,
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
         deletes=deletes,
         annotations=record(md, status),
