@@ -69,6 +69,16 @@ def test_a_pod_that_comes_later_is_told_too() -> None:
     assert {f"{stable}-{n}" for n in range(3)} <= w.marks.keys()
 
 
+def test_no_more_is_copied_than_the_canarys_pods_carry() -> None:
+    w = on_trial(world({"mirror": {"percent": 100}, "replicas": 1}))
+    stable, _ = names(w)
+    assert w.division(stable)["mirror"]["percent"] == 50
+    assert canary_share(w.md, w.md.status) == pytest.approx(1 / 3)
+    found = w.md.status.canary
+    assert found is not None
+    assert "of which the step's 1 pods carry 50 %" in found.message
+
+
 def test_what_is_told_is_not_written_again() -> None:
     w = on_trial(world(MIRROR))
     assert w.reconcile().marks == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.rollout import Rollout
-from evenkeel.rollout.capacity import carried_weight
+from evenkeel.rollout.capacity import carried_mirror, carried_weight
 from evenkeel.rollout.exposure import matches, previews
 from evenkeel.rollout.probation import RETURNING, after_trial, taken_over, weight_on_return
 from evenkeel.rollout.shown import by_header
@@ -42,7 +42,7 @@ def division(
         weight,
         stable.version,
         canary.version,
-        mirror=canary.mirror if ready else 0,
+        mirror=carried_mirror(canary, ready, full),
         matches=matches(spec, canary) if ready else (),
         preview=previews(spec) and not after_trial(canary),
         apart=any(step.job is not None for step in spec.steps),
