@@ -108,6 +108,20 @@ def test_a_canary_that_fails_on_copies_goes_back_and_no_client_saw_it() -> None:
     assert w.pods[stable].bad == 0
 
 
+def test_pairs_count_while_a_canary_grows_for_its_promotion() -> None:
+    w = on_trial(world(MIRROR))
+    stable, canary = names(w)
+    for _ in range(100):
+        w.pass_time(2)
+        w.settle()
+        if (now := w.md.status.canary) is None or now.stage == "Promoting":
+            break
+    assert now is not None
+    assert w.division(stable)["mirror"]["revision"] == canary, "it still gets copies"
+    assert isinstance(asked(w), Asked)
+    assert canary_share(w.md, w.md.status) == pytest.approx(1 / 3)
+
+
 def test_pairs_are_no_part_of_a_step_with_a_weight() -> None:
     w = on_trial(world(MIRROR, {"weight": 50}))
     _, canary = names(w)
