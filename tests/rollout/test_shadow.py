@@ -204,6 +204,28 @@ def test_a_header_leaves_services_alone_and_tells_the_meters_its_share() -> None
     assert [told for told in w.marks.values() if told] == []
 
 
+@pytest.mark.parametrize("gateway", [{}, {"gateway": {"parentRefs": [{"name": "g"}]}}])
+def test_a_header_keeps_no_canary_from_helping_out_where_stable_has_no_pod(
+    gateway: dict[str, Any],
+) -> None:
+    traffic = {**BY_USER, **gateway}
+    w = on_trial(world({"weight": 25}, traffic=traffic, analysis={"indicators": [ERRORS]}))
+    stable, canary = names(w)
+    w.pods[stable].ready = 0
+    w.settle()
+    assert w.division(stable) == {}
+    if gateway:
+        (rule,) = w.others["HTTPRoute", "fraud"]["spec"]["rules"]
+        shares = [(b["name"], b["weight"]) for b in rule["backendRefs"]]
+        assert shares == [(stable, 75), (canary, 25)]
+    else:
+        assert "evenkeel.dev/revision" not in w.others["Service", "fraud"]["spec"]["selector"]
+        assert canary_share(w.md, w.md.status) == 1.0
+    w.pods_ready()
+    w.settle()
+    assert w.division(stable)["share"]["percent"] == 25
+
+
 def test_a_header_at_a_gateway_sends_all_to_stable() -> None:
     traffic = {**BY_USER, "gateway": {"parentRefs": [{"name": "g"}]}}
     w = on_trial(world({"weight": 25}, traffic=traffic, analysis={"indicators": [ERRORS]}))

@@ -50,11 +50,14 @@ def division(
 
 
 def by_meters(
-    md: ModelDeployment, rollout: RolloutState, divided: Division | None
+    md: ModelDeployment, rollout: RolloutState, divided: Division | None, pods: dict[str, Pods]
 ) -> Division | None:
     """The same, where stable's meters pass the canary's share on: Services and routes send all to
-    stable then. A canary that has taken over is left to these."""
+    stable then. A canary that has taken over is left to these, and so is all where no pod of
+    stable's is there to pass anything on."""
     canary = rollout.canary
     if divided is None or canary is None or after_trial(canary) or not by_header(md):
+        return divided
+    if not pods.get(divided.stable, Pods()).ready:
         return divided
     return divided._replace(weight=0, passed=divided.weight)

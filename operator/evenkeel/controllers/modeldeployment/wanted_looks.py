@@ -96,7 +96,7 @@ def canary_share(md: ModelDeployment, status: ModelDeploymentStatus) -> float:
         return copied / (100 + copied)
     if canary.exposure in ("Match", "Preview"):
         return UNKNOWN if canary.ready_replicas else 0.0
-    if by_header(md):
+    if by_header(md) and stable.ready_replicas:
         return canary.traffic_weight / 100
     return strategy_of(md.spec.traffic).share(
         canary.traffic_weight, canary.ready_replicas, stable.ready_replicas
