@@ -219,6 +219,10 @@ func TestADivisionHoldsWithoutARestart(t *testing.T) {
 	var hangs atomic.Bool
 	asked := make(chan string, 10)
 	canary := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Evenkeel-Revision", "fraud-2")
+		if r.Method == http.MethodGet {
+			return
+		}
 		_, _ = io.Copy(io.Discard, r.Body)
 		asked <- r.Header.Get("Evenkeel-Shadow")
 		if hangs.Load() {
@@ -246,6 +250,7 @@ func TestADivisionHoldsWithoutARestart(t *testing.T) {
 	}
 	of := `{deployment="fraud",revision="fraud-1",shadow="fraud-2",version=""} `
 	wait.Until(t, shows("evenkeel_model_shadow_pairs_total"+of+"0"))
+	wait.Until(t, shows(`evenkeel_model_division_reached{deployment="fraud",revision="fraud-1",to="fraud-2",version=""} 1`))
 	post := func() {
 		t.Helper()
 		answer, err := http.Post("http://"+p.traffic+"/score", "application/json", strings.NewReader(`{"instances": [1]}`))

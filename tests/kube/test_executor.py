@@ -74,6 +74,11 @@ class Api:
             raise self.refusal
         return {**body, "metadata": {"uid": "u", **meta, "resourceVersion": "100"}}
 
+    async def merge(self, type_: ResourceType, namespace: str, name: str, body: JSON) -> JSON:
+        self.sent.append(("merge", type_.kind, {}))
+        assert self.refusal is not None
+        raise self.refusal
+
     async def create(self, type_: ResourceType, namespace: str, body: JSON) -> JSON:
         self.sent.append(("create", type_.kind, {}))
         if self.refusal is not None:
@@ -216,6 +221,14 @@ async def test_what_is_refused_beside_holds_nothing_up() -> None:
     with pytest.raises(ApiError, match="exceeded quota"):
         await w.run(beside=(manifest(),), deletes=(removed,))
     assert [verb for verb, _ in w.writes()] == ["delete", "apply"]
+
+
+async def test_a_mark_that_is_refused_holds_nothing_up() -> None:
+    w = World(owned(7), refusal=ApiError(403, "Forbidden", "denied by a policy"))
+    marked, removed = (Ref("example.com/v1", "Widget", "ns", n, "u") for n in ("w", "old"))
+    with pytest.raises(ApiError, match="denied by a policy"):
+        await w.run(marks=((marked, {"metadata": {}}),), deletes=(removed,))
+    assert [verb for verb, _ in w.writes()] == ["merge", "delete"]
 
 
 async def test_an_api_server_that_fails_is_offered_it_again() -> None:

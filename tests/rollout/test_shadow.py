@@ -69,9 +69,19 @@ def test_a_pod_that_comes_later_is_told_too() -> None:
     assert {f"{stable}-{n}" for n in range(3)} <= w.marks.keys()
 
 
+def test_no_more_is_copied_than_the_canarys_pods_carry() -> None:
+    w = on_trial(world({"mirror": {"percent": 100}, "replicas": 1}))
+    stable, _ = names(w)
+    assert w.division(stable)["mirror"]["percent"] == 50
+    assert canary_share(w.md, w.md.status) == pytest.approx(1 / 3)
+    found = w.md.status.canary
+    assert found is not None
+    assert "of which the step's 1 pods carry 50 %" in found.message
+
+
 def test_what_is_told_is_not_written_again() -> None:
     w = on_trial(world(MIRROR))
-    assert w.reconcile().patches == ()
+    assert w.reconcile().marks == ()
 
 
 def test_a_good_canary_is_promoted_by_pairs_and_nobody_is_told_any_more() -> None:
@@ -96,6 +106,20 @@ def test_a_canary_that_fails_on_copies_goes_back_and_no_client_saw_it() -> None:
     assert (last.revision, last.outcome, last.reason) == (canary, "RolledBack", "WorseThanStable")
     assert w.division(stable) == {}
     assert w.pods[stable].bad == 0
+
+
+def test_pairs_count_while_a_canary_grows_for_its_promotion() -> None:
+    w = on_trial(world(MIRROR))
+    stable, canary = names(w)
+    for _ in range(100):
+        w.pass_time(2)
+        w.settle()
+        if (now := w.md.status.canary) is None or now.stage == "Promoting":
+            break
+    assert now is not None
+    assert w.division(stable)["mirror"]["revision"] == canary, "it still gets copies"
+    assert isinstance(asked(w), Asked)
+    assert canary_share(w.md, w.md.status) == pytest.approx(1 / 3)
 
 
 def test_pairs_are_no_part_of_a_step_with_a_weight() -> None:
@@ -178,6 +202,28 @@ def test_a_header_leaves_services_alone_and_tells_the_meters_its_share() -> None
     run(w, 300)
     assert w.md.status.canary is None
     assert [told for told in w.marks.values() if told] == []
+
+
+@pytest.mark.parametrize("gateway", [{}, {"gateway": {"parentRefs": [{"name": "g"}]}}])
+def test_a_header_keeps_no_canary_from_helping_out_where_stable_has_no_pod(
+    gateway: dict[str, Any],
+) -> None:
+    traffic = {**BY_USER, **gateway}
+    w = on_trial(world({"weight": 25}, traffic=traffic, analysis={"indicators": [ERRORS]}))
+    stable, canary = names(w)
+    w.pods[stable].ready = 0
+    w.settle()
+    assert w.division(stable) == {}
+    if gateway:
+        (rule,) = w.others["HTTPRoute", "fraud"]["spec"]["rules"]
+        shares = [(b["name"], b["weight"]) for b in rule["backendRefs"]]
+        assert shares == [(stable, 75), (canary, 25)]
+    else:
+        assert "evenkeel.dev/revision" not in w.others["Service", "fraud"]["spec"]["selector"]
+        assert canary_share(w.md, w.md.status) == 1.0
+    w.pods_ready()
+    w.settle()
+    assert w.division(stable)["share"]["percent"] == 25
 
 
 def test_a_header_at_a_gateway_sends_all_to_stable() -> None:

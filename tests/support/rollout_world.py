@@ -389,7 +389,7 @@ class World:
         first = {ref.name: number for ref, number in plan.scales}
         writes: list[Callable[[], None]] = [lambda m=m: self._apply(m, first) for m in plan.applies]  # type: ignore[misc]
         writes += [lambda r=r, n=n: self._scale(r, n) for r, n in plan.scales]  # type: ignore[misc]
-        writes += [lambda r=r, c=c: self._mark(r, c) for r, c in plan.patches]  # type: ignore[misc]
+        writes += [lambda r=r, c=c: self._mark(r, c) for r, c in plan.marks]  # type: ignore[misc]
         writes += [lambda r=r: self._delete(r) for r in plan.deletes]  # type: ignore[misc]
         writes.insert(len(writes) if plan.status_last else 0, lambda: self._write_status(plan))
         writes += [lambda: self.annotations.update(plan.annotations)]

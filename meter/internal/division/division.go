@@ -30,6 +30,17 @@ type Division struct {
 	Share  *Share
 }
 
+// target is the other revision, of which there is one at a time; nil if there is none.
+func (d *Division) target() *Target {
+	switch {
+	case d.Mirror != nil:
+		return &d.Mirror.Target
+	case d.Share != nil:
+		return &d.Share.Target
+	}
+	return nil
+}
+
 // Target is another revision. Addresses are a host, or host:port.
 type Target struct {
 	Revision string

@@ -1,6 +1,7 @@
 package division
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -239,5 +240,27 @@ func TestCountsOfAFormerTargetGo(t *testing.T) {
 	f.look()
 	if testutil.CollectAndCount(f.divided) != 6 || testutil.ToFloat64(f.divided.WithLabelValues("fraud-3", Passed)) != 0 {
 		t.Error("counts of a former target stay, or do not begin at 0")
+	}
+}
+
+func TestATargetIsSoughtUntilItIsFound(t *testing.T) {
+	v := &volume{t: t, folder: t.TempDir()}
+	v.write(both)
+	f := Open(v.path(), "fraud", nil, prometheus.NewRegistry())
+	sought, there := 0, false
+	f.Finding(func(context.Context, *Target) bool { sought++; return there })
+	target := &f.Now().Mirror.Target
+	if f.seek(t.Context()); f.Reached(target) || sought != 1 {
+		t.Errorf("reached after %d", sought)
+	}
+	there = true
+	f.seek(t.Context())
+	f.seek(t.Context())
+	if !f.Reached(target) || sought != 2 {
+		t.Errorf("not reached, or sought on: %d", sought)
+	}
+	v.write(strings.ReplaceAll(both, "fraud-2", "fraud-3"))
+	if f.look(); f.Reached(&f.Now().Mirror.Target) {
+		t.Error("another target counts as found")
 	}
 }

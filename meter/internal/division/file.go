@@ -30,7 +30,8 @@ const (
 	Broken = "failed"
 	// Unfinished: the client went away before the target had answered.
 	Unfinished = "unfinished"
-	// Fallback: the target got nothing of it, as there was no connection; the own model server was asked.
+	// Fallback: the target got nothing of it, as there was no connection, or it has not been found at its address
+	// yet; the own model server was asked.
 	Fallback = "fallback"
 	// Kept: its value is not in the share, or the target has no address for its protocol.
 	Kept = "kept"
@@ -49,9 +50,14 @@ type File struct {
 	// counted is the target that has counters.
 	counted string
 	now     atomic.Pointer[Division]
+	// reached is the target that has been found at its address.
+	reached atomic.Pointer[Target]
+	// find tells whether a target is at its address; nil: it is.
+	find func(context.Context, *Target) bool
 
 	unreadable prometheus.Counter
 	percent    *prometheus.GaugeVec
+	found      *prometheus.GaugeVec
 	divided    *prometheus.CounterVec
 }
 
@@ -67,11 +73,15 @@ func Open(path, salt string, changed func(*Division), registerer prometheus.Regi
 		Name: "evenkeel_model_division_percent",
 		Help: "Share of requests that another revision gets copies of (mirror), or answers (share).",
 	}, []string{"kind", "to"})
+	f.found = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "evenkeel_model_division_reached",
+		Help: "Whether the other revision has been found at its address; until then it gets no requests and no copies.",
+	}, []string{"to"})
 	f.divided = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "evenkeel_model_divided_total",
 		Help: "Inference requests while another revision answers a share of them, by what became of them.",
 	}, []string{"to", "result"})
-	registerer.MustRegister(f.unreadable, f.percent, f.divided)
+	registerer.MustRegister(f.unreadable, f.percent, f.found, f.divided)
 	f.now.Store(&Division{})
 	f.look()
 	return f
@@ -79,6 +89,24 @@ func Open(path, salt string, changed func(*Division), registerer prometheus.Regi
 
 // Now is the division that holds. It must not be changed.
 func (f *File) Now() *Division { return f.now.Load() }
+
+// Reached tells whether the target's own meter has answered at its address. The address of a new Service leads
+// nowhere, or astray, until the node knows it: what comes from there says nothing of the target.
+func (f *File) Reached(one *Target) bool {
+	found := f.reached.Load()
+	return f.find == nil || found != nil && found.Revision == one.Revision && found.HTTP == one.HTTP
+}
+
+// Finding has targets looked for before they get requests. It is called before Watch.
+func (f *File) Finding(find func(context.Context, *Target) bool) { f.find = find }
+
+// seek looks for the target, unless it has been found.
+func (f *File) seek(ctx context.Context) {
+	if target := f.Now().target(); target != nil && !f.Reached(target) && f.find(ctx, target) {
+		f.reached.Store(target)
+		f.found.WithLabelValues(target.Revision).Set(1)
+	}
+}
 
 // Count counts what became of a request, such as Passed.
 func (f *File) Count(to *Target, result string) { f.divided.WithLabelValues(to.Revision, result).Inc() }
@@ -93,6 +121,7 @@ func (f *File) Watch(ctx context.Context) {
 			return
 		case <-ticker.C:
 			f.look()
+			f.seek(ctx)
 		}
 	}
 }
@@ -143,6 +172,13 @@ func (f *File) use(found *Division) {
 		f.changed(found)
 	}
 	f.percent.Reset()
+	f.found.Reset()
+	if target := found.target(); target != nil {
+		f.found.WithLabelValues(target.Revision).Set(0)
+		if f.Reached(target) {
+			f.found.WithLabelValues(target.Revision).Set(1)
+		}
+	}
 	if found.Mirror != nil {
 		f.percent.WithLabelValues("mirror", found.Mirror.Revision).Set(found.Mirror.Percent)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"evenkeel.dev/meter/internal/division"
+	"evenkeel.dev/meter/internal/shadow"
 	"evenkeel.dev/meter/internal/upstream"
 )
 
@@ -27,9 +28,14 @@ func (c *call) divide() {
 			c.proxy.Division.Count(&now.Share.Target, result)
 		}
 	}
-	if now.Mirror != nil && c.away == nil && now.Mirror.Chosen() {
-		c.shadow = &now.Mirror.Target
+	if now.Mirror == nil || c.away != nil || !now.Mirror.Chosen() {
+		return
 	}
+	if !c.proxy.Division.Reached(&now.Mirror.Target) {
+		c.proxy.Shadows.Skip(&now.Mirror.Target, shadow.Unreached)
+		return
+	}
+	c.shadow = &now.Mirror.Target
 }
 
 func passedOn(header http.Header) bool {
@@ -44,6 +50,8 @@ func (c *call) share(with *division.Share) string {
 		return division.Unkeyed
 	case !with.Has(value) || with.Address(c.proxy.grpc) == "":
 		return division.Kept
+	case !c.proxy.Division.Reached(&with.Target):
+		return division.Fallback
 	}
 	// It is the other revision's meter that counts it.
 	c.away, c.counted = &with.Target, false

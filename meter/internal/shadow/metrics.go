@@ -98,7 +98,7 @@ func (m *metrics) zero(revision string) *counts {
 		skipped:   map[string]prometheus.Counter{}, errors: map[string]prometheus.Counter{},
 		slow: map[string][]prometheus.Counter{}, duration: map[string]prometheus.Observer{},
 	}
-	for _, reason := range []string{Busy, Budget, TooLarge, Stream, Protocol, Unfinished, TooSlow, Shutdown} {
+	for _, reason := range []string{Unreached, Busy, Budget, TooLarge, Stream, Protocol, Unfinished, TooSlow, Shutdown} {
 		made.skipped[reason] = m.skipped.WithLabelValues(revision, reason)
 	}
 	for _, side := range sides {

@@ -30,6 +30,8 @@ const (
 
 // Reasons for which a request that was chosen makes no pair.
 const (
+	// Unreached: the other revision's meter has not been found at its address yet.
+	Unreached = "unreached"
 	// Busy: too many shadows wait already.
 	Busy = "busy"
 	// Budget: no memory is left for a copy.

@@ -502,7 +502,7 @@ func TestCountsOfAFormerRevisionGo(t *testing.T) {
 	}
 	s.Use(&division.Division{Mirror: &division.Mirror{Target: division.Target{Revision: "fraud-3"}}})
 	s.Skip(to("a"), Busy)
-	if n := testutil.CollectAndCount(s.metrics.skipped); n != 8 || s.skipped(Busy) != 0 {
+	if n := testutil.CollectAndCount(s.metrics.skipped); n != 9 || s.skipped(Busy) != 0 {
 		t.Errorf("%d series, %v", n, s.skipped(Busy))
 	}
 	if n := testutil.CollectAndCount(s.metrics.slow); n != 30 {

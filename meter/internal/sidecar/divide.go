@@ -32,6 +32,7 @@ func divide(ctx context.Context, c config.Config, m *metrics.Metrics, watchers W
 		Profile: watchers.Profile,
 	}, m.Registerer)
 	file := division.Open(c.Division, c.Deployment, shadows.Use, m.Registerer)
+	file.Finding(find)
 	go file.Watch(ctx)
 	return divided{file, shadows, watch.NewBudget(copies - held)}
 }

@@ -93,18 +93,25 @@ class Executor:
         for manifest in plan.creates:
             await self._create(manifest)
         contested: tuple[Contested, ...] = ()
+        refused: list[ApiError] = []
         if plan.status_last:
-            contested = await self._others(key, owner, plan)
+            contested = await self._others(key, owner, plan, refused)
         await self._status(key, owner, plan)
         durable()
         if not plan.status_last:
-            contested = await self._others(key, owner, plan)
+            contested = await self._others(key, owner, plan, refused)
         await self._annotate(key, plan.annotations)
         for manifest in plan.offers:
             await self._offer(manifest)
-        return (*contested, *await self._applied(key, plan.beside))
+        contested = (*contested, *await self._applied(key, plan.beside))
+        if refused:
+            raise refused[0]
+        return contested
 
-    async def _others(self, key: Key, owner: JSON, plan: Plan) -> tuple[Contested, ...]:
+    async def _others(
+        self, key: Key, owner: JSON, plan: Plan, refused: list[ApiError]
+    ) -> tuple[Contested, ...]:
+        """refused: takes the refusals that are raised once all else is written."""
         for patch in plan.status_patches:
             await self._patch_status(patch)
         for ref, labels in plan.relabels:
@@ -117,6 +124,13 @@ class Executor:
             await self._scale(ref, replicas)
         for ref, change in plan.patches:
             await self._merge(ref, change)
+        for ref, change in plan.marks:
+            try:
+                await self._merge(ref, change)
+            except ApiError as error:
+                if not 400 <= error.status < 500 or error.status == 429:
+                    raise
+                refused.append(error)
         for ref in plan.deletes:
             await self._delete(ref)
             self._memories[key].forget(Key(ref.kind, ref.namespace, ref.name))

@@ -26,7 +26,8 @@ class Plan:
     3. `status_patches` of other objects, `relabels` of children that somebody took labels from,
        `adopts`: objects without a living owner become the planned one's, `applies` by server-side
        apply, `scales`: replicas of Deployments whose number an autoscaler owns later (those that
-       are made now begin with it), and `patches`: a few fields of objects that are made once.
+       are made now begin with it), `patches`: a few fields of objects that are made once, and
+       `marks`: labels and annotations of pods. A refused mark is told once all else is written.
     4. `deletes` with UID preconditions, where NotFound is success.
     5. `annotations` of the planned object itself, under a field manager of their own.
     6. `offers` by POST: objects that are made if there are none of their names, and never looked
@@ -54,6 +55,7 @@ class Plan:
     deletes: tuple[Ref, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     offers: tuple[Manifest, ...] = ()
+    marks: tuple[tuple[Ref, Manifest], ...] = ()
     beside: tuple[Manifest, ...] = ()
     events: tuple[Event, ...] = ()
     requeue_after: float | None = None

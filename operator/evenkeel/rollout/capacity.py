@@ -100,6 +100,13 @@ def needed_replicas(canary: CanaryStatus, wanted: int, full: int) -> int:
 
 def carried_weight(canary: CanaryStatus, ready: int, full: int) -> int:
     """The largest weight up to the step's that the ready pods carry: ready >= full x weight."""
-    if not ready or not full:
-        return 0
-    return min(canary.weight, 100 * ready // full)
+    return _carried(canary.weight, ready, full)
+
+
+def carried_mirror(canary: CanaryStatus, ready: int, full: int) -> int:
+    """The same of copies: whoever gets more than it carries is slow by no fault of its model."""
+    return _carried(canary.mirror, ready, full)
+
+
+def _carried(share: int, ready: int, full: int) -> int:
+    return min(share, 100 * ready // full) if ready and full else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.rollout import Rollout
-from evenkeel.rollout.capacity import carried_weight
+from evenkeel.rollout.capacity import carried_mirror, carried_weight
 from evenkeel.rollout.exposure import matches, previews
 from evenkeel.rollout.probation import RETURNING, after_trial, taken_over, weight_on_return
 from evenkeel.rollout.shown import by_header
@@ -42,19 +42,22 @@ def division(
         weight,
         stable.version,
         canary.version,
-        mirror=canary.mirror if ready else 0,
+        mirror=carried_mirror(canary, ready, full),
         matches=matches(spec, canary) if ready else (),
         preview=previews(spec) and not after_trial(canary),
-        apart=any(step.job is not None for step in spec.steps),
+        apart=any(step.job is not None or step.mirror is not None for step in spec.steps),
     )
 
 
 def by_meters(
-    md: ModelDeployment, rollout: RolloutState, divided: Division | None
+    md: ModelDeployment, rollout: RolloutState, divided: Division | None, pods: dict[str, Pods]
 ) -> Division | None:
     """The same, where stable's meters pass the canary's share on: Services and routes send all to
-    stable then. A canary that has taken over is left to these."""
+    stable then. A canary that has taken over is left to these, and so is all where no pod of
+    stable's is there to pass anything on."""
     canary = rollout.canary
     if divided is None or canary is None or after_trial(canary) or not by_header(md):
         return divided
-    return divided._replace(weight=0, passed=divided.weight)
+    if not pods.get(divided.stable, Pods()).ready:
+        return divided
+    return divided._replace(weight=0, passed=divided.weight, apart=True)

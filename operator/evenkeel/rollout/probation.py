@@ -23,6 +23,7 @@ from evenkeel.verdict.verdict import Value
 
 PROBATION: Final = "Probation"
 RETURNING: Final = "Returning"
+MIRRORED: Final = ("WarmingUp", "Stepping", "Promoting")
 
 
 def judged_by(md: ModelDeployment) -> Analysis | None:
@@ -46,8 +47,8 @@ def not_awaited(md: ModelDeployment) -> frozenset[str]:
 
 
 def mirrors(canary: CanaryStatus | None) -> bool:
-    """Whether copies of stable's requests go to it: until it takes over, as its last step was."""
-    return canary is not None and canary.mirror > 0 and not after_trial(canary)
+    """Whether copies of stable's requests go to it."""
+    return canary is not None and canary.mirror > 0 and canary.stage in MIRRORED
 
 
 def taken_over(canary: CanaryStatus | None) -> bool:

@@ -48,7 +48,7 @@ def _where(facts: Facts, step: Step) -> str:
     number, steps = step_number(facts.rollout, facts.canary), len(facts.rollout.steps)
     where = f"step {number} of {steps} {told(step)}"
     carried = 100 * facts.wanted // facts.full if facts.full else 100
-    if carried >= facts.canary.weight:
+    if carried >= max(facts.canary.weight, facts.canary.mirror):
         return where
     return f"{where}, of which the step's {facts.wanted} pods carry {carried} %"
 

@@ -12,11 +12,9 @@ from evenkeel.traffic.strategy import Division, Strategy
 
 def _objects(md: ModelDeployment, ports: Ports, division: Division) -> list[Manifest]:
     """While the canary has a share, the Service selects the pods of all revisions. What stable's
-    meters pass on goes to a Service of the canary's own."""
+    meters pass on goes to a Service of the canary's own, which is there before they do."""
     served = model_service(md, ports, None if division.weight else division.stable)
     own = division.revisions if division.apart else ()
-    if not own and division.canary is not None and (division.mirror or division.passed):
-        own = (division.canary,)
     apart = (revision_service(md, revision, ports) for revision in own)
     return [served, *preview_services(md, ports, division), *apart]
 

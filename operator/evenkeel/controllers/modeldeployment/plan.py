@@ -78,7 +78,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
     tie = bond(md, snapshot.others)
     rollout = with_release(advance(md, goal, pods, judgement, taken, now, tie), md)
     full = _full(md, rollout, pods)
-    divided = by_meters(md, rollout, division(rollout, md.spec.rollout, pods, full))
+    divided = by_meters(md, rollout, division(rollout, md.spec.rollout, pods, full), pods)
     children = owned(snapshot, wanted, rollout, divided, pods)
     serving = _serving_pods(rollout, pods, children)
     situation = Situation(
@@ -106,7 +106,7 @@ def plan_deployment(snapshot: DeploymentSnapshot) -> Plan:
         relabels=relabelled(snapshot),
         applies=writable([*children.applies, *_jobs(md, rollout, load)], snapshot.taken),
         scales=tuple(children.scales),
-        patches=children.marks,
+        marks=children.marks,
         adopts=tuple(c.ref for c in snapshot.children if c.left_behind and c.ref not in deletes),
         deletes=deletes,
         annotations=record(md, status),

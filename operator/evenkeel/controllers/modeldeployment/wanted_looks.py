@@ -14,6 +14,7 @@ from evenkeel.kube.store import Store
 from evenkeel.meta.objects import Key
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.times import parse
+from evenkeel.rollout.capacity import carried_mirror
 from evenkeel.rollout.probation import judged_by, mirrors, taken_over
 from evenkeel.rollout.shown import by_header
 from evenkeel.serving.feedback import feedback_of
@@ -91,10 +92,11 @@ def canary_share(md: ModelDeployment, status: ModelDeploymentStatus) -> float:
         return 1.0
     if mirrors(canary):
         # Of what both are asked: copies are no part of the clients' requests.
-        return canary.mirror / (100 + canary.mirror) if canary.ready_replicas else 0.0
+        copied = carried_mirror(canary, canary.ready_replicas, canary.full_replicas)
+        return copied / (100 + copied)
     if canary.exposure in ("Match", "Preview"):
         return unknown(canary.step) if canary.ready_replicas else 0.0
-    if by_header(md):
+    if by_header(md) and stable.ready_replicas:
         return canary.traffic_weight / 100
     return strategy_of(md.spec.traffic).share(
         canary.traffic_weight, canary.ready_replicas, stable.ready_replicas
