@@ -54,6 +54,8 @@ def wanted_looks(
     canary, stable, analysis = md.status.canary, md.status.stable, judged_by(md)
     if canary is None or stable is None or analysis is None:
         return None
+    if canary.baseline:
+        stable = stable.model_copy(update={"revision": canary.baseline})
     present = None if isinstance(runtime, Refused) else runtime.spec.metrics
     sides = (
         _Side(md, "canary", canary, metrics_of(canary.metrics, present)),
@@ -94,6 +96,9 @@ def canary_share(md: ModelDeployment, status: ModelDeploymentStatus) -> float:
         return canary.mirror / (100 + canary.mirror) if canary.ready_replicas else 0.0
     if canary.exposure in ("Match", "Preview"):
         return UNKNOWN if canary.ready_replicas else 0.0
+    if canary.baseline:
+        # Of what both are asked, which is what they have pods for.
+        return UNKNOWN if canary.traffic_weight else 0.0
     if by_header(md):
         return canary.traffic_weight / 100
     return strategy_of(md.spec.traffic).share(
