@@ -189,6 +189,9 @@ def test_evidence_begins_anew_with_another_comparator(steps: tuple[JSON, JSON]) 
     other = "the baseline" if steps[1].get("baseline") else "stable"
     assert f"evidence begins anew, beside {other}" in begun
     assert bool(names(w)[2]) == bool(steps[1].get("baseline"))
+    (indicator,) = w.status["canary"]["indicators"]
+    assert indicator["evidence"]["canaryTotal"] == 0
+    assert indicator["anew"] is False, "nobody has edited it"
 
 
 def test_evidence_goes_on_where_the_baseline_stays() -> None:
@@ -196,6 +199,42 @@ def test_evidence_goes_on_where_the_baseline_stays() -> None:
     while w.status["canary"]["step"] == 0:
         run(w, 5)
     assert w.status["canary"]["indicators"][0]["earlierRequests"] > 0
+
+
+def test_it_does_not_grow_with_a_canary_that_is_promoted_or_whose_steps_are_gone() -> None:
+    w = stepping(world(BESIDE))
+    _, canary, baseline = names(w)
+    w.edit_rollout(steps=[])
+    w.settle()
+    w.edit_rollout(promote=canary)
+    w.settle()
+    assert (w.pods[canary].replicas, w.pods[baseline].replicas) == (4, 1)
+
+
+def test_warm_up_is_that_of_both() -> None:
+    w = world(BESIDE)
+    w.edit_rollout(warmUpSeconds=60)
+    stepping(w)
+    stable, _, baseline = names(w)
+    w.pass_time(100)
+    w.settle()
+    assert (w.status["canary"]["stage"], selected(w)) == ("WarmingUp", stable)
+    assert told(w).startswith("BaselineStarting")
+    w.pods_ready(baseline)
+    w.settle()
+    assert (w.status["canary"]["stage"], selected(w)) == ("WarmingUp", None)
+    run(w, 65)
+    assert w.status["canary"]["stage"] == "Stepping"
+
+
+def test_who_leaves_the_step_by_hand_waits_for_no_baseline() -> None:
+    w = stepping(world(BESIDE, {**ALONE, "weight": 30}))
+    _, canary, baseline = names(w)
+    w.edit_rollout(skip={"revision": canary, "step": 1})
+    w.settle()
+    assert w.status["canary"]["step"] == 1
+    assert baseline not in w.pods
+    assert selected(w) is None
 
 
 def test_with_autoscaling_it_follows_the_canary_and_has_no_autoscaler() -> None:

@@ -269,7 +269,7 @@ def _moved(
         # Its pods have been ready for a while: what they met on the way is forgiven.
         update |= {"crashes": 0, "stable_crashes": 0}
     message, indicators = decision.message, next_step(indicators)
-    if decision.move is Move.STEP and update["baseline"] != canary.baseline:
+    if canary.stage == "Stepping" and update.get("baseline", canary.baseline) != canary.baseline:
         # What was counted beside another is no evidence of a comparison with this one.
         other = "the baseline" if update["baseline"] else "stable"
         message, indicators = f"{message}; evidence begins anew, beside {other}", ()

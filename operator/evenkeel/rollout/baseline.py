@@ -11,7 +11,7 @@ from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus
 from evenkeel.api.rollout import Step
 from evenkeel.meta.names import child_name, digest
-from evenkeel.rollout.capacity import stage_replicas
+from evenkeel.rollout.capacity import canary_replicas, stage_replicas
 from evenkeel.serving.observed import Pods
 from evenkeel.serving.revision import NAME_LIMIT
 
@@ -40,14 +40,15 @@ def baseline_name(step: Step, stable: str, canary: str) -> str:
 
 
 def baseline_replicas(md: ModelDeployment, canary: CanaryStatus, own: Pods, full: int) -> int:
-    """Pods of the copy: as many as the canary has in its step, also once that grows to promotion.
+    """Pods of the copy: as many as the canary has in its step, and what its weight needs once the
+    canary grows to promotion.
 
     own: the canary's pods. full: those that carry all requests.
     """
     if not full:
         return 0
-    if canary.stage == "Promoting":
-        return stage_replicas(md, canary.model_copy(update={"stage": "Stepping"}), full)
+    if canary.stage == "Promoting" or not md.spec.rollout.steps:
+        return min(full, canary_replicas(full, canary.weight))
     wanted = stage_replicas(md, canary, full)
     # Its own autoscaler may have given the canary more.
     return max(wanted, own.wanted) if md.spec.autoscaling is not None else wanted
