@@ -391,6 +391,35 @@ BAD = [
         STEPS + "{steps: [{weight: 5, replicas: 2}]}",
         "numbers of pods are what divides requests",
     ),
+    Bad(
+        "baseline with more than half",
+        MD,
+        STEPS + "{steps: [{weight: 50, baseline: true}]}",
+        "a weight of 49 at most",
+    ),
+    Bad(
+        "baseline without weight",
+        MD,
+        STEPS + "{steps: [{preview: {}, baseline: true}]}",
+        "a weight of 49 at most",
+    ),
+    Bad(
+        "baseline and division by a header",
+        MD,
+        "monitoring: {}\ntraffic: {affinity: {header: {name: X-User}}}\n"
+        + STEPS
+        + "{steps: [{weight: 10, baseline: true}]}",
+        "remove traffic.affinity.header",
+    ),
+    Bad(
+        "baseline and pools",
+        MD,
+        POOL % "name: '{{revision}}-epp', port: {number: 9002}"
+        + "\n"
+        + STEPS
+        + "{steps: [{weight: 10, baseline: true}]}",
+        "remove traffic.gateway.inferencePool",
+    ),
     Bad("no pods", MD, STEPS + "{steps: [{preview: {}, replicas: 0}]}", "give 1 at least"),
     Bad("no percent of pods", MD, STEPS + "{steps: [{preview: {}, replicas: 0%}]}", "at least"),
     Bad(

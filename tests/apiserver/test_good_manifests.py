@@ -382,6 +382,7 @@ def test_defaults_of_a_canary(api_server: ApiServer) -> None:
         "pauseSeconds": 0,
         "analysis": True,
         "approval": False,
+        "baseline": False,
     }
     assert spec["analysis"] == {
         "prometheus": {},

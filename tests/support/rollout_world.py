@@ -124,6 +124,7 @@ class World:
     begun: datetime = datetime(2026, 1, 31, 9, tzinfo=UTC)
     tallies: dict[tuple[str, ...], Tally] = field(default_factory=dict)
     looked: dict[tuple[str, ...], Tally] = field(default_factory=dict)
+    pod_templates: dict[str, JSON] = field(default_factory=dict)
 
     @property
     def md(self) -> ModelDeployment:
@@ -179,7 +180,17 @@ class World:
             pods=self.serving_pods(),
             steps=self.steps(),
             others=self.around(),
+            copied=self._copied(),
         )
+
+    def _copied(self) -> JSON | None:
+        """Stable's template, where the status asks for a baseline that is not there."""
+        stable, canary = self.md.status.stable, self.md.status.canary
+        if stable is None or canary is None or not canary.baseline:
+            return None
+        if canary.baseline in self.pods or stable.revision not in self.pods:
+            return None
+        return self.pod_templates[stable.revision]
 
     def serving_pods(self) -> tuple[ServingPod, ...]:
         """Each pod with what it is told."""
@@ -339,10 +350,11 @@ class World:
                 continue
             else:
                 late = indicator.name in self.late
-                sides = (self._counters(r.revision, late=late) for r in (canary, stable))
+                beside = canary.baseline or stable.revision
+                sides = (self._counters(r, late=late) for r in (canary.revision, beside))
                 looked = Look(*sides, self.now.timestamp())
             seen[indicator.name] = self._tally(md, canary, analysis, indicator).take(looked)
-        trial = (canary.revision, canary.start_time, stable.revision)
+        trial = (canary.revision, canary.start_time, canary.baseline or stable.revision)
         self.looked = {(*trial, n): one for n, one in seen.items() if isinstance(one, Tally)}
         return seen
 
@@ -357,7 +369,8 @@ class World:
         assert md.status.stable is not None
         since = begins(canary, md.spec.rollout.warm_up_seconds)
         alone = taken_over(canary)
-        trial = (canary.revision, canary.start_time, md.status.stable.revision)
+        beside = canary.baseline or md.status.stable.revision
+        trial = (canary.revision, canary.start_time, beside)
         known = self.tallies.get((*trial, indicator.name))
         if known is not None and known.spec == indicator:
             return known.since(since, alone=alone)
@@ -441,6 +454,7 @@ class World:
             self._one_autoscaler_each()
             return
         wanted = manifest["spec"].get("replicas")
+        self.pod_templates[name] = manifest["spec"]["template"]
         if name not in self.pods:
             wanted = first.get(name, wanted)
             if wanted != 0 and self.before_start is not None:
@@ -526,7 +540,10 @@ class World:
     def uris(self) -> dict[str, str]:
         """The model URI by revision, as the status tells."""
         status = self.md.status
-        return {r.revision: r.uri for r in (status.stable, status.canary) if r is not None}
+        found = {r.revision: r.uri for r in (status.stable, status.canary) if r is not None}
+        if status.stable is not None and status.canary is not None:
+            found[status.canary.baseline] = status.stable.uri
+        return found
 
     def wanted(self) -> str:
         """Name of the revision that the spec asks for."""

@@ -95,6 +95,22 @@ def test_nobody_is_bound_where_requests_are_not_divided_by_weight(division: Divi
     assert "seen" not in str(made)
 
 
+def test_a_baseline_gets_as_much_as_the_canary_of_what_would_be_stables() -> None:
+    made = rules(Division("stable", "canary", 30, baseline="base"), **STICKY)
+    assert weights(made[-1]) == {"stable": 40, "canary": 30, "base": 30}
+    assert answered_by(made, {"Cookie": "seen=base"}) == {"base"}
+    assert weights(rules(Division("stable", "canary", 0, baseline="base"))[-1]) == {"stable": 100}
+
+
+@pytest.mark.parametrize("field", ["", "gateway"])
+def test_a_baseline_has_a_service_of_its_own_where_each_revision_has(field: str) -> None:
+    made = objects(field, Division("stable", "canary", 30, baseline="base", apart=True))
+    own = {name for kind, name in made if kind == "Service"} - {"fraud"}
+    assert own == {"stable", "canary", "base"}
+    selector = made["Service", "fraud"]["spec"]["selector"]
+    assert ("evenkeel.dev/revision" in selector) is bool(field)
+
+
 def test_answers_tell_whose_they_are_and_bind_at_once() -> None:
     told = {**STICKY, "gateway": {**GATEWAY, "revisionHeaders": True}}
     for rule in rules(Division("stable", "canary", 30), **told):

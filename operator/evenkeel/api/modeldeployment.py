@@ -209,6 +209,20 @@ class ModelDeploymentSpec(Model):
             "from steps with weight, or add traffic.gateway",
         ),
         Rule(
+            "!has(self.rollout) || !has(self.rollout.steps) || !has(self.traffic) || "
+            "!has(self.traffic.affinity) || !has(self.traffic.affinity.header) || "
+            "!self.rollout.steps.exists(s, has(s.baseline) && s.baseline)",
+            "stable's meters divide by a header between stable and canary alone: remove "
+            "traffic.affinity.header, or baseline from the steps",
+        ),
+        Rule(
+            "!has(self.rollout) || !has(self.rollout.steps) || !has(self.traffic) || "
+            "!has(self.traffic.gateway) || !has(self.traffic.gateway.inferencePool) || "
+            "!self.rollout.steps.exists(s, has(s.baseline) && s.baseline)",
+            "a baseline has no InferencePool of its own: remove traffic.gateway.inferencePool, or "
+            "baseline from the steps",
+        ),
+        Rule(
             "!has(self.performance) || has(self.performance.body) || has(self.warmUp)",
             "performance needs the body of a request: give performance.body, or warmUp, whose "
             "requests are sent then",

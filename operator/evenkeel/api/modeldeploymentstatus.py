@@ -140,6 +140,9 @@ class CanaryStatus(Model):
     mirror: Annotated[
         int, Field(ge=0, le=100, description="Share of stable's requests copied to it, in percent.")
     ] = 0
+    baseline: Annotated[
+        str, Field(max_length=63, description="Name of the copy of stable beside it, if any.")
+    ] = ""
     start_time: Annotated[Timestamp, Field(description="When the rollout began.")]
     stage_time: Annotated[Timestamp, Field(description="When the stage or step began.")]
     look_time: Annotated[

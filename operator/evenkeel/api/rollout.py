@@ -114,6 +114,11 @@ class Step(Model):
             "a step's replicas carry less than its weight: raise replicas to the weight at least, "
             "or lower weight",
         ),
+        Rule(
+            "!has(self.baseline) || !self.baseline || has(self.weight) && self.weight <= 49",
+            "the baseline gets as many requests as the canary, and stable the rest: a step with "
+            "baseline needs a weight of 49 at most",
+        ),
     )
     weight: Annotated[
         int | None, Field(ge=1, le=99, description="Share of requests for the canary in percent.")
@@ -162,6 +167,13 @@ class Step(Model):
             "its pods carry."
         ),
     ] = None
+    baseline: Annotated[
+        bool,
+        Field(
+            description="Whether a fresh copy of stable, with as many pods and as many requests as "
+            "the canary, is what the verdict compares it with."
+        ),
+    ] = False
     job: Annotated[
         StepJob | None,
         Field(

@@ -7,9 +7,11 @@ from datetime import datetime
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modeldeploymentstatus import CanaryStatus, IndicatorStatus
+from evenkeel.api.rollout import Step
 from evenkeel.meta.objects import Event
 from evenkeel.meta.times import precise, seconds_since, sooner
 from evenkeel.rollout import words
+from evenkeel.rollout.baseline import baseline_name, present_baseline
 from evenkeel.rollout.canary import decide, until_given_up
 from evenkeel.rollout.capacity import (
     carried_weight,
@@ -176,6 +178,9 @@ def _decided(
     pausable = canary.stage in ("Stepping", "Probation")
     waits = tie is not None and canary.stage == "Promoting" and own.ready >= full
     held = full == 0 or (md.spec.rollout.paused and pausable) or waits
+    baseline = present_baseline(md, canary, stable.revision, pods, full)
+    if baseline is not None and canary.stage != "Promoting":
+        held = held or not baseline.ready
     # The Deployment has what follows from the probes; what a user sets is known before.
     deadline = md.spec.rollout.progress_deadline_seconds or own.deadline
     canary = words.renewed(canary, md.spec.rollout)
@@ -205,6 +210,7 @@ def _decided(
         uncounted=judgement.uncounted if judgement is not None else (),
         profile=md.spec.performance,
         unshown=unshown(md, canary, beside),
+        baseline=baseline,
     )
     alone = decide(facts)
     decision = in_step(alone, facts, tie)
@@ -251,10 +257,10 @@ def _moved(
     if decision.move is Move.START:
         update = {"stage": "Starting"}
     elif decision.move is Move.WARM_UP:
-        update = {"stage": "WarmingUp", **exposed(steps[0])}
+        update = {"stage": "WarmingUp", **_exposed(state, canary, steps[0])}
     elif decision.move is Move.STEP:
         index = canary.step + 1 if canary.stage == "Stepping" else 0
-        update = {"stage": "Stepping", "step": index, **exposed(steps[index])}
+        update = {"stage": "Stepping", "step": index, **_exposed(state, canary, steps[index])}
     elif decision.move is Move.WATCH:
         update = {"stage": "Probation", **WHOLE}
     elif decision.move is Move.RETURN:
@@ -262,6 +268,11 @@ def _moved(
     if canary.stage == "Starting":
         # Its pods have been ready for a while: what they met on the way is forgiven.
         update |= {"crashes": 0, "stable_crashes": 0}
+    message, indicators = decision.message, next_step(indicators)
+    if canary.stage == "Stepping" and update.get("baseline", canary.baseline) != canary.baseline:
+        # What was counted beside another is no evidence of a comparison with this one.
+        other = "the baseline" if update["baseline"] else "stable"
+        message, indicators = f"{message}; evidence begins anew, beside {other}", ()
     moved = canary.model_copy(
         update={
             **update,
@@ -274,15 +285,22 @@ def _moved(
             "job": None,
             "webhook": None,
             "reason": decision.reason,
-            "message": decision.message[:2048],
+            "message": message[:2048],
             "ready_replicas": facts.ready,
             "full_replicas": facts.full,
-            "indicators": next_step(indicators),
+            "indicators": indicators,
         }
     )
-    event = Event("Normal", f"Canary{moved.stage}", f"{moved.weight} %: {decision.message}")
+    event = Event("Normal", f"Canary{moved.stage}", f"{moved.weight} %: {message}")
     # The new state may already allow the next move (pods that are ready for promotion).
     return replace(state, canary=moved, events=(*state.events, event), requeue_after=0.0)
+
+
+def _exposed(state: RolloutState, canary: CanaryStatus, step: Step) -> dict[str, object]:
+    """What the status tells of a step's requests, and of the copy of stable beside it."""
+    assert state.stable is not None
+    name = baseline_name(step, state.stable.revision, canary.revision)
+    return {**exposed(step), "baseline": name}
 
 
 def _began_to_wait(canary: CanaryStatus, decision: Decision) -> tuple[Event, ...]:
@@ -322,7 +340,7 @@ def _held(
     update: dict[str, object] = {
         "ready_replicas": facts.ready,
         "full_replicas": facts.full,
-        "traffic_weight": carried_weight(canary, facts.ready, facts.full),
+        "traffic_weight": carried_weight(canary, facts.carrying, facts.full),
         **_waiting(canary, decision, facts),
     }
     first = bool(indicators) and not any(i.evidence for i in canary.indicators)

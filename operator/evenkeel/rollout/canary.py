@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from evenkeel.rollout.beside import not_beside
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.fast_enough import measuring, too_slow
 from evenkeel.rollout.health import crashing, short, too_late, unstable, unsteady
@@ -135,6 +136,8 @@ def warming_up(facts: Facts) -> Decision | None:
     """It gets requests that the verdict leaves out."""
     if facts.canary.stage != "WarmingUp" or not facts.rollout.steps:
         return None
+    if (held := not_beside(facts)) is not None:
+        return held
     left = facts.rollout.warm_up_seconds - facts.counted
     if left > 0:
         return Decision(Move.HOLD, "WarmingUp", f"{left:.0f} s of warm-up left", left)

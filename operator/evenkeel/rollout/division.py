@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.rollout import Rollout
+from evenkeel.rollout.baseline import ready_beside
 from evenkeel.rollout.capacity import carried_mirror, carried_weight
 from evenkeel.rollout.exposure import matches, previews
 from evenkeel.rollout.probation import RETURNING, after_trial, taken_over, weight_on_return
@@ -30,7 +31,7 @@ def division(
         # The former revision helps out where it is the only one that can.
         rescued = 100 if not ready and beside else 0
         return Division(canary.revision, stable.revision, rescued, canary.version, stable.version)
-    weight = carried_weight(canary, ready, full)
+    weight = carried_weight(canary, ready_beside(canary, pods), full)
     if canary.stage == RETURNING and ready:
         weight = min(100 * ready // (ready + beside), weight_on_return(beside, full))
         # Who passes the gateway by stays where the pods are.
@@ -46,6 +47,7 @@ def division(
         matches=matches(spec, canary) if ready else (),
         preview=previews(spec) and not after_trial(canary),
         apart=any(step.job is not None or step.mirror is not None for step in spec.steps),
+        baseline=canary.baseline or None,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from evenkeel.api.modeldeploymentstatus import CanaryStatus
 from evenkeel.api.rollout import Match, Rollout, Step
 
-WHOLE: dict[str, Any] = {"exposure": "Weight", "mirror": 0, "weight": 100}
+WHOLE: dict[str, Any] = {"exposure": "Weight", "mirror": 0, "weight": 100, "baseline": ""}
 """Fields of the status of a canary that gets all requests."""
 
 

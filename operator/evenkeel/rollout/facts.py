@@ -12,6 +12,7 @@ from evenkeel.api.modeldeploymentstatus import CanaryStatus, Cause
 from evenkeel.api.performance import PerformanceProfile
 from evenkeel.api.rollout import Rollout
 from evenkeel.meta.times import seconds_since
+from evenkeel.rollout.baseline import Baseline
 from evenkeel.verdict.verdict import Verdict
 
 
@@ -58,7 +59,7 @@ class Facts:
     what it is called. last_words: of its last crash. by_hand: whether a person promotes it.
     deadline: seconds that its pods may take to get ready. unlooked, uncounted: indicators, as of
     Judgement. profile: how it is measured, if it is. unshown: why stable's meters cannot do what
-    the present step asks of them.
+    the present step asks of them. baseline: the copy of stable beside it, if there is to be one.
     """
 
     canary: CanaryStatus
@@ -84,6 +85,13 @@ class Facts:
     uncounted: tuple[str, ...] = ()
     profile: PerformanceProfile | None = None
     unshown: str = ""
+    baseline: Baseline | None = None
+
+    @property
+    def carrying(self) -> int:
+        """Ready pods that its weight goes by: a baseline beside it has to carry as much."""
+        beside = self.baseline
+        return self.ready if beside is None else min(self.ready, beside.pods.ready)
 
     def explain(self, text: str) -> str:
         """The text about the canary's pods, with what ails them or their last words."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evenkeel.api.rollout import Step
+from evenkeel.rollout.beside import not_beside
 from evenkeel.rollout.causes import of_undecided
 from evenkeel.rollout.exposure import present_step, step_number, told
 from evenkeel.rollout.facts import Decision, Facts, Move
@@ -29,7 +30,7 @@ def stepping(facts: Facts) -> Decision:
     if said("skip", facts.rollout, facts.canary):
         held = unsteady(facts, step.pause_seconds)
         return held or _left(facts, "SkippedByHand", f"{where}: spec.rollout.skip names this step")
-    if (held := not_shown(facts)) is not None:
+    if (held := not_shown(facts) or not_beside(facts)) is not None:
         return held
     left = step.pause_seconds - facts.counted
     if not step.analysis:
@@ -47,6 +48,8 @@ def stepping(facts: Facts) -> Decision:
 def _where(facts: Facts, step: Step) -> str:
     number, steps = step_number(facts.rollout, facts.canary), len(facts.rollout.steps)
     where = f"step {number} of {steps} {told(step)}"
+    if facts.baseline is not None:
+        where = f"{where} beside a baseline of {facts.baseline.wanted} pods"
     carried = 100 * facts.wanted // facts.full if facts.full else 100
     if carried >= max(facts.canary.weight, facts.canary.mirror):
         return where

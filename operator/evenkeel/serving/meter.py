@@ -30,6 +30,8 @@ from evenkeel.serving.ports import (
 
 NAME = METER
 ADMIN_PORT = 8092
+REVISION = "METER_REVISION"
+"""The variable by which it tells whose requests it counts."""
 LISTEN = {HTTP: ("METER_LISTEN", "METER_UPSTREAM", 8090)}
 LISTEN |= {GRPC: ("METER_GRPC_LISTEN", "METER_GRPC_UPSTREAM", 8091)}
 """By the port's name the variables of its two ends, and the number unless the pod has a use for
@@ -62,7 +64,7 @@ def container(
     mounts = [*files.mounts, *learned.mounts(md), division.mount()]
     told: dict[str, str] = {
         "METER_DEPLOYMENT": md.metadata.name,
-        "METER_REVISION": revision,
+        REVISION: revision,
         "METER_VERSION": target.version or target.number,
         "METER_MAX_BODY_BYTES": str(wanted.max_body_bytes),
         "METER_SPACING_MILLISECONDS": str(wanted.spacing_milliseconds),

@@ -44,10 +44,13 @@ def http_route(md: ModelDeployment, division: Division) -> Manifest:
     first: list[Manifest] = []
     if canary is not None:
         shares[canary] = division.weight
+        if division.baseline is not None:
+            shares[stable] -= division.weight
+            shares[Side(division.baseline, division.stable_version)] = division.weight
         if division.matches:
             first.append(_rule(md, {canary: 100}, matches=header_matches(division.matches)))
     shares = {side: share for side, share in shares.items() if share > 0}
-    sticky = _cookie(md) if len(shares) == 2 else None
+    sticky = _cookie(md) if len(shares) > 1 else None
     if sticky is not None:
         first += [_rule(md, {side: 100}, matches=[_staying(sticky, side)]) for side in shares]
     rules = [*first, _rule(md, shares, sticky)]

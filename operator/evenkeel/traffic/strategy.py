@@ -22,7 +22,8 @@ class Division(NamedTuple):
     the canary's whatever the weight; one of them has to match. preview: whether there is a Service
     apart that leads to the canary, from the trial's beginning to its end. passed: percent of the
     values of spec.traffic.affinity.header whose requests stable's meters pass on to the canary;
-    weight is 0 then. apart: whether each revision needs a Service of its own.
+    weight is 0 then. apart: whether each revision needs a Service of its own. baseline: a copy of
+    stable that gets as much as the canary, of what would be stable's.
     """
 
     stable: str
@@ -35,11 +36,12 @@ class Division(NamedTuple):
     preview: bool = False
     passed: int = 0
     apart: bool = False
+    baseline: str | None = None
 
     @property
     def revisions(self) -> tuple[str, ...]:
         """The revisions that exist: stable first."""
-        return (self.stable,) if self.canary is None else (self.stable, self.canary)
+        return tuple(r for r in (self.stable, self.canary, self.baseline) if r is not None)
 
     @property
     def undivided(self) -> str:

@@ -97,6 +97,20 @@ _WAITING = (
         "Promote the revision by hand, whose pods have one, or take a step with `weight` and no "
         "`traffic.affinity.header`.",
     ),
+    Reason(
+        "BaselineStarting",
+        _RECORD,
+        "The pods of the step's `baseline` come up, or some are lost. The canary gets no more than "
+        "these carry as well, and the step's time stands still.",
+        "Read in the message what ails them. `rollout.skip` leaves the step without a baseline.",
+    ),
+    Reason(
+        "BaselineUnavailable",
+        _RECORD,
+        "The step's `baseline` is a copy of the stable revision's Deployment, which is gone.",
+        "Make the Deployment come back (undo the change of runtime or spec that it cannot be made "
+        "with), or leave the step with `rollout.skip`.",
+    ),
 )
 
 _TAKEN_BACK = (

@@ -14,11 +14,13 @@ from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import HPA, JOB, SERVICE, Watch, distinct
 from evenkeel.meta.times import sooner
 from evenkeel.performance.job import WATCH as LOADS
+from evenkeel.rollout.baseline import baseline_replicas
 from evenkeel.rollout.capacity import floor_replicas, full_replicas, stage_replicas
 from evenkeel.rollout.probation import after_trial, taken_over
 from evenkeel.rollout.state import RolloutState
 from evenkeel.rollout.step_jobs import WATCH as STEPS
 from evenkeel.rollout.stop_first import LOOK_AGAIN, occupied, stays_stopped, waits
+from evenkeel.serving.baseline import baseline_template
 from evenkeel.serving.children import WATCHES, hpa, own_labels, pdb, unwanted_kinds
 from evenkeel.serving.deployments import deployments
 from evenkeel.serving.division import PassedOn, division_marks, told
@@ -71,6 +73,8 @@ def owned(
         return Owned([], [], {})
     assert rollout.stable is not None, "there is a division only beside a stable revision"
     templates = _templates(snapshot, wanted, rollout.stable.revision, pods)
+    if rollout.canary is not None and rollout.canary.baseline not in pods:
+        templates |= _copied(snapshot, rollout.canary.baseline)
     taken = occupied(pods, snapshot.present)
     replicas = _replicas(md, rollout, pods, taken)
     workloads = deployments(md, replicas, templates, pods)
@@ -148,7 +152,7 @@ def unwanted(
         return ()
     revisions = {rollout.stable.revision, *(o.revision for o in rollout.old)}
     if rollout.canary is not None:
-        revisions.add(rollout.canary.revision)
+        revisions |= {rollout.canary.revision, rollout.canary.baseline}
     canary = rollout.canary
     trial = canary.revision if canary is not None and not after_trial(canary) else ""
     kinds = unwanted_kinds(md.spec)
@@ -219,6 +223,8 @@ def _replicas(
     # Its autoscaler may have given it more, and needs time to give it as many. A Deployment that
     # is made without a number would begin with one pod.
     numbers[canary.revision] = None if scaling and own.wanted >= wanted > 0 else wanted
+    if canary.baseline:
+        numbers[canary.baseline] = baseline_replicas(md, canary, own, full)
     return numbers
 
 
@@ -264,6 +270,13 @@ def _templates(
         if lost is not None:
             known[stable] = lost
     return {revision: restarted(md, template, now) for revision, template in known.items()}
+
+
+def _copied(snapshot: DeploymentSnapshot, baseline: str) -> dict[str, Manifest]:
+    """The template of a baseline that is to be made; once there it stays as it is."""
+    if not baseline or snapshot.copied is None:
+        return {}
+    return {baseline: baseline_template(snapshot.copied, baseline)}
 
 
 def _ports(

@@ -23,9 +23,10 @@ from evenkeel.controllers.modeldeployment.groups import others
 from evenkeel.controllers.modeldeployment.registered import from_registries, with_resolution
 from evenkeel.controllers.modeldeployment.snapshot import DeploymentSnapshot
 from evenkeel.controllers.modeldeployment.wanted_looks import platform_queries, wanted_looks
+from evenkeel.kube.client import ApiError
 from evenkeel.kube.ownership import controlled_by
 from evenkeel.kube.store import Store
-from evenkeel.meta.objects import Key, Ref
+from evenkeel.meta.objects import Key, Manifest, Ref
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import DEPLOYMENT, HPA, INFERENCE_POOL, JOB, POD, ResourceType
 from evenkeel.meta.times import parse
@@ -60,6 +61,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
     """
     # All else is read at one moment.
     unlabelled = await _unlabelled(context, md)
+    copied = await _copied(context, md)
     store, now = context.store, datetime.now(UTC)
     versions = _versions(store, md)
     md, unmade = with_templates(store, with_former_rollouts(md, versions))
@@ -97,6 +99,7 @@ async def observe(context: Context, md: ModelDeployment) -> DeploymentSnapshot:
         pods=_serving_pods(store, md),
         steps=_steps(store, md),
         others=others(store, md),
+        copied=copied,
     )
 
 
@@ -182,10 +185,33 @@ async def _unlabelled(context: Context, md: ModelDeployment) -> list[Child]:
     """
     status, namespace = md.status, md.metadata.namespace
     revisions = [r.revision for r in (status.stable, status.canary, *status.old) if r is not None]
+    if status.canary is not None and status.canary.baseline:
+        revisions.append(status.canary.baseline)
     keys = [Key(DEPLOYMENT.kind, namespace, revision) for revision in revisions]
     missing = [k for k in keys if not _labelled(context.store.get(k), md)]
     found = [await context.ownership.own(key, _owner(md)) for key in missing]
     return [_child(md, DEPLOYMENT, obj) for obj in found if obj is not None]
+
+
+async def _copied(context: Context, md: ModelDeployment) -> Manifest | None:
+    """The pod template of stable's Deployment as it is, which the store does not keep; None unless
+    a baseline is to be made of it, or where it is gone. Raises ApiError."""
+    stable, canary, namespace = md.status.stable, md.status.canary, md.metadata.namespace
+    if stable is None or canary is None or not canary.baseline:
+        return None
+    there = context.store.get(Key(DEPLOYMENT.kind, namespace, canary.baseline))
+    if there is not None and controlled_by(there, md.metadata.uid):
+        return None
+    try:
+        found = await context.client.get(DEPLOYMENT, namespace, stable.revision)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return None
+    if not context.ownership.belongs(found, _owner(md)):
+        return None
+    template: Manifest = found["spec"]["template"]
+    return template
 
 
 def _labelled(obj: JSON | None, md: ModelDeployment) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from evenkeel.api.modeldeployment import ModelDeployment
 from evenkeel.api.modelversion import ModelVersion
 from evenkeel.controllers.modeldeployment.drift import Drift
-from evenkeel.meta.objects import Taken
+from evenkeel.meta.objects import Manifest, Taken
 from evenkeel.meta.refusal import Refused
 from evenkeel.performance.measurement import Loads
 from evenkeel.registries.aliases import Kept
@@ -35,7 +35,8 @@ class DeploymentSnapshot:
     told: whether the registry knows how rollouts went. alias: what spec.servedAlias means.
     drift: what is known of the stable revision's. unmade: indicators that their templates do not
     make, and why. loads: what measures revisions. pods: those that serve or are about to. steps:
-    the Jobs of steps. others: ModelDeployments that its group is about.
+    the Jobs of steps. others: ModelDeployments that its group is about. copied: the pod template of
+    stable's Deployment, where a baseline is to be made of it.
     """
 
     deployment: ModelDeployment
@@ -57,3 +58,4 @@ class DeploymentSnapshot:
     pods: tuple[ServingPod, ...] = ()
     steps: StepJobs = field(default_factory=StepJobs)
     others: tuple[ModelDeployment, ...] = ()
+    copied: Manifest | None = None

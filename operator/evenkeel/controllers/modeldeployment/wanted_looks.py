@@ -55,6 +55,8 @@ def wanted_looks(
     canary, stable, analysis = md.status.canary, md.status.stable, judged_by(md)
     if canary is None or stable is None or analysis is None:
         return None
+    if canary.baseline:
+        stable = stable.model_copy(update={"revision": canary.baseline})
     present = None if isinstance(runtime, Refused) else runtime.spec.metrics
     sides = (
         _Side(md, "canary", canary, metrics_of(canary.metrics, present)),
@@ -96,6 +98,9 @@ def canary_share(md: ModelDeployment, status: ModelDeploymentStatus) -> float:
         return copied / (100 + copied)
     if canary.exposure in ("Match", "Preview"):
         return unknown(canary.step) if canary.ready_replicas else 0.0
+    if canary.baseline:
+        # Of what both are asked, which is what they have pods for.
+        return unknown(canary.step) if canary.traffic_weight else 0.0
     if by_header(md) and stable.ready_replicas:
         return canary.traffic_weight / 100
     return strategy_of(md.spec.traffic).share(
