@@ -255,6 +255,9 @@ def _moved(
     elif decision.move is Move.STEP:
         index = canary.step + 1 if canary.stage == "Stepping" else 0
         update = {"stage": "Stepping", "step": index, **exposed(steps[index])}
+    elif decision.move is Move.STEP_ANEW:
+        index = min(canary.step, len(steps) - 1)
+        update = {"stage": "Stepping", "step": index, **exposed(steps[index])}
     elif decision.move is Move.WATCH:
         update = {"stage": "Probation", **WHOLE}
     elif decision.move is Move.RETURN:
