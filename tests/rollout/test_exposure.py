@@ -175,3 +175,21 @@ def test_a_step_that_is_about_other_requests_by_an_edit_begins_with_these(
         w.settle()
         w.pods_ready()
     assert w.md.status.history[0].outcome == "Promoted"
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ({"mirror": {"percent": 20}}, "with copies of 20 % of the requests: "),
+        ({"match": MATCH}, "with the requests that match: "),
+        ({"preview": {}}, "in preview: "),
+        ({"weight": 25}, "at 25 %: "),
+    ],
+)
+def test_conditions_and_events_tell_which_requests_it_gets(step: dict[str, Any], told: str) -> None:
+    w = on_trial(step, traffic=GATEWAY)
+    found = {c.type: c.message for c in w.md.status.conditions}
+    assert f", Stepping {told}" in found["Ready"]
+    assert f" {told}" in found["RolloutHealthy"]
+    events = [e.message for p in w.plans for e in p.events if e.reason == "CanaryStepping"]
+    assert events == [f"{told}the canary is ready"]

@@ -20,7 +20,7 @@ from evenkeel.rollout.capacity import (
 )
 from evenkeel.rollout.causes import late, of_pods
 from evenkeel.rollout.clocks import observed
-from evenkeel.rollout.exposure import WHOLE, exposed, present_step
+from evenkeel.rollout.exposure import WHOLE, exposed, present_step, shown
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
 from evenkeel.rollout.group import Bond, in_step, leaving
@@ -283,7 +283,7 @@ def _moved(
             "indicators": next_step(indicators),
         }
     )
-    event = Event("Normal", f"Canary{moved.stage}", f"{moved.weight} %: {decision.message}")
+    event = Event("Normal", f"Canary{moved.stage}", f"{shown(moved)}: {decision.message}")
     # The new state may already allow the next move (pods that are ready for promotion).
     return replace(state, canary=moved, events=(*state.events, event), requeue_after=0.0)
 
