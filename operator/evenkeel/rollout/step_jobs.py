@@ -1,7 +1,7 @@
 """The Job of a step: which one it is, what it is given, and how it stands.
 
-A trial has one a step, once: its name tells the trial, the step and what the step asks for, and what
-came of it is in the status before it is acted upon, so that nobody who deletes the Job makes it run
+A trial has one a step, once: its name tells the trial, the step and what that asks for, and what
+came of it is in the status before it is acted upon. So nobody who deletes the Job makes it run
 again, and none passes for another one that an edit asks for.
 """
 
