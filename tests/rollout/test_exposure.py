@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -137,3 +138,58 @@ def test_each_step_without_weight_has_a_share_of_its_own() -> None:
     while w.md.status.canary is not None and w.md.status.canary.step == 0:
         w.reconcile()
     assert canary_share(w.md, w.md.status) != first
+
+
+STEPS: list[dict[str, Any]] = [
+    {"preview": {}},
+    {"match": MATCH},
+    {"mirror": {"percent": 20}},
+    {"weight": 25},
+]
+
+
+@pytest.mark.parametrize(("before", "after"), list(permutations(STEPS, 2)))
+def test_a_step_that_is_about_other_requests_by_an_edit_begins_with_these(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    w = on_trial(before, traffic=GATEWAY, monitoring={})
+    w.pass_time(50)
+    w.settle()
+    w.edit_rollout(paused=True, steps=[{**after, "analysis": False, "pauseSeconds": 60}])
+    w.settle()
+    w.edit_rollout(paused=None)
+    for _ in range(4):
+        w.settle()
+        w.pods_ready()
+    canary = w.md.status.canary
+    assert canary is not None
+    step = w.md.spec.rollout.steps[0]
+    assert canary.step == 0
+    assert (canary.exposure, canary.weight) == (step.exposure, step.weight or 0)
+    assert canary.mirror == (0 if step.mirror is None else 20)
+    w.pass_time(50)
+    w.settle()
+    assert w.md.status.canary is not None, "it has its whole pause"
+    w.pass_time(20)
+    for _ in range(4):
+        w.settle()
+        w.pods_ready()
+    assert w.md.status.history[0].outcome == "Promoted"
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ({"mirror": {"percent": 20}}, "with copies of 20 % of the requests: "),
+        ({"match": MATCH}, "with the requests that match: "),
+        ({"preview": {}}, "in preview: "),
+        ({"weight": 25}, "at 25 %: "),
+    ],
+)
+def test_conditions_and_events_tell_which_requests_it_gets(step: dict[str, Any], told: str) -> None:
+    w = on_trial(step, traffic=GATEWAY)
+    found = {c.type: c.message for c in w.md.status.conditions}
+    assert f", Stepping {told}" in found["Ready"]
+    assert f" {told}" in found["RolloutHealthy"]
+    events = [e.message for p in w.plans for e in p.events if e.reason == "CanaryStepping"]
+    assert events == [f"{told}the canary is ready"]

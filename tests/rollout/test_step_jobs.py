@@ -15,6 +15,7 @@ from tests.rollout.test_step_words import (
     last,
     model,
     on_trial,
+    say,
     serving,
 )
 from tests.support.rollout_world import Crash, World, run
@@ -146,6 +147,27 @@ def test_it_is_not_made_while_no_pods_are_asked_for() -> None:
     w.pods_ready()
     w.settle()
     assert len(jobs(w)) == 1
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_an_edited_one_has_to_succeed_itself(ends: bool) -> None:
+    w = on_trial({**STEP, "approval": True})
+    run(w, 10)
+    first = set(jobs(w))
+    if ends:
+        w.job_condition, w.job_pod = PASSED, ended(0)
+    run(w, 60)
+    w.job_condition, w.job_pod = {}, {}
+    stricter = {**SMOKE, "backoffLimit": 1}
+    w.edit_rollout(steps=[{**STEP, "approval": True, "job": stricter}, LAST])
+    say(w, "approve", 1)
+    run(w, 60)
+    assert (canary(w)["step"], canary(w)["reason"]) == (0, "StepJobRunning")
+    assert only(w)["spec"]["backoffLimit"] == 1
+    assert first.isdisjoint(jobs(w))
+    w.job_condition, w.job_pod = PASSED, ended(0)
+    w.settle()
+    assert canary(w)["step"] == 1
 
 
 def test_one_that_never_ends_is_not_waited_for_for_ever() -> None:

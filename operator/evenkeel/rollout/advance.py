@@ -22,7 +22,7 @@ from evenkeel.rollout.capacity import (
 )
 from evenkeel.rollout.causes import late, of_pods
 from evenkeel.rollout.clocks import observed
-from evenkeel.rollout.exposure import WHOLE, exposed, present_step
+from evenkeel.rollout.exposure import WHOLE, exposed, present_step, shown
 from evenkeel.rollout.facts import Decision, Facts, Move
 from evenkeel.rollout.goal import Goal
 from evenkeel.rollout.group import Bond, in_step, leaving
@@ -261,6 +261,9 @@ def _moved(
     elif decision.move is Move.STEP:
         index = canary.step + 1 if canary.stage == "Stepping" else 0
         update = {"stage": "Stepping", "step": index, **_exposed(state, canary, steps[index])}
+    elif decision.move is Move.STEP_ANEW:
+        index = min(canary.step, len(steps) - 1)
+        update = {"stage": "Stepping", "step": index, **_exposed(state, canary, steps[index])}
     elif decision.move is Move.WATCH:
         update = {"stage": "Probation", **WHOLE}
     elif decision.move is Move.RETURN:
@@ -291,7 +294,7 @@ def _moved(
             "indicators": indicators,
         }
     )
-    event = Event("Normal", f"Canary{moved.stage}", f"{moved.weight} %: {message}")
+    event = Event("Normal", f"Canary{moved.stage}", f"{shown(moved)}: {message}")
     # The new state may already allow the next move (pods that are ready for promotion).
     return replace(state, canary=moved, events=(*state.events, event), requeue_after=0.0)
 

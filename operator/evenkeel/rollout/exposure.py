@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from evenkeel.api.modeldeploymentstatus import CanaryStatus
@@ -54,8 +55,21 @@ def previews(rollout: Rollout) -> bool:
 
 def told(step: Step) -> str:
     """The step's requests in words."""
-    if step.mirror is not None:
-        return f"with copies of {step.mirror.percent} % of the requests"
-    if step.match:
-        return "with the requests that match"
-    return "in preview" if step.weight is None else f"at {step.weight} %"
+    return _words(exposed(step))
+
+
+def shown(canary: CanaryStatus) -> str:
+    """In words what it gets now by its status."""
+    return _words({f: getattr(canary, f) for f in WHOLE})
+
+
+def _words(got: Mapping[str, Any]) -> str:
+    match got["exposure"]:
+        case "Mirror":
+            return f"with copies of {got['mirror']} % of the requests"
+        case "Match":
+            return "with the requests that match"
+        case "Preview":
+            return "in preview"
+        case _:
+            return f"at {got['weight']} %"

@@ -23,6 +23,7 @@ class Move(Enum):
     START = "Start"
     WARM_UP = "WarmUp"
     STEP = "Step"
+    STEP_ANEW = "StepAnew"
     PREPARE_PROMOTION = "PreparePromotion"
     WATCH = "Watch"
     PROMOTE = "Promote"

@@ -1,12 +1,14 @@
 """The Job of a step: which one it is, what it is given, and how it stands.
 
-A trial has one a step, once: its name tells the trial and the step, and what came of it is in the
-status before it is acted upon, so that nobody who deletes the Job makes it run again.
+A trial has one a step, once: its name tells the trial, the step and what that asks for, and what
+came of it is in the status before it is acted upon. So nobody who deletes the Job makes it run
+again, and none passes for another one that an edit asks for.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +87,12 @@ def job_name(md: ModelDeployment, canary: CanaryStatus) -> str:
 
 
 def _name(md: ModelDeployment, canary: CanaryStatus, number: int) -> str:
-    told = digest(canary.revision, canary.start_time, str(number))
+    steps = md.spec.rollout.steps
+    step = steps[min(number, len(steps)) - 1] if steps else None
+    # A newer API may have more defaults.
+    said = {} if step is None or step.job is None else step.job.model_dump(exclude_defaults=True)
+    asked = json.dumps(said, sort_keys=True)
+    told = digest(canary.revision, canary.start_time, str(number), asked)
     return child_name(f"{md.metadata.name}-step", told)
 
 

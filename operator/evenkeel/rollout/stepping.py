@@ -27,6 +27,10 @@ def stepping(facts: Facts) -> Decision:
         return replace(end, message=f"{where}: {end.message}")
     if facts.rollout.paused:
         return Decision(Move.HOLD, "Paused", "spec.rollout.paused is set")
+    if step.exposure != facts.canary.exposure:
+        # It has yet to get the requests that the step is now about.
+        edited = f"{where}: the step was edited in mid-trial, and begins"
+        return Decision(Move.STEP_ANEW, "StepEdited", edited)
     if said("skip", facts.rollout, facts.canary):
         held = unsteady(facts, step.pause_seconds)
         return held or _left(facts, "SkippedByHand", f"{where}: spec.rollout.skip names this step")

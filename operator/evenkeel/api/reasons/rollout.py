@@ -66,6 +66,7 @@ _WAITING = (
         _RECORD,
         "`rollout.skip` names the step, which is left whatever it waits for.",
     ),
+    Reason("StepEdited", _RECORD, "Its step is about other requests by an edit, and begins anew."),
     Reason("StepJobRunning", _RECORD, "The step waits for its Job."),
     Reason("AskingGate", _RECORD, "The step waits for its gate, which is being asked."),
     Reason("GateWaiting", _RECORD, "The step's gate asks to wait, and is asked again."),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.meta.conditions import Observation, readiness
 from evenkeel.meta.refusal import Refused
+from evenkeel.rollout.exposure import shown
 from evenkeel.rollout.probation import taken_over
 from evenkeel.rollout.trials import what_follows
 from evenkeel.traffic import strategy_of
@@ -64,7 +65,7 @@ def in_rollout(situation: Situation) -> tuple[Observation, ...]:
         return ()
     if unreached := not_routed(situation):
         return unreached
-    where = f"{canary.revision}, {canary.stage} at {canary.weight} %: {situation.finding}"
+    where = f"{canary.revision}, {canary.stage} {shown(canary)}: {situation.finding}"
     return readiness("Unknown", "RolloutInProgress", where)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evenkeel.controllers.modeldeployment.conditions.situation import Situation
 from evenkeel.meta.conditions import ConditionStatus, Observation
+from evenkeel.rollout.exposure import shown
 from evenkeel.rollout.trials import what_follows
 
 
@@ -11,7 +12,7 @@ def rollout_healthy(situation: Situation) -> tuple[Observation, ...]:
     """False after a rollback."""
     canary, history = situation.rollout.canary, situation.rollout.history
     if canary is not None:
-        where = f"{canary.revision} at {canary.weight} %: {situation.finding}"
+        where = f"{canary.revision} {shown(canary)}: {situation.finding}"
         reason = situation.awaiting or canary.reason or canary.stage
         return (Observation("RolloutHealthy", "True", reason, where),)
     if not history:
