@@ -193,3 +193,44 @@ def test_conditions_and_events_tell_which_requests_it_gets(step: dict[str, Any],
     assert f" {told}" in found["RolloutHealthy"]
     events = [e.message for p in w.plans for e in p.events if e.reason == "CanaryStepping"]
     assert events == [f"{told}the canary is ready"]
+
+
+@pytest.mark.parametrize("step", [{"preview": {}}, {"mirror": {"percent": 100}}])
+def test_an_autoscaled_canary_leaves_a_step_of_all_its_pods_for_its_share(
+    step: dict[str, Any],
+) -> None:
+    scaling = {"minReplicas": 4, "maxReplicas": 8}
+    w = on_trial(step, autoscaling=scaling, monitoring={})
+    canary = w.md.status.canary
+    assert canary is not None
+    assert w.pods[canary.revision].replicas == 4
+    w.pass_time(60)
+    w.settle()
+    canary = w.md.status.canary
+    assert canary is not None
+    assert canary.weight == 50
+    assert w.pods[canary.revision].replicas == 2
+    assert (canary.full_replicas, canary.shrinks) == (4, False), "what is left is no growth"
+    w.pods[canary.revision].replicas = w.pods[canary.revision].ready = 3
+    w.settle()
+    canary = w.md.status.canary
+    assert canary is not None
+    assert w.pods[canary.revision].replicas == 3, "its autoscaler has given it more"
+    assert canary.full_replicas == 5
+
+
+def test_an_autoscaled_canary_begins_again_with_the_pods_of_its_first_step() -> None:
+    w = on_trial({"weight": 25}, autoscaling={"minReplicas": 4, "maxReplicas": 12})
+    w.pass_time(60)
+    w.settle()
+    w.pods_ready()
+    w.settle()
+    canary = w.md.status.canary
+    assert canary is not None
+    assert (canary.weight, w.pods[canary.revision].replicas) == (50, 2)
+    w.edit_rollout(restart={"revision": canary.revision, "number": 1})
+    w.settle()
+    canary = w.md.status.canary
+    assert canary is not None
+    assert (canary.restarts, canary.weight, w.pods[canary.revision].replicas) == (1, 25, 1)
+    assert (canary.full_replicas, canary.shrinks) == (4, False)

@@ -164,6 +164,10 @@ class CanaryStatus(Model):
     full_replicas: Annotated[
         int, Field(ge=0, description="Pods that would carry all requests, as load has grown.")
     ] = 0
+    shrinks: Annotated[
+        bool,
+        Field(description="Whether it still has pods of the step before, which asked for more."),
+    ] = False
     idle_since: Annotated[
         Timestamp | None, Field(description="Since when the stage's time does not count.")
     ] = None

@@ -294,6 +294,9 @@ def _moved(
             "indicators": indicators,
         }
     )
+    before, after = (stage_replicas(md, one, facts.full) for one in (canary, moved))
+    # Steps of weights alone never ask for fewer, so that what it has grown to is its load's.
+    moved = moved.model_copy(update={"shrinks": canary.shrinks or after < before})
     event = Event("Normal", f"Canary{moved.stage}", f"{shown(moved)}: {message}")
     # The new state may already allow the next move (pods that are ready for promotion).
     return replace(state, canary=moved, events=(*state.events, event), requeue_after=0.0)
@@ -343,6 +346,7 @@ def _held(
     update: dict[str, object] = {
         "ready_replicas": facts.ready,
         "full_replicas": facts.full,
+        "shrinks": canary.shrinks and facts.existing > facts.wanted,
         "traffic_weight": carried_weight(canary, facts.carrying, facts.full),
         **_waiting(canary, decision, facts),
     }

@@ -51,7 +51,8 @@ def baseline_replicas(md: ModelDeployment, canary: CanaryStatus, own: Pods, full
         return min(full, canary_replicas(full, canary.weight))
     wanted = stage_replicas(md, canary, full)
     # Its own autoscaler may have given the canary more.
-    return max(wanted, own.wanted) if md.spec.autoscaling is not None else wanted
+    grows = md.spec.autoscaling is not None and not canary.shrinks
+    return max(wanted, own.wanted) if grows else wanted
 
 
 def present_baseline(

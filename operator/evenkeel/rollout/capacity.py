@@ -41,7 +41,7 @@ def full_replicas(
     size = max(size, canary.stable_replicas, canary.full_replicas)
     grown = own.wanted if own is not None else 0
     step = present_step(md.spec.rollout, canary)
-    if step is not None and step.replicas is not None:
+    if canary.shrinks or (step is not None and step.replicas is not None):
         grown = 0  # Its number tells nothing of its share.
     if grown > stage_replicas(md, canary, size):
         weight = 100

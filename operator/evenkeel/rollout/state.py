@@ -152,6 +152,7 @@ def restarted(
         stage_time=precise(now),
         stale=stale,
         restarts=restarts,
+        shrinks=True,
     )
     event = Event("Normal", "RolloutRestarted", f"revision {canary.revision}: {message}")
     events = (*state.events, event)

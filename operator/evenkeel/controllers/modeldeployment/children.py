@@ -222,7 +222,8 @@ def _replicas(
     wanted = 0 if canary.stage == "Stopping" else stage_replicas(md, canary, full)
     # Its autoscaler may have given it more, and needs time to give it as many. A Deployment that
     # is made without a number would begin with one pod.
-    numbers[canary.revision] = None if scaling and own.wanted >= wanted > 0 else wanted
+    grown = own.wanted >= wanted > 0 and not canary.shrinks
+    numbers[canary.revision] = None if scaling and grown else wanted
     if canary.baseline:
         numbers[canary.baseline] = baseline_replicas(md, canary, own, full)
     return numbers
