@@ -164,6 +164,14 @@ class TestModelServer:
         assert server(template)["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
         assert template["spec"]["terminationGracePeriodSeconds"] > 10
 
+    def test_it_answers_for_as_long_as_its_meter_takes_requests(self) -> None:
+        template = built(model_deployment(monitoring={}))
+        waits = [
+            server(template, name)["lifecycle"]["preStop"]["sleep"]["seconds"]
+            for name in ("meter", "server")
+        ]
+        assert waits == [10, 16]
+
     def test_a_runtimes_own_hook_and_grace_period_stay(self) -> None:
         hook = {"preStop": {"exec": {"command": ["drain"]}}}
         runtime = runtime_spec(

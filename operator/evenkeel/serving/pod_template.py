@@ -68,7 +68,7 @@ def pod_template(
     base = _of_runtime(md, revision, target, runtime, files)
     if isinstance(base, Refused):
         return base
-    base = _without_removed(_with_defaults(base, settings), md)
+    base = _without_removed(_with_defaults(base, md, settings), md)
     if isinstance(base, Refused):
         return base
     at = _model_server(base.spec["containers"])
@@ -162,12 +162,13 @@ def _of_runtime(
     return _Parts(base, labels, annotations) if refused is None else refused
 
 
-def _with_defaults(base: _Parts, settings: PodSettings) -> _Parts:
+def _with_defaults(base: _Parts, md: ModelDeployment, settings: PodSettings) -> _Parts:
     """The template under which what a pod should have anyway lies."""
+    asked = 0 if md.spec.monitoring is None else meter.LAST_REQUESTS
     containers = list(base.spec["containers"])
     at = _model_server(containers)
     containers[at] = {
-        "lifecycle": {"preStop": {"sleep": {"seconds": settings.drain_seconds}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": settings.drain_seconds + asked}}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **containers[at],
     }
