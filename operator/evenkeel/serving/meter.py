@@ -37,8 +37,8 @@ LISTEN |= {GRPC: ("METER_GRPC_LISTEN", "METER_GRPC_UPSTREAM", 8091)}
 """By the port's name the variables of its two ends, and the number unless the pod has a use for
 it."""
 LAST_REQUESTS = 6
-"""Seconds for which the meter takes requests after its own hook at most, and the model server has to
-answer them (meter/internal/sidecar/drain.go)."""
+"""Seconds for which the meter takes requests after its own hook at most, so that the model server
+has to answer them (meter/internal/sidecar/drain.go)."""
 REQUESTS: Mapping[str, Any] = {"cpu": "50m", "memory": "32Mi"}
 MEMORY_MIB, BODIES = 256, 32
 """The container's memory limit, and how many of the largest bodies it must hold: the meter looks at
