@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from evenkeel.api import ClusterServingRuntime
-from evenkeel.api.rollout import Match
+from evenkeel.api.exposure import Match
 from evenkeel.kube.applied import covers, owned_fields
 from evenkeel.serving import children
 from evenkeel.serving.feedback import feedback_objects

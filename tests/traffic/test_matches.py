@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from evenkeel.api.rollout import Match
+from evenkeel.api.exposure import Match
 from evenkeel.traffic.matches import header_matches, with_cookies
 from hypothesis import given
 from hypothesis import strategies as st

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from evenkeel.api.rollout import Match
+from evenkeel.api.exposure import Match
 from evenkeel.serving.ports import template_ports
 from evenkeel.traffic import STRATEGIES, Division
 from evenkeel.traffic.gateway import http_route

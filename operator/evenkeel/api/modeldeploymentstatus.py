@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evenkeel.api.common import ModelFormat
+from evenkeel.api.exposure import Exposure
 from evenkeel.api.gates import Gate, StepJobStatus, StepWebhookStatus
 from evenkeel.api.groupstatus import Cause as Cause
 from evenkeel.api.groupstatus import GroupStatus
 from evenkeel.api.monitoringstatus import MonitoringStatus
 from evenkeel.api.performance import Performance, Sizing
 from evenkeel.api.registration import RegisteredVersion
-from evenkeel.api.rollout import Exposure
 from evenkeel.api.servingruntime import MetricQuery
 from evenkeel.meta.conditions import Conditions
 from evenkeel.meta.model import ATOMIC, SET, Model, OpenObject, map_list

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evenkeel.api.exposure import Match
 from evenkeel.api.modeldeploymentstatus import CanaryStatus
-from evenkeel.api.rollout import Match, Rollout, Step
+from evenkeel.api.rollout import Rollout, Step
 
 WHOLE: dict[str, Any] = {"exposure": "Weight", "mirror": 0, "weight": 100, "baseline": ""}
 """Fields of the status of a canary that gets all requests."""

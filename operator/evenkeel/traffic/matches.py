@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import permutations
 
-from evenkeel.api.rollout import Match
+from evenkeel.api.exposure import Match
 from evenkeel.meta.objects import Manifest
 
 DOT = r"\."

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from evenkeel.api.exposure import Match
 from evenkeel.api.modeldeployment import ModelDeployment
-from evenkeel.api.rollout import Match
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import Watch
 from evenkeel.serving.ports import Ports
