@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -26,6 +26,7 @@ from bench import drift_scenes as made
 from bench import meter
 from bench.drift_lives import BEFORE, CAPS, MOST, SETTINGS, Delay, delay, year
 from bench.drift_scenes import Change, Scene
+from bench.report import Report
 from dev.paths import DOCS
 
 PAGE = DOCS / "monitoring-statistics.md"
@@ -93,29 +94,6 @@ CHANGES = (
 def upper(alarms: int, years: int) -> float:
     """The rate above which so few alarms have a probability below 2.5 % (Poisson, exact)."""
     return float(chi2.ppf(0.975, 2 * (alarms + 1)) / 2 / years)
-
-
-class Report:
-    """Lines of the page as they are found, and the bounds that were tried."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.tried: list[bool] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-        print(line, flush=True)
-
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        self.say(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
-        for row in rows:
-            self.say(f"| {' | '.join(row)} |")
-        self.say("")
-
-    def bound(self, held: bool) -> str:
-        """What stands beside a figure that is claimed."""
-        self.tried.append(held)
-        return "" if held else " **MISSED**"
 
 
 def widths(report: Report) -> None:

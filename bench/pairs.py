@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from evenkeel.verdict.verdict import Evidence, Indicator, Value, judge
 
 from bench.decay import by_chance, exact_upper
 from bench.process import Row, at_most
+from bench.report import Report as Page
 from dev.paths import DOCS
 
 PAGE = DOCS / "verdict.md"
@@ -133,28 +134,12 @@ class Median(NamedTuple):
         return f"{self.median:,} ({self.low:,} to {self.high:,})"
 
 
-class Report:
-    """Lines of the page as they are found, and the bounds that were tried."""
+class Report(Page):
+    """Of runs from a seed."""
 
     def __init__(self, runs: int, seed: int) -> None:
+        super().__init__()
         self.runs, self.seed = runs, seed
-        self.lines: list[str] = []
-        self.tried: list[bool] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-        print(line, flush=True)
-
-    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        self.say(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
-        for row in rows:
-            self.say(f"| {' | '.join(row)} |")
-        self.say("")
-
-    def bound(self, held: bool) -> str:
-        """What stands beside a figure that is claimed."""
-        self.tried.append(held)
-        return "" if held else " **MISSED**"
 
     def median(self, value: Value, asked: Asked, scene: Scene, judged: Indicator) -> Median:
         """Requests until a verdict."""

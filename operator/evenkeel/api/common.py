@@ -285,6 +285,32 @@ def _selects(annotation: Any) -> bool:
     )
 
 
+def job_pod(containers: str, replaced: str, marks: dict[str, Any]) -> dict[str, Any]:
+    """Schema of the PodSpec of a Job.
+
+    containers: their description. replaced: the field that says how often a failed pod is replaced.
+    marks: how server-side apply merges the containers.
+    """
+    return {
+        "required": ["containers"],
+        "properties": {
+            "containers": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 16,
+                "items": CONTAINER,
+                "description": containers,
+                **marks,
+            },
+            "restartPolicy": {
+                "type": "string",
+                "enum": ["Never"],
+                "description": f"A failed pod is replaced by a new one; see {replaced}.",
+            },
+        },
+    }
+
+
 class TrainingPodTemplate(EngineTemplate):
     """A pod template whose spec the API server validates when the Job is created."""
 
@@ -295,24 +321,9 @@ class TrainingPodTemplate(EngineTemplate):
         OpenObject,
         Field(
             description="A core/v1 PodSpec with at least one container.",
-            json_schema_extra={
-                "required": ["containers"],
-                "properties": {
-                    "containers": {
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": 16,
-                        "items": CONTAINER,
-                        "description": "Containers; the first is the trainer.",
-                        **map_list("name"),
-                    },
-                    "restartPolicy": {
-                        "type": "string",
-                        "enum": ["Never"],
-                        "description": "A failed pod is replaced by a new one; see retries.",
-                    },
-                },
-            },
+            json_schema_extra=job_pod(
+                "Containers; the first is the trainer.", "retries", map_list("name")
+            ),
         ),
     ]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from evenkeel.api.common import CONTAINER, ChildMetadata
+from evenkeel.api.common import ChildMetadata, job_pod
 from evenkeel.api.prometheus import ObjectName, url_rules
 from evenkeel.meta.model import ATOMIC, Model, OpenObject, Rule, cel
 from evenkeel.meta.times import Timestamp
@@ -25,25 +25,12 @@ class StepPodTemplate(Model):
         OpenObject,
         Field(
             description="A core/v1 PodSpec with at least one container.",
-            json_schema_extra={
-                "required": ["containers"],
-                "properties": {
-                    "containers": {
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": 16,
-                        "items": CONTAINER,
-                        "description": "Containers. Each is given EVENKEEL_URL, "
-                        "EVENKEEL_STABLE_URL and what else tells of the trial.",
-                        **ATOMIC,
-                    },
-                    "restartPolicy": {
-                        "type": "string",
-                        "enum": ["Never"],
-                        "description": "A failed pod is replaced by a new one; see backoffLimit.",
-                    },
-                },
-            },
+            json_schema_extra=job_pod(
+                "Containers. Each is given EVENKEEL_URL, EVENKEEL_STABLE_URL and what else tells "
+                "of the trial.",
+                "backoffLimit",
+                ATOMIC,
+            ),
         ),
     ]
 

@@ -13,6 +13,7 @@ from evenkeel.api.servingruntime import ServingRuntimeSpec
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.refusal import Refused
 from evenkeel.meta.resources import JOB, Watch
+from evenkeel.pods.disruption import NOT_BY_DISRUPTION
 from evenkeel.pods.expansion import literal_env
 from evenkeel.pods.security import restricted
 from evenkeel.serving import meter, warm_up
@@ -64,14 +65,7 @@ def load_job(
         "backoffLimit": 2,
         "activeDeadlineSeconds": start + profile.duration_seconds + SLACK_SECONDS,
         "ttlSecondsAfterFinished": KEPT_SECONDS,
-        "podFailurePolicy": {
-            "rules": [
-                {
-                    "action": "Ignore",
-                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-                }
-            ]
-        },
+        "podFailurePolicy": NOT_BY_DISRUPTION,
         "template": {
             "metadata": {
                 "labels": {MANAGED_BY: MANAGER, PERFORMANCE: md.metadata.name},

@@ -22,6 +22,7 @@ from evenkeel.meta.names import child_name, digest
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import JOB, Watch
 from evenkeel.pods.diagnosis import disruption, ended, first_diagnosis
+from evenkeel.pods.disruption import NOT_BY_DISRUPTION
 from evenkeel.pods.expansion import literal_env
 from evenkeel.pods.security import restricted
 from evenkeel.rollout.exposure import present_step, step_number
@@ -119,14 +120,7 @@ def _job(md: ModelDeployment, canary: CanaryStatus, step: Step) -> Manifest:
         "activeDeadlineSeconds": step.job.active_deadline_seconds,
         "ttlSecondsAfterFinished": KEPT_SECONDS,
         # A drained or preempted node is not the model's failure.
-        "podFailurePolicy": {
-            "rules": [
-                {
-                    "action": "Ignore",
-                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-                }
-            ]
-        },
+        "podFailurePolicy": NOT_BY_DISRUPTION,
         "template": {
             "metadata": {
                 "labels": {**(meta.labels if meta else {}), MANAGED_BY: MANAGER, **marks},

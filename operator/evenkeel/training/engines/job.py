@@ -16,6 +16,7 @@ from evenkeel.api.trainingrun import CutShort, TrainingRun
 from evenkeel.meta.admission import explained
 from evenkeel.meta.objects import Manifest
 from evenkeel.meta.resources import JOB, POD, READ, Watch
+from evenkeel.pods.disruption import NOT_BY_DISRUPTION
 from evenkeel.pods.security import restricted
 from evenkeel.pods.slim import slim
 from evenkeel.training import data
@@ -90,14 +91,7 @@ def training_job(run: TrainingRun, champion: ModelVersion | None = None) -> Mani
         "activeDeadlineSeconds": training.timeout_seconds,
         "suspend": training.suspend,
         # A drained or preempted node is not the trainer's failure.
-        "podFailurePolicy": {
-            "rules": [
-                {
-                    "action": "Ignore",
-                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
-                }
-            ]
-        },
+        "podFailurePolicy": NOT_BY_DISRUPTION,
         "template": {
             "metadata": {
                 "labels": {**(meta.labels if meta else {}), **labels_of(run)},
