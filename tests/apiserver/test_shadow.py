@@ -40,14 +40,20 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @asynccontextmanager
-async def model(answers: Callable[[int], int]) -> AsyncIterator[int]:
-    """A model server; the port."""
+async def model(
+    answers: Callable[[int], int], revision: Callable[[], str] = str
+) -> AsyncIterator[int]:
+    """A model server that tells its revision, as its meter would; the port."""
 
     async def infer(request: web.Request) -> web.Response:
         (row,) = (await request.json())["instances"]
         return web.json_response({"predictions": [answers(row)]})
 
+    async def tell(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Evenkeel-Revision"] = revision()
+
     app = web.Application()
+    app.on_response_prepare.append(tell)
     app.router.add_post("/v1/models/fraud:predict", infer)
     async with TestServer(app) as server:
         yield server.port or 0
@@ -118,10 +124,11 @@ async def test_a_shadow_is_judged_by_the_pairs_that_a_meter_counts(
     server = Prometheus(Processes(tmp_path, die_with_parent=True), tmp_path, "prometheus")
     processes, file = Processes(tmp_path / "meters", die_with_parent=True), tmp_path / "division"
     listen, admin = free_port(), free_port()
+    tried: list[str] = []
     w.counters.url = server.url
     async with (
         model(lambda row: row % 7) as upstream,
-        model(canary) as shadow,
+        model(canary, lambda: "".join(tried)) as shadow,
         w.operator(),
     ):
         w.ns.create(model_deployment("fraud", more=MORE))
@@ -146,7 +153,8 @@ async def test_a_shadow_is_judged_by_the_pairs_that_a_meter_counts(
         tasks = [asyncio.create_task(pod.show()), asyncio.create_task(ask(listen))]
         w.ns.serve("fraud", B)
         await until(lambda: "mirror" in pod.told(), "what stable's pod is told")
-        assert w.ns.get("Service", pod.told()["mirror"]["revision"])
+        tried.append(pod.told()["mirror"]["revision"])
+        assert w.ns.get("Service", tried[0])
         await until(lambda: w.ns.outcomes("fraud") == [outcome], "the verdict", 120)
         await until(lambda: not pod.told(), "that nothing is told any more")
         for task in tasks:
