@@ -15,7 +15,7 @@ import pytest
 from evenkeel.trainer.profile import InvalidProfile, Profile, Profiler, profile
 from evenkeel.trainer.profile.cells import CELLS, Cells, key_of, number_of
 from evenkeel.trainer.profile.tally import TEXTS
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -71,6 +71,7 @@ def only_feature(values: Any, **options: Any) -> Any:
 
 @EVERY
 @given(values=numbers, bins=st.integers(2, 64))
+@example(values=[-1.7976931348623157e308], bins=2)
 def test_numbers_are_counted_as_the_meter_counts_them(values: list[Any], bins: int) -> None:
     column = only_feature(values, bins=bins)
     assert_recounted(column, values)

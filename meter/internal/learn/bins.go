@@ -88,7 +88,7 @@ func (t *tally) numeric(v *variable, runs []run) {
 	switch len(runs) {
 	case 0:
 	case 1:
-		v.Edges, v.Counts = around(runs[0].low), []int64{0, all, 0}
+		v.Edges, v.Counts = ofConstant(runs[0].low, all)
 	default:
 		v.Counts = v.Counts[:0]
 		var start int64
@@ -136,8 +136,12 @@ func between(low, high float64) float64 {
 	return low
 }
 
-// around are the edges of a constant's bin.
-func around(constant float64) []float64 {
+// ofConstant has a bin for the constant, and one on each side of it, if there is one.
+func ofConstant(constant float64, number int64) (edges []float64, counts []int64) {
 	by := max(math.Abs(constant)*near, 1e-18)
-	return []float64{max(constant-by, -math.MaxFloat64), min(constant+by, math.MaxFloat64)}
+	low, high := max(constant-by, -math.MaxFloat64), min(constant+by, math.MaxFloat64)
+	if low == constant {
+		return []float64{high}, []int64{number, 0}
+	}
+	return []float64{low, high}, []int64{0, number, 0}
 }

@@ -112,7 +112,7 @@ def _numeric(tally: Tally, bins: int) -> Binned:
     edges: list[float] = []
     counts: list[float] = [0]
     if len(cells) == 1:
-        edges, counts = around(cells[0][0]), [0, below[-1], 0]
+        edges, counts = of_constant(cells[0][0], below[-1])
     elif cells:
         chosen = cuts(below, bins)
         edges = [_between(cells[cut - 1][1], cells[cut][0]) for cut in chosen]
@@ -152,8 +152,9 @@ def _between(low: float, high: float) -> float:
     return low
 
 
-def around(constant: float) -> list[float]:
-    """A bin for the constant, and one on each side of it."""
+def of_constant(constant: float, number: float) -> tuple[list[float], list[float]]:
+    """Edges and counts: a bin for the constant, and one on each side of it, if there is one."""
     near = max(abs(constant) * NEAR, 1e-18)
     largest = 1.7976931348623157e308
-    return [max(constant - near, -largest), min(constant + near, largest)]
+    low, high = max(constant - near, -largest), min(constant + near, largest)
+    return ([low, high], [0, number, 0]) if low < constant else ([high], [number, 0])

@@ -14,11 +14,11 @@ from evenkeel.trainer.profile.bins import (
     NEAR,
     Binned,
     Scale,
-    around,
     can_be_written,
     check_sizes,
     counted,
     cuts,
+    of_constant,
 )
 from evenkeel.trainer.profile.document import InvalidProfile, Profile
 from evenkeel.trainer.profile.schema import FEATURES, VERSION, WHOLE
@@ -167,7 +167,8 @@ def _numeric(buckets: Iterable[Message], values: int, bins: int, whole: bool) ->
     if not (below[-1] > 0 and math.isfinite(below[-1])):
         return Binned("numeric", {"edges": []}, [values], None)
     if len(highs) == 1 and math.isfinite(highs[0]):
-        return Binned("numeric", {"edges": around(highs[0])}, [0, values, 0], None)
+        edges, counts = of_constant(highs[0], values)
+        return Binned("numeric", {"edges": edges}, counts, None)
     # Beyond an infinite quantile there is no edge.
     chosen = [cut for cut in cuts(below, bins) if math.isfinite(highs[cut - 1])]
     edges = _beyond([highs[cut - 1] for cut in chosen], whole)
