@@ -61,7 +61,7 @@ def canary_replicas(full: int, weight: int) -> int:
 
 
 def asked_replicas(replicas: int | str, full: int) -> int:
-    """Pods that a step asks for, by number or in percent of `full`; at least one."""
+    """Pods that are asked for by number or in percent of `full`; at least one."""
     share = str(replicas).removesuffix("%") if str(replicas).endswith("%") else None
     return max(1, int(replicas)) if share is None else canary_replicas(full, int(share))
 
@@ -82,10 +82,7 @@ def stage_replicas(md: ModelDeployment, canary: CanaryStatus, full: int) -> int:
 
 def floor_replicas(probation: Probation, full: int) -> int:
     """Pods of the former revision that stay while the one that has taken over is watched."""
-    wanted = probation.replicas
-    if isinstance(wanted, str):
-        wanted = ceil(full * int(wanted.removesuffix("%")) / 100)
-    return min(wanted, full)
+    return min(full, asked_replicas(probation.replicas, full))
 
 
 def needed_replicas(canary: CanaryStatus, wanted: int, full: int) -> int:
